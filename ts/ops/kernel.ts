@@ -1,0 +1,28 @@
+/** Declarations of kernels: which buffers and parameters a launch carries, shared by C, WGSL and the callers. */
+
+/** Dtype suffixes of compiled kernels. `u8` serves bool and uint8. */
+export type KernelDtype = 'f32' | 'f64' | 'i32' | 'i64' | 'u8' | 'any';
+
+/** One parameter: a 32-bit word, a 64-bit float in two words, or (last only) a counted tail of words. */
+export type ParamType = 'u32' | 'i32' | 'f32' | 'f64' | 'u32[]';
+
+/** What one kernel takes. The C struct `<name>_params` in build/kernels.h is generated from this. */
+export interface KernelDeclaration {
+  readonly dtypes: readonly KernelDtype[];
+  /** Names of the buffer words, inputs first, then outputs and scratch. */
+  readonly buffers: readonly string[];
+  /** Parameters in the order of their words. */
+  readonly params: Readonly<Record<string, ParamType>>;
+}
+
+/** Declares a kernel, keeping the literal names for the types of its launches. */
+export function kernel<const K extends KernelDeclaration>(declaration: K): K {
+  return declaration;
+}
+
+type ParamValue<T extends ParamType> = T extends 'u32[]' ? readonly number[] : number;
+
+/** The parameter values a launch of kernel `K` must give, by name. */
+export type ParamsOf<K extends KernelDeclaration> = {
+  readonly [P in keyof K['params']]: ParamValue<K['params'][P]>;
+};

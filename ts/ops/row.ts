@@ -1,0 +1,72 @@
+/** The shape of the rows of the operator table: what a primitive is, before anything runs. */
+
+import type { Dtype } from '../core/dtype.js';
+import type { Storage } from '../core/storage.js';
+import type { Tensor } from '../tensor.js';
+import type { KernelDeclaration, KernelDtype, ParamsOf } from './kernel.js';
+
+/** Shape and dtype of one output, before it is allocated. */
+export interface OutputSpec {
+  readonly shape: readonly number[];
+  readonly dtype: Dtype;
+}
+
+/** A place in a storage: what a kernel's buffer word is made from. `offset` counts elements. */
+export interface BufferRef {
+  readonly storage: Storage;
+  readonly offset: number;
+  readonly dtype: Dtype;
+}
+
+/** Emits launches for one call of a primitive. Tensors are accepted as buffers. */
+export interface Launcher {
+  /**
+   * Launches `<name>_<dtype>` over `range` work units.
+   * `buffers` are in the order of the declaration.
+   */
+  launch<K extends KernelDeclaration>(
+    name: string,
+    declaration: K,
+    dtype: KernelDtype,
+    buffers: readonly (Tensor | BufferRef)[],
+    params: ParamsOf<K>,
+    range: number,
+  ): void;
+  /** Scratch memory of `count` elements for this call, freed when the call is done. */
+  scratch(count: number, dtype: Dtype): BufferRef;
+}
+
+/**
+ * A primitive with its own kernels. `Attributes` are the non-tensor arguments.
+ * Inputs arrive with a compute dtype (float32, float64, int32, int64; bool and uint8 where `inputs` says so).
+ */
+export interface Primitive<Attributes> {
+  readonly kind: 'primitive';
+  readonly doc: string;
+  /** Kernel declarations by the name of their C function without the dtype suffix. */
+  readonly kernels: Readonly<Record<string, KernelDeclaration>>;
+  /** Names of the tensor inputs, in order; a trailing '?' marks one that may be absent. */
+  readonly inputs: readonly string[];
+  /** The dtypes the computation exists for. Smaller floats and integers are cast by the gate. */
+  readonly dtypes: 'real' | 'number' | 'any';
+  /** Input positions that hold indices (int32 for the kernel) or masks (bool), kept out of promotion. */
+  readonly index?: readonly number[];
+  readonly mask?: readonly number[];
+  /** Input positions whose strides the launch understands; the others arrive contiguous. */
+  readonly strided?: readonly number[];
+  /** The shape rule: checks the inputs and says what comes out. Throws typed errors. */
+  outputs(inputs: readonly Tensor[], attributes: Attributes): readonly OutputSpec[];
+  /** Emits the launches that fill the (contiguous) outputs. Not called if every output is empty. */
+  run(
+    launcher: Launcher,
+    inputs: readonly Tensor[],
+    outputs: readonly Tensor[],
+    attributes: Attributes,
+  ): void;
+}
+
+/** Declares a primitive, keeping its literal types. */
+export function primitive<Attributes>() {
+  return <const P extends Omit<Primitive<Attributes>, 'kind'>>(row: P) =>
+    ({ kind: 'primitive', ...row }) as P & Primitive<Attributes>;
+}
