@@ -1,0 +1,78 @@
+// Reads the kernel declarations out of the operator table and writes them as C structs.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { importTypeScript } from '../scripts/typescript.mjs';
+
+const WORDS = { u32: 'uint32_t', i32: 'int32_t', f32: 'float', f64: 'f64w' };
+
+/** TypeScript that exports every row: the table, or before it the row files themselves. */
+function rowSource(root) {
+  if (existsSync(join(root, 'ts/ops/table.ts')))
+    return "export { table } from './ts/ops/table.ts';";
+  const folder = join(root, 'ts/ops/primitives');
+  const files = existsSync(folder) ? readdirSync(folder).filter((f) => f.endsWith('.ts')) : [];
+  const imports = files.map((f, i) => `import * as m${i} from './ts/ops/primitives/${f}';`);
+  const spread = files.map((_, i) => `...Object.values(m${i})`).join(', ');
+  return `${imports.join('\n')}\nexport const table = [${spread}];`;
+}
+
+/** The C struct of one kernel: buffer words, then parameters in their order. */
+export function structOf(name, declaration) {
+  const fields = declaration.buffers.map((buffer) => `uint32_t ${buffer};`);
+  const params = Object.entries(declaration.params);
+  params.forEach(([param, type], index) => {
+    if (type === 'u32[]') {
+      if (index !== params.length - 1) {
+        throw new Error(`kernel ${name}: the counted tail '${param}' must be the last parameter`);
+      }
+      fields.push(`uint32_t ${param}_count;`, `uint32_t ${param}[];`);
+    } else if (type in WORDS) {
+      fields.push(`${WORDS[type]} ${param};`);
+    } else {
+      throw new Error(`kernel ${name}: parameter '${param}' has the unknown type '${type}'`);
+    }
+  });
+  return `typedef struct {\n${fields.map((f) => `  ${f}\n`).join('')}} ${name}_params;`;
+}
+
+/**
+ * The kernels that the table declares: name -> { declaration, struct }.
+ * One name may be declared by several rows, but only in the same way.
+ */
+export async function readDeclarations(root) {
+  const { table } = await importTypeScript(root, rowSource(root), 'rows');
+  const kernels = new Map();
+  for (const row of Object.values(table)) {
+    if (row === null || typeof row !== 'object' || !row.kernels) continue;
+    for (const [name, declaration] of Object.entries(row.kernels)) {
+      const struct = structOf(name, declaration);
+      const known = kernels.get(name);
+      if (known && known.struct !== struct) {
+        throw new Error(`kernel ${name} is declared in two ways:\n${known.struct}\n${struct}`);
+      }
+      const dtypes = new Set([...(known?.dtypes ?? []), ...declaration.dtypes]);
+      kernels.set(name, { struct, dtypes: [...dtypes], declaration });
+    }
+  }
+  return kernels;
+}
+
+/** The text of build/kernels.h. */
+export function headerOf(kernels) {
+  const structs = [...kernels.values()].map((kernel) => kernel.struct);
+  return [
+    '// Generated from the kernel declarations in ts/ops: the parameter block of every kernel.',
+    '#ifndef ISOTORCH_KERNELS_H',
+    '#define ISOTORCH_KERNELS_H',
+    ...structs,
+    '#endif',
+    '',
+  ].join('\n');
+}
+
+/** C generated from the elementwise rows, or null where there is no generator. */
+export async function elementwiseSource(root) {
+  if (!existsSync(join(root, 'ts/ops/elementwise_codegen.ts'))) return null;
+  const source = "export { elementwiseSource } from './ts/ops/elementwise_codegen.ts';";
+  return (await importTypeScript(root, source, 'elementwise')).elementwiseSource();
+}

@@ -1,0 +1,129 @@
+/** Instantiates the embedded kernels, synchronously and only when asked. */
+
+import { inflateSync } from 'fflate';
+import { byteLength, deflated } from '#module';
+
+/** A kernel: the address of its parameter block, and the range of work units to do. */
+export type KernelFunction = (params: number, begin: number, end: number) => void;
+
+export interface KernelModule {
+  /** Every kernel by its exported name, such as `softmax_f32`. */
+  readonly kernels: Readonly<Record<string, KernelFunction>>;
+  readonly memory: WebAssembly.Memory;
+  /** First byte that belongs to neither static data nor the module's stack. */
+  readonly heapBase: number;
+  /** Top of the stack of this instance; each thread gives its instance a stack of its own. */
+  readonly stackPointer: WebAssembly.Global;
+}
+
+export interface InstantiateOptions {
+  /** Memory that several threads may use. Needs SharedArrayBuffer. Default false. */
+  shared?: boolean;
+  /** Pages of 64 KiB at the start. Default 256 (16 MiB). */
+  initialPages?: number;
+  /** Pages the memory may grow to. Default 65536 (4 GiB). */
+  maximumPages?: number;
+}
+
+/** This engine cannot run the kernels. */
+export class UnsupportedEngineError extends Error {
+  override readonly name = 'UnsupportedEngineError';
+}
+
+/** A module of one function `() -> v128`: valid where WebAssembly has SIMD. */
+const SIMD_PROBE = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
+  253, 98, 11,
+];
+
+const SHARED_WITH_MAXIMUM = 3;
+const UNSHARED_WITH_MAXIMUM = 1;
+const IMPORT_SECTION = 2;
+const MEMORY_KIND = 2;
+
+function assertSimd(): void {
+  if (typeof WebAssembly !== 'object') {
+    throw new UnsupportedEngineError(
+      'isotorch needs WebAssembly, which this JavaScript engine lacks or a policy forbids ' +
+        "(a Content-Security-Policy must allow 'wasm-unsafe-eval').",
+    );
+  }
+  if (!WebAssembly.validate(new Uint8Array(SIMD_PROBE))) {
+    throw new UnsupportedEngineError(
+      'isotorch needs WebAssembly SIMD, which this JavaScript engine lacks: use Node 20 or newer, ' +
+        'Chrome 91, Firefox 89, Safari 16.4 or newer.',
+    );
+  }
+}
+
+/** The bytes of the module as built: it imports a shared memory. */
+export function moduleBytes(): Uint8Array<ArrayBuffer> {
+  const packed = Uint8Array.from(atob(deflated), (character) => character.charCodeAt(0));
+  return inflateSync(packed, { out: new Uint8Array(byteLength) }) as Uint8Array<ArrayBuffer>;
+}
+
+/** Reads an unsigned LEB128 number: [value, index after it]. */
+function readNumber(bytes: Uint8Array, start: number): [number, number] {
+  let value = 0;
+  for (let at = start, shift = 0; ; at++, shift += 7) {
+    value += (bytes[at]! & 127) * 2 ** shift;
+    if (bytes[at]! < 128) return [value, at + 1];
+  }
+}
+
+/**
+ * Where the flags of the imported memory's limits stand. The memory is the module's only import,
+ * so its entry comes first: module name, field name, kind, limits.
+ */
+function memoryFlagsIndex(bytes: Uint8Array): number {
+  for (let at = 8; at < bytes.length; ) {
+    const section = bytes[at]!;
+    const [size, content] = readNumber(bytes, at + 1);
+    if (section === IMPORT_SECTION) {
+      let entry = readNumber(bytes, content)[1];
+      for (let name = 0; name < 2; name++) {
+        const [length, text] = readNumber(bytes, entry);
+        entry = text + length;
+      }
+      if (bytes[entry] === MEMORY_KIND && bytes[entry + 1] === SHARED_WITH_MAXIMUM) {
+        return entry + 1;
+      }
+    }
+    at = content + size;
+  }
+  throw new Error('the embedded kernel module is damaged: it imports no shared memory');
+}
+
+let cached: { shared?: WebAssembly.Module; unshared?: WebAssembly.Module } = {};
+
+/** Compiles the module for shared or unshared memory: the same code, one bit apart. */
+export function compileModule(shared: boolean): WebAssembly.Module {
+  const key = shared ? 'shared' : 'unshared';
+  const known = cached[key];
+  if (known) return known;
+  assertSimd();
+  const bytes = moduleBytes();
+  if (!shared) bytes[memoryFlagsIndex(bytes)] = UNSHARED_WITH_MAXIMUM;
+  const module = new WebAssembly.Module(bytes);
+  cached = { ...cached, [key]: module };
+  return module;
+}
+
+/**
+ * Compiles (once) and instantiates the kernels with a memory of their own.
+ * Throws UnsupportedEngineError where WebAssembly SIMD is missing.
+ */
+export function instantiate(options: InstantiateOptions = {}): KernelModule {
+  const { shared = false, initialPages = 256, maximumPages = 65536 } = options;
+  const module = compileModule(shared);
+  const memory = new WebAssembly.Memory({ initial: initialPages, maximum: maximumPages, shared });
+  const { __heap_base, __stack_pointer, ...kernels } = new WebAssembly.Instance(module, {
+    env: { memory },
+  }).exports;
+  return {
+    kernels: kernels as Record<string, KernelFunction>,
+    memory,
+    heapBase: (__heap_base as WebAssembly.Global).value,
+    stackPointer: __stack_pointer as WebAssembly.Global,
+  };
+}
