@@ -1,7 +1,10 @@
 /** Declarations of kernels: which buffers and parameters a launch carries, shared by C, WGSL and the callers. */
 
-/** Dtype suffixes of compiled kernels. `u8` serves bool and uint8. */
-export type KernelDtype = 'f32' | 'f64' | 'i32' | 'i64' | 'u8' | 'any';
+/**
+ * Dtype suffixes of compiled kernels. `u8` serves bool and uint8; `b1` to `b8` are kernels that only move
+ * elements (or look at their bits) and so know nothing but their size in bytes.
+ */
+export type KernelDtype = 'f32' | 'f64' | 'i32' | 'i64' | 'u8' | 'b1' | 'b2' | 'b4' | 'b8' | 'any';
 
 /** One parameter: a 32-bit word, a 64-bit float in two words, or (last only) a counted tail of words. */
 export type ParamType = 'u32' | 'i32' | 'f32' | 'f64' | 'u32[]';
@@ -20,7 +23,10 @@ export function kernel<const K extends KernelDeclaration>(declaration: K): K {
   return declaration;
 }
 
-type ParamValue<T extends ParamType> = T extends 'u32[]' ? readonly number[] : number;
+/** A tail may hold buffers too (the tensors of an optimiser step); the device places them. */
+type ParamValue<T extends ParamType> = T extends 'u32[]'
+  ? readonly (number | Tensor | BufferRef)[]
+  : number;
 
 /** The parameter values a launch of kernel `K` must give, by name. */
 export type ParamsOf<K extends KernelDeclaration> = {

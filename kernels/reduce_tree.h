@@ -1,0 +1,113 @@
+// One reduction of [outer, n, inner] over its middle, in a tree whose form depends on the sizes only. The includer defines
+//   FOLD      name of the kernel          IDENTITY  the value that changes nothing
+//   FILL      what MAP makes it of, if other than IDENTITY
+//   MEET(a,b) the operation, on vectors   LANES_OF(v) the same across the lanes of one vector
+//   MAP(v)    applied to each element     FINISH(v) applied to each result
+// A unit of work is `block` values of the middle (inner = 1), or `block` rows of one chunk of columns. Each unit writes
+// one partial result, so out is [outer, blocks, inner]; the launch repeats on the partials until one block is left.
+#ifndef FILL
+#define FILL IDENTITY
+#endif
+#define FN(part) JOIN(JOIN(FOLD, part), SUFFIX)
+#define PARAMS JOIN(FOLD, params)
+
+// n consecutive values by eight accumulators.
+static inline V FN(run)(const PARAMS *p, const S *x, uint32_t n) {
+  (void)p;
+  V a[8];
+  for (int k = 0; k < 8; k++) a[k] = splat((S)(IDENTITY));
+  uint32_t i = 0;
+  for (; i + 8 * LANES <= n; i += 8 * LANES)
+    for (int k = 0; k < 8; k++) a[k] = MEET(a[k], MAP(load(x + i + k * LANES)));
+  for (int k = 0; k < 7; k++, i += LANES) {
+    if (i + LANES > n) break;
+    a[k] = MEET(a[k], MAP(load(x + i)));
+  }
+  if (i < n) a[7] = MEET(a[7], MAP(load_tail(x + i, n - i, (S)(FILL))));
+  for (int k = 0; k < 4; k++) a[k] = MEET(a[k], a[k + 4]);
+  return MEET(MEET(a[0], a[2]), MEET(a[1], a[3]));
+}
+
+// Short rows: lanes are rows, so each result is the plain sequence of its row.
+static inline void FN(short)(const PARAMS *p, const S *x, S *out, uint32_t begin, uint32_t end) {
+  uint32_t n = p->n;
+  for (uint32_t r = begin; r < end; r += LANES) {
+    const S *row = x + (size_t)r * n;
+    bool whole = r + LANES <= end;
+    V a = splat((S)(IDENTITY));
+    if (whole) {
+      for (uint32_t j = 0; j < n; j++) a = MEET(a, MAP(load_strided(row + j, n)));
+      store(out + r, FINISH(a));
+      continue;
+    }
+    for (uint32_t k = r; k < end; k++, row += n) {
+      a = splat((S)(IDENTITY));
+      for (uint32_t j = 0; j < n; j++) a = MEET(a, MAP(splat(row[j])));
+      out[k] = FINISH(a)[0];
+    }
+  }
+}
+
+// `rows` rows of `count` <= COLUMNS columns, `stride` apart.
+static inline void FN(columns)(const PARAMS *p, const S *x, S *out, uint32_t rows, uint32_t count,
+                               uint32_t stride) {
+  (void)p;
+  V a[REDUCE_VECTORS];
+  uint32_t whole = count / LANES, tail = count % LANES, r = 0;
+  size_t s = stride;
+  for (uint32_t c = 0; c <= whole; c++) a[c] = splat((S)(IDENTITY));
+  for (; r + 4 <= rows; r += 4, x += 4 * s) {
+    for (uint32_t c = 0; c < whole; c++) {
+      const S *at = x + c * LANES;
+      V low = MEET(MAP(load(at)), MAP(load(at + s)));
+      V high = MEET(MAP(load(at + 2 * s)), MAP(load(at + 3 * s)));
+      a[c] = MEET(a[c], MEET(low, high));
+    }
+    if (tail) {
+      const S *at = x + whole * LANES, fill = (S)(FILL);
+      V low = MEET(MAP(load_tail(at, tail, fill)), MAP(load_tail(at + s, tail, fill)));
+      V high = MEET(MAP(load_tail(at + 2 * s, tail, fill)), MAP(load_tail(at + 3 * s, tail, fill)));
+      a[whole] = MEET(a[whole], MEET(low, high));
+    }
+  }
+  for (; r < rows; r++, x += s) {
+    for (uint32_t c = 0; c < whole; c++) a[c] = MEET(a[c], MAP(load(x + c * LANES)));
+    if (tail)
+      a[whole] = MEET(a[whole], MAP(load_tail(x + whole * LANES, tail, (S)(FILL))));
+  }
+  for (uint32_t c = 0; c < whole; c++) store(out + c * LANES, FINISH(a[c]));
+  if (tail) store_tail(out + whole * LANES, FINISH(a[whole]), tail);
+}
+
+EXPORTED void JOIN(FOLD, SUFFIX)(const PARAMS *p, uint32_t begin, uint32_t end) {
+  const S *x = IN(S, x);
+  S *out = OUT(S, out);
+  uint32_t n = p->n, inner = p->inner, block = p->block, blocks = p->blocks;
+  if (inner == 1 && blocks == 1 && n <= REDUCE_SHORT) {
+    FN(short)(p, x, out, begin, end);
+    return;
+  }
+  uint32_t chunks = inner == 1 ? 1 : (inner + REDUCE_COLUMNS - 1) / REDUCE_COLUMNS;
+  for (uint32_t u = begin; u < end; u++) {
+    uint32_t chunk = u % chunks, b = u / chunks % blocks, o = u / chunks / blocks;
+    uint32_t rows = MIN(block, n - b * block), first = chunk * REDUCE_COLUMNS;
+    const S *from = x + ((size_t)o * n + (size_t)b * block) * inner + first;
+    S *to = out + ((size_t)o * blocks + b) * inner + first;
+    if (inner == 1) {
+      V lanes = FN(run)(p, from, rows);
+      *to = FINISH(splat(LANES_OF(lanes)))[0];
+    } else {
+      FN(columns)(p, from, to, rows, MIN(REDUCE_COLUMNS, inner - first), inner);
+    }
+  }
+}
+
+#undef FN
+#undef PARAMS
+#undef FOLD
+#undef IDENTITY
+#undef FILL
+#undef MEET
+#undef LANES_OF
+#undef MAP
+#undef FINISH

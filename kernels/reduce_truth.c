@@ -1,0 +1,50 @@
+// any and all over the middle of [outer, n, inner], by element size: an element is false when its bits under `mask` are 0
+// (the mask drops the sign of a float, since -0 is false).
+#include "kernel.h"
+#ifndef S
+#include "reduce.h"
+#define SOURCE "reduce_truth.c"
+#include "each_width.h"
+#else
+
+#define LIMIT 256
+
+// Whether one of n values is true (want = 1) or false (want = 0).
+static bool NAME(find)(const S *x, uint32_t n, S mask, bool want) {
+  for (uint32_t i = 0; i < n; i += LIMIT) {
+    uint32_t stop = MIN(n, i + LIMIT);
+    bool found = false;
+    for (uint32_t j = i; j < stop; j++) found |= ((x[j] & mask) != 0) == want;
+    if (found) return true;
+  }
+  return false;
+}
+
+static void NAME(truth)(const any_params *p, bool want, uint32_t begin, uint32_t end) {
+  const S *x = IN(S, x);
+  uint8_t *out = OUT(uint8_t, out);
+  uint32_t n = p->n, inner = p->inner, block = p->block, blocks = p->blocks;
+  S mask = sizeof(S) == 8 ? (S)((uint64_t)p->maskHigh << 32 | p->maskLow) : (S)p->maskLow;
+  uint32_t chunks = inner == 1 ? 1 : (inner + REDUCE_COLUMNS - 1) / REDUCE_COLUMNS;
+  for (uint32_t u = begin; u < end; u++) {
+    uint32_t chunk = u % chunks, b = u / chunks % blocks, o = u / chunks / blocks;
+    uint32_t rows = MIN(block, n - b * block), first = chunk * REDUCE_COLUMNS;
+    const S *from = x + ((size_t)o * n + (size_t)b * block) * inner + first;
+    uint8_t *to = out + ((size_t)o * blocks + b) * inner + first;
+    if (inner == 1) {
+      *to = NAME(find)(from, rows, mask, want) == want;
+      continue;
+    }
+    uint32_t count = MIN(REDUCE_COLUMNS, inner - first);
+    memset(to, !want, count);
+    for (uint32_t r = 0; r < rows; r++, from += inner)
+      for (uint32_t c = 0; c < count; c++)
+        to[c] = ((from[c] & mask) != 0) == want ? want : to[c];
+  }
+}
+
+KERNEL(any) { NAME(truth)(p, true, begin, end); }
+KERNEL(all) { NAME(truth)((const any_params *)p, false, begin, end); }
+
+#undef LIMIT
+#endif

@@ -1,0 +1,211 @@
+/** Runs a primitive's launches on raw kernels: no tensors, no gate, no autograd. */
+
+import { type Dtype, dtypes } from '../../ts/core/dtype.js';
+import type { KernelDeclaration } from '../../ts/ops/kernel.js';
+import type { BufferRef, Launcher, Primitive } from '../../ts/ops/row.js';
+import type { Tensor } from '../../ts/tensor.js';
+import { instantiate } from '../../wasm/loader.js';
+
+export type Values = readonly (number | bigint | boolean)[];
+
+/** A contiguous tensor on the heap, as much of one as rows look at. */
+export interface Operand {
+  readonly shape: readonly number[];
+  readonly dtype: Dtype;
+  readonly address: number;
+  readonly strides: readonly number[];
+  readonly offset: number;
+  readonly storage: unknown;
+}
+
+const module = instantiate({ initialPages: 1024 });
+const names = new Set(Object.keys(module.kernels));
+let top = module.heapBase;
+/** Unused bytes around every buffer, to notice what is written outside. */
+const FENCE = 64;
+
+/** Frees everything allocated so far. */
+export function reset(): void {
+  top = module.heapBase;
+}
+
+function allocate(bytes: number): number {
+  const address = (top + FENCE + 15) & ~15;
+  top = address + bytes + FENCE;
+  const missing = top - module.memory.buffer.byteLength;
+  if (missing > 0) module.memory.grow(Math.ceil(missing / 65536) + 16);
+  new Uint8Array(module.memory.buffer, address - FENCE, bytes + 2 * FENCE).fill(0xa5);
+  return address;
+}
+
+export const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+export function view(t: { dtype: Dtype; address: number; shape: readonly number[] }) {
+  return new t.dtype.array(module.memory.buffer, t.address, count(t.shape));
+}
+
+function operand(shape: readonly number[], dtype: Dtype): Operand {
+  const address = allocate(count(shape) * dtype.size);
+  const strides = shape.map((_, i) => count(shape.slice(i + 1)));
+  return { shape, dtype, address, strides, offset: 0, storage: { address, dtype } };
+}
+
+/** Puts values on the heap. */
+export function input(values: Values | ArrayLike<number>, shape: readonly number[], dtype: Dtype) {
+  const t = operand(shape, dtype);
+  const target = view(t);
+  if (target.length !== values.length) throw new Error(`${values.length} values for [${shape}]`);
+  for (let i = 0; i < target.length; i++) {
+    const value = values[i]!;
+    target[i] = dtype.name === 'int64' ? BigInt(value) : Number(value);
+  }
+  return t;
+}
+
+/** Throws if a byte around a buffer changed. */
+function checkFences(t: Operand): void {
+  const bytes = count(t.shape) * t.dtype.size;
+  for (const start of [t.address - FENCE, t.address + bytes]) {
+    const fence = new Uint8Array(module.memory.buffer, start, FENCE);
+    if (fence.some((byte) => byte !== 0xa5)) throw new Error('a kernel wrote outside its buffer');
+  }
+}
+
+/** How many pieces each launch is cut into, done in reverse order. */
+function launcher(pieces: number, live: Operand[]): Launcher {
+  const addressOf = (ref: Tensor | BufferRef): number => {
+    const { address, dtype } = ref.storage as unknown as { address: number; dtype: Dtype };
+    return address + ref.offset * dtype.size;
+  };
+  return {
+    launch(name, declaration, dtype, buffers, params, range) {
+      const kernelName = `${name}_${dtype}`;
+      if (!names.has(kernelName)) throw new Error(`no kernel ${kernelName}`);
+      if (!declaration.dtypes.includes(dtype)) throw new Error(`${kernelName} is not declared`);
+      if (buffers.length !== declaration.buffers.length) throw new Error(`${name}: buffers`);
+      const block = parameterBlock(buffers.map(addressOf), declaration, params);
+      const run = module.kernels[kernelName]!;
+      const parts = Math.min(pieces, Math.max(1, range));
+      for (let k = parts; k-- > 0; ) {
+        run(block, Math.floor((range * k) / parts), Math.floor((range * (k + 1)) / parts));
+      }
+    },
+    scratch(n, dtype) {
+      const t = operand([n], dtype);
+      live.push(t);
+      return t as unknown as BufferRef;
+    },
+  };
+}
+
+function parameterBlock(
+  addresses: number[],
+  declaration: KernelDeclaration,
+  params: Readonly<Record<string, number | readonly number[]>>,
+): number {
+  const words = new DataView(new ArrayBuffer(1 << 16));
+  let at = 0;
+  const word = (value: number) => {
+    words.setUint32(at, value >>> 0, true);
+    at += 4;
+  };
+  addresses.forEach(word);
+  for (const [name, type] of Object.entries(declaration.params)) {
+    const value = params[name];
+    if (value === undefined) throw new Error(`parameter ${name} is missing`);
+    if (type === 'u32[]') {
+      const list = value as readonly number[];
+      word(list.length);
+      list.forEach(word);
+    } else if (type === 'f64') {
+      words.setFloat64(at, value as number, true);
+      at += 8;
+    } else if (type === 'f32') {
+      words.setFloat32(at, value as number, true);
+      at += 4;
+    } else word(value as number);
+  }
+  const address = allocate(at);
+  new Uint8Array(module.memory.buffer, address, at).set(new Uint8Array(words.buffer, 0, at));
+  return address;
+}
+
+/** Calls a primitive; its outputs stay on the heap until `reset()`. */
+export function call<A>(
+  row: Primitive<A>,
+  inputs: readonly (Operand | undefined)[],
+  attributes: A,
+  pieces = 1,
+): Operand[] {
+  const tensors = inputs as unknown as Tensor[];
+  const outputs = row.outputs(tensors, attributes).map((spec) => operand(spec.shape, spec.dtype));
+  const live = [...outputs];
+  if (outputs.some((o) => count(o.shape) > 0)) {
+    row.run(launcher(pieces, live), tensors, outputs as unknown as Tensor[], attributes);
+  }
+  for (const t of [...live, ...inputs]) if (t) checkFences(t);
+  return outputs;
+}
+
+/** The values of an operand, int64 as numbers. */
+export function read(t: Operand): number[] {
+  return Array.from(view(t) as ArrayLike<number | bigint>, Number);
+}
+
+/** Calls a primitive whole and cut in 3 and 7 pieces, expects the same bits, returns the values. */
+export function results<A>(
+  row: Primitive<A>,
+  inputs: readonly (Operand | undefined)[],
+  attributes: A,
+): number[][] {
+  const bytes = (outputs: Operand[]) =>
+    outputs.map((o) => {
+      const whole = view(o);
+      return Buffer.from(whole.buffer, whole.byteOffset, whole.byteLength).toString('base64');
+    });
+  const outputs = call(row, inputs, attributes);
+  const expected = bytes(outputs);
+  for (const pieces of [3, 7]) {
+    const actual = bytes(call(row, inputs, attributes, pieces));
+    if (actual.some((a, i) => a !== expected[i])) {
+      throw new Error(`the result depends on the split into ${pieces} pieces`);
+    }
+  }
+  return outputs.map(read);
+}
+
+/** A reproducible stream of numbers in (-1, 1). */
+export function stream(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state / 2 ** 31 - 1) * 0.999;
+  };
+}
+
+export function randoms(n: number, seed: number, scale = 1): number[] {
+  const next = stream(seed);
+  return Array.from({ length: n }, () => Math.fround(next() * scale));
+}
+
+export { dtypes };
+
+/** Throws unless |actual - expected| <= absolute + relative |expected|, NaN and infinities alike. */
+export function close(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  relative = 1e-6,
+  absolute = 1e-6,
+): void {
+  if (actual.length !== expected.length) {
+    throw new Error(`${actual.length} values, expected ${expected.length}`);
+  }
+  for (let i = 0; i < expected.length; i++) {
+    const a = actual[i]!;
+    const e = expected[i]!;
+    const same = Object.is(a, e) || a === e;
+    if (!same && !(Math.abs(a - e) <= absolute + relative * Math.abs(e))) {
+      throw new Error(`at ${i}: got ${a}, expected ${e}`);
+    }
+  }
+}

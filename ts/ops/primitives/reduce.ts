@@ -1,0 +1,348 @@
+/** Reductions of `[outer, n, inner]` over its middle. Composites view any dims as this form. */
+
+import { bool, type Dtype, int32, suffix } from '../../core/dtype.js';
+import { ShapeError, showShape, ValueError } from '../../core/errors.js';
+import type { Tensor } from '../../tensor.js';
+import { type KernelDtype, kernel } from '../kernel.js';
+import { type BufferRef, type Launcher, type OutputSpec, primitive } from '../row.js';
+
+/** Values per unit of work where the reduced dimension is contiguous, and rows where it is not. */
+const BLOCK = 4096;
+const ROWS = 512;
+const VARIANCE_ROWS = 128;
+/** Columns per unit of work, as in kernels/reduce.h. */
+const COLUMNS = 128;
+
+const reals = ['f32', 'f64'] as const;
+const numbers = ['f32', 'f64', 'i32', 'i64'] as const;
+const widths = ['b1', 'b2', 'b4', 'b8'] as const;
+const tree = { n: 'u32', inner: 'u32', block: 'u32', blocks: 'u32' } as const;
+
+const sumKernel = kernel({
+  dtypes: numbers,
+  buffers: ['x', 'out'],
+  params: { ...tree, divisor: 'f64', power: 'f64' },
+});
+const termKernel = kernel({ ...sumKernel, dtypes: reals });
+const powerKernel = kernel({
+  ...termKernel,
+  params: { ...termKernel.params, exponent: 'f64' },
+});
+const foldKernel = kernel({ dtypes: numbers, buffers: ['x', 'out'], params: tree });
+const foldAbsKernel = kernel({ ...foldKernel, dtypes: reals });
+const truthKernel = kernel({
+  dtypes: widths,
+  buffers: ['x', 'out'],
+  params: { ...tree, maskLow: 'u32', maskHigh: 'u32' },
+});
+
+type Operand = Tensor | BufferRef;
+
+/** One launch of a reduction: from `x` to `out`, `last` if `out` holds the results. */
+type Level = (
+  x: Operand,
+  out: Operand,
+  params: { n: number; inner: number; block: number; blocks: number },
+  range: number,
+  last: boolean,
+) => void;
+
+/** The sizes of an input in its canonical form. */
+function sizes(name: string, x: Tensor): [number, number, number] {
+  if (x.shape.length !== 3) {
+    throw new ShapeError(`${name}: the kernel takes [outer, n, inner], got ${showShape(x.shape)}`);
+  }
+  return x.shape as unknown as [number, number, number];
+}
+
+function reduced(name: string, x: Tensor, dtype: Dtype = x.dtype): OutputSpec {
+  const [outer, , inner] = sizes(name, x);
+  return { shape: [outer, inner], dtype };
+}
+
+function refuseEmpty(name: string, x: Tensor): void {
+  const [outer, n, inner] = sizes(name, x);
+  if (n === 0 && outer * inner > 0) {
+    throw new ShapeError(
+      `${name}: the reduced dimension has size 0 and there is no identity to return; ` +
+        'give a non-empty tensor or reduce over another dimension',
+    );
+  }
+}
+
+function chunksOf(inner: number): number {
+  return inner === 1 ? 1 : Math.ceil(inner / COLUMNS);
+}
+
+/**
+ * The levels of a reduction tree. Its form depends on the sizes only: blocks of the reduced
+ * dimension give partial results, which are reduced likewise until one block is left.
+ */
+function reduceTree(
+  launcher: Launcher,
+  x: Tensor,
+  out: Tensor,
+  partial: Dtype,
+  level: (depth: number) => Level,
+): void {
+  let [, n] = x.shape;
+  const [outer, , inner] = x.shape;
+  const block = inner === 1 ? BLOCK : ROWS;
+  let from: Operand = x;
+  for (let depth = 0; ; depth++) {
+    const blocks = Math.max(1, Math.ceil(n / block));
+    const last = blocks === 1;
+    const to: Operand = last ? out : launcher.scratch(outer * blocks * inner, partial);
+    const range = outer * blocks * chunksOf(inner);
+    level(depth)(from, to, { n, inner, block, blocks }, range, last);
+    if (last) return;
+    from = to;
+    n = blocks;
+  }
+}
+
+/** Sums levels by `sum`; the first by the kernel `first`, which may map its terms. */
+function sumTree(
+  launcher: Launcher,
+  x: Tensor,
+  out: Tensor,
+  first: (depth: number) => { name: string; declaration: typeof sumKernel | typeof termKernel },
+  divisor: number,
+  power: number,
+): void {
+  const dtype = suffix(x.dtype);
+  reduceTree(launcher, x, out, x.dtype, (depth) => (from, to, params, range, last) => {
+    const { name, declaration } =
+      depth === 0 ? first(depth) : { name: 'sum', declaration: sumKernel };
+    const finish = { divisor: last ? divisor : 1, power: last ? power : 1 };
+    launcher.launch(name, declaration, dtype, [from, to], { ...params, ...finish }, range);
+  });
+}
+
+/** out = sum(x) / divisor: `divisor` = n gives the mean. Integers wrap and ignore the divisor. */
+export const sum = primitive<{ divisor?: number }>()({
+  doc: 'Sum of [outer, n, inner] over n, divided by `divisor` (default 1).',
+  kernels: { sum: sumKernel },
+  inputs: ['x'],
+  dtypes: 'number',
+  outputs: ([x]) => [reduced('sum', x)],
+  run(launcher, [x], [out], { divisor = 1 }) {
+    sumTree(launcher, x, out, () => ({ name: 'sum', declaration: sumKernel }), divisor, 1);
+  },
+});
+
+function fold(name: 'prod' | 'amax' | 'amin', doc: string) {
+  return primitive<Record<never, never>>()({
+    doc,
+    kernels: { [name]: foldKernel },
+    inputs: ['x'],
+    dtypes: 'number',
+    outputs([x]) {
+      if (name !== 'prod') refuseEmpty(name, x);
+      return [reduced(name, x)];
+    },
+    run(launcher, [x], [out]) {
+      reduceTree(launcher, x, out, x.dtype, () => (from, to, params, range) => {
+        launcher.launch(name, foldKernel, suffix(x.dtype), [from, to], params, range);
+      });
+    },
+  });
+}
+
+export const prod = fold('prod', 'Product of [outer, n, inner] over n; 1 if n is 0.');
+export const amax = fold('amax', 'Largest value of [outer, n, inner] over n; NaN if there is one.');
+export const amin = fold(
+  'amin',
+  'Smallest value of [outer, n, inner] over n; NaN if there is one.',
+);
+
+/** The bits of an element that make it true: all, but not the sign of a float. */
+function truthMask(dtype: Dtype): { maskLow: number; maskHigh: number } {
+  const bits = 8 * dtype.size - (dtype.isFloatingPoint ? 1 : 0);
+  return {
+    maskLow: bits >= 32 ? 0xffffffff : 2 ** bits - 1,
+    maskHigh: bits > 32 ? 2 ** (bits - 32) - 1 : 0,
+  };
+}
+
+function truth(name: 'any' | 'all', doc: string) {
+  return primitive<Record<never, never>>()({
+    doc,
+    kernels: { [name]: truthKernel },
+    inputs: ['x'],
+    dtypes: 'any',
+    outputs: ([x]) => [reduced(name, x, bool)],
+    run(launcher, [x], [out]) {
+      reduceTree(launcher, x, out, bool, (depth) => (from, to, params, range) => {
+        const dtype = depth === 0 ? x.dtype : bool;
+        const width = `b${dtype.size}` as KernelDtype;
+        const values = { ...params, ...truthMask(dtype) };
+        launcher.launch(name, truthKernel, width, [from, to], values, range);
+      });
+    },
+  });
+}
+
+export const any = truth('any', 'Whether any of n is not zero (NaN is not), as bool; any dtype.');
+export const all = truth('all', 'Whether all of n are not zero (NaN is not), as bool; any dtype.');
+
+const extremeKernels = {
+  extreme: kernel({
+    dtypes: numbers,
+    buffers: ['x', 'values', 'indices'],
+    params: { n: 'u32', inner: 'u32', least: 'u32' },
+  }),
+  extremeBlock: kernel({
+    dtypes: numbers,
+    buffers: ['x', 'best'],
+    params: { n: 'u32', block: 'u32', blocks: 'u32', least: 'u32' },
+  }),
+  extremeFind: kernel({
+    dtypes: numbers,
+    buffers: ['x', 'best', 'values', 'indices'],
+    params: { n: 'u32', block: 'u32', blocks: 'u32', least: 'u32' },
+  }),
+};
+
+/** Fills values and positions of the largest (or least) of n. */
+function emitExtreme(
+  launcher: Launcher,
+  x: Tensor,
+  values: Operand,
+  indices: Operand,
+  least: number,
+): void {
+  const [outer, n, inner] = x.shape;
+  const dtype = suffix(x.dtype);
+  if (inner === 1 && n > 4 * BLOCK) {
+    const blocks = Math.ceil(n / BLOCK);
+    const best = launcher.scratch(outer * blocks, x.dtype);
+    const params = { n, block: BLOCK, blocks, least };
+    const { extremeBlock, extremeFind } = extremeKernels;
+    launcher.launch('extremeBlock', extremeBlock, dtype, [x, best], params, outer * blocks);
+    const buffers = [x, best, values, indices];
+    launcher.launch('extremeFind', extremeFind, dtype, buffers, params, outer);
+    return;
+  }
+  const range = outer * chunksOf(inner);
+  const buffers = [x, values, indices];
+  launcher.launch('extreme', extremeKernels.extreme, dtype, buffers, { n, inner, least }, range);
+}
+
+function extremeIndex(name: 'argmax' | 'argmin', least: number) {
+  return primitive<Record<never, never>>()({
+    doc: `Position of the ${least ? 'smallest' : 'largest'} of n (int32): the first of equals; a NaN wins.`,
+    kernels: extremeKernels,
+    inputs: ['x'],
+    dtypes: 'number',
+    outputs([x]) {
+      refuseEmpty(name, x);
+      return [reduced(name, x, int32)];
+    },
+    run(launcher, [x], [indices]) {
+      const values = launcher.scratch(x.shape[0] * x.shape[2], x.dtype);
+      emitExtreme(launcher, x, values, indices, least);
+    },
+  });
+}
+
+function extremeDim(name: 'maxDim' | 'minDim', least: number) {
+  return primitive<Record<never, never>>()({
+    doc: `The ${least ? 'smallest' : 'largest'} of n and its position (int32): the first of equals; a NaN wins.`,
+    kernels: extremeKernels,
+    inputs: ['x'],
+    dtypes: 'number',
+    outputs([x]) {
+      refuseEmpty(name, x);
+      return [reduced(name, x), reduced(name, x, int32)];
+    },
+    run(launcher, [x], [values, indices]) {
+      emitExtreme(launcher, x, values, indices, least);
+    },
+  });
+}
+
+export const argmax = extremeIndex('argmax', 0);
+export const argmin = extremeIndex('argmin', 1);
+export const maxDim = extremeDim('maxDim', 0);
+export const minDim = extremeDim('minDim', 1);
+
+const varianceKernels = {
+  varBlock: kernel({ dtypes: reals, buffers: ['x', 'mean', 'm2'], params: tree }),
+  varMerge: kernel({
+    dtypes: reals,
+    buffers: ['means', 'm2s', 'var', 'mean'],
+    params: { ...tree, correction: 'f64' },
+  }),
+};
+
+/** var = sum((x - mean)^2) / max(0, n - correction), mean = sum(x) / n. */
+export const varMean = primitive<{ correction: number }>()({
+  doc: 'Variance (divided by n - correction) and mean of [outer, n, inner] over n.',
+  kernels: varianceKernels,
+  inputs: ['x'],
+  dtypes: 'real',
+  outputs: ([x]) => [reduced('varMean', x), reduced('varMean', x)],
+  run(launcher, [x], [variance, mean], { correction }) {
+    const [outer, n, inner] = x.shape;
+    const dtype = suffix(x.dtype);
+    const block = inner === 1 ? BLOCK : VARIANCE_ROWS;
+    const blocks = Math.max(1, Math.ceil(n / block));
+    const count = outer * blocks * inner;
+    const means = launcher.scratch(count, x.dtype);
+    const m2s = launcher.scratch(count, x.dtype);
+    const params = { n, inner, block, blocks };
+    const range = outer * blocks * chunksOf(inner);
+    launcher.launch('varBlock', varianceKernels.varBlock, dtype, [x, means, m2s], params, range);
+    const buffers = [means, m2s, variance, mean];
+    const merge = { ...params, correction };
+    launcher.launch('varMerge', varianceKernels.varMerge, dtype, buffers, merge, outer * inner);
+  },
+});
+
+const normKernels = {
+  sum: sumKernel,
+  amax: foldKernel,
+  amin: foldKernel,
+  sumNonzero: termKernel,
+  sumAbs: termKernel,
+  sumSquares: termKernel,
+  sumPowers: powerKernel,
+  amaxAbs: foldAbsKernel,
+  aminAbs: foldAbsKernel,
+};
+
+/** The p-norm: sum(|x|^p)^(1/p); p = 0 counts, p = inf and -inf take the extremes of |x|. */
+export const vectorNorm = primitive<{ p: number }>()({
+  doc: 'The p-norm of [outer, n, inner] over n, for any real p and 0, inf, -inf.',
+  kernels: normKernels,
+  inputs: ['x'],
+  dtypes: 'real',
+  outputs([x], { p }) {
+    if (Number.isNaN(p)) throw new ValueError('norm: p must be a number, got NaN');
+    if (p < 0) refuseEmpty('norm', x);
+    return [reduced('norm', x)];
+  },
+  run(launcher, [x], [out], { p }) {
+    const dtype = suffix(x.dtype);
+    if (Math.abs(p) === Number.POSITIVE_INFINITY) {
+      const name = p > 0 ? 'amax' : 'amin';
+      const first = `${name}Abs` as const;
+      reduceTree(launcher, x, out, x.dtype, (depth) => (from, to, params, range) => {
+        const kernelName = depth === 0 ? first : name;
+        launcher.launch(kernelName, normKernels[kernelName], dtype, [from, to], params, range);
+      });
+      return;
+    }
+    reduceTree(launcher, x, out, x.dtype, (depth) => (from, to, params, range, last) => {
+      const power = last && p !== 0 ? 1 / p : 1;
+      const values = { ...params, divisor: 1, power };
+      const buffers = [from, to];
+      if (depth > 0) return launcher.launch('sum', sumKernel, dtype, buffers, values, range);
+      const common = ({ 0: 'sumNonzero', 1: 'sumAbs', 2: 'sumSquares' } as const)[p];
+      if (common) return launcher.launch(common, termKernel, dtype, buffers, values, range);
+      const raised = { ...values, exponent: p };
+      launcher.launch('sumPowers', powerKernel, dtype, buffers, raised, range);
+    });
+  },
+});
