@@ -1,0 +1,207 @@
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import * as distributions from '../../ts/core/distributions.js';
+import {
+  type DataArray,
+  type Dtype,
+  type DtypeName,
+  decodeElement,
+  dtypes,
+  float32,
+  float64,
+  int32,
+} from '../../ts/core/dtype.js';
+import { ValueError } from '../../ts/core/errors.js';
+import { sampleMultinomial } from '../../ts/core/multinomial.js';
+import { defaultGenerator, Generator, manualSeed } from '../../ts/core/random.js';
+
+/** What PyTorch 1.13 drew, and the 63-bit integer it drew next. */
+interface Recorded {
+  name: string;
+  dtype: DtypeName;
+  weights?: DtypeName;
+  n: number;
+  args: unknown[];
+  seed: number;
+  data: string;
+  next: string;
+}
+
+const recorded: {
+  cases: Recorded[];
+  states: { draw: number | 'normal'; state: string }[];
+  after: number[];
+  seeds: [string, string, string][];
+} = JSON.parse(
+  gunzipSync(readFileSync(new URL('./random.cases.json.gz', import.meta.url))).toString(),
+);
+
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(Buffer.from(text, 'base64'));
+}
+
+function numbers(array: DataArray, dtype: Dtype): number[] {
+  return Array.from(array, (raw: number | bigint) => Number(decodeElement(dtype, raw)));
+}
+
+type Draw = (out: DataArray, c: Recorded, generator: Generator) => void;
+
+const d = distributions;
+const two = (c: Recorded) => c.args as [number, number];
+
+const draws: Record<string, Draw> = {
+  normal: (out, c, g) => d.fillNormal(out, dtypes[c.dtype], ...two(c), g),
+  uniform: (out, c, g) => d.fillUniform(out, dtypes[c.dtype], ...two(c), g),
+  randint: (out, c, g) =>
+    d.fillRandint(out, dtypes[c.dtype], BigInt(two(c)[0]), BigInt(two(c)[1]), g),
+  random: (out, c, g) => d.fillRandom(out, dtypes[c.dtype], g),
+  randperm: (out, c, g) => d.fillRandperm(out, dtypes[c.dtype], g),
+  bernoulli: (out, c, g) => d.fillBernoulli(out, dtypes[c.dtype], two(c)[0], g),
+  bernoulliFrom: (out, c, g) => {
+    const dtype = dtypes[c.dtype];
+    const p = new dtype.array(c.n) as Float32Array | Float64Array;
+    p.forEach((_, i) => {
+      p[i] = i / 100;
+    });
+    d.fillBernoulliFrom(out, dtype, p, dtype, g);
+  },
+  exponential: (out, c, g) => d.fillExponential(out, dtypes[c.dtype], two(c)[0], g),
+  geometric: (out, c, g) => d.fillGeometric(out, dtypes[c.dtype], two(c)[0], g),
+  cauchy: (out, c, g) => d.fillCauchy(out, dtypes[c.dtype], ...two(c), g),
+  logNormal: (out, c, g) => d.fillLogNormal(out, dtypes[c.dtype], ...two(c), g),
+  multinomial: (out, c, g) => multinomial(c, out as BigInt64Array, g),
+};
+
+function multinomial(c: Recorded, out: BigInt64Array, generator: Generator): void {
+  const values = [0.1, 0.2, 0.3, 0.4, 5, 0, 1, 2];
+  const weights = c.weights === 'float64' ? Float64Array.from(values) : Float32Array.from(values);
+  const [replacement, samples] = c.args as [boolean, number];
+  const drawn = new Int32Array(c.n);
+  sampleMultinomial(drawn, { weights, rows: 2, categories: 4, samples, replacement }, generator);
+  drawn.forEach((value, i) => {
+    out[i] = BigInt(value);
+  });
+}
+
+/** Largest difference allowed, relative to the value: rounding of log, sin and cos. */
+function tolerance(c: Recorded): number {
+  // PyTorch's compiler fuses the multiplication and the addition of the limits.
+  if (c.name === 'uniform') return c.dtype === 'float64' ? 2 ** -53 : 0;
+  if (['normal', 'exponential', 'cauchy', 'logNormal'].includes(c.name)) {
+    return { float32: 4e-6, float64: 1e-13, bfloat16: 1e-2 }[c.dtype as string]!;
+  }
+  return 0;
+}
+
+describe('distributions draw the numbers of PyTorch', () => {
+  it.each(recorded.cases.map((c) => ({ ...c, title: `${c.name} ${c.dtype} ${c.n} (${c.args})` })))(
+    '$title',
+    (c) => {
+      const dtype = dtypes[c.dtype];
+      const expected = numbers(new dtype.array(bytesOf(c.data).buffer), dtype);
+      const generator = new Generator().manualSeed(c.seed);
+      const out = new dtype.array(c.n);
+      draws[c.name](out, c, generator);
+      const got = numbers(out, dtype);
+      const allowed = tolerance(c);
+      const wrong = got.findIndex(
+        (x, i) => !(Math.abs(x - expected[i]) <= allowed * Math.max(1, Math.abs(expected[i]))),
+      );
+      expect(wrong === -1 ? 'all equal' : [wrong, got[wrong], expected[wrong]]).toBe('all equal');
+      expect(generator.random64() & (2n ** 63n - 1n)).toBe(BigInt(c.next));
+    },
+  );
+});
+
+describe('Generator', () => {
+  it.each(recorded.seeds)('seed %s', (seed, initial, first) => {
+    const generator = new Generator().manualSeed(BigInt(seed));
+    expect(BigInt(generator.initialSeed())).toBe(BigInt(initial));
+    expect(generator.random64() & (2n ** 63n - 1n)).toBe(BigInt(first));
+  });
+
+  it('has the state of PyTorch, byte for byte', () => {
+    const generator = new Generator().manualSeed(5);
+    for (const { draw: what, state } of recorded.states) {
+      if (what === 'normal') generator.normal();
+      else for (let i = 0; i < what; i++) generator.random();
+      const expected = bytesOf(state);
+      const got = generator.getState();
+      expect(got.length).toBe(5056);
+      if (what === 'normal') {
+        // The spare normal may differ in its last bit.
+        const spare = (bytes: Uint8Array) => new DataView(bytes.buffer).getFloat64(5024, true);
+        expect(spare(got)).toBeCloseTo(spare(expected), 14);
+        got.set(expected.subarray(5024, 5032), 5024);
+      }
+      expect(Buffer.compare(got, expected)).toBe(0);
+    }
+  });
+
+  it('continues from a state of PyTorch and from its own', () => {
+    const generator = new Generator().setState(bytesOf(recorded.states.at(-1)!.state));
+    const twin = generator.clone();
+    for (const value of recorded.after) expect(generator.normal()).toBeCloseTo(value, 14);
+    for (const value of recorded.after) expect(twin.normal()).toBeCloseTo(value, 14);
+    expect(twin.getState()).toEqual(generator.getState());
+  });
+
+  it('seeds from entropy', () => {
+    const generator = new Generator();
+    expect(generator.initialSeed()).toBe(67280421310721);
+    const seed = generator.seed();
+    expect(generator.initialSeed()).toBe(seed);
+    expect(new Generator().manualSeed(seed).random()).toBe(generator.random());
+  });
+
+  it('manualSeed sets the default generator', () => {
+    expect(manualSeed(7)).toBe(defaultGenerator);
+    const first = new Float32Array(3);
+    distributions.fillUniform(first, float32);
+    manualSeed(7);
+    const second = new Float32Array(3);
+    distributions.fillUniform(second, float32);
+    expect(second).toEqual(first);
+  });
+
+  it('refuses what is no seed and no state', () => {
+    const generator = new Generator();
+    expect(() => generator.manualSeed(1.5)).toThrow(ValueError);
+    expect(() => generator.manualSeed(2n ** 64n)).toThrow('[-2^63, 2^64)');
+    expect(() => generator.setState(new Uint8Array(7))).toThrow('5056 bytes, got 7');
+    expect(() => generator.setState(new Uint8Array(5056))).toThrow('not the state');
+  });
+});
+
+describe('distributions refuse parameters outside their domain', () => {
+  const out = new Float32Array(4);
+  const weights = Float32Array.of(1, 2);
+  const task = { weights, rows: 1, categories: 2, samples: 3, replacement: false };
+  it.each<[string, () => void]>([
+    ['from <= to', () => distributions.fillUniform(out, float32, 1, 0)],
+    ['std >= 0.0', () => distributions.fillNormal(out, float32, 0, -1)],
+    ['low < high', () => distributions.fillRandint(out, float32, 3, 3)],
+    ['0 <= p <= 1', () => distributions.fillBernoulli(out, float32, 1.5)],
+    ['0 <= p <= 1', () => distributions.fillBernoulliFrom(out, float32, out.fill(-1), float32)],
+    ['lambda > 0.0', () => distributions.fillExponential(out, float32, 0)],
+    ['0 < p < 1', () => distributions.fillGeometric(out, float32, 1)],
+    ['sigma > 0.0', () => distributions.fillCauchy(out, float32, 0, 0)],
+    ['std > 0.0', () => distributions.fillLogNormal(out, float32, 0, 0)],
+    ['only floating point', () => distributions.fillNormal(new Int32Array(4), int32)],
+    ['without replacement', () => sampleMultinomial(new Int32Array(3), task)],
+    ['sum to zero', () => sampleMultinomial([], { ...task, samples: 1, weights: out.fill(0) })],
+    ['not negative', () => sampleMultinomial([], { ...task, samples: 1, weights: out.fill(-1) })],
+  ])('%s', (message, call) => {
+    expect(call).toThrow(ValueError);
+    expect(call).toThrow(message);
+  });
+
+  it('draws one by one for a non-contiguous tensor', () => {
+    const generator = new Generator().manualSeed(0);
+    const single = new Float64Array(20);
+    distributions.fillNormal(single, float64, 0, 1, generator, false);
+    generator.manualSeed(0);
+    expect(single[17]).toBe(Array.from({ length: 20 }, () => generator.normal())[17]);
+  });
+});

@@ -1,0 +1,358 @@
+/**
+ * Random numbers into typed arrays, drawn in the order PyTorch 1.13's CPU kernels draw them, so
+ * that a seed gives PyTorch's numbers. `out` is row-major; float16 and bfloat16 hold bit patterns.
+ */
+
+import type { DataArray, Dtype } from './dtype.js';
+import {
+  bfloat16,
+  bool,
+  decodeElement,
+  encodeElement,
+  float16,
+  float32,
+  float64,
+  int8,
+  int16,
+  int32,
+  int64,
+  uint8,
+} from './dtype.js';
+import { ValueError } from './errors.js';
+import { defaultGenerator, type Generator } from './random.js';
+
+const chunk = 1024;
+const scratchWords = new Int32Array(2 * chunk);
+const scratchDoubles = new Float64Array(chunk);
+
+/** Bits of a uniform number that come from the engine: the digits of the 16-bit formats. */
+const digits = new Map<Dtype, number>([
+  [float16, 11],
+  [bfloat16, 8],
+]);
+
+function requireFloating(name: string, dtype: Dtype): void {
+  if (!dtype.isFloatingPoint) {
+    throw new ValueError(`${name}: only floating point tensors can be filled, got ${dtype}`);
+  }
+}
+
+/** Writes numbers as the dtype stores them. */
+function writer(out: DataArray, dtype: Dtype): (i: number, value: number) => void {
+  if (out instanceof Float32Array || out instanceof Float64Array) {
+    return (i, value) => {
+      out[i] = value;
+    };
+  }
+  const target: { [i: number]: number | bigint } = out;
+  return (i, value) => {
+    target[i] = encodeElement(dtype, value);
+  };
+}
+
+function rounded(value: number, dtype: Dtype): number {
+  return Number(decodeElement(dtype, encodeElement(dtype, value)));
+}
+
+/** Calls `use` with `count` doubles of [0, 1), in blocks: (values, position of the first, how many). */
+function eachBlock(
+  generator: Generator,
+  count: number,
+  use: (values: Float64Array, start: number, length: number) => void,
+): void {
+  for (let start = 0; start < count; start += chunk) {
+    const length = Math.min(chunk, count - start);
+    generator.fillWords(scratchWords, 0, 2 * length);
+    for (let i = 0; i < length; i++) {
+      const high = scratchWords[2 * i] & 0x1fffff;
+      scratchDoubles[i] = (high * 2 ** 32 + (scratchWords[2 * i + 1] >>> 0)) * 2 ** -53;
+    }
+    use(scratchDoubles, start, length);
+  }
+}
+
+/** Fills by inverting a distribution function: one uniform double of [0, 1) per element. */
+function fillByInversion(
+  out: DataArray,
+  dtype: Dtype,
+  generator: Generator,
+  invert: (u: number) => number,
+): void {
+  const write = writer(out, dtype);
+  eachBlock(generator, out.length, (values, start, length) => {
+    for (let i = 0; i < length; i++) write(start + i, invert(values[i]));
+  });
+}
+
+/** Uniform numbers of [from, to). */
+export function fillUniform(
+  out: DataArray,
+  dtype: Dtype,
+  from = 0,
+  to = 1,
+  generator: Generator = defaultGenerator,
+): void {
+  requireFloating('uniform_', dtype);
+  if (!(from <= to)) {
+    throw new ValueError(`uniform_: expected from <= to, got from=${from} and to=${to}`);
+  }
+  if (out instanceof Float32Array) {
+    uniformFloats(out, from, to, generator);
+    return;
+  }
+  if (out instanceof Float64Array) {
+    const range = to - from;
+    eachBlock(generator, out.length, (values, start, length) => {
+      for (let i = 0; i < length; i++) out[start + i] = values[i] * range + from;
+    });
+    return;
+  }
+  const round = (value: number) => rounded(value, dtype);
+  const low = round(from);
+  const range = round(round(to) - low);
+  const steps = 2 ** digits.get(dtype)!;
+  const write = writer(out, dtype);
+  for (let i = 0; i < out.length; i++) {
+    write(i, ((generator.random() % steps) / steps) * range + low);
+  }
+}
+
+/** 24 random bits per number, drawn into the very memory the floats will have. */
+function uniformFloats(out: Float32Array, from: number, to: number, generator: Generator): void {
+  const bits = new Int32Array(out.buffer, out.byteOffset, out.length);
+  generator.fillWords(bits, 0, bits.length);
+  const low = Math.fround(from);
+  const range = Math.fround(Math.fround(to) - low);
+  if (low === 0 && range === 1) {
+    for (let i = 0; i < out.length; i++) out[i] = (bits[i] & 0xffffff) * 2 ** -24;
+    return;
+  }
+  for (let i = 0; i < out.length; i++) {
+    out[i] = (bits[i] & 0xffffff) * 2 ** -24 * range + low;
+  }
+}
+
+/**
+ * Normal numbers. From 16 elements on, PyTorch transforms a contiguous tensor in blocks of 16; a
+ * smaller or a non-contiguous one (`contiguous: false`) it fills one by one from pairs of doubles.
+ */
+export function fillNormal(
+  out: DataArray,
+  dtype: Dtype,
+  mean = 0,
+  std = 1,
+  generator: Generator = defaultGenerator,
+  contiguous = true,
+): void {
+  requireFloating('normal_', dtype);
+  if (!(std >= 0)) throw new ValueError(`normal_: expected std >= 0.0, got std=${std}`);
+  if (out.length < 16 || !contiguous) {
+    const write = writer(out, dtype);
+    for (let i = 0; i < out.length; i++) write(i, generator.normal() * std + mean);
+    return;
+  }
+  const tail = out.length - 16;
+  const transform = out instanceof Uint16Array ? halfBlock : realBlock;
+  fillUniform(out, dtype, 0, 1, generator);
+  for (let start = 0; start <= tail; start += 16) transform(out, dtype, start, mean, std);
+  if (out.length % 16 !== 0) {
+    // The last block overlaps the one before it and gets new numbers.
+    fillUniform(out.subarray(tail), dtype, 0, 1, generator);
+    transform(out, dtype, tail, mean, std);
+  }
+}
+
+/** Box-Muller on 8 pairs: element i with element i + 8. */
+function realBlock(data: DataArray, _: Dtype, start: number, mean: number, std: number): void {
+  const values = data as Float32Array | Float64Array;
+  for (let i = start; i < start + 8; i++) {
+    const radius = Math.sqrt(-2 * Math.log(1 - values[i])) * std;
+    const angle = 2 * Math.PI * values[i + 8];
+    values[i] = radius * Math.cos(angle) + mean;
+    values[i + 8] = radius * Math.sin(angle) + mean;
+  }
+}
+
+/** The same where PyTorch rounds every step to the 16-bit format. */
+function halfBlock(data: DataArray, dtype: Dtype, start: number, mean: number, std: number): void {
+  const bits = data as Uint16Array;
+  const round = (value: number) => rounded(value, dtype);
+  const read = (i: number) => Number(decodeElement(dtype, bits[i]));
+  const write = writer(data, dtype);
+  for (let i = start; i < start + 8; i++) {
+    const radius = round(Math.sqrt(round(-2 * round(Math.log(round(1 - read(i)))))));
+    const angle = round(2 * Math.PI * read(i + 8));
+    const scale = (wave: number) => round(round(radius * round(wave)) * std) + mean;
+    write(i, scale(Math.cos(angle)));
+    write(i + 8, scale(Math.sin(angle)));
+  }
+}
+
+/** Integers of [low, high), as `randint` and `random_(from, to)`. */
+export function fillRandint(
+  out: DataArray,
+  dtype: Dtype,
+  low: number | bigint,
+  high: number | bigint,
+  generator: Generator = defaultGenerator,
+): void {
+  if (!(low < high)) {
+    throw new ValueError(`randint: expected low < high, got low=${low} and high=${high}`);
+  }
+  const range = BigInt(high) - BigInt(low);
+  const target: { [i: number]: number | bigint } = out;
+  const wideDtype = dtype === int64 || dtype === float32 || dtype === float64;
+  if (range >= 2n ** 32n && (wideDtype || dtype === bfloat16)) {
+    const base = BigInt(low);
+    for (let i = 0; i < out.length; i++) {
+      target[i] = encodeElement(dtype, (generator.random64() % range) + base);
+    }
+    return;
+  }
+  const narrow = Number(range);
+  const base = Number(low);
+  const direct = out instanceof Int32Array || out instanceof Float32Array;
+  for (let i = 0; i < out.length; i++) {
+    const value = (generator.random() % narrow) + base;
+    target[i] = direct ? value : encodeElement(dtype, value);
+  }
+}
+
+/** How many values `random_()` without bounds draws from, for the dtypes that take 32 bits. */
+const randomRange = new Map<Dtype, number>([
+  [bool, 2],
+  [uint8, 2 ** 8],
+  [int8, 2 ** 7],
+  [int16, 2 ** 15],
+  [int32, 2 ** 31],
+  [float32, 2 ** 24 + 1],
+  [float16, 2 ** 11 + 1],
+  [bfloat16, 2 ** 8 + 1],
+]);
+
+/** Integers from 0 up to the largest the dtype holds exactly, as `random_()` without bounds. */
+export function fillRandom(
+  out: DataArray,
+  dtype: Dtype,
+  generator: Generator = defaultGenerator,
+): void {
+  const target: { [i: number]: number | bigint } = out;
+  const range = randomRange.get(dtype);
+  const wide = dtype === int64 ? 2n ** 63n : 2n ** 53n + 1n;
+  for (let i = 0; i < out.length; i++) {
+    const value = range === undefined ? generator.random64() % wide : generator.random() % range;
+    target[i] = encodeElement(dtype, value);
+  }
+}
+
+/** A random order of 0 ... out.length - 1. */
+export function fillRandperm(
+  out: DataArray,
+  dtype: Dtype,
+  generator: Generator = defaultGenerator,
+): void {
+  const n = out.length;
+  const order = Float64Array.from({ length: n }, (_, i) => i);
+  for (let i = 0; i < n - 1; i++) {
+    const j = i + (generator.random() % (n - i));
+    const value = order[i];
+    order[i] = order[j];
+    order[j] = value;
+  }
+  const write = writer(out, dtype);
+  for (let i = 0; i < n; i++) write(i, order[i]);
+}
+
+function requireProbability(name: string, p: number): void {
+  if (!(p >= 0 && p <= 1)) throw new ValueError(`${name}: expected 0 <= p <= 1, got p=${p}`);
+}
+
+/** Ones with probability p, else zeros. */
+export function fillBernoulli(
+  out: DataArray,
+  dtype: Dtype,
+  p = 0.5,
+  generator: Generator = defaultGenerator,
+): void {
+  requireProbability('bernoulli_', p);
+  const one = encodeElement(dtype, 1);
+  const zero = encodeElement(dtype, 0);
+  const target: { [i: number]: number | bigint } = out;
+  eachBlock(generator, out.length, (values, start, length) => {
+    for (let i = 0; i < length; i++) target[start + i] = values[i] < p ? one : zero;
+  });
+}
+
+/**
+ * Ones with the probability of each element of `p`. Probabilities in float64 use 53 random bits,
+ * those in float32 use 24.
+ */
+export function fillBernoulliFrom(
+  out: DataArray,
+  dtype: Dtype,
+  p: DataArray,
+  pDtype: Dtype,
+  generator: Generator = defaultGenerator,
+): void {
+  requireFloating('bernoulli', pDtype);
+  const write = writer(out, dtype);
+  for (let i = 0; i < out.length; i++) {
+    const probability = Number(decodeElement(pDtype, p[i]));
+    requireProbability('bernoulli', probability);
+    const u = pDtype === float64 ? generator.uniform() : (generator.random() & 0xffffff) * 2 ** -24;
+    write(i, u < probability ? 1 : 0);
+  }
+}
+
+/** Exponential numbers of rate lambda: -log(1 - u) / lambda. */
+export function fillExponential(
+  out: DataArray,
+  dtype: Dtype,
+  lambda = 1,
+  generator: Generator = defaultGenerator,
+): void {
+  requireFloating('exponential_', dtype);
+  if (!(lambda > 0)) {
+    throw new ValueError(`exponential_: expected lambda > 0.0, got lambda=${lambda}`);
+  }
+  fillByInversion(out, dtype, generator, (u) => (-1 / lambda) * Math.log1p(-u));
+}
+
+/** Number of trials up to the first success of probability p: ceil(log u / log(1 - p)). */
+export function fillGeometric(
+  out: DataArray,
+  dtype: Dtype,
+  p: number,
+  generator: Generator = defaultGenerator,
+): void {
+  if (!(p > 0 && p < 1)) throw new ValueError(`geometric_: expected 0 < p < 1, got p=${p}`);
+  fillByInversion(out, dtype, generator, (u) => Math.ceil(Math.log(u) / Math.log1p(-p)));
+}
+
+/** Cauchy numbers: median + sigma tan(pi (u - 1/2)). */
+export function fillCauchy(
+  out: DataArray,
+  dtype: Dtype,
+  median = 0,
+  sigma = 1,
+  generator: Generator = defaultGenerator,
+): void {
+  requireFloating('cauchy_', dtype);
+  if (!(sigma > 0)) throw new ValueError(`cauchy_: expected sigma > 0.0, got sigma=${sigma}`);
+  const invert = (u: number) => median + sigma * Math.tan(Math.PI * (u - 0.5));
+  fillByInversion(out, dtype, generator, invert);
+}
+
+/** exp of normal numbers. */
+export function fillLogNormal(
+  out: DataArray,
+  dtype: Dtype,
+  mean = 1,
+  std = 2,
+  generator: Generator = defaultGenerator,
+): void {
+  requireFloating('log_normal_', dtype);
+  if (!(std > 0)) throw new ValueError(`log_normal_: expected std > 0.0, got std=${std}`);
+  const write = writer(out, dtype);
+  for (let i = 0; i < out.length; i++) write(i, Math.exp(generator.normal() * std + mean));
+}

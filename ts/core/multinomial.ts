@@ -1,0 +1,98 @@
+/** Sampling of category indices, number for number as PyTorch 1.13 on the CPU. */
+
+import { fillExponential } from './distributions.js';
+import { float32, float64 } from './dtype.js';
+import { ValueError } from './errors.js';
+import { defaultGenerator, type Generator } from './random.js';
+
+/** What to sample: `weights` is (rows, categories), `out` (rows, samples). */
+export interface Multinomial {
+  weights: Float32Array | Float64Array;
+  rows: number;
+  categories: number;
+  samples: number;
+  replacement: boolean;
+}
+
+/**
+ * Draws category indices with probabilities proportional to the weights of their row. Throws
+ * ValueError for negative, infinite or NaN weights, for a row that sums to zero, and for more
+ * samples than categories without replacement.
+ */
+export function sampleMultinomial(
+  out: { [i: number]: number },
+  task: Multinomial,
+  generator: Generator = defaultGenerator,
+): void {
+  const { samples, categories, replacement, rows } = task;
+  if (samples <= 0) throw new ValueError(`multinomial: cannot draw ${samples} samples`);
+  if (!replacement && samples > categories) {
+    throw new ValueError(
+      `multinomial: cannot draw ${samples} samples from ${categories} categories without ` +
+        'replacement; draw fewer, or pass { replacement: true }',
+    );
+  }
+  for (let row = 0; row < rows; row++) checkRow(task, row);
+  if (replacement) sampleByInversion(out, task, generator);
+  else sampleByRace(out, task, generator);
+}
+
+function checkRow({ weights, categories }: Multinomial, row: number): void {
+  let sum = 0;
+  for (let j = 0; j < categories; j++) {
+    const weight = weights[row * categories + j];
+    if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY)) {
+      throw new ValueError(
+        `multinomial: weights must be finite and not negative, got ${weight} in row ${row}`,
+      );
+    }
+    sum += weight;
+  }
+  if (sum <= 0) throw new ValueError(`multinomial: the weights of row ${row} sum to zero`);
+}
+
+/** With replacement: one uniform double per sample, looked up in the cumulative distribution. */
+function sampleByInversion(
+  out: { [i: number]: number },
+  { weights, rows, categories, samples }: Multinomial,
+  generator: Generator,
+): void {
+  const cumulative = weights.slice(0, categories);
+  for (let row = 0; row < rows; row++) {
+    let sum = 0;
+    for (let j = 0; j < categories; j++) {
+      cumulative[j] = sum + weights[row * categories + j];
+      sum = cumulative[j];
+    }
+    for (let j = 0; j < categories; j++) cumulative[j] /= sum;
+    for (let k = 0; k < samples; k++) {
+      const u = generator.uniform();
+      let low = 0;
+      let high = categories;
+      while (high > low) {
+        const middle = (low + high) >>> 1;
+        if (cumulative[middle] < u) low = middle + 1;
+        else high = middle;
+      }
+      // Rounding can leave the last sum below 1.
+      out[row * samples + k] = Math.min(low, categories - 1);
+    }
+  }
+}
+
+/** Without replacement: the largest of weight / exponential number win. */
+function sampleByRace(
+  out: { [i: number]: number },
+  { weights, rows, categories, samples }: Multinomial,
+  generator: Generator,
+): void {
+  const scores = weights.slice(0, rows * categories);
+  fillExponential(scores, weights instanceof Float32Array ? float32 : float64, 1, generator);
+  for (let i = 0; i < scores.length; i++) scores[i] = weights[i] / scores[i];
+  for (let row = 0; row < rows; row++) {
+    const start = row * categories;
+    const order = Array.from({ length: categories }, (_, j) => j);
+    order.sort((a, b) => scores[start + b] - scores[start + a]);
+    for (let k = 0; k < samples; k++) out[row * samples + k] = order[k];
+  }
+}
