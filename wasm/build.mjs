@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { deflateSync } from 'fflate';
@@ -25,6 +25,7 @@ const FLAGS = [
   '-Wall',
   '-Wextra',
   '-Werror',
+  '-ferror-limit=5',
 ];
 const LINK_FLAGS = [
   '--no-entry',
@@ -89,6 +90,13 @@ function keys(root, files, kernels, fixed) {
   });
 }
 
+/** The errors of a compiler without its notes and candidates, ten at most. */
+export function messageOf(error) {
+  const lines = String(error.stderr ?? error).split('\n');
+  const errors = lines.filter((line) => /: (?:fatal )?(?:error|warning): /.test(line));
+  return (errors.length > 0 ? errors : lines).slice(0, 10).join('\n');
+}
+
 /** Runs `work` over `items`, two at a time. */
 async function pooled(items, work) {
   const queue = [...items];
@@ -108,7 +116,8 @@ async function compile(root, tools, kernels, flavour) {
   const failures = [];
   const objects = [];
   await pooled(files.keys(), async (index) => {
-    const object = join(folder, `${basename(files[index], '.c')}.o`);
+    const stem = relative(root, files[index]).replace(/\W+/g, '-');
+    const object = join(folder, `${stem}.o`);
     const keyFile = `${object}.key`;
     const current = existsSync(keyFile) && readFileSync(keyFile, 'utf8') === fileKeys[index];
     if (!current || !existsSync(object)) {
@@ -116,7 +125,7 @@ async function compile(root, tools, kernels, flavour) {
       try {
         await run(tools.emcc, [...flags, ...include, '-c', files[index], '-o', object], tools);
       } catch (error) {
-        failures.push(`${basename(files[index])}:\n${error.stderr ?? error}`);
+        failures.push(messageOf(error));
         rmSync(keyFile, { force: true });
         return;
       }
@@ -127,15 +136,15 @@ async function compile(root, tools, kernels, flavour) {
   return { objects: objects.sort(), failures };
 }
 
-/** The global functions of the objects: helpers are static, so these are the kernels. */
-async function globals(tools, objects) {
-  if (objects.length === 0) return [];
+/** The kernels in the objects: global functions whose name ends in a dtype suffix. */
+export async function kernelNames(tools, objects) {
   const { stdout } = await run(tools.nm, ['--defined-only', '--extern-only', ...objects]);
-  return [...stdout.matchAll(/^[0-9a-f]+ T (\w+)$/gm)].map((match) => match[1]).sort();
+  const names = stdout.matchAll(/^[0-9a-f]+ T (\w+_(?:f32|f64|i32|i64|u8|b[1248]|any))$/gm);
+  return [...names].map((match) => match[1]).sort();
 }
 
 async function link(root, tools, objects, flavour) {
-  const names = await globals(tools, objects);
+  const names = await kernelNames(tools, objects);
   const file = join(root, 'build', `${flavour}.wasm`);
   const exports = names.map((name) => `--export=${name}`);
   const listed = join(root, 'build', `${flavour}.link`);

@@ -2,6 +2,7 @@
 
 import { inflateSync } from 'fflate';
 import { byteLength, deflated } from '#module';
+import { DeviceError } from '../ts/core/errors.js';
 
 /** A kernel: the address of its parameter block, and the range of work units to do. */
 export type KernelFunction = (params: number, begin: number, end: number) => void;
@@ -26,8 +27,8 @@ export interface InstantiateOptions {
 }
 
 /** This engine cannot run the kernels. */
-export class UnsupportedEngineError extends Error {
-  override readonly name = 'UnsupportedEngineError';
+export class UnsupportedEngineError extends DeviceError {
+  override name = 'UnsupportedEngineError';
 }
 
 /** A module of one function `() -> v128`: valid where WebAssembly has SIMD. */

