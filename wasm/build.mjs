@@ -2,7 +2,15 @@
 // Usage: node wasm/build.mjs [--keep-going]   (--keep-going links what compiles and only warns about the rest)
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -47,17 +55,25 @@ function digest(...parts) {
   return hash.digest('hex');
 }
 
-function writeIfChanged(file, text) {
-  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text);
+/** Lets `write` make a file under a passing name, so that nobody ever reads half of it. */
+export async function writeWhole(file, write) {
+  const passing = `${file}.${process.pid}`;
+  await write(passing);
+  renameSync(passing, file);
+}
+
+async function writeIfChanged(file, text) {
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
+  await writeWhole(file, (passing) => writeFileSync(passing, text));
 }
 
 /** Writes the generated headers and C, and returns the declared kernels. */
 export async function generate(root) {
   mkdirSync(join(root, 'build'), { recursive: true });
   const kernels = await readDeclarations(root);
-  writeIfChanged(join(root, 'build/kernels.h'), headerOf(kernels));
+  await writeIfChanged(join(root, 'build/kernels.h'), headerOf(kernels));
   const elementwise = await elementwiseSource(root);
-  if (elementwise !== null) writeIfChanged(join(root, 'build/elementwise.c'), elementwise);
+  if (elementwise !== null) await writeIfChanged(join(root, 'build/elementwise.c'), elementwise);
   return kernels;
 }
 
@@ -123,7 +139,9 @@ async function compile(root, tools, kernels, flavour) {
     if (!current || !existsSync(object)) {
       const include = ['kernels', 'build'].flatMap((name) => ['-I', join(root, name)]);
       try {
-        await run(tools.emcc, [...flags, ...include, '-c', files[index], '-o', object], tools);
+        await writeWhole(object, (passing) =>
+          run(tools.emcc, [...flags, ...include, '-c', files[index], '-o', passing], tools),
+        );
       } catch (error) {
         failures.push(messageOf(error));
         rmSync(keyFile, { force: true });
@@ -149,7 +167,7 @@ async function link(root, tools, objects, flavour) {
   const exports = names.map((name) => `--export=${name}`);
   const listed = join(root, 'build', `${flavour}.link`);
   writeFileSync(listed, [...LINK_FLAGS, ...exports, ...objects, ...tools.libraries].join('\n'));
-  await run(tools.ld, [`@${listed}`, '-o', file]);
+  await writeWhole(file, (passing) => run(tools.ld, [`@${listed}`, '-o', passing]));
   return { file, names: new Set(names) };
 }
 
@@ -157,7 +175,7 @@ function embed(root, file) {
   const bytes = readFileSync(file);
   const deflated = Buffer.from(deflateSync(bytes, { level: 9 })).toString('base64');
   const text = `export const deflated = '${deflated}';\nexport const byteLength = ${bytes.length};\n`;
-  writeIfChanged(join(root, 'build/module.js'), text);
+  return writeIfChanged(join(root, 'build/module.js'), text);
 }
 
 function missingKernels(kernels, names) {
@@ -179,7 +197,7 @@ export async function buildKernels(root, { keepGoing = false } = {}) {
     const { file, names } = await link(root, tools, objects, flavour);
     const missing = missingKernels(kernels, names);
     if (missing.length > 0) problems.push(`declared but not written in C: ${missing.join(' ')}`);
-    if (problems.length === 0 || keepGoing) embed(root, file);
+    if (problems.length === 0 || keepGoing) await embed(root, file);
   }
   if (problems.length === 0) return;
   if (!keepGoing) throw new Error(problems.join('\n'));
