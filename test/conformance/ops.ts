@@ -1,0 +1,243 @@
+/** Runs the recorded cases of one operator: every form, every layout, values and gradients. */
+
+import { type LooseTensor, Missing } from './adapter.js';
+import { callForms, type Form, inplaceForm } from './calls.js';
+import {
+  ACCUMULATED,
+  type CompareOptions,
+  compareContents,
+  compareGradient,
+  compareResult,
+  EXACTING,
+} from './compare.js';
+import {
+  type Encoded,
+  type EncodedTensor,
+  type ErrorCase,
+  eachTensor,
+  isTensor,
+  type OpCase,
+  type OpFile,
+} from './format.js';
+import { backward } from './gradients.js';
+import { Checks, describeError, isBareError, type Outcome } from './report.js';
+import { decode, decodeMap, flattenResult, LAYOUTS, type Layout, read } from './values.js';
+
+/** The arguments of one call, with the tensors made for them by path. */
+interface Call {
+  readonly args: unknown[];
+  readonly kwargs: Record<string, unknown>;
+  readonly tensors: Map<string, LooseTensor>;
+}
+
+type Recorded = Pick<OpCase, 'args' | 'kwargs' | 'grads'>;
+
+/** Decodes a case's arguments; those with recorded gradients are made to require them. */
+export function prepare(recorded: Recorded, device: string, layout: Layout, grads: boolean): Call {
+  const tensors = new Map<string, LooseTensor>();
+  const options = {
+    device,
+    layout,
+    onTensor: (tensor: LooseTensor, path: string) => {
+      const wanted = grads && recorded.grads !== undefined && path in recorded.grads;
+      const made = wanted ? tensor.detach().requiresGrad_() : tensor;
+      tensors.set(path, made);
+      return made;
+    },
+  };
+  const args = recorded.args.map((arg, index) => decode(arg, options, `${index}`));
+  return { args, kwargs: decodeMap(recorded.kwargs, options), tensors };
+}
+
+/** Operators whose values are long sums or factorisations, by what their names say. */
+const ACCUMULATING = new RegExp(
+  [
+    '^(linalg|special)\\.',
+    'conv|linear|bilinear|attention|embedding_bag|norm|pool|interpolate|upsample|grid_sample',
+    'matmul|mm\\b|^(addmv|addr|mv|dot|vdot|inner|outer|tensordot|einsum|cdist|cov|corrcoef)',
+    'chol|inverse|pinv|^(det|logdet|slogdet|lu|qr|svd|symeig|solve|lstsq|matrix_exp|triangular)',
+    'sum|prod|mean|std|var|median|loss|entropy|kl_div|softmax|softmin|dist$|renorm',
+    'cumulative|trapz|trapezoid|^(trace|hist|igamma|lgamma|digamma|polygamma|mvlgamma)',
+  ].join('|'),
+);
+
+export function toleranceFor(op: string): CompareOptions['tolerance'] {
+  return ACCUMULATING.test(op) ? ACCUMULATED : EXACTING;
+}
+
+/** int64 results may stay int64 where an argument was, asked for it, or the name is the dtype. */
+function keepsInt64(op: string, recorded: Recorded): boolean {
+  if (op === 'long') return true;
+  let found = false;
+  const visit = (value: Encoded): void =>
+    eachTensor(value, (tensor) => {
+      found ||= tensor.tensor === 'int64';
+    });
+  recorded.args.forEach(visit);
+  for (const value of Object.values(recorded.kwargs)) visit(value);
+  return found || JSON.stringify(recorded.kwargs).includes('{"dtype":"int64"}');
+}
+
+async function checkGradients(
+  outputs: unknown,
+  recorded: OpCase,
+  call: Call,
+  device: string,
+  options: CompareOptions,
+): Promise<string | undefined> {
+  const problem = backward(flattenResult(outputs), recorded.cotangents ?? [], device);
+  if (problem) return problem;
+  const widest = Math.max(...(recorded.cotangents ?? []).map((c) => c.data.length));
+  for (const [path, expected] of Object.entries(recorded.grads ?? {})) {
+    const input = call.tensors.get(path);
+    if (!input) return `gradient for ${path}, which is no tensor`;
+    // An input smaller than the output has a gradient that is a sum.
+    const summed = expected !== null && expected.data.length < widest;
+    const tolerance = summed ? ACCUMULATED : options.tolerance;
+    const difference = await compareGradient(input.grad, expected, { ...options, tolerance });
+    if (difference) return `gradient of ${path}: ${difference}`;
+  }
+  return undefined;
+}
+
+async function checkForm(
+  form: Form,
+  recorded: OpCase,
+  layout: Layout,
+  context: OpContext,
+): Promise<string | undefined> {
+  const grads = recorded.grads !== undefined && recorded.cotangents !== undefined;
+  const call = prepare(recorded, context.device, layout, grads);
+  const options = { tolerance: context.tolerance, int64: keepsInt64(context.op, recorded) };
+  const output = await form(call.args, call.kwargs);
+  const difference = await compareResult(output, recorded.output, options);
+  if (difference || !grads) return difference;
+  return checkGradients(output, recorded, call, context.device, options);
+}
+
+interface OpContext {
+  readonly op: string;
+  readonly device: string;
+  readonly tolerance: CompareOptions['tolerance'];
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((n, i) => n === b[i]);
+}
+
+const KIND = (dtype: string): number => (dtype === 'bool' ? 0 : dtype.includes('float') ? 2 : 1);
+
+/** A result cannot be written into the input if it is of another shape or a higher kind. */
+function mayRefuse(input: EncodedTensor, output: EncodedTensor): boolean {
+  return !sameShape(input.shape, output.shape) || KIND(output.tensor) > KIND(input.tensor);
+}
+
+async function checkInplace(
+  form: Form,
+  recorded: OpCase,
+  layout: Layout,
+  context: OpContext,
+  grads: boolean,
+): Promise<string | undefined> {
+  const input = recorded.args[0]!;
+  const output = recorded.output;
+  if (!isTensor(input) || !isTensor(output)) return undefined;
+  const call = prepare(recorded, context.device, layout, grads);
+  const [first, ...rest] = call.args;
+  const target = grads ? (first as LooseTensor).clone() : (first as LooseTensor);
+  let result: unknown;
+  try {
+    result = await form([target, ...rest], call.kwargs);
+  } catch (error) {
+    if (mayRefuse(input, output) && error instanceof Error && !isBareError(error)) return undefined;
+    throw error;
+  }
+  const expected = { ...output, tensor: input.tensor };
+  const options = { tolerance: context.tolerance, int64: true };
+  const difference = compareContents(await read(target), expected, options);
+  if (difference) return `the changed input: ${difference}`;
+  const returned = await compareResult(result, expected, options);
+  if (returned) return `what it returned: ${returned}`;
+  return grads ? checkGradients(result, recorded, call, context.device, options) : undefined;
+}
+
+/**
+ * Messages that refuse inputs for their different dtypes. A recording that holds only one
+ * floating dtype lost the difference, and PyTorch itself accepts the call as it is written.
+ */
+function lostDifference(recorded: ErrorCase): boolean {
+  if (!/dtype.* equal /.test(recorded.error)) return false;
+  const dtypes = new Set<string>();
+  for (const arg of recorded.args) {
+    eachTensor(arg, (tensor) => {
+      if (tensor.tensor.includes('float')) dtypes.add(tensor.tensor);
+    });
+  }
+  return dtypes.size === 1;
+}
+
+async function checkError(
+  form: Form,
+  recorded: ErrorCase,
+  context: OpContext,
+): Promise<string | undefined> {
+  const call = prepare(recorded, context.device, 'contiguous', false);
+  const before = new Map<LooseTensor, string>();
+  for (const tensor of call.tensors.values()) before.set(tensor, await contents(tensor));
+  try {
+    await form(call.args, call.kwargs);
+  } catch (error) {
+    if (error instanceof Missing) throw error;
+    if (!(error instanceof Error) || isBareError(error)) {
+      return `threw ${describeError(error)}, expected a typed error (PyTorch: ${recorded.error})`;
+    }
+    for (const [tensor, was] of before) {
+      if ((await contents(tensor)) !== was) return 'changed an input before it threw';
+    }
+    return undefined;
+  }
+  return `accepted what PyTorch refuses: ${recorded.error || 'no message recorded'}`;
+}
+
+async function contents(tensor: LooseTensor): Promise<string> {
+  const { dtype, shape, data } = await read(tensor);
+  return `${dtype} ${shape.join(',')} ${data.join(',')}`;
+}
+
+/** Runs every case and error of one operator file. */
+export async function runOp(file: OpFile, device: string): Promise<Outcome> {
+  const checks = new Checks();
+  const context = { op: file.op, device, tolerance: toleranceFor(file.op) };
+  const forms = callForms(file);
+  for (const [name, form] of forms) {
+    for (const [index, recorded] of file.cases.entries()) {
+      for (const layout of LAYOUTS) {
+        const label = `${name}, case ${index}, ${layout}`;
+        await checks.check(label, () => checkForm(form, recorded, layout, context));
+      }
+    }
+  }
+  if (file.inplace) await runInplace(file, context, checks);
+  for (const [index, recorded] of file.errors.entries()) {
+    if (lostDifference(recorded)) continue;
+    for (const [name, form] of forms) {
+      if (name === 'method' && !isTensor(recorded.args[0] ?? null)) continue;
+      const label = `${name}, error ${index}`;
+      await checks.check(label, () => checkError(form, recorded, context));
+    }
+  }
+  return checks.outcome();
+}
+
+async function runInplace(file: OpFile, context: OpContext, checks: Checks): Promise<void> {
+  const form = inplaceForm(file);
+  for (const [index, recorded] of file.cases.entries()) {
+    for (const layout of LAYOUTS) {
+      const label = `in place, case ${index}, ${layout}`;
+      await checks.check(label, () => checkInplace(form, recorded, layout, context, false));
+    }
+    if (recorded.grads?.['0'] === undefined || recorded.cotangents === undefined) continue;
+    const label = `in place, case ${index}, gradients`;
+    await checks.check(label, () => checkInplace(form, recorded, 'contiguous', context, true));
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * Runs whole recorded trainings. The model is rebuilt from what it prints. A recording of an own
+ * class has its children but not its `forward`: the usual readings are tried, and the one whose
+ * first loss is the recorded one is trained.
+ */
+
+import {
+  construct,
+  findMethod,
+  isTensorValue,
+  type LooseModule,
+  type LooseTensor,
+  lookup,
+  Missing,
+  requireFunction,
+  withoutGrad,
+} from './adapter.js';
+import { ACCUMULATED } from './compare.js';
+import type { EncodedMap, EncodedTensor } from './format.js';
+import { compareState, loadState } from './modules.js';
+import { Checks, type Outcome } from './report.js';
+import { buildTree, parseTree, type TreeNode } from './tree.js';
+import { decodeMap, makeTensor } from './values.js';
+
+export interface TrainingRecord {
+  readonly name: string;
+  readonly init: Readonly<Record<string, EncodedTensor>>;
+  readonly batches: readonly (readonly EncodedTensor[])[];
+  readonly loss: string;
+  readonly optimizer: string;
+  readonly kwargs: EncodedMap;
+  readonly losses: readonly number[];
+  readonly final: Readonly<Record<string, EncodedTensor>>;
+  readonly repr: string;
+}
+
+type Forward = (x: LooseTensor) => LooseTensor;
+type Step = (x: unknown) => unknown;
+
+/** A model: what holds its state, and how it computes. */
+interface Model {
+  readonly module: LooseModule;
+  readonly forward: Forward;
+}
+
+const apply = (name: string, ...args: unknown[]): Step => {
+  return (x) => requireFunction(name)(x, ...args);
+};
+
+const method = (name: string, ...args: unknown[]): Step => {
+  return (x) => findMethod(x, name)!(...args);
+};
+
+/** What may follow a layer, by the shape of what it gives. */
+function between(value: unknown): Step[][] {
+  if (Array.isArray(value)) return [[lastStep], [lastState]];
+  const tensor = value as LooseTensor;
+  const activations: Step[][] = [[], [apply('relu')], [apply('tanh')], [apply('sigmoid')]];
+  if (tensor.shape.length !== 4) return activations;
+  const pools: Step[][] = [
+    [],
+    [apply('nn.functional.max_pool2d', 2)],
+    [apply('nn.functional.avg_pool2d', 2)],
+  ];
+  return activations.flatMap((activation) => pools.map((pool) => [...activation, ...pool]));
+}
+
+/** Recurrent layers give outputs and states: the last output, or the last layer's state. */
+const lastStep: Step = (x) => ((x as unknown[])[0] as LooseTensor).select(1, -1);
+const lastState: Step = (x) => {
+  const state = (x as unknown[])[1];
+  return ((Array.isArray(state) ? state[0] : state) as LooseTensor).select(0, -1);
+};
+
+/** How a layer may take what comes: a linear one flattens images or averages over them. */
+function into(node: TreeNode, value: unknown): Step[][] {
+  if (!isTensorValue(value) || node.type !== 'Linear') return [[]];
+  if (value.shape.length === 4) return [[method('flatten', 1)], [method('mean', [2, 3])]];
+  return value.shape.length === 3 ? [[], [method('mean', 1)]] : [[]];
+}
+
+/** Every usual forward over the children in order that gives a result of two dimensions. */
+function* readings(
+  nodes: readonly TreeNode[],
+  layers: readonly Step[],
+  input: unknown,
+  taken: readonly Step[] = [],
+): Generator<readonly Step[]> {
+  const depth = layers.length - nodes.length;
+  const [node, ...rest] = nodes;
+  if (!node) {
+    yield taken;
+    return;
+  }
+  for (const before of into(node, input)) {
+    const output = attempt([...before, layers[depth]!], input);
+    if (output === undefined) continue;
+    const follow = rest.length === 0 && isTensorValue(output) ? [[]] : between(output);
+    for (const after of follow) {
+      const next = attempt(after, output);
+      if (next === undefined) continue;
+      yield* readings(rest, layers, next, [...taken, ...before, layers[depth]!, ...after]);
+    }
+  }
+}
+
+/** Runs steps; undefined where the shapes do not fit. */
+function attempt(steps: readonly Step[], input: unknown): unknown {
+  try {
+    return steps.reduce((x, step) => step(x), input);
+  } catch (error) {
+    if (error instanceof Missing) throw error;
+    return undefined;
+  }
+}
+
+/** A module of an own class with the given children. */
+function container(node: TreeNode): { module: LooseModule; layers: Step[] } {
+  const Base = lookup('nn.Module');
+  if (typeof Base !== 'function') throw new Missing('torch.nn.Module');
+  const module = Reflect.construct(Base, []) as LooseModule & Record<string, unknown>;
+  const layers: Step[] = [];
+  for (const child of node.children) {
+    const built = buildTree(child);
+    if (!built) throw new Missing(`torch.nn.${child.type}`);
+    module[child.name] = built;
+    layers.push(built as unknown as Step);
+  }
+  return { module, layers };
+}
+
+function lossOf(record: TrainingRecord): (output: unknown, target: unknown) => LooseTensor {
+  return construct(`nn.${record.loss}`, []) as (output: unknown, target: unknown) => LooseTensor;
+}
+
+async function buildModel(record: TrainingRecord, device: string): Promise<Model> {
+  const node = parseTree(record.repr);
+  const whole = buildTree(node);
+  if (whole) {
+    loadState(whole, record.init, device);
+    whole.train();
+    return { module: whole, forward: whole as unknown as Forward };
+  }
+  const { module, layers } = container(node);
+  module.train();
+  const [x, y] = record.batches[0]!.map((value) => makeTensor(value, device));
+  const loss = lossOf(record);
+  loadState(module, record.init, device);
+  const candidates = [...withoutGrad(() => [...readings(node.children, layers, x)])];
+  for (const steps of candidates) {
+    const forward: Forward = (input) => steps.reduce<unknown>((v, s) => s(v), input) as LooseTensor;
+    loadState(module, record.init, device);
+    const result = attempt([forward as Step, (output) => loss(output, y)], x);
+    if (!isTensorValue(result)) continue;
+    if (!isNear(Number(await result.item()), record.losses[0]!)) continue;
+    loadState(module, record.init, device);
+    return { module, forward };
+  }
+  throw new Error(
+    `none of ${candidates.length} usual forwards of ${node.type} gives the first loss`,
+  );
+}
+
+function isNear(actual: number, expected: number): boolean {
+  return Math.abs(actual - expected) <= 1e-4 * Math.abs(expected) + 1e-6;
+}
+
+async function checkTraining(record: TrainingRecord, device: string): Promise<string | undefined> {
+  const { module, forward } = await buildModel(record, device);
+  const printed = String(buildTree(parseTree(record.repr)) ?? record.repr);
+  if (printed !== record.repr) return `printed ${JSON.stringify(printed)}`;
+  const loss = lossOf(record);
+  const options = decodeMap(record.kwargs, { device, layout: 'contiguous' });
+  const parameters = module.parameters();
+  const opt = construct(`optim.${record.optimizer}`, [parameters, options]) as {
+    zeroGrad(): void;
+    step(): void;
+  };
+  const batches = record.batches.map((batch) => batch.map((value) => makeTensor(value, device)));
+  for (const [index, expected] of record.losses.entries()) {
+    const [x, y] = batches[index % batches.length]!;
+    opt.zeroGrad();
+    const value = loss(forward(x!), y);
+    value.backward();
+    opt.step();
+    const actual = Number(await value.item());
+    if (!isNear(actual, expected)) return `loss ${actual} at step ${index}, expected ${expected}`;
+  }
+  // Hundreds of steps of rounding: the state is compared as what a long sum gives.
+  const tolerance = { relative: 1e-3, absolute: ACCUMULATED.absolute * 10 };
+  return compareState(module.stateDict(), record.final, { tolerance, int64: true });
+}
+
+/** Runs one recorded training. */
+export async function runTraining(record: TrainingRecord, device: string): Promise<Outcome> {
+  const checks = new Checks();
+  await checks.check('training', () => checkTraining(record, device));
+  return checks.outcome();
+}
