@@ -59,7 +59,7 @@ for (const dtype of [float32, float64]) {
       ) => {
         reset();
         const out = results(row, [input(data, shape, dtype)], attributes);
-        reference.forEach((f, i) => close(out[i]!, each.map(f), relative, absolute));
+        for (const [i, f] of reference.entries()) close(out[i]!, each.map(f), relative, absolute);
       };
       it(`[${shape}]`, () => {
         const absolute = dtype === float32 ? 1e-6 * Math.sqrt(n) : 1e-12;

@@ -1,0 +1,68 @@
+/** Softmax and log-softmax of `[outer, n, inner]` over n, and their gradients. */
+
+import { suffix } from '../../core/dtype.js';
+import { ShapeError, showShape } from '../../core/errors.js';
+import type { Tensor } from '../../tensor.js';
+import { kernel } from '../kernel.js';
+import { type OutputSpec, primitive } from '../row.js';
+
+/** Columns per unit of work where inner > 1. */
+const COLUMNS = 16;
+const params = { n: 'u32', inner: 'u32' } as const;
+const forwardKernel = kernel({ dtypes: ['f32', 'f64'], buffers: ['x', 'out'], params });
+const backwardKernel = kernel({ dtypes: ['f32', 'f64'], buffers: ['g', 'y', 'gx'], params });
+
+function like(name: string, inputs: readonly Tensor[]): OutputSpec[] {
+  const [x] = inputs;
+  const same = inputs.every((t) => t.shape.every((size, i) => size === x.shape[i]));
+  if (x.shape.length !== 3 || !same) {
+    const shapes = inputs.map((t) => showShape(t.shape)).join(' and ');
+    throw new ShapeError(`${name}: the kernel takes equal shapes [outer, n, inner], got ${shapes}`);
+  }
+  return [{ shape: x.shape, dtype: x.dtype }];
+}
+
+function launchSizes(x: Tensor) {
+  const [outer, n, inner] = x.shape;
+  const range = inner === 1 ? outer : outer * Math.ceil(inner / COLUMNS);
+  return { params: { n, inner }, range };
+}
+
+function forward(name: 'softmax' | 'logSoftmax', doc: string) {
+  return primitive<Record<never, never>>()({
+    doc,
+    kernels: { [name]: forwardKernel },
+    inputs: ['x'],
+    dtypes: 'real',
+    outputs: (inputs) => like(name, inputs),
+    run(launcher, [x], [out]) {
+      const { params, range } = launchSizes(x);
+      launcher.launch(name, forwardKernel, suffix(x.dtype), [x, out], params, range);
+    },
+  });
+}
+
+function backward(name: 'softmaxBackward' | 'logSoftmaxBackward', doc: string) {
+  return primitive<Record<never, never>>()({
+    doc,
+    kernels: { [name]: backwardKernel },
+    inputs: ['g', 'y'],
+    dtypes: 'real',
+    outputs: (inputs) => like(name, inputs),
+    run(launcher, [g, y], [gx]) {
+      const { params, range } = launchSizes(g);
+      launcher.launch(name, backwardKernel, suffix(g.dtype), [g, y, gx], params, range);
+    },
+  });
+}
+
+export const softmax = forward('softmax', 'exp(x) / sum(exp(x)) over n; shape of x.');
+export const logSoftmax = forward('logSoftmax', 'x - log(sum(exp(x))) over n; shape of x.');
+export const softmaxBackward = backward(
+  'softmaxBackward',
+  'Gradient through y = softmax(x): y * (g - sum(g * y)).',
+);
+export const logSoftmaxBackward = backward(
+  'logSoftmaxBackward',
+  'Gradient through y = logSoftmax(x): g - exp(y) * sum(g).',
+);
