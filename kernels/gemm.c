@@ -1,0 +1,284 @@
+// matmul: out[n, i, j] = sum over k of a[n, i, k] * b[n, k, j] (+ bias), with any strides that leave one of the two
+// dimensions of each matrix contiguous. The launch (ts/ops/primitives/matmul.ts) says which operand is read in place
+// and which is packed; it may exchange the operands (the transposed product), so out has strides for rows and columns.
+// Work is cut into jobs, blocks of rows x columns of one matrix; `per_unit` jobs are one unit of the range. A thread
+// packs the columns of B its own jobs need, into the scratch slice of its first unit.
+#include "kernel.h"
+#ifndef S
+#define SOURCE "gemm.c"
+#include "each_number.h"
+#else
+#include "gemm_tile.h"
+
+#ifndef GEMM_ONCE
+#define GEMM_ONCE
+enum { A_ROWS = 0, A_COLUMNS = 1, A_PACKED = 2 };  // a_mode: what is contiguous, or packed before
+enum { B_ROWS = 0, B_COLUMNS = 1, B_PACKED = 2 };  // b_mode: likewise, or packed here
+// Rows a unit packs, and panels packed side by side: together they use whole cache lines of A.
+enum { PACK_ROWS = 48, PACK_PANELS = 4 };
+#endif
+
+FINISH(main, TILE_M, TILE_V)
+FINISH(pair, 2, 4)
+FINISH(single, 1, 8)
+TILE_ROWS(main, TILE_M, TILE_V)
+TILE_ROWS(pair, 2, 4)
+TILE_ROWS(single, 1, 8)
+TILE_COLUMNS(main, TILE_M, TILE_V)
+TILE_DOT(main, 4, 2)
+TILE_DOT(pair, 2, 4)
+TILE_DOT(single, 1, 8)
+
+// ---- Packing ------------------------------------------------------------------------------------
+
+// Panels of A: [panel][k][TILE_M], rows past the end zero.
+static inline size_t NAME(packed_size)(uint32_t rows, uint32_t depth) {
+  return (size_t)((rows + TILE_M - 1) / TILE_M) * TILE_M * depth;
+}
+
+static NOINLINE void NAME(pack_columns)(S *out, const S *a, uint32_t depth, size_t step) {
+  for (uint32_t k = 0; k < depth; k++, a += step) {
+    UNROLL for (uint32_t n = 0; n < PACK_PANELS; n++) {
+      UNROLL for (int i = 0; i < TILE_M; i += LANES) {
+        store(out + ((size_t)n * depth + k) * TILE_M + i, load(a + n * TILE_M + i));
+      }
+    }
+  }
+}
+
+static NOINLINE void NAME(pack_any)(S *out, const S *a, uint32_t depth, uint32_t rows, size_t row_step,
+                                    size_t step) {
+  for (uint32_t k = 0; k < depth; k++) {
+    for (uint32_t i = 0; i < TILE_M; i++) out[k * TILE_M + i] = i < rows ? a[i * row_step + k * step] : 0;
+  }
+}
+
+// A unit is PACK_ROWS rows of one matrix.
+KERNEL(matmulPack) {
+  const uint32_t rows = p->rows, depth = p->depth, group = TILE_M * PACK_PANELS;
+  const uint32_t units = (rows + PACK_ROWS - 1) / PACK_ROWS;
+  for (uint32_t unit = begin; unit < end; unit++) {
+    const S *a = IN(S, a) + (size_t)(unit / units) * p->a_batch;
+    S *out = OUT(S, out) + unit / units * NAME(packed_size)(rows, depth);
+    const uint32_t last = MIN(rows, (unit % units + 1) * PACK_ROWS);
+    for (uint32_t i = unit % units * PACK_ROWS; i < last;) {
+      const S *from = a + (size_t)i * p->a_row;
+      S *to = out + (size_t)i * depth;
+      if (p->a_row == 1 && i + group <= last) {
+        NAME(pack_columns)(to, from, depth, p->a_depth);
+        i += group;
+      } else {
+        NAME(pack_any)(to, from, depth, MIN(TILE_M, last - i), p->a_row, p->a_depth);
+        i += TILE_M;
+      }
+    }
+  }
+}
+
+// One panel of B: [k][TILE_N], columns past `cols` zero.
+static NOINLINE void NAME(pack_panel)(S *out, const S *b, uint32_t depth, uint32_t cols, size_t step) {
+  if (cols == TILE_N) {
+    for (uint32_t k = 0; k < depth; k++, b += step, out += TILE_N) {
+      UNROLL for (int j = 0; j < TILE_N; j += LANES) store(out + j, load(b + j));
+    }
+    return;
+  }
+  for (uint32_t k = 0; k < depth; k++, b += step, out += TILE_N) {
+    for (uint32_t j = 0; j < TILE_N; j++) out[j] = j < cols ? b[j] : 0;
+  }
+}
+
+// The same from a matrix whose columns are contiguous.
+static NOINLINE void NAME(pack_panel_transposed)(S *out, const S *b, uint32_t depth, uint32_t cols,
+                                                 size_t step) {
+  uint32_t k = 0;
+  if (cols == TILE_N) {
+    for (; k + LANES <= depth; k += LANES) {
+      UNROLL for (int j = 0; j < TILE_N; j += LANES) {
+        V square[LANES];
+        UNROLL for (int i = 0; i < LANES; i++) square[i] = load(b + (j + i) * step + k);
+        NAME(transpose)(square);
+        UNROLL for (int i = 0; i < LANES; i++) store(out + (k + i) * TILE_N + j, square[i]);
+      }
+    }
+  }
+  for (; k < depth; k++) {
+    for (uint32_t j = 0; j < TILE_N; j++) out[k * TILE_N + j] = j < cols ? b[j * step + k] : 0;
+  }
+}
+
+// ---- Blocks -------------------------------------------------------------------------------------
+
+// Rows [i0, i1) and columns [j0, j1) of one matrix, as the jobs of a run give them.
+typedef struct {
+  const S *a, *b;
+  S *c, *pack;
+  uint32_t i0, i1, j0, j1;
+} NAME(block);
+
+// What the products are added to: the bias, or zero if there is no depth to sum.
+static NOINLINE void NAME(fill)(const matmul_params *p, const NAME(block) * t) {
+  const S *bias = IN(S, bias);
+  for (uint32_t i = t->i0; i < t->i1; i++) {
+    for (uint32_t j = t->j0; j < t->j1; j++) {
+      S value = p->biased ? bias[i * p->bias_row + j * p->bias_col] : 0;
+      t->c[i * (size_t)p->out_row + j * (size_t)p->out_col] = value;
+    }
+  }
+}
+
+static NOINLINE void NAME(pack_block)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
+                                      uint32_t depth) {
+  S *out = t->pack;
+  for (uint32_t j = t->j0; j < t->j1; j += TILE_N, out += (size_t)depth * TILE_N) {
+    const uint32_t cols = MIN(TILE_N, t->j1 - j);
+    const S *b = t->b + k0 * (size_t)p->b_depth + j * (size_t)p->b_col;
+    if (p->b_col == 1) {
+      NAME(pack_panel)(out, b, depth, cols, p->b_depth);
+    } else {
+      NAME(pack_panel_transposed)(out, b, depth, cols, p->b_col);
+    }
+  }
+}
+
+// The tiles of one panel of B: rows [i0, i1), columns of `out`.
+static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
+                                 uint32_t depth, const S *b, size_t b_step, NAME(target) * out) {
+  const size_t a_row = p->a_row, a_depth = p->a_depth;
+  S *const c = out->c;
+  out->i0 = 0;
+  for (uint32_t i = t->i0; i < t->i1; i += TILE_M) {
+    const uint32_t count = MIN(TILE_M, t->i1 - i);
+    out->i1 = count;
+    out->c = c + i * out->row;
+    if (p->a_mode == A_ROWS) {
+      NAME(rows_main)(depth, t->a + i * a_row + k0, a_row, b, b_step, out);
+    } else if (p->a_mode == A_PACKED) {
+      const S *a = t->a + ((size_t)i * p->depth + (size_t)k0 * TILE_M);
+      NAME(columns_main)(depth, a, TILE_M, b, b_step, out);
+    } else {
+      // The last tile is shifted up, so that it reads inside the matrix.
+      const uint32_t up = TILE_M - count;
+      out->i0 = up;
+      out->i1 = TILE_M;
+      out->c -= up * out->row;
+      NAME(columns_main)(depth, t->a + (i - up) + k0 * a_depth, a_depth, b, b_step, out);
+    }
+  }
+}
+
+// One or two rows times a row-major matrix: wide tiles, since there are no rows to share B among.
+static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
+                                uint32_t depth, bool add) {
+  const uint32_t width = (p->rows == 1 ? 8 : 4) * LANES;
+  NAME(target) out = {.row = p->out_row, .col = p->out_col, .i1 = p->rows, .add = add};
+  for (uint32_t j = t->j0; j < t->j1; j += width) {
+    const uint32_t cols = MIN(width, t->j1 - j), back = j + width > p->cols ? j + width - p->cols : 0;
+    out.j0 = back;
+    out.j1 = back + cols;
+    out.c = t->c + (j - back) * out.col;
+    const S *b = t->b + (j - back) + k0 * (size_t)p->b_depth;
+    if (p->rows == 1) {
+      NAME(rows_single)(depth, t->a + k0, 0, b, p->b_depth, &out);
+    } else {
+      NAME(rows_pair)(depth, t->a + k0, p->a_row, b, p->b_depth, &out);
+    }
+  }
+}
+
+static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
+                                          uint32_t depth, bool add) {
+  NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
+  for (uint32_t j = t->j0; j < t->j1; j += TILE_N) {
+    // The last panel is shifted left, so that it reads inside the matrix.
+    const uint32_t cols = MIN(TILE_N, t->j1 - j), back = TILE_N - cols;
+    out.j0 = back;
+    out.j1 = TILE_N;
+    out.c = t->c + (j - back) * out.col;
+    NAME(panel)(p, t, k0, depth, t->b + (j - back) + k0 * (size_t)p->b_depth, p->b_depth, &out);
+  }
+}
+
+static NOINLINE void NAME(block_packed)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
+                                        uint32_t depth, bool add) {
+  NAME(pack_block)(p, t, k0, depth);
+  NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
+  NAME(block) part = *t;
+  for (; part.i0 < t->i1; part.i0 += p->row_block) {
+    part.i1 = MIN(part.i0 + p->row_block, t->i1);
+    const S *b = t->pack;
+    for (uint32_t j = t->j0; j < t->j1; j += TILE_N, b += (size_t)depth * TILE_N) {
+      out.j1 = MIN(TILE_N, t->j1 - j);
+      out.c = t->c + j * out.col;
+      NAME(panel)(p, &part, k0, depth, b, TILE_N, &out);
+    }
+  }
+}
+
+static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
+                                     uint32_t depth, bool add) {
+  NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
+  const size_t a_row = p->a_row, b_col = p->b_col;
+  for (uint32_t i = t->i0; i < t->i1;) {
+    const uint32_t left = t->i1 - i, count = left > 2 ? MIN(4, left) : left;
+    const uint32_t width = count > 2 ? 2 : count == 2 ? 4 : 8;
+    const S *a = t->a + i * a_row + k0;
+    out.i1 = count;
+    for (uint32_t j = t->j0; j < t->j1; j += width) {
+      const S *b = t->b + j * b_col + k0;
+      out.j1 = MIN(width, t->j1 - j);
+      out.c = t->c + i * out.row + j * out.col;
+      if (width == 2) NAME(dot_main)(depth, a, a_row, b, b_col, &out);
+      if (width == 4) NAME(dot_pair)(depth, a, a_row, b, b_col, &out);
+      if (width == 8) NAME(dot_single)(depth, a, a_row, b, b_col, &out);
+    }
+    i += count;
+  }
+}
+
+static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) * t) {
+  if (p->biased || p->depth == 0) NAME(fill)(p, t);
+  const bool thin = p->rows <= 2 && p->a_mode == A_ROWS && p->cols >= 8 * LANES;
+  for (uint32_t k0 = 0; k0 < p->depth; k0 += DEPTH_BLOCK) {
+    const uint32_t depth = MIN(DEPTH_BLOCK, p->depth - k0);
+    const bool add = k0 > 0 || p->biased;
+    if (p->b_mode == B_PACKED) {
+      NAME(block_packed)(p, t, k0, depth, add);
+    } else if (p->b_mode == B_COLUMNS) {
+      NAME(block_dot)(p, t, k0, depth, add);
+    } else if (thin) {
+      NAME(thin)(p, t, k0, depth, add);
+    } else {
+      NAME(block_in_place)(p, t, k0, depth, add);
+    }
+  }
+}
+
+KERNEL(matmul) {
+  const uint32_t row_blocks = (p->rows + p->row_block - 1) / p->row_block;
+  const uint32_t col_blocks = (p->cols + p->col_block - 1) / p->col_block;
+  const uint32_t jobs = p->batch * row_blocks * col_blocks;
+  const uint32_t last = MIN(end * p->per_unit, jobs);
+  S *pack = OUT(S, scratch) + (size_t)begin * p->slice;
+  const bool packed = p->a_mode == A_PACKED && p->a_batch != 0;
+  const size_t a_batch = packed ? NAME(packed_size)(p->rows, p->depth) : p->a_batch;
+  for (uint32_t job = begin * p->per_unit; job < last;) {
+    // Jobs of the same columns follow each other: they run as one block.
+    const uint32_t row = job % row_blocks, count = MIN(row_blocks - row, last - job);
+    const uint32_t n = job / row_blocks / col_blocks, col = job / row_blocks % col_blocks;
+    const NAME(block) t = {
+        .a = IN(S, a) + n * a_batch,
+        .b = IN(S, b) + n * (size_t)p->b_batch,
+        .c = OUT(S, out) + n * (size_t)p->rows * p->cols,
+        .pack = pack,
+        .i0 = row * p->row_block,
+        .i1 = MIN((row + count) * p->row_block, p->rows),
+        .j0 = col * p->col_block,
+        .j1 = MIN((col + 1) * p->col_block, p->cols),
+    };
+    NAME(run_block)(p, &t);
+    job += count;
+  }
+}
+
+#endif

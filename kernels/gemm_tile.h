@@ -1,0 +1,157 @@
+// The tiles every product is made of, included once per dtype: TILE_M x TILE_N outputs are kept in registers while
+// the depth runs. A tile sums its depth in order and adds the sum to the output once, so an output's bits
+// depend on the depth blocks alone, never on the tile that happens to cover it.
+//   rows:    a[i * a_step + k], each row contiguous along the depth: read in place, no packing;
+//            of the rows the first i1 are there, the others repeat the last
+//   columns: a[k * a_step + i], TILE_M rows side by side: packed panels, or a transposed matrix in place
+//   b[k * b_step + j] in both: a packed panel (b_step = TILE_N), or a row-major matrix in place
+//   dot:     a[i * a_step + k] and b[j * b_step + k], vectors along the depth
+// 4 rows x 2 vectors is what the sixteen registers of plain 128-bit SIMD hold without spilling.
+
+#ifndef TILE_M
+#define TILE_M 4
+#define TILE_V 2
+#endif
+#define TILE_N (TILE_V * LANES)
+
+// Depth of one block: a panel of B stays in the first-level cache.
+#ifndef DEPTH_BLOCK
+#define DEPTH_BLOCK 256
+// V8 optimises a function when it is next entered: the loop over a tile must be a call of its own.
+#define NOINLINE __attribute__((noinline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+#endif
+
+// Where a tile goes: element (i, j) at c[i * row + j * col], for i in [i0, i1) and j in [j0, j1) only.
+typedef struct {
+  S *c;
+  size_t row, col;
+  uint32_t i0, i1, j0, j1;
+  bool add;
+} NAME(target);
+
+// Transposes LANES vectors in place.
+static inline __attribute__((always_inline)) void NAME(transpose)(V *v) {
+#if LANES == 4
+  V ab_low = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5);
+  V ab_high = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
+  V cd_low = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+  V cd_high = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+  v[0] = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+  v[1] = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+  v[2] = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+  v[3] = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+#else
+  V low = __builtin_shufflevector(v[0], v[1], 0, 2);
+  v[1] = __builtin_shufflevector(v[0], v[1], 1, 3);
+  v[0] = low;
+#endif
+}
+
+static inline void NAME(put)(S *p, V v, bool add) { store(p, add ? load(p) + v : v); }
+
+// Part of a tile, or an output without unit stride: `tile` holds rows of `width`.
+static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(target) *t) {
+  for (uint32_t i = t->i0; i < t->i1; i++) {
+    for (uint32_t j = t->j0; j < t->j1; j++) {
+      S *p = t->c + i * t->row + j * t->col;
+      *p = t->add ? (S)(splat(*p) + splat(tile[i * width + j]))[0] : tile[i * width + j];
+    }
+  }
+}
+
+// Defines finish_<name>: writes R rows of C vectors.
+#define FINISH(name, R, C)                                                                             \
+  static inline __attribute__((always_inline)) void NAME(finish_##name)(                       \
+      V acc[R][C], const NAME(target) * t) {                                                      \
+    S tile[R * C * LANES];                                                                        \
+    bool whole = t->i0 == 0 && t->i1 == R && t->j0 == 0 && t->j1 == C * LANES;                     \
+    if (whole && t->col == 1) {                                                                   \
+      UNROLL for (int i = 0; i < R; i++) {                                                        \
+        UNROLL for (int j = 0; j < C; j++) {                                                      \
+          NAME(put)(t->c + i * t->row + j * LANES, acc[i][j], t->add);                            \
+        }                                                                                         \
+      }                                                                                           \
+    } else if (whole && t->row == 1 && R % LANES == 0) {                                          \
+      UNROLL for (int i = 0; i + LANES <= R; i += LANES) {                                        \
+        UNROLL for (int j = 0; j < C; j++) {                                                      \
+          V square[LANES];                                                                        \
+          UNROLL for (int k = 0; k < LANES; k++) square[k] = acc[i + k][j];                       \
+          NAME(transpose)(square);                                                                \
+          UNROLL for (int k = 0; k < LANES; k++) {                                                \
+            NAME(put)(t->c + i + (j * LANES + k) * t->col, square[k], t->add);                    \
+          }                                                                                       \
+        }                                                                                         \
+      }                                                                                           \
+    } else {                                                                                      \
+      UNROLL for (int i = 0; i < R; i++) {                                                        \
+        UNROLL for (int j = 0; j < C; j++) store(tile + (i * C + j) * LANES, acc[i][j]);          \
+      }                                                                                           \
+      NAME(put_part)(tile, C * LANES, t);                                                         \
+    }                                                                                             \
+  }
+
+#define TILE_ROWS(name, R, C)                                                                          \
+  static NOINLINE void NAME(rows_##name)(uint32_t depth, const S *a, size_t a_step,            \
+                                            const S *b, size_t b_step, const NAME(target) * t) {  \
+    V acc[R][C] = {0};                                                                            \
+    const S *row[R];                                                                              \
+    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, t->i1 - 1) * a_step;              \
+    for (uint32_t k = 0; k < depth; k++, b += b_step) {                                           \
+      V right[C];                                                                                 \
+      UNROLL for (int j = 0; j < C; j++) right[j] = load(b + j * LANES);                          \
+      UNROLL for (int i = 0; i < R; i++) {                                                        \
+        V left = splat(row[i][k]);                                                                \
+        UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]);           \
+      }                                                                                           \
+    }                                                                                             \
+    NAME(finish_##name)(acc, t);                                                               \
+  }
+
+#define TILE_COLUMNS(name, R, C)                                                                       \
+  static NOINLINE void NAME(columns_##name)(uint32_t depth, const S *a, size_t a_step,         \
+                                               const S *b, size_t b_step,                         \
+                                               const NAME(target) * t) {                          \
+    V acc[R][C] = {0};                                                                            \
+    for (uint32_t k = 0; k < depth; k++, a += a_step, b += b_step) {                              \
+      V right[C];                                                                                 \
+      UNROLL for (int j = 0; j < C; j++) right[j] = load(b + j * LANES);                          \
+      UNROLL for (int i = 0; i < R; i++) {                                                        \
+        V left = splat(a[i]);                                                                     \
+        UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]);           \
+      }                                                                                           \
+    }                                                                                             \
+    NAME(finish_##name)(acc, t);                                                               \
+  }
+
+// Of the R rows and C columns the first i1 and j1 are there; the others repeat the last and are dropped.
+#define TILE_DOT(name, R, C)                                                                           \
+  static NOINLINE void NAME(dot_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
+                                           size_t b_step, const NAME(target) * t) {               \
+    V acc[R][C] = {0};                                                                            \
+    const S *row[R], *col[C];                                                                     \
+    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, t->i1 - 1) * a_step;              \
+    UNROLL for (uint32_t j = 0; j < C; j++) col[j] = b + MIN(j, t->j1 - 1) * b_step;              \
+    uint32_t k = 0;                                                                               \
+    for (; k + LANES <= depth; k += LANES) {                                                      \
+      V left[R];                                                                                  \
+      UNROLL for (int i = 0; i < R; i++) left[i] = load(row[i] + k);                              \
+      UNROLL for (int j = 0; j < C; j++) {                                                        \
+        V right = load(col[j] + k);                                                               \
+        UNROLL for (int i = 0; i < R; i++) acc[i][j] = madd(left[i], right, acc[i][j]);           \
+      }                                                                                           \
+    }                                                                                             \
+    if (k < depth) {                                                                              \
+      UNROLL for (int j = 0; j < C; j++) {                                                        \
+        V right = load_tail(col[j] + k, depth - k, 0);                                            \
+        UNROLL for (int i = 0; i < R; i++) {                                                      \
+          acc[i][j] = madd(load_tail(row[i] + k, depth - k, 0), right, acc[i][j]);                \
+        }                                                                                         \
+      }                                                                                           \
+    }                                                                                             \
+    S tile[R * C];                                                                                \
+    UNROLL for (int i = 0; i < R; i++) {                                                          \
+      UNROLL for (int j = 0; j < C; j++) tile[i * C + j] = sum_lanes(acc[i][j]);                  \
+    }                                                                                             \
+    NAME(put_part)(tile, C, t);                                                                   \
+  }

@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import type { Dtype } from '../../ts/core/dtype.js';
+import { matmul } from '../../ts/ops/primitives/matmul.js';
+import { close, dtypes, input, type Operand, randoms, reset, results } from './harness.js';
+
+const { float32, float64, int32, int64 } = dtypes;
+
+/** A matrix [batch, rows, cols] stored row by row, column by column, or shared by the batch. */
+type Storage = 'plain' | 'transposed' | 'shared' | 'shared transposed';
+
+interface Matrix {
+  readonly operand: Operand;
+  at(n: number, i: number, j: number): number;
+}
+
+function matrix(shape: [number, number, number], how: Storage, dtype: Dtype, seed: number): Matrix {
+  const [batch, rows, cols] = shape;
+  const stored = batch * rows * cols;
+  const whole = !dtype.isFloatingPoint;
+  const data = randoms(stored, seed, whole ? 50 : 1).map((v) => (whole ? Math.round(v) : v));
+  if (how.startsWith('shared')) data.fill(Number.NaN, rows * cols);
+  const flip = how.endsWith('transposed');
+  const strides = [
+    how.startsWith('shared') ? 0 : rows * cols,
+    flip ? 1 : cols,
+    flip ? rows : 1,
+  ] as const;
+  const operand = { ...input(data, [stored], dtype), shape, strides };
+  return {
+    operand,
+    at: (n, i, j) => data[n * strides[0] + i * strides[1] + j * strides[2]],
+  };
+}
+
+/** Products in double precision. */
+function reference(a: Matrix, b: Matrix, bias: number[] | undefined) {
+  const [batch, rows, depth] = a.operand.shape;
+  const cols = b.operand.shape[2];
+  const sums: number[] = [];
+  for (let n = 0; n < batch; n++) {
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < cols; j++) {
+        let sum = bias ? bias[j] : 0;
+        for (let k = 0; k < depth; k++) sum += a.at(n, i, k) * b.at(n, k, j);
+        sums.push(sum);
+      }
+    }
+  }
+  return sums;
+}
+
+const layouts: Storage[] = ['plain', 'transposed'];
+
+/** [batch, M, N, K]: every path - dots, thin, in place, packed - and the edges of tiles and blocks. */
+const SHAPES: [number, number, number, number][] = [
+  [1, 1, 1, 1],
+  [1, 1, 1, 700],
+  [2, 1, 33, 20],
+  [1, 1, 70, 300],
+  [1, 2, 65, 300],
+  [1, 3, 9, 40],
+  [1, 65, 1, 33],
+  [1, 40, 3, 17],
+  [3, 5, 7, 3],
+  [2, 7, 17, 9],
+  [2, 16, 16, 16],
+  [1, 33, 31, 29],
+  [1, 47, 53, 41],
+  [1, 65, 67, 61],
+  [1, 9, 200, 300],
+  [1, 200, 10, 130],
+  [2, 130, 70, 90],
+  [1, 125, 129, 520],
+  [1, 12, 12, 2000],
+];
+
+for (const dtype of [float32, float64, int32, int64]) {
+  describe(`matmul of ${dtype.name}`, () => {
+    for (const [batch, m, n, k] of SHAPES) {
+      for (const left of layouts) {
+        for (const right of layouts) {
+          it(`${left} [${batch}, ${m}, ${k}] by ${right} [${batch}, ${k}, ${n}]`, () => {
+            reset();
+            const a = matrix([batch, m, k], left, dtype, 1 + m);
+            const b = matrix([batch, k, n], right, dtype, 2 + n);
+            const [actual] = results(matmul, [a.operand, b.operand], {});
+            const absolute = dtype === float32 ? 4e-7 * Math.sqrt(k) * 3 : 1e-12;
+            close(actual, reference(a, b, undefined), 1e-6, absolute);
+          });
+        }
+      }
+    }
+  });
+}
+
+describe('matmul', () => {
+  const bias = randoms(67, 5);
+  for (const [left, right] of [
+    ['shared', 'plain'],
+    ['plain', 'shared'],
+    ['shared transposed', 'transposed'],
+    ['transposed', 'shared transposed'],
+  ] as const) {
+    it(`adds a bias and shares a matrix over the batch: ${left}, ${right}`, () => {
+      for (const [m, k] of [
+        [2, 30],
+        [21, 30],
+        [90, 300],
+        [5, 0],
+      ]) {
+        reset();
+        const a = matrix([3, m, k], left, float32, 3);
+        const b = matrix([3, k, 67], right, float32, 4);
+        const inputs = [a.operand, b.operand, input(bias, [67], float32)];
+        close(results(matmul, inputs, {})[0], reference(a, b, bias), 1e-6, 1e-5);
+      }
+    });
+  }
+
+  it('is zero where there is nothing to sum', () => {
+    reset();
+    const a = input([], [2, 3, 0], float32);
+    const b = input([], [2, 0, 4], float32);
+    expect(results(matmul, [a, b], {})[0]).toEqual(new Array(24).fill(0));
+  });
+
+  it('wraps int32 as PyTorch does', () => {
+    reset();
+    const a = input([2 ** 30, 3], [1, 1, 2], int32);
+    const b = input([4, 5], [1, 2, 1], int32);
+    expect(results(matmul, [a, b], {})[0]).toEqual([15]);
+  });
+
+  it('keeps NaN and infinities in their own rows and columns', () => {
+    reset();
+    const data = randoms(70 * 70, 1);
+    data[5 * 70 + 7] = Number.NaN;
+    data[69 * 70 + 69] = Number.POSITIVE_INFINITY;
+    const other = new Array(70 * 70).fill(1);
+    const a = input(data, [1, 70, 70], float32);
+    const b = input(other, [1, 70, 70], float32);
+    const [out] = results(matmul, [a, b], {});
+    out.forEach((value, at) => {
+      const row = Math.floor(at / 70);
+      if (row === 5) expect(value).toBeNaN();
+      else if (row === 69) expect(value).toBe(Number.POSITIVE_INFINITY);
+      else expect(Number.isFinite(value)).toBe(true);
+    });
+  });
+
+  it('refuses shapes that do not go together', () => {
+    reset();
+    const a = input(new Array(6).fill(1), [1, 2, 3], float32);
+    const b = input(new Array(8).fill(1), [1, 4, 2], float32);
+    expect(() => results(matmul, [a, b], {})).toThrow(/matmul: .*\[1, 2, 3\] and \[1, 4, 2\]/);
+    const c = input(new Array(6).fill(1), [1, 3, 2], float32);
+    expect(() => results(matmul, [a, c, a], {})).toThrow(/expected a bias \[2\]/);
+  });
+});

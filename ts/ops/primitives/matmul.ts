@@ -1,0 +1,223 @@
+/** Batched matrix product: which operand is read in place, which is packed, and how the work is cut. */
+
+import { type Dtype, suffix } from '../../core/dtype.js';
+import { ShapeError, showShape } from '../../core/errors.js';
+import type { Tensor } from '../../tensor.js';
+import { kernel } from '../kernel.js';
+import { type BufferRef, type Launcher, primitive } from '../row.js';
+
+const numbers = ['f32', 'f64', 'i32', 'i64'] as const;
+
+/** Rows `[panel][k][tile]` of A for `matmul`; a unit is four panels of one matrix. */
+const matmulPack = kernel({
+  dtypes: numbers,
+  buffers: ['a', 'out'],
+  params: { rows: 'u32', depth: 'u32', a_batch: 'u32', a_row: 'u32', a_depth: 'u32' },
+});
+
+const matmulKernel = kernel({
+  dtypes: numbers,
+  buffers: ['a', 'b', 'bias', 'out', 'scratch'],
+  params: {
+    batch: 'u32',
+    rows: 'u32',
+    cols: 'u32',
+    depth: 'u32',
+    a_mode: 'u32',
+    a_batch: 'u32',
+    a_row: 'u32',
+    a_depth: 'u32',
+    b_mode: 'u32',
+    b_batch: 'u32',
+    b_depth: 'u32',
+    b_col: 'u32',
+    out_row: 'u32',
+    out_col: 'u32',
+    biased: 'u32',
+    bias_row: 'u32',
+    bias_col: 'u32',
+    row_block: 'u32',
+    col_block: 'u32',
+    per_unit: 'u32',
+    slice: 'u32',
+  },
+});
+
+/** The largest tile a build may use, and the depth of a block: scratch sizes follow from them. */
+const TILE_ROWS = 8;
+const TILE_COLS = 16;
+const DEPTH_BLOCK = 256;
+/** Rows that a unit of `matmulPack` packs. */
+const PACK_ROWS = 48;
+/** Multiples of every tile; a block of A and one of B share the second-level cache. */
+const ROW_BLOCK = 120;
+const COL_BLOCK = 64;
+/** Products of fewer multiplications are read in place: packing would cost more than it saves. */
+const SMALL = 48 ** 3;
+/** Multiplications that make a unit worth a thread, and the most units of a launch. */
+const UNIT = 500_000;
+const MOST_UNITS = 64;
+
+/** How an operand lies: its depth contiguous (A) or not (B), its own dimension contiguous, packed. */
+const enum Mode {
+  Rows = 0,
+  Columns = 1,
+  Packed = 2,
+}
+
+/** One operand: strides over the batch, its own dimension (rows of A, columns of B) and the depth. */
+interface Operand {
+  readonly tensor: Tensor | BufferRef;
+  readonly batch: number;
+  readonly side: number;
+  readonly depth: number;
+}
+
+interface Product {
+  readonly a: Operand;
+  readonly b: Operand;
+  readonly rows: number;
+  readonly cols: number;
+  readonly depth: number;
+  readonly batch: number;
+  /** The operands are exchanged: out is written transposed. */
+  readonly swapped: boolean;
+}
+
+/** Whether the last two dimensions can be read in place: one of them has unit stride. */
+export function isMatrixReadable(shape: readonly number[], strides: readonly number[]): boolean {
+  const last = shape.length - 1;
+  return [last, last - 1].some((dim) => shape[dim] === 1 || strides[dim] === 1);
+}
+
+/** The stride of a dimension, 1 where it has one element and so no stride that matters. */
+function strideOf(x: Tensor, dim: number): number {
+  return x.shape[dim] === 1 ? 1 : x.strides[dim];
+}
+
+function describe(a: Tensor, b: Tensor): Product {
+  const [batch, rows, depth] = a.shape;
+  const left = { tensor: a, batch: a.strides[0], side: strideOf(a, 1), depth: strideOf(a, 2) };
+  const right = { tensor: b, batch: b.strides[0], side: strideOf(b, 2), depth: strideOf(b, 1) };
+  return { a: left, b: right, rows, cols: b.shape[2], depth, batch, swapped: false };
+}
+
+function swap(p: Product): Product {
+  return { ...p, a: p.b, b: p.a, rows: p.cols, cols: p.rows, swapped: !p.swapped };
+}
+
+/** Whether the product is too small, or too thin, for packing to pay. */
+function isSmall(p: Product): boolean {
+  return p.rows * p.cols * p.depth <= SMALL;
+}
+
+/** The cheaper of the product and its transpose, and how its B is read. */
+function orient(p: Product): { product: Product; mode: Mode } {
+  const depthInside = p.a.depth === 1 && p.b.depth === 1;
+  if (depthInside && (Math.min(p.rows, p.cols) < 4 || (isSmall(p) && p.depth >= 16))) {
+    return { product: p.cols < p.rows ? swap(p) : p, mode: Mode.Columns };
+  }
+  // Exchanged, a transposed A becomes a B that is read in place.
+  const vector = p.cols === 1 && p.b.depth === 1;
+  const exchange = p.a.depth !== 1 ? vector || p.b.side !== 1 : p.b.side !== 1 && p.rows < p.cols;
+  const product = exchange ? swap(p) : p;
+  const inPlace = product.b.side === 1 && product.cols >= TILE_COLS;
+  const few = isSmall(product) || product.rows <= 16;
+  return { product, mode: inPlace && few ? Mode.Rows : Mode.Packed };
+}
+
+/** A as it is read: in place, or packed by a launch of its own. */
+function prepare(launcher: Launcher, p: Product, dtype: Dtype): [Operand, Mode] {
+  const { a, rows, depth } = p;
+  if (a.depth === 1) return [a, Mode.Rows];
+  if (a.side === 1 && isSmall(p) && rows >= TILE_ROWS) return [a, Mode.Columns];
+  const matrices = a.batch === 0 ? 1 : p.batch;
+  const size = roundUp(rows, TILE_ROWS) * depth;
+  const packed = launcher.scratch(matrices * size, dtype);
+  const params = { rows, depth, a_batch: a.batch, a_row: a.side, a_depth: a.depth };
+  const range = matrices * Math.ceil(rows / PACK_ROWS);
+  launcher.launch('matmulPack', matmulPack, suffix(dtype), [a.tensor, packed], params, range);
+  return [{ ...a, tensor: packed }, Mode.Packed];
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: Tensor): void {
+  const { batch, rows, cols, depth, b, swapped } = p;
+  const [a, aMode] = prepare(launcher, p, out.dtype);
+  const jobs = batch * Math.ceil(rows / ROW_BLOCK) * Math.ceil(cols / COL_BLOCK);
+  const worth = Math.floor((batch * rows * cols * depth) / UNIT);
+  const units = Math.max(1, Math.min(jobs, worth, MOST_UNITS));
+  const perUnit = Math.ceil(jobs / units);
+  const packs = mode === Mode.Packed;
+  const slice = packs
+    ? Math.min(depth, DEPTH_BLOCK) * roundUp(Math.min(cols, COL_BLOCK), TILE_COLS)
+    : 0;
+  const scratch = packs ? launcher.scratch(units * slice, out.dtype) : out;
+  const params = {
+    batch,
+    rows,
+    cols,
+    depth,
+    a_mode: aMode,
+    a_batch: a.batch,
+    a_row: a.side,
+    a_depth: a.depth,
+    b_mode: mode,
+    b_batch: b.batch,
+    b_depth: b.depth,
+    b_col: b.side,
+    out_row: swapped ? 1 : cols,
+    out_col: swapped ? rows : 1,
+    biased: bias ? 1 : 0,
+    bias_row: swapped ? 1 : 0,
+    bias_col: swapped ? 0 : 1,
+    row_block: ROW_BLOCK,
+    col_block: COL_BLOCK,
+    per_unit: perUnit,
+    slice,
+  };
+  const buffers = [a.tensor, b.tensor, bias ?? out, out, scratch];
+  const range = Math.ceil(jobs / perUnit);
+  launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, params, range);
+}
+
+function checkShapes(a: Tensor, b: Tensor, bias: Tensor | undefined): void {
+  const given = `${showShape(a.shape)} and ${showShape(b.shape)}`;
+  if (a.shape.length !== 3 || b.shape.length !== 3) {
+    throw new ShapeError(`matmul: expected matrices [B, M, K] and [B, K, N], got ${given}`);
+  }
+  if (a.shape[0] !== b.shape[0]) {
+    throw new ShapeError(`matmul: the batch sizes differ, got ${given}`);
+  }
+  if (a.shape[2] !== b.shape[1]) {
+    throw new ShapeError(
+      `matmul: the columns of the first matrix must be as many as the rows of the second, got ` +
+        `${given}: ${a.shape[2]} is not ${b.shape[1]}. Transpose one of them?`,
+    );
+  }
+  if (bias && (bias.shape.length !== 1 || bias.shape[0] !== b.shape[2])) {
+    throw new ShapeError(
+      `matmul: expected a bias [${b.shape[2]}] for matrices ${given}, got ${showShape(bias.shape)}`,
+    );
+  }
+}
+
+/** The product of every pair of matrices of a batch, plus a bias for each column. */
+export const matmul = primitive<Record<string, never>>()({
+  doc: 'Batched matrix product of [B, M, K] and [B, K, N], plus an optional bias [N]: [B, M, N].',
+  kernels: { matmulPack, matmul: matmulKernel },
+  inputs: ['a', 'b', 'bias?'],
+  dtypes: 'number',
+  strided: [0, 1],
+  outputs([a, b, bias]) {
+    checkShapes(a, b, bias);
+    return [{ shape: [a.shape[0], a.shape[1], b.shape[2]], dtype: a.dtype }];
+  },
+  run(launcher, [a, b, bias], [out]) {
+    const { product, mode } = orient(describe(a, b));
+    launch(launcher, product, mode, out, bias);
+  },
+});
