@@ -1,7 +1,7 @@
 /** Compares the library's results with recorded ones. Every function returns why they differ. */
 
 import { isTensorValue, type LooseTensor } from './adapter.js';
-import { type Encoded, type EncodedTensor, isObject, isTensor, toNumber } from './format.js';
+import { type Encoded, type EncodedTensor, fieldsOf, isTensor, toNumber } from './format.js';
 import { type Contents, flattenEncoded, flattenResult, read } from './values.js';
 
 export interface Tolerance {
@@ -130,8 +130,9 @@ async function compareOne(
   options: CompareOptions,
 ): Promise<string | undefined> {
   if (isTensor(expected)) return compareTensor(actual, expected, options);
-  if (isObject(expected) && 'dtype' in expected) return undefined;
-  const wanted = isObject(expected) ? (expected.float as number | string) : expected;
+  const fields = fieldsOf(expected);
+  if (fields && 'dtype' in fields) return undefined;
+  const wanted = fields ? (fields.float as number | string) : expected;
   if (typeof wanted === 'boolean' || wanted === null) {
     return actual === wanted ? undefined : `${describe(actual)}, expected ${wanted}`;
   }

@@ -13,16 +13,12 @@ export interface EncodedTensor {
   readonly data: readonly JsonNumber[];
 }
 
-/** A recorded value: a tensor, a tagged Python value, a list, an object of values or a scalar. */
+/**
+ * A recorded value: a tensor, a scalar, a list, or an object. Objects with one key are tagged Python
+ * values (`tuple`, `float`, `dtype`, `slice`, `ellipsis`, `device`, `layout`).
+ */
 export type Encoded =
   | EncodedTensor
-  | { readonly tuple: readonly Encoded[] }
-  | { readonly float: JsonNumber }
-  | { readonly dtype: string }
-  | { readonly slice: readonly (number | null)[] }
-  | { readonly ellipsis: true }
-  | { readonly device: string }
-  | { readonly layout: string }
   | readonly Encoded[]
   | { readonly [key: string]: Encoded }
   | number
@@ -78,18 +74,21 @@ export interface ModuleFile {
 }
 
 export function isTensor(value: Encoded): value is EncodedTensor {
-  return isObject(value) && typeof value.tensor === 'string' && Array.isArray(value.shape);
+  const fields = fieldsOf(value);
+  return typeof fields?.tensor === 'string' && Array.isArray(fields.shape);
 }
 
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** The fields of an object; undefined for anything else. */
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  const plain = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return plain ? (value as Record<string, unknown>) : undefined;
 }
 
 /** The elements of a list or tuple; undefined for anything else. */
 export function elements(value: Encoded): readonly Encoded[] | undefined {
   if (Array.isArray(value)) return value;
-  if (isObject(value) && Array.isArray(value.tuple)) return value.tuple as Encoded[];
-  return undefined;
+  const tuple = fieldsOf(value)?.tuple;
+  return Array.isArray(tuple) ? (tuple as Encoded[]) : undefined;
 }
 
 /** A recorded number as a JavaScript number. */

@@ -17,7 +17,7 @@ import {
   compareTensor,
   EXACTING,
 } from './compare.js';
-import { type Encoded, type EncodedMap, type EncodedTensor, isObject } from './format.js';
+import { type Encoded, type EncodedMap, type EncodedTensor, fieldsOf } from './format.js';
 import { compareState } from './modules.js';
 import { evaluate, evaluateAll } from './python.js';
 import { Checks, type Outcome } from './report.js';
@@ -112,7 +112,7 @@ interface SchedulerRecord {
 
 /** `['StepLR', {...}]`: a scheduler inside another one's arguments. */
 function isNested(value: unknown): value is [string, Record<string, unknown>] {
-  return Array.isArray(value) && typeof value[0] === 'string' && isObject(value[1]);
+  return Array.isArray(value) && typeof value[0] === 'string' && fieldsOf(value[1]) !== undefined;
 }
 
 function schedulerArgument(value: unknown, opt: Optimizer): unknown {

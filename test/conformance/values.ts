@@ -13,7 +13,7 @@ import {
   type Encoded,
   type EncodedTensor,
   elements,
-  isObject,
+  fieldsOf,
   isTensor,
   toNumber,
 } from './format.js';
@@ -169,8 +169,8 @@ export function decodeMap(
 }
 
 function knownConstant(value: Encoded): boolean {
-  if (!isObject(value) || typeof value.layout !== 'string') return false;
-  return lookup(value.layout.replace(/^torch\./, '')) !== undefined;
+  const layout = fieldsOf(value)?.layout;
+  return typeof layout === 'string' && lookup(layout.replace(/^torch\./, '')) !== undefined;
 }
 
 /** A tensor's contents, read back. */

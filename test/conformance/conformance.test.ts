@@ -1,0 +1,64 @@
+/** The library against PyTorch's recorded answers: one test per operator, module and record. */
+
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { type Entry, folderEntries } from './folder.js';
+import { readNames } from './format.js';
+import { formatEntry } from './report.js';
+
+const CASES = fileURLToPath(new URL('./cases', import.meta.url));
+const RECORDED = `${CASES}/recorded`;
+const core = new Set(readNames(`${CASES}/core.txt`));
+const entries = folderEntries(CASES, 'cpu');
+
+function kind(name: string, from = entries): Entry[] {
+  return from.filter((entry) => entry.name.startsWith(`${name}/`));
+}
+
+function check(list: readonly Entry[]): void {
+  for (const entry of list) {
+    test(entry.name, async () => {
+      const outcome = await entry.run();
+      expect(outcome.status, formatEntry(entry.name, outcome, 8)).toBe('passed');
+    });
+  }
+}
+
+describe('operators of core.txt', () => {
+  const ours = kind('ops', folderEntries(RECORDED, 'cpu'));
+  const all = [...kind('ops'), ...ours].filter((entry) => core.has(entry.subject));
+  test('every one has cases', () => {
+    const recorded = new Set(all.map((entry) => entry.subject));
+    expect([...core].filter((name) => !recorded.has(name))).toEqual([]);
+  });
+  check(all);
+});
+
+describe('modules', () => {
+  check(kind('nn'));
+});
+
+/** Classes and functions that the library has; the recordings hold more. */
+const OPTIMIZERS = /^(SGD|Adam|AdamW|RMSprop)$/;
+const SCHEDULERS = /^(StepLR|LambdaLR|CosineAnnealingLR)$/;
+const LATER = /Bilinear|MultiheadAttention|orthogonal_/;
+
+describe('optimisers', () => {
+  check(kind('optim').filter((entry) => OPTIMIZERS.test(entry.subject)));
+});
+
+describe('learning rate schedules', () => {
+  check(kind('lr_scheduler').filter((entry) => SCHEDULERS.test(entry.subject)));
+});
+
+describe('printing', () => {
+  check(kind('repr'));
+});
+
+describe('random numbers', () => {
+  check(kind('random').filter((entry) => !LATER.test(entry.subject)));
+});
+
+describe('whole trainings', () => {
+  check(kind('training'));
+});
