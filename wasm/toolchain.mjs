@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'nod
 import { delimiter, dirname, join } from 'node:path';
 
 /** The first of `names` that is an executable on the PATH (or in `folders`), or null. */
-function findProgram(names, folders = []) {
+export function findProgram(names, folders = []) {
   const places = [...folders, ...(process.env.PATH ?? '').split(delimiter)].filter(Boolean);
   for (const name of names) {
     for (const place of places) {
@@ -18,7 +18,8 @@ function findProgram(names, folders = []) {
   return null;
 }
 
-function required(program, what) {
+/** `program`, or an error that says what is missing. */
+export function required(program, what) {
   if (program) return program;
   throw new Error(`${what} was not found. Run 'make setup', or install it and put it on the PATH.`);
 }
@@ -49,7 +50,7 @@ function archives(cache) {
   });
 }
 
-/** { emcc, ld, nm, libraries, env, version }; throws with what to install. */
+/** { compiler, ld, nm, libraries }; throws with what to install. */
 export function findToolchain(root) {
   const emcc = required(findProgram(['emcc']), "emscripten's emcc");
   const version = execFileSync(emcc, ['--version'], { encoding: 'utf8' }).split('\n', 1)[0];
@@ -66,5 +67,6 @@ export function findToolchain(root) {
   const bin = join(dirname(emcc), '../bin');
   const ld = required(findProgram(['wasm-ld-19', 'wasm-ld'], [bin]), 'wasm-ld (Debian: lld-19)');
   const nm = required(findProgram(['llvm-nm-19', 'llvm-nm'], [bin]), 'llvm-nm (Debian: llvm-19)');
-  return { emcc, ld, nm, libraries: archives(cache), env, version };
+  const compiler = { program: emcc, version: `${version} ${ld}`, env };
+  return { compiler, ld, nm, libraries: archives(cache) };
 }
