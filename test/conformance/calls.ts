@@ -119,9 +119,26 @@ function sliceForm(): Form {
   };
 }
 
+/** Entries of PyTorch's tables that wrap an operator, and what they compute with it. */
+const WRAPPED: Readonly<Record<string, Form>> = {
+  // The pseudo-inverse of a product, which is singular by construction.
+  'linalg.pinv.singular': ([a, b]) => {
+    const factor = (b as LooseTensor).transpose(-2, -1);
+    return requireFunction('linalg.pinv')(requireFunction('matmul')(a, factor));
+  },
+  // The solution alone, which has a gradient.
+  'linalg.lstsq.grad_oriented': ([a, b, driver], kwargs) => {
+    const options = driver === undefined ? kwargs : { ...kwargs, driver };
+    const result = requireFunction('linalg.lstsq')(...withOptions([a, b], options));
+    return Object.values(result as object)[0];
+  },
+};
+
 /** The forms an operator has outside of the in-place one. */
-export function callForms(file: Pick<OpFile, 'op' | 'method'>): [string, Form][] {
+export function callForms(file: Pick<OpFile, 'op' | 'variant' | 'method'>): [string, Form][] {
   const { op } = file;
+  const wrapped = WRAPPED[`${op}.${file.variant}`];
+  if (wrapped) return [['function', wrapped]];
   if (op === '__getitem__') return [['method', indexForm()]];
   if (op === 'slice' && !file.method) return [['function', sliceForm()]];
   const reflected = REFLECTED[op];

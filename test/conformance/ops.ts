@@ -22,6 +22,7 @@ import {
 } from './format.js';
 import { backward } from './gradients.js';
 import { Checks, describeError, isBareError, type Outcome } from './report.js';
+import { withSigns } from './signs.js';
 import { decode, decodeMap, flattenResult, LAYOUTS, type Layout, read } from './values.js';
 
 /** The arguments of one call, with the tensors made for them by path. */
@@ -133,9 +134,10 @@ async function checkForm(
   const options = { tolerance: context.tolerance, int64: keepsInt64(context.op, recorded) };
   const output = await runForm(form, call, layout, context.op);
   if (output === REFUSED) return undefined;
-  const difference = await compareResult(output, recorded.output, options);
+  const expected = await withSigns(context.op, output, recorded);
+  const difference = await compareResult(output, expected.output, options);
   if (difference || !grads) return difference;
-  return checkGradients(output, recorded, call, context.device, options);
+  return checkGradients(output, expected, call, context.device, options);
 }
 
 interface OpContext {
