@@ -95,6 +95,16 @@ function launcher(pieces: number, live: Operand[]): Launcher {
       live.push(t);
       return t as unknown as BufferRef;
     },
+    status() {
+      return input([0], [1], dtypes.int32) as unknown as BufferRef;
+    },
+    check(status, explain) {
+      const word = new Int32Array(module.memory.buffer, addressOf(status), 1)[0];
+      if (word !== 0) throw explain(word);
+    },
+    readInts(ref, n) {
+      return new Int32Array(module.memory.buffer, addressOf(ref), n).slice();
+    },
   };
 }
 

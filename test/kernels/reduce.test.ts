@@ -41,7 +41,7 @@ const top = (v: number[]) => v.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_
 const place = (v: number[], least: boolean) => {
   const nan = v.findIndex(Number.isNaN);
   const best = least ? -top(v.map((x) => -x)) : top(v);
-  return nan >= 0 ? nan : v.findIndex((x) => x === best);
+  return nan >= 0 ? nan : v.indexOf(best);
 };
 
 for (const dtype of [float32, float64]) {

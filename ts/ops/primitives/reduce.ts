@@ -3,8 +3,10 @@
 import { bool, type Dtype, int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
-import { type KernelDtype, kernel } from '../kernel.js';
+import { kernel } from '../kernel.js';
 import { type BufferRef, type Launcher, type OutputSpec, primitive } from '../row.js';
+import { width } from './index.js';
+import { truthMask } from './mask.js';
 
 /** Values per unit of work where the reduced dimension is contiguous, and rows where it is not. */
 const BLOCK = 4096;
@@ -156,15 +158,6 @@ export const amin = fold(
   'Smallest value of [outer, n, inner] over n; NaN if there is one.',
 );
 
-/** The bits of an element that make it true: all, but not the sign of a float. */
-function truthMask(dtype: Dtype): { maskLow: number; maskHigh: number } {
-  const bits = 8 * dtype.size - (dtype.isFloatingPoint ? 1 : 0);
-  return {
-    maskLow: bits >= 32 ? 0xffffffff : 2 ** bits - 1,
-    maskHigh: bits > 32 ? 2 ** (bits - 32) - 1 : 0,
-  };
-}
-
 function truth(name: 'any' | 'all', doc: string) {
   return primitive<Record<never, never>>()({
     doc,
@@ -175,9 +168,8 @@ function truth(name: 'any' | 'all', doc: string) {
     run(launcher, [x], [out]) {
       reduceTree(launcher, x, out, bool, (depth) => (from, to, params, range) => {
         const dtype = depth === 0 ? x.dtype : bool;
-        const width = `b${dtype.size}` as KernelDtype;
         const values = { ...params, ...truthMask(dtype) };
-        launcher.launch(name, truthKernel, width, [from, to], values, range);
+        launcher.launch(name, truthKernel, width(dtype), [from, to], values, range);
       });
     },
   });

@@ -1,0 +1,89 @@
+// Indexing that combines what meets at one place: scatter-reduce, adding rows, flat accumulation. Deterministic: a unit owns
+// its part of the destination, and takes the sources in order.
+#ifndef S
+#include "index.h"
+#define SOURCE "index_fold.c"
+#include "each_number.h"
+#else
+
+// Integers wrap, as vectors do.
+static inline S NAME(plus)(S a, S b) {
+  return REAL ? a + b : (splat(a) + splat(b))[0];
+}
+static inline S NAME(meet)(S a, S b, uint32_t mode) {
+  if (mode == 0) return NAME(plus)(a, b);
+  if (mode == 1) return REAL ? a * b : (splat(a) * splat(b))[0];
+  return mode == 2 ? max_(a, b) : min_(a, b);
+}
+
+// out = x (zeros if not `based`), then out[o, index[o, i, c], c] meets src[o, i, c]: mode 0 add, 1 multiply, 2 amax, 3 amin.
+KERNEL(scatterReduce) {
+  const S *x = IN(S, x), *src = IN(S, src);
+  const int32_t *index = IN(int32_t, index);
+  S *out = OUT(S, out);
+  uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, mode = p->mode, row;
+  uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
+  for (uint32_t u = begin; u < end; u++) {
+    uint32_t o = u / chunks, first = u % chunks * INDEX_COLUMNS;
+    uint32_t columns = MIN(INDEX_COLUMNS, inner - first);
+    size_t base = (size_t)o * n * inner + first;
+    S *to = out + base;
+    start_columns((uint8_t *)to, p->based ? (const uint8_t *)(x + base) : NULL, n,
+                  inner * sizeof(S), columns * sizeof(S));
+    for (uint32_t i = 0; i < p->count; i++) {
+      size_t at = ((size_t)o * p->count + i) * inner + first;
+      for (uint32_t c = 0; c < columns; c++, at++) {
+        if (!resolve(index[at], n, p->wrap, at, status, &row)) continue;
+        S *target = to + (size_t)row * inner + c;
+        *target = NAME(meet)(*target, src[at], mode);
+      }
+    }
+  }
+}
+
+// out = x (zeros if not `based`), then out[o, index[i], :] += alpha * src[o, i, :], leaving out indices equal to `skip`.
+KERNEL(indexAdd) {
+  const S *x = IN(S, x), *src = IN(S, src);
+  const int32_t *index = IN(int32_t, index);
+  S *out = OUT(S, out), alpha = (S)F64(p->alpha);
+  uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
+  uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
+  V factor = splat(alpha);
+  for (uint32_t u = begin; u < end; u++) {
+    uint32_t o = u / chunks, first = u % chunks * INDEX_COLUMNS;
+    uint32_t columns = MIN(INDEX_COLUMNS, inner - first);
+    size_t base = (size_t)o * n * inner + first;
+    S *to = out + base;
+    start_columns((uint8_t *)to, p->based ? (const uint8_t *)(x + base) : NULL, n,
+                  inner * sizeof(S), columns * sizeof(S));
+    const S *from = src + (size_t)o * p->count * inner + first;
+    for (uint32_t i = 0; i < p->count; i++, from += inner) {
+      if (!resolve(index[i], n, p->wrap, i, status, &row) || index[i] == p->skip) continue;
+      S *target = to + (size_t)row * inner;
+      uint32_t c = 0;
+      for (; c + LANES <= columns; c += LANES)
+        store(target + c, load(target + c) + factor * load(from + c));
+      if (c < columns) {
+        V v = load_tail(target + c, columns - c, 0);
+        store_tail(target + c, v + factor * load_tail(from + c, columns - c, 0), columns - c);
+      }
+    }
+  }
+}
+
+// out = x, then out[index[i]] += src[i] in the flat out. A unit owns INDEX_BLOCK elements of out and reads every index.
+KERNEL(putAdd) {
+  const S *x = IN(S, x), *src = IN(S, src);
+  const int32_t *index = IN(int32_t, index);
+  S *out = OUT(S, out);
+  uint32_t *status = OUT(uint32_t, status), row;
+  uint32_t first = begin * INDEX_BLOCK, last = MIN(end * INDEX_BLOCK, p->n);
+  if (last > first && p->based) memcpy(out + first, x + first, (last - first) * sizeof(S));
+  if (last > first && !p->based) memset(out + first, 0, (last - first) * sizeof(S));
+  for (uint32_t i = 0; i < p->count; i++) {
+    bool valid = resolve(index[i], p->n, 1, i, status, &row);
+    if (valid && row >= first && row < last) out[row] = NAME(plus)(out[row], src[i]);
+  }
+}
+
+#endif

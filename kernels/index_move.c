@@ -1,0 +1,128 @@
+// Indexing that only moves elements, by their size: gather, scatter, selection of rows, flat take and put, triangles.
+// x is [outer, n, inner] and indices count along n.
+#ifndef S
+#include "index.h"
+#define SOURCE "index_move.c"
+#include "each_width.h"
+#else
+
+// out[o, i, c] = x[o, index[o, i, c], c]. Units are the rows (o, i).
+KERNEL(gather) {
+  const S *x = IN(S, x);
+  const int32_t *index = IN(int32_t, index);
+  S *out = OUT(S, out);
+  uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
+  for (uint32_t u = begin; u < end; u++) {
+    const S *from = x + (size_t)(u / p->count) * n * inner;
+    size_t at = (size_t)u * inner;
+    for (uint32_t c = 0; c < inner; c++, at++) {
+      if (resolve(index[at], n, p->wrap, at, status, &row)) out[at] = from[(size_t)row * inner + c];
+    }
+  }
+}
+
+// out = x, then out[o, index[o, i, c], c] = src[o, i, c]; the last i wins. A unit owns a chunk of columns of one o.
+KERNEL(scatter) {
+  const S *x = IN(S, x), *src = IN(S, src);
+  const int32_t *index = IN(int32_t, index);
+  S *out = OUT(S, out);
+  uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
+  uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
+  for (uint32_t u = begin; u < end; u++) {
+    uint32_t o = u / chunks, first = u % chunks * INDEX_COLUMNS;
+    uint32_t columns = MIN(INDEX_COLUMNS, inner - first);
+    S *to = out + (size_t)o * n * inner + first;
+    const S *from = x + (size_t)o * n * inner + first;
+    start_columns((uint8_t *)to, (const uint8_t *)from, n, inner * sizeof(S), columns * sizeof(S));
+    for (uint32_t i = 0; i < p->count; i++) {
+      size_t at = ((size_t)o * p->count + i) * inner + first;
+      for (uint32_t c = 0; c < columns; c++, at++)
+        if (resolve(index[at], n, p->wrap, at, status, &row)) to[(size_t)row * inner + c] = src[at];
+    }
+  }
+}
+
+// out[o, i, :] = x[o, index[i], :]. Units are the rows (o, i).
+KERNEL(indexSelect) {
+  const S *x = IN(S, x);
+  const int32_t *index = IN(int32_t, index);
+  S *out = OUT(S, out);
+  uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
+  for (uint32_t u = begin; u < end; u++) {
+    uint32_t i = u % p->count;
+    if (!resolve(index[i], n, p->wrap, i, status, &row)) continue;
+    const S *from = x + ((size_t)(u / p->count) * n + row) * inner;
+    if (inner == 1)
+      out[u] = *from;
+    else
+      move_bytes(out + (size_t)u * inner, from, inner * sizeof(S));
+  }
+}
+
+// out = x, then out[o, index[i], :] = src[o, i, :], or the value of `low` and `high` if `fill`.
+KERNEL(indexCopy) {
+  const S *x = IN(S, x), *src = IN(S, src);
+  const int32_t *index = IN(int32_t, index);
+  S *out = OUT(S, out), value = sizeof(S) == 8 ? (S)((uint64_t)p->high << 32 | p->low) : (S)p->low;
+  uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
+  uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
+  for (uint32_t u = begin; u < end; u++) {
+    uint32_t o = u / chunks, first = u % chunks * INDEX_COLUMNS;
+    uint32_t columns = MIN(INDEX_COLUMNS, inner - first);
+    S *to = out + (size_t)o * n * inner + first;
+    const S *from = x + (size_t)o * n * inner + first;
+    start_columns((uint8_t *)to, (const uint8_t *)from, n, inner * sizeof(S), columns * sizeof(S));
+    for (uint32_t i = 0; i < p->count; i++) {
+      if (!resolve(index[i], n, p->wrap, i, status, &row)) continue;
+      S *target = to + (size_t)row * inner;
+      if (p->fill)
+        for (uint32_t c = 0; c < columns; c++) target[c] = value;
+      else
+        move_bytes(target, src + ((size_t)o * p->count + i) * inner + first, columns * sizeof(S));
+    }
+  }
+}
+
+// out[i] = x[index[i]] in the flat x. Units are the indices.
+KERNEL(take) {
+  const S *x = IN(S, x);
+  const int32_t *index = IN(int32_t, index);
+  S *out = OUT(S, out);
+  uint32_t *status = OUT(uint32_t, status), row;
+  for (uint32_t u = begin; u < end; u++)
+    if (resolve(index[u], p->n, 1, u, status, &row)) out[u] = x[row];
+}
+
+// out = x, then out[index[i]] = src[i]; the last i wins. A unit owns INDEX_BLOCK elements of out and reads every index.
+KERNEL(put) {
+  const S *x = IN(S, x), *src = IN(S, src);
+  const int32_t *index = IN(int32_t, index);
+  S *out = OUT(S, out);
+  uint32_t *status = OUT(uint32_t, status), row;
+  uint32_t first = begin * INDEX_BLOCK, last = MIN(end * INDEX_BLOCK, p->n);
+  if (last > first) memcpy(out + first, x + first, (last - first) * sizeof(S));
+  for (uint32_t i = 0; i < p->count; i++)
+    if (resolve(index[i], p->n, 1, i, status, &row) && row >= first && row < last) out[row] = src[i];
+}
+
+// The upper triangle (column - row >= diagonal) or the lower one (<=) of matrices; zeros elsewhere. Units are rows.
+KERNEL(triangle) {
+  const S *x = IN(S, x);
+  S *out = OUT(S, out);
+  int64_t columns = p->columns;
+  for (uint32_t u = begin; u < end; u++) {
+    int64_t edge = (int64_t)(u % p->rows) + p->diagonal + (p->upper ? 0 : 1);
+    size_t split = (size_t)MAX(0, MIN(edge, columns)), rest = (size_t)columns - split;
+    const S *from = x + (size_t)u * columns;
+    S *to = out + (size_t)u * columns;
+    if (p->upper) {
+      memset(to, 0, split * sizeof(S));
+      memcpy(to + split, from + split, rest * sizeof(S));
+    } else {
+      memcpy(to, from, split * sizeof(S));
+      memset(to + split, 0, rest * sizeof(S));
+    }
+  }
+}
+
+#endif
