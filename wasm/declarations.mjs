@@ -5,15 +5,18 @@ import { importTypeScript } from '../scripts/typescript.mjs';
 
 const WORDS = { u32: 'uint32_t', i32: 'int32_t', f32: 'float', f64: 'f64w' };
 
-/** TypeScript that exports every row: the table, or before it the row files themselves. */
+/** TypeScript that exports every row: those of the table, and of row files it does not list yet. */
 function rowSource(root) {
-  if (existsSync(join(root, 'ts/ops/table.ts')))
-    return "export { table } from './ts/ops/table.ts';";
   const folder = join(root, 'ts/ops/primitives');
   const files = existsSync(folder) ? readdirSync(folder).filter((f) => f.endsWith('.ts')) : [];
-  const imports = files.map((f, i) => `import * as m${i} from './ts/ops/primitives/${f}';`);
-  const spread = files.map((_, i) => `...Object.values(m${i})`).join(', ');
-  return `${imports.join('\n')}\nexport const table = [${spread}];`;
+  const paths = files.map((file) => `./ts/ops/primitives/${file}`);
+  const imports = paths.map((path, i) => `import * as m${i} from '${path}';`);
+  const rows = files.map((_, i) => `...Object.values(m${i})`);
+  if (existsSync(join(root, 'ts/ops/table.ts'))) {
+    imports.push("import { table as listed } from './ts/ops/table.ts';");
+    rows.push('...Object.values(listed)');
+  }
+  return `${imports.join('\n')}\nexport const table = [${rows.join(', ')}];`;
 }
 
 /** The C struct of one kernel: buffer words, then parameters in their order. */

@@ -1,8 +1,10 @@
-// Replays launches recorded by wasm/recording.ts with natively compiled kernels, under ASan and UBSan.
-// The storages of a launch are placed in an arena of poisoned memory, so that a step past an end is caught.
-// Each launch runs twice, whole and in three pieces out of order; both must give WebAssembly's bits.
+// Replays launches recorded by wasm/recording.ts with natively compiled kernels, under ASan and
+// UBSan. The storages of a launch lie in an arena of poisoned memory, so that a step past an end is
+// caught. Each launch runs twice, whole and in three pieces out of order; both must give the bits
+// that WebAssembly gave.
 #include <math.h>
 #include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,6 +38,7 @@ typedef struct {
 } Record;
 
 static size_t arena_bytes;
+static const Record *current;
 
 static uint32_t round_up(uint32_t value, uint32_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -126,7 +129,9 @@ enum Verdict { SAME, ROUNDED, DIFFERENT };
 
 // NaNs are one value here: engines choose their bits freely. The C libraries of both sides round
 // float64 functions differently in the last place, so float64 may differ by a few of them.
-static enum Verdict compare_f64(const unsigned char *got, const unsigned char *wanted, uint32_t bytes) {
+static enum Verdict compare_f64(const Region *region) {
+  const unsigned char *got = arena + region->offset, *wanted = region->after;
+  const uint32_t bytes = region->bytes;
   enum Verdict verdict = SAME;
   for (uint32_t i = 0; i + 8 <= bytes; i += 8) {
     double a, b;
@@ -138,7 +143,9 @@ static enum Verdict compare_f64(const unsigned char *got, const unsigned char *w
   return verdict;
 }
 
-static enum Verdict compare_f32(const unsigned char *got, const unsigned char *wanted, uint32_t bytes) {
+static enum Verdict compare_f32(const Region *region) {
+  const unsigned char *got = arena + region->offset, *wanted = region->after;
+  const uint32_t bytes = region->bytes;
   for (uint32_t i = 0; i + 4 <= bytes; i += 4) {
     float a, b;
     memcpy(&a, got + i, 4), memcpy(&b, wanted + i, 4);
@@ -151,11 +158,10 @@ static enum Verdict compare(const Record *r) {
   enum Verdict verdict = SAME;
   for (uint32_t i = 0; i < r->region_count; i++) {
     const Region *region = &r->regions[i];
-    const unsigned char *got = arena + region->offset;
-    if (memcmp(got, region->after, region->bytes) == 0) continue;
+    if (memcmp(arena + region->offset, region->after, region->bytes) == 0) continue;
     enum Verdict one = DIFFERENT;
-    if (ends_with(r, "_f64")) one = compare_f64(got, region->after, region->bytes);
-    if (ends_with(r, "_f32")) one = compare_f32(got, region->after, region->bytes);
+    if (ends_with(r, "_f64")) one = compare_f64(region);
+    if (ends_with(r, "_f32")) one = compare_f32(region);
     if (one > verdict) verdict = one;
   }
   return verdict;
@@ -173,10 +179,11 @@ static KernelEntry *find(const Record *r) {
 
 // Shows where the results part, in the words of the first region that differs.
 static void explain(const Record *r, const char *how) {
-  fprintf(stderr, "%.*s: other bits than WebAssembly, %s (range %u, words", (int)r->name_bytes, r->name,
-          how, r->range);
+  const int name_bytes = (int)r->name_bytes;
+  fprintf(stderr, "%.*s: other bits than WebAssembly, %s\n", name_bytes, r->name, how);
+  fprintf(stderr, "  range %u, words", r->range);
   for (uint32_t i = 0; i < r->word_count && i < 24; i++) fprintf(stderr, " %u", r->words[i]);
-  fprintf(stderr, ")\n");
+  fprintf(stderr, "\n");
   for (uint32_t i = 0; i < r->region_count; i++) {
     const Region *region = &r->regions[i];
     for (uint32_t at = 0; at < region->bytes; at++) {
@@ -187,6 +194,13 @@ static void explain(const Record *r, const char *how) {
   }
 }
 
+// A sanitizer's report ends with the launch it happened in.
+static void name_current(void) {
+  if (current == NULL) return;
+  fprintf(stderr, "in a launch of %.*s, ", (int)current->name_bytes, current->name);
+  fprintf(stderr, "range %u\n", current->range);
+}
+
 // Runs one launch whole and in pieces. Returns whether both agree with the recording.
 static bool replay(Record *r) {
   KernelEntry *kernel = find(r);
@@ -195,6 +209,7 @@ static bool replay(Record *r) {
     return false;
   }
   kernel->launches++;
+  current = r;
   const uint32_t block = place(r), low = r->range / 3, high = r->range / 2 + r->range % 2;
   const uint32_t pieces[2][4][2] = {{{0, r->range}}, {{high, r->range}, {0, low}, {low, high}}};
   for (int pass = 0; pass < 2; pass++) {
@@ -243,6 +258,7 @@ static void report(uint32_t passed, uint32_t failed) {
 
 int main(int count, char **paths) {
   uint32_t passed = 0, failed = 0;
+  __sanitizer_set_death_callback(name_current);
   for (int i = 1; i < count; i++) {
     size_t bytes;
     unsigned char *data = read_file(paths[i], &bytes);
