@@ -1,6 +1,9 @@
 """Records cases of PyTorch's own operator and module tables in the format of the runner.
 
     python3 record.py --names core.txt --out cases/recorded [--skip cases] [--limit 8]
+    python3 record.py --names core.txt --out cases/dtypes --dtypes
+
+The second form records small cases for every dtype but float32, one file a dtype.
 
 Needs PyTorch 1.13 with its test tables. Names that have a file below --skip are left out.
 Values are computed in float64 from float32 inputs, so they are truer than any float32 result.
@@ -218,6 +221,47 @@ def record_op(op, limit):
     }
 
 
+DTYPES = "float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split()
+
+
+def record_plain(op, sample):
+    """A small case as PyTorch computes it in the inputs' own dtype."""
+    args, kwargs = [sample.input, *sample.args], sample.kwargs
+    if sum(t.numel() for _, t in [*tensors(args), *tensors(kwargs)]) > 80:
+        return None
+    case = {"args": [encode(a) for a in args], "kwargs": encode(kwargs)}
+    output = op.op(*transform(args, plain), **transform(kwargs, plain))
+    if sum(t.numel() for _, t in tensors(output)) > 400:
+        return None
+    return {**case, "output": encode(output)}
+
+
+def record_dtype(op, dtype, limit):
+    torch.manual_seed(5)
+    try:
+        samples = list(op.sample_inputs("cpu", dtype, requires_grad=False))
+    except (TypeError, RuntimeError, ValueError):
+        samples = []
+    return {
+        "op": op.name,
+        "variant": op.variant_test_name,
+        "dtype": dtype_name(dtype),
+        "inplace": op.inplace_variant is not None,
+        "method": op.method_variant is not None,
+        "cases": collect(reversed(samples), limit, lambda s: record_plain(op, s)),
+        "errors": [],
+    }
+
+
+def record_dtypes(ops, names, limit, folder):
+    for name in DTYPES:
+        dtype = getattr(torch, name)
+        files = [record_dtype(ops[n], dtype, limit) for n in names if dtype in ops[n].dtypes]
+        files = [file for file in files if file["cases"]]
+        print(f"{name}: {len(files)} operators")
+        write(folder, name, files)
+
+
 def record_module_case(info, sample, train):
     made, given = sample.constructor_input, sample.forward_input
     torch.manual_seed(3)
@@ -297,10 +341,14 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--skip")
     parser.add_argument("--limit", type=int, default=8)
+    parser.add_argument("--dtypes", action="store_true")
     options = parser.parse_args()
     ops = {o.name + (f".{o.variant_test_name}" if o.variant_test_name else ""): o for o in op_db}
     modules = {info.module_cls.__name__: info for info in module_db}
-    for name in names_in(options.names):
+    names = names_in(options.names)
+    if options.dtypes:
+        return record_dtypes(ops, [n for n in names if n in ops], options.limit, options.out)
+    for name in names:
         kind = "nn" if name in modules and name not in ops else "ops"
         if has_file(options.skip, kind, name):
             continue
