@@ -5,6 +5,7 @@
  */
 
 import { existsSync, writeFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type Entry, folderEntries, matches } from './folder.js';
 import { readNames } from './format.js';
@@ -72,6 +73,8 @@ async function main(options: Options): Promise<void> {
   const results: Record<string, Outcome> = {};
   for (const entry of select(folderEntries(options.dir, options.device), options)) {
     const outcome = await runEntry(entry);
+    // Finalizers of dropped tensors run between tasks only.
+    await setImmediate();
     counts[outcome.status]++;
     results[entry.name] = outcome;
     console.log(formatEntry(entry.name, outcome));
