@@ -260,6 +260,27 @@ VFN i64x2 max_(i64x2 a, i64x2 b) { return select(a > b, a, b); }
   VFN V fmax_(V a, V b) { return select(a != a, b, select(b != b, a, max_(a, b))); }
 ALL_TYPES(M)
 #undef M
+// b where it is less (greater), else a: one instruction. A NaN in a stays, a NaN in b is ignored.
+#if WASM_SIMD
+VFN f32x4 pmin_(f32x4 a, f32x4 b) { return (f32x4)wasm_f32x4_pmin((v128_t)a, (v128_t)b); }
+VFN f32x4 pmax_(f32x4 a, f32x4 b) { return (f32x4)wasm_f32x4_pmax((v128_t)a, (v128_t)b); }
+VFN f64x2 pmin_(f64x2 a, f64x2 b) { return (f64x2)wasm_f64x2_pmin((v128_t)a, (v128_t)b); }
+VFN f64x2 pmax_(f64x2 a, f64x2 b) { return (f64x2)wasm_f64x2_pmax((v128_t)a, (v128_t)b); }
+#else
+VFN f32x4 pmin_(f32x4 a, f32x4 b) { return select(b < a, b, a); }
+VFN f32x4 pmax_(f32x4 a, f32x4 b) { return select(a < b, b, a); }
+VFN f64x2 pmin_(f64x2 a, f64x2 b) { return select(b < a, b, a); }
+VFN f64x2 pmax_(f64x2 a, f64x2 b) { return select(a < b, b, a); }
+#endif
+VFN i32x4 pmin_(i32x4 a, i32x4 b) { return min_(a, b); }
+VFN i32x4 pmax_(i32x4 a, i32x4 b) { return max_(a, b); }
+VFN i64x2 pmin_(i64x2 a, i64x2 b) { return min_(a, b); }
+VFN i64x2 pmax_(i64x2 a, i64x2 b) { return max_(a, b); }
+// v within numbers low <= high; NaN stays.
+#define M(V, S, I)                                                                       \
+  VFN V clamp_(V v, S low, S high) { return pmax_(pmin_(v, splat(high)), splat(low)); }
+ALL_TYPES(M)
+#undef M
 // The same for scalars.
 #define M(S, U, V)                                                                       \
   VFN S min_(S a, S b) { return a != a ? a : b != b ? b : a < b ? a : b; }               \

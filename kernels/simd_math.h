@@ -1,28 +1,178 @@
-// Elementary functions of f32x4 and f64x2, overloaded; names end in an underscore.
+// Elementary functions of f32x4 and f64x2, overloaded; names end in an underscore. Those of f32x4 are branch-free
+// polynomials (ULP figures: against float64, over the range said); those of f64x2 go through the C library.
+// Every function gives IEEE results at 0, -0, infinities, NaN, denormals and at overflow and underflow.
 #ifndef ISOTORCH_SIMD_MATH_H
 #define ISOTORCH_SIMD_MATH_H
 
 #include "simd.h"
-#include "simd_libm.h"
 
-#define M(name) \
-  VFN f32x4 name(f32x4 x) { return narrow(name(widen_low(x)), name(widen_high(x))); }
-M(exp_) M(exp2_) M(expm1_) M(log_) M(log2_) M(log10_) M(log1p_) M(sin_) M(cos_) M(tan_) M(asin_) M(acos_)
-M(atan_) M(sinh_) M(cosh_) M(tanh_) M(asinh_) M(acosh_) M(atanh_) M(erf_) M(erfc_) M(erfinv_) M(lgamma_)
-M(digamma_)
-#undef M
-#define M(name)                                                                          \
-  VFN f32x4 name(f32x4 x, f32x4 y) {                                                     \
-    return narrow(name(widen_low(x), widen_low(y)), name(widen_high(x), widen_high(y))); \
+// c[0] + c[1] x + c[2] x^2 + ..., e.g. POLY(x, 1, 0.5f, 0.125f).
+#define POLY(x, ...)                                                                     \
+  horner(x, (const __typeof__((x)[0])[]){__VA_ARGS__},                                   \
+         sizeof((const __typeof__((x)[0])[]){__VA_ARGS__}) / sizeof((x)[0]))
+#define M(V, S, I)                                                                       \
+  VFN V horner(V x, const S *c, size_t n) {                                              \
+    V sum = splat(c[n - 1]);                                                             \
+    _Pragma("clang loop unroll(full)") for (size_t i = n - 1; i > 0; i--) sum =          \
+        sum * x + c[i - 1];                                                              \
+    return sum;                                                                          \
   }
-M(pow_) M(atan2_) M(hypot_)
+REAL_TYPES(M)
 #undef M
 
-// Of both types, from the functions above.
+#include "simd_libm.h"
+#include "simd_trig.h"
+#include "simd_wide.h"
+
+// ---- Exponentials ---------------------------------------------------------------------------
+
+#define LOG2_E 0x1.715476p+0f
+// ln 2 in two parts; products of the first with whole numbers up to 128 are exact.
+#define LN2_HIGH 0x1.62e3p-1f
+#define LN2_LOW 0x1.2fefa2p-17f
+// Adding this rounds a float below 2^22 to a whole number, found in its low bits.
+#define ROUNDER 0x1.8p23f
+
+// 2^n for -126 <= n <= 127.
+VFN f32x4 power_of_two(i32x4 n) { return (f32x4)((n + 127) << 23); }
+
+// p * 2^n for -252 <= n <= 254, in two steps so that denormals and overflow come out rounded once.
+VFN f32x4 scale(f32x4 p, i32x4 n) {
+  i32x4 half = n >> 1;
+  return p * power_of_two(half) * power_of_two(n - half);
+}
+
+// exp(x) * 2^k, where k is small.
+VFN f32x4 exp_scaled(f32x4 x, int32_t k) {
+  x = clamp_(x, -104.0f, 90.0f);
+  f32x4 t = x * LOG2_E + ROUNDER, n = t - ROUNDER;
+  f32x4 r = x - n * LN2_HIGH - n * LN2_LOW;
+  f32x4 p = POLY(r, 0x1.fffffcp-2f, 0x1.555488p-3f, 0x1.555844p-5f, 0x1.124084p-7f, 0x1.6adbdep-10f);
+  p = (f32x4){1, 1, 1, 1} + (r + r * r * p);
+  return scale(p, (i32x4)t - 0x4b400000 + k);
+}
+
+VFN f32x4 exp_(f32x4 x) { return exp_scaled(x, 0); }
+
+VFN f32x4 exp2_(f32x4 x) {
+  x = clamp_(x, -151.0f, 129.0f);
+  f32x4 t = x + ROUNDER, r = x - (t - ROUNDER);
+  f32x4 p = POLY(r, 1.0f, 0x1.62e430p-1f, 0x1.ebfbe0p-3f, 0x1.c6b066p-5f, 0x1.3b2a5ap-7f,
+                 0x1.5db294p-10f, 0x1.4409e0p-13f, 0x1.cd6a90p-17f);
+  return scale(p, (i32x4)t - 0x4b400000);
+}
+
+// exp(x) - 1 for x <= 90.
+VFN f32x4 expm1_(f32x4 x) {
+  f32x4 bounded = clamp_(x, -18.0f, 90.0f);
+  f32x4 t = bounded * LOG2_E + ROUNDER, whole = t - ROUNDER;
+  i32x4 n = (i32x4)t - 0x4b400000;
+  f32x4 r = bounded - whole * LN2_HIGH - whole * LN2_LOW;
+  f32x4 p = POLY(r, 0.5f, 0x1.555554p-3f, 0x1.5554eap-5f, 0x1.1113a2p-7f, 0x1.6d4bd6p-10f,
+                 0x1.9c8eaep-13f);
+  p = r + r * r * p;
+  f32x4 rest = (f32x4){1, 1, 1, 1} - power_of_two(-min_(n, splat(126)));
+  return copysign_(scale(p + rest, n), x);
+}
+
+// ---- Logarithms -----------------------------------------------------------------------------
+
+// x = (1 + f) * 2^e with 1 + f in [sqrt(1/2), sqrt(2)), for positive finite x.
+VFN f32x4 split_exponent(f32x4 x, f32x4 *e) {
+  i32x4 tiny = x < 0x1p-126f;
+  i32x4 shifted = (i32x4)select(tiny, x * 0x1p23f, x) - 0x3f3504f3;
+  *e = to_f32((shifted >> 23) - (tiny & 23));
+  return (f32x4)((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f;
+}
+
+// log(1 + f) - f for 1 + f in [sqrt(1/2), sqrt(2)).
+VFN f32x4 log1p_rest(f32x4 f) {
+  f32x4 p = POLY(f, 0x1.555554p-2f, -0x1.000228p-2f, 0x1.99a036p-3f, -0x1.54721ep-3f,
+                 0x1.22d5dap-3f, -0x1.0d81c0p-3f, 0x1.05754ap-3f, -0x1.390608p-4f);
+  f32x4 square = f * f;
+  return f * square * p - 0.5f * square;
+}
+
+// The logarithm's value where x is not positive and finite: -inf at 0, NaN below, x at inf and NaN.
+VFN f32x4 log_special(f32x4 x, f32x4 value) {
+  f32x4 special = select(x < 0, splat(NAN), select(x == 0, splat(-INFINITY), x));
+  return select((x > 0) & (x < INFINITY), value, special);
+}
+
+VFN f32x4 log_(f32x4 x) {
+  f32x4 e, f = split_exponent(x, &e);
+  f32x4 rest = log1p_rest(f) + e * LN2_LOW;
+  return log_special(x, rest + f + e * LN2_HIGH);
+}
+
+VFN f32x4 log2_(f32x4 x) {
+  f32x4 e, f = split_exponent(x, &e), rest = log1p_rest(f);
+  const float over = 0x1.c551d9p-2f; // log2(e) - 1
+  return log_special(x, ((rest * over + f * over) + rest) + f + e);
+}
+
+VFN f32x4 log10_(f32x4 x) {
+  f32x4 e, f = split_exponent(x, &e), rest = log1p_rest(f);
+  const float e_high = 0x1.bcp-2f, e_low = 0x1.cb7b15p-11f; // log10(e)
+  const float two_high = 0x1.34p-2f, two_low = 0x1.04d427p-12f; // log10(2)
+  f32x4 sum = (rest * e_low + f * e_low) + e * two_low;
+  return log_special(x, sum + rest * e_high + f * e_high + e * two_high);
+}
+
+// log(1 + x): the digits of x that 1 + x loses are added to the fraction.
+VFN f32x4 log1p_(f32x4 x) {
+  f32x4 u = x + 1.0f;
+  f32x4 lost = select(x > 1, 1.0f - (u - x), x - (u - 1.0f));
+  f32x4 e, f = split_exponent(u, &e);
+  i32x4 n = (((i32x4)u - 0x3f3504f3) >> 23);
+  f += lost * power_of_two(-min_(n, splat(126)));
+  f32x4 value = log_special(u, log1p_rest(f) + e * LN2_LOW + f + e * LN2_HIGH);
+  return select(x == 0, x, value);
+}
+
+// ---- Hyperbolic -----------------------------------------------------------------------------
+
+VFN f32x4 sinh_(f32x4 x) {
+  f32x4 size = abs_(x), s = x * x;
+  f32x4 small = POLY(s, 0x1.555556p-3f, 0x1.1110e0p-7f, 0x1.a022bap-13f, 0x1.756cb4p-19f);
+  f32x4 half = exp_scaled(size, -1);
+  return select(size < 1, x + x * s * small, copysign_(half - 0.25f / half, x));
+}
+
+VFN f32x4 cosh_(f32x4 x) {
+  f32x4 half = exp_scaled(abs_(x), -1);
+  return half + 0.25f / half;
+}
+
+// From e^2|x| - 1.
+VFN f32x4 tanh_(f32x4 x) {
+  f32x4 m = expm1_(2.0f * clamp_(abs_(x), 0.0f, 10.0f));
+  return copysign_(m / (m + 2.0f), x);
+}
+
+// ---- Error function -------------------------------------------------------------------------
+
+// x P(x^2) near 0, else 1 - exp(-P(|x|)).
+VFN f32x4 erf_(f32x4 x) {
+  f32x4 size = clamp_(abs_(x), 0.0f, 4.0f), s = size * size;
+  f32x4 small = POLY(s, 0x1.06eba8p-3f, -0x1.812740p-2f, 0x1.ce2d64p-4f, -0x1.b8011ap-6f,
+                     0x1.544a1ap-8f, -0x1.a60a2cp-11f, 0x1.4f674ap-14f);
+  f32x4 tail = POLY(size, 0x1.5d1124p-13f, 0x1.20b752p+0f, 0x1.4621bap-1f, 0x1.aa7324p-4f,
+                    -0x1.6d9ce6p-6f, 0x1.91cd20p-9f, -0x1.9fb33ep-13f);
+  f32x4 large = 1.0f - exp_(-tail);
+  return select(size < 0.92f, x + x * small, copysign_(large, x));
+}
+
+// ---- Composed, of both types ----------------------------------------------------------------
+
+// 1 / (1 + exp(-x)), by exp(-|x|) so that small results keep their digits.
 #define M(V, S, I)                                                                       \
   VFN V rsqrt_(V x) { return (S)1 / sqrt_(x); }                                          \
-  VFN V sigmoid_(V x) { return (S)1 / ((S)1 + exp_(-x)); }                               \
-  /* log(1 + exp(x)) without overflow: softplus; and log(sigmoid(x)) */                  \
+  VFN V sigmoid_(V x) {                                                                  \
+    V e = exp_(-abs_(x)), one = splat((S)1);                                             \
+    return select(x < 0, e, one) / (one + e);                                            \
+  }                                                                                      \
+  /* log(1 + exp(x)) without overflow (softplus), and log(sigmoid(x)) */                 \
   VFN V log1pexp_(V x) { return max_(x, splat((S)0)) + log1p_(exp_(-abs_(x))); }         \
   VFN V logsigmoid_(V x) { return min_(x, splat((S)0)) - log1p_(exp_(-abs_(x))); }       \
   /* log(exp(a) + exp(b)); equal infinities have no difference */                        \
