@@ -35,6 +35,27 @@ static inline uint32_t NAME(first)(const S *x, uint32_t n, V most, V flip) {
   return i;
 }
 
+// Short rows: lanes are rows.
+static uint32_t NAME(extreme_short)(const S *x, S *values, int32_t *indices, uint32_t n,
+                                    uint32_t begin, uint32_t end, V flip) {
+  uint32_t r = begin;
+  for (; r + LANES <= end; r += LANES) {
+    const S *row = x + (size_t)r * n;
+    V best = TURN(load_strided(row, n));
+    I at = {0}, position = {0};
+    for (uint32_t j = 1; j < n; j++) {
+      V v = TURN(load_strided(row + j, n));
+      position += 1;
+      I better = ((v > best) | isnan_(v)) & ~isnan_(best);
+      best = select(better, v, best);
+      at = select(better, position, at);
+    }
+    store(values + r, TURN(best));
+    for (int k = 0; k < LANES; k++) indices[r + k] = (int32_t)at[k];
+  }
+  return r;
+}
+
 static void NAME(extreme_columns)(const S *x, S *values, int32_t *indices, uint32_t rows,
                                   uint32_t count, uint32_t stride, V flip) {
   V best[REDUCE_VECTORS];
@@ -69,7 +90,9 @@ KERNEL(extreme) {
   uint32_t n = p->n, inner = p->inner;
   V flip = splat(FLIP(p));
   if (inner == 1) {
-    for (uint32_t r = begin; r < end; r++) {
+    uint32_t r = begin;
+    if (n <= REDUCE_SHORT) r = NAME(extreme_short)(x, values, indices, n, begin, end, flip);
+    for (; r < end; r++) {
       const S *row = x + (size_t)r * n;
       uint32_t at = NAME(first)(row, n, NAME(greatest)(row, n, flip), flip);
       indices[r] = (int32_t)at;

@@ -36,35 +36,40 @@ static inline void NAME(moments)(const S *x, uint32_t n, S *mean, S *m2) {
   *m2 = squares - sum * sum / (S)n;
 }
 
-static void NAME(moments_columns)(const S *x, uint32_t rows, uint32_t count, uint32_t stride,
-                                  S *mean, S *m2) {
-  S inverse = 1 / (S)rows;
-  for (uint32_t c = 0; c < count; c += LANES) {
-    uint32_t left = count - c;
-    V sum = splat((S)0), d = sum, squares = sum;
-    const S *at = x + c;
-#define AT(r) (left >= LANES ? load(at + (size_t)(r)*stride) : load_tail(at + (size_t)(r)*stride, left, 0))
-    for (uint32_t r = 0; r < rows; r++) sum += AT(r);
-    V centre = sum * splat(inverse);
-    sum = splat((S)0);
-    for (uint32_t r = 0; r < rows; r++) {
-      d = AT(r) - centre;
-      sum += d;
-      squares += d * d;
-    }
-#undef AT
-    V shift = sum * splat(inverse);
-    centre += shift;
-    squares -= sum * shift;
-    if (left >= LANES) {
-      store(mean + c, centre);
-      store(m2 + c, squares);
-    } else {
-      store_tail(mean + c, centre, left);
-      store_tail(m2 + c, squares, left);
-    }
+// K vectors of columns at once, or the last `tail` columns of one vector.
+#define K_LOOP for (uint32_t k = 0; k < K; k++)
+#define GET(p) (tail ? load_tail((p) + k * LANES, tail, 0) : load((p) + k * LANES))
+#define PUT(p, v) (tail ? store_tail((p) + k * LANES, v, tail) : store((p) + k * LANES, v))
+static inline __attribute__((always_inline)) void NAME(moments_tile)(
+    const S *x, uint32_t rows, size_t stride, S *mean, S *m2, const uint32_t K, uint32_t tail) {
+  V inverse = splat(1 / (S)rows), sum[4], centre[4], squares[4];
+  K_LOOP sum[k] = splat((S)0);
+  for (uint32_t r = 0; r < rows; r++) K_LOOP sum[k] += GET(x + r * stride);
+  K_LOOP centre[k] = sum[k] * inverse, sum[k] = squares[k] = splat((S)0);
+  for (uint32_t r = 0; r < rows; r++) K_LOOP {
+    V d = GET(x + r * stride) - centre[k];
+    sum[k] += d;
+    squares[k] += d * d;
+  }
+  K_LOOP {
+    V shift = sum[k] * inverse;
+    PUT(mean, centre[k] + shift);
+    PUT(m2, squares[k] - sum[k] * shift);
   }
 }
+
+static void NAME(moments_columns)(const S *x, uint32_t rows, uint32_t count, uint32_t stride,
+                                  S *mean, S *m2) {
+  uint32_t c = 0;
+  for (; c + 4 * LANES <= count; c += 4 * LANES)
+    NAME(moments_tile)(x + c, rows, stride, mean + c, m2 + c, 4, 0);
+  for (; c + LANES <= count; c += LANES)
+    NAME(moments_tile)(x + c, rows, stride, mean + c, m2 + c, 1, 0);
+  if (c < count) NAME(moments_tile)(x + c, rows, stride, mean + c, m2 + c, 1, count - c);
+}
+#undef K_LOOP
+#undef GET
+#undef PUT
 
 // Units as in reduce_tree.h. Writes the mean and the sum of squared deviations of each block: [outer, blocks, inner].
 KERNEL(varBlock) {

@@ -8,6 +8,11 @@ import { instantiate } from '../../wasm/loader.js';
 
 export type Values = readonly (number | bigint | boolean)[];
 
+interface Place {
+  readonly address: number;
+  readonly dtype: Dtype;
+}
+
 /** A contiguous tensor on the heap, as much of one as rows look at. */
 export interface Operand {
   readonly shape: readonly number[];
@@ -15,7 +20,9 @@ export interface Operand {
   readonly address: number;
   readonly strides: readonly number[];
   readonly offset: number;
-  readonly storage: unknown;
+  readonly storage_: Place;
+  /** The same place, for operands that serve as scratch. */
+  readonly storage: Place;
 }
 
 const module = instantiate({ initialPages: 1024 });
@@ -47,7 +54,8 @@ export function view(t: { dtype: Dtype; address: number; shape: readonly number[
 function operand(shape: readonly number[], dtype: Dtype): Operand {
   const address = allocate(count(shape) * dtype.size);
   const strides = shape.map((_, i) => count(shape.slice(i + 1)));
-  return { shape, dtype, address, strides, offset: 0, storage: { address, dtype } };
+  const storage = { address, dtype };
+  return { shape, dtype, address, strides, offset: 0, storage_: storage, storage };
 }
 
 /** Puts values on the heap. */
@@ -74,7 +82,8 @@ function checkFences(t: Operand): void {
 /** How many pieces each launch is cut into, done in reverse order. */
 function launcher(pieces: number, live: Operand[]): Launcher {
   const addressOf = (ref: Tensor | BufferRef): number => {
-    const { address, dtype } = ref.storage as unknown as { address: number; dtype: Dtype };
+    const storage = 'storage_' in ref ? ref.storage_ : ref.storage;
+    const { address, dtype } = storage as unknown as Place;
     return address + ref.offset * dtype.size;
   };
   return {

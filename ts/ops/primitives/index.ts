@@ -80,7 +80,7 @@ export function checkingIndices(
   launches(status);
   launcher.check(status, (word) => {
     const position = word - 1;
-    const at = { storage: index.storage, offset: index.offset + position, dtype: index.dtype };
+    const at = { storage: index.storage_, offset: index.offset + position, dtype: index.dtype };
     const [value] = launcher.readInts(at, 1);
     return new IndexError(
       `${name}: index ${value} at position ${position} is out of range for a dimension of size ` +
