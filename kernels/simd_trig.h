@@ -16,7 +16,7 @@ VFN f64x2 reduce_pair(f64x2 x, i64x2 *n) {
 }
 
 // Payne and Hanek: the 96 bits of 2/pi that matter for x's exponent, times its 24 bits, modulo 4.
-static inline float reduce_far(float x, int32_t *n) {
+static inline double reduce_far(float x, int32_t *n) {
   static const uint32_t two_over_pi[8] = {0x00000000, 0xa2f9836e, 0x4e441529, 0xfc2757d1,
                                           0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab};
   uint32_t word;
@@ -41,25 +41,26 @@ static inline float reduce_far(float x, int32_t *n) {
     *n = -*n;
     r = -r;
   }
-  return (float)r;
+  return r;
 }
 
-// The quadrant in n's two low bits. Infinity and NaN give NaN.
-VFN f32x4 reduce_angle(f32x4 x, i32x4 *n) {
-  i64x2 low, high;
-  f64x2 a = reduce_pair(widen_low(x), &low), b = reduce_pair(widen_high(x), &high);
-  f32x4 r = narrow(a, b);
-  *n = narrow(low, high);
-  i32x4 far = abs_(x) >= 0x1p20f;
+// The quadrant in n's two low bits; the reduced argument in double, lanes 0, 1 and 2, 3. Infinity and NaN give NaN.
+VFN i32x4 reduce_angle(f32x4 x, f64x2 *low, f64x2 *high) {
+  i64x2 n_low, n_high;
+  *low = reduce_pair(widen_low(x), &n_low);
+  *high = reduce_pair(widen_high(x), &n_high);
+  i32x4 n = narrow(n_low, n_high), far = abs_(x) >= 0x1p20f;
   if (any_(far)) {
     for (int i = 0; i < 4; i++) {
       if (!far[i]) continue;
       int32_t quadrant = 0;
-      r[i] = x[i] - x[i] == 0 ? reduce_far(x[i], &quadrant) : NAN;
-      (*n)[i] = quadrant;
+      double r = x[i] - x[i] == 0 ? reduce_far(x[i], &quadrant) : NAN;
+      if (i < 2) (*low)[i] = r;
+      else (*high)[i - 2] = r;
+      n[i] = quadrant;
     }
   }
-  return r;
+  return n;
 }
 
 // ---- Sine, cosine, tangent --------------------------------------------------------------------
@@ -81,24 +82,31 @@ VFN f32x4 sin_quadrant(f32x4 r, i32x4 n) {
 }
 
 VFN f32x4 sin_(f32x4 x) {
-  i32x4 n;
-  f32x4 r = reduce_angle(x, &n);
-  return sin_quadrant(r, n);
+  f64x2 low, high;
+  i32x4 n = reduce_angle(x, &low, &high);
+  return sin_quadrant(narrow(low, high), n);
 }
 
 VFN f32x4 cos_(f32x4 x) {
-  i32x4 n;
-  f32x4 r = reduce_angle(x, &n);
-  return sin_quadrant(r, n + 1);
+  f64x2 low, high;
+  i32x4 n = reduce_angle(x, &low, &high);
+  return sin_quadrant(narrow(low, high), n + 1);
 }
 
+VFN f64x2 tan_pair(f64x2 r, i64x2 odd) {
+  f64x2 s = r * r;
+  f64x2 p = POLY(s, 0x1.555560p-2, 0x1.110d9ep-3, 0x1.bad9c2p-5, 0x1.5cc0d2p-6, 0x1.62cb48p-7,
+                 0x1.9bf706p-14, 0x1.1e91fep-8);
+  f64x2 t = r + r * s * p;
+  return select(odd, splat(-1.0), t) / select(odd, t, splat(1.0));
+}
+
+// In double throughout, since the quotient would double the error.
 VFN f32x4 tan_(f32x4 x) {
-  i32x4 n;
-  f32x4 r = reduce_angle(x, &n), s = r * r;
-  f32x4 p = POLY(s, 0x1.555560p-2f, 0x1.110d9ep-3f, 0x1.bad9c2p-5f, 0x1.5cc0d2p-6f, 0x1.62cb48p-7f,
-                 0x1.9bf706p-14f, 0x1.1e91fep-8f);
-  f32x4 t = r + r * s * p;
-  return select((n & 1) != 0, -1.0f / t, t);
+  f64x2 low, high;
+  i32x4 odd = -(reduce_angle(x, &low, &high) & 1);
+  f32x4 value = narrow(tan_pair(low, widen_low(odd)), tan_pair(high, widen_high(odd)));
+  return select(x == 0, x, value);
 }
 
 // ---- Inverses ---------------------------------------------------------------------------------
