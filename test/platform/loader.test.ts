@@ -1,0 +1,49 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { instantiate } from '../../wasm/loader.js';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.resetModules();
+});
+
+describe('the kernel module', () => {
+  it('instantiates with unshared memory that grows', () => {
+    const { memory, kernels, heapBase } = instantiate({ initialPages: 16 });
+    expect(memory.buffer).toBeInstanceOf(ArrayBuffer);
+    expect(heapBase).toBeGreaterThan(0);
+    expect(Object.keys(kernels).length).toBeGreaterThan(10);
+    memory.grow(1);
+    expect(memory.buffer.byteLength).toBe(17 * 65536);
+  });
+
+  it('is the same code for shared memory', () => {
+    const shared = instantiate({ shared: true, initialPages: 16 });
+    expect(shared.memory.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(Object.keys(shared.kernels)).toEqual(Object.keys(instantiate().kernels));
+  });
+
+  it('grows as far as 4 GiB', () => {
+    const { memory } = instantiate({ initialPages: 16 });
+    memory.grow(65536 - 16 - 1);
+    expect(memory.buffer.byteLength).toBe(65535 * 65536);
+  });
+
+  it('says what an engine without SIMD must be replaced by', async () => {
+    vi.resetModules();
+    vi.spyOn(WebAssembly, 'validate').mockReturnValue(false);
+    const fresh = await import('../../wasm/loader.js');
+    expect(() => fresh.instantiate()).toThrow(fresh.UnsupportedEngineError);
+    expect(() => fresh.instantiate()).toThrow(/needs WebAssembly SIMD.*Node 20 or newer/);
+  });
+
+  it('says so where there is no WebAssembly at all', async () => {
+    vi.resetModules();
+    vi.stubGlobal('WebAssembly', undefined);
+    const fresh = await import('../../wasm/loader.js');
+    try {
+      expect(() => fresh.instantiate()).toThrow(/wasm-unsafe-eval/);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+});
