@@ -1,0 +1,33 @@
+/** A page has no file system: what Node reads from paths comes from URLs or from bytes here. */
+
+import { ValueError } from '../core/errors.js';
+import { fetchBytes, isUrl } from './url.js';
+
+/** Whether paths name files here. */
+export const hasFiles = false;
+
+/** A page cannot look for files. */
+export function exists(_path: string): boolean {
+  return false;
+}
+
+/** Pages have no synchronous files. Throws ValueError. */
+export function readBytesSync(path: string): Uint8Array {
+  throw new ValueError(
+    `${path}: a browser has no files to read; use the asynchronous load() with a URL, or pass ` +
+      'the bytes (an ArrayBuffer from a File or a Response)',
+  );
+}
+
+/** The content of a URL, relative ones included. */
+export function readBytes(path: string): Promise<Uint8Array> {
+  return fetchBytes(isUrl(path) ? path : new URL(path, globalThis.location?.href).href);
+}
+
+/** Pages cannot write files. Rejects with ValueError. */
+export async function writeBytes(path: string, _bytes: Uint8Array): Promise<void> {
+  throw new ValueError(
+    `${path}: a browser cannot write files; leave the path out to get the bytes, and offer them ` +
+      'as a download: URL.createObjectURL(new Blob([bytes]))',
+  );
+}

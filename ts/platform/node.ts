@@ -1,0 +1,42 @@
+/** Files as Node has them. The browser's twin is `browser.ts`. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fetchBytes, isUrl } from './url.js';
+
+/** Whether paths name files here. */
+export const hasFiles = true;
+
+/** Whether a file of this path exists. */
+export function exists(path: string): boolean {
+  return existsSync(path);
+}
+
+/** The content of a file, at once. */
+export function readBytesSync(path: string): Uint8Array {
+  return readFileSync(path);
+}
+
+/** The content of a file, or of a URL. */
+export function readBytes(path: string): Promise<Uint8Array> {
+  return isUrl(path) ? fetchBytes(path) : readFile(path);
+}
+
+/**
+ * Writes a file, and its folder if there is none. The bytes go to a temporary name first, so that
+ * the path holds the old content or all of the new one, never a part.
+ */
+export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.${(counter++).toString(36)}.tmp`;
+  try {
+    await writeFile(temporary, bytes);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+let counter = 0;
