@@ -14,13 +14,7 @@
 #endif
 #define TILE_N (TILE_V * LANES)
 
-// Depth of one block: a panel of B stays in the first-level cache.
-#ifndef DEPTH_BLOCK
-#define DEPTH_BLOCK 256
-// V8 optimises a function when it is next entered: the loop over a tile must be a call of its own.
-#define NOINLINE __attribute__((noinline))
-#define UNROLL _Pragma("clang loop unroll(full)")
-#endif
+#include "gemm_common.h"
 
 // Where a tile goes: element (i, j) at c[i * row + j * col], for i in [i0, i1) and j in [j0, j1) only.
 typedef struct {
@@ -47,8 +41,6 @@ static inline __attribute__((always_inline)) void NAME(transpose)(V *v) {
   v[0] = low;
 #endif
 }
-
-static inline void NAME(put)(S *p, V v, bool add) { store(p, add ? load(p) + v : v); }
 
 // Part of a tile, or an output without unit stride: `tile` holds rows of `width`.
 static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(target) *t) {

@@ -34,7 +34,7 @@ REAL_TYPES(M)
 #define ROUNDER 0x1.8p23f
 #define ROUNDER_BITS 0x4b400000
 
-// 2^n for -126 <= n <= 127.
+// 2^n for -126 <= n <= 127; only the low nine bits of n count.
 VFN f32x4 power_of_two(i32x4 n) { return (f32x4)((n + 127) << 23); }
 
 // p * 2^n for -252 <= n <= 254, in two steps so that denormals and overflow come out rounded once.
@@ -43,31 +43,38 @@ VFN f32x4 scale(f32x4 p, i32x4 n) {
   return p * power_of_two(half) * power_of_two(n - half);
 }
 
-// exp(x) = p * 2^n with p in [0.7, 1.42]; |x| is below 2^21. The low part of the reduced argument joins the sum late,
-// which saves a rounding.
+// exp(x) = p * 2^n with p in [0.7, 1.42] for |x| below 2^21; n is in the low bits of the second result. The low part
+// of the reduced argument joins the sum late, which saves a rounding.
 VFN f32x4 exp_split(f32x4 x, i32x4 *n) {
   f32x4 t = x * LOG2_E + ROUNDER, whole = t - ROUNDER;
-  f32x4 high = x - whole * LN2_HIGH, low = whole * LN2_LOW, r = high - low;
-  f32x4 p = POLY(r, 0x1.fffffcp-2f, 0x1.555488p-3f, 0x1.555844p-5f, 0x1.124084p-7f, 0x1.6adbdep-10f);
-  *n = (i32x4)t - ROUNDER_BITS;
-  return (high + (r * r * p - low)) + 1.0f;
+  f32x4 high = x - whole * LN2_HIGH, low = whole * LN2_LOW, r = high - low, s = r * r;
+  f32x4 p = (0x1.fffffcp-2f + 0x1.555488p-3f * r) +
+            s * (0x1.555844p-5f + 0x1.124084p-7f * r + 0x1.6adbdep-10f * s);
+  *n = (i32x4)t;
+  return (high + (s * p - low)) + 1.0f;
 }
 
-// exp(x) * 2^k, where k is small.
+// exp(x) * 2^k for every x and small k.
 VFN f32x4 exp_scaled(f32x4 x, int32_t k) {
   i32x4 n;
   f32x4 p = exp_split(clamp_(x, -104.0f, 90.0f), &n);
-  return scale(p, n + k);
+  return scale(p, n + (k - ROUNDER_BITS));
 }
 
-// exp(x) for |x| < 87: nothing to bound, one step.
+// exp(x) for |x| < 87.5, and NaN: nothing to bound, one step.
 VFN f32x4 exp_near(f32x4 x) {
   i32x4 n;
   f32x4 p = exp_split(x, &n);
   return p * power_of_two(n);
 }
 
-VFN f32x4 exp_(f32x4 x) { return exp_scaled(x, 0); }
+// Without NaN n joins the exponent directly. The compare takes NaN for large.
+VFN f32x4 exp_(f32x4 x) {
+  if (any_((i32x4)abs_(x) > 0x42ae0000)) return exp_scaled(x, 0);
+  i32x4 n;
+  f32x4 p = exp_split(x, &n);
+  return (f32x4)((i32x4)p + (n << 23));
+}
 
 VFN f32x4 exp2_(f32x4 x) {
   x = clamp_(x, -151.0f, 129.0f);

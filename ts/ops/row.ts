@@ -34,6 +34,12 @@ export interface Launcher {
   ): void;
   /** Scratch memory of `count` elements for this call, freed when the call is done. */
   scratch(count: number, dtype: Dtype): BufferRef;
+  /** One zeroed int32 word in which kernels leave what `check` is to look at. */
+  status(): BufferRef;
+  /** Throws what `explain` makes of the status word if the launches left it nonzero. */
+  check(status: BufferRef, explain: (word: number) => Error): void;
+  /** Reads an int32 buffer back for a data-dependent shape (CPU only; a typed error elsewhere). */
+  readInts(buffer: BufferRef | Tensor, count: number): Int32Array;
 }
 
 /**

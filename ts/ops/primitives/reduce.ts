@@ -20,7 +20,7 @@ const numbers = ['f32', 'f64', 'i32', 'i64'] as const;
 const widths = ['b1', 'b2', 'b4', 'b8'] as const;
 const tree = { n: 'u32', inner: 'u32', block: 'u32', blocks: 'u32' } as const;
 
-const sumKernel = kernel({
+export const sumKernel = kernel({
   dtypes: numbers,
   buffers: ['x', 'out'],
   params: { ...tree, divisor: 'f64', power: 'f64' },
@@ -82,19 +82,19 @@ function chunksOf(inner: number): number {
  */
 function reduceTree(
   launcher: Launcher,
-  x: Tensor,
-  out: Tensor,
+  x: Operand,
+  out: Operand,
+  [outer, size, inner]: readonly number[],
   partial: Dtype,
   level: (depth: number) => Level,
 ): void {
-  let [, n] = x.shape;
-  const [outer, , inner] = x.shape;
   const block = inner === 1 ? BLOCK : ROWS;
-  let from: Operand = x;
+  let n = size;
+  let from = x;
   for (let depth = 0; ; depth++) {
     const blocks = Math.max(1, Math.ceil(n / block));
     const last = blocks === 1;
-    const to: Operand = last ? out : launcher.scratch(outer * blocks * inner, partial);
+    const to = last ? out : launcher.scratch(outer * blocks * inner, partial);
     const range = outer * blocks * chunksOf(inner);
     level(depth)(from, to, { n, inner, block, blocks }, range, last);
     if (last) return;
@@ -103,21 +103,18 @@ function reduceTree(
   }
 }
 
-/** Sums levels by `sum`; the first by the kernel `first`, which may map its terms. */
-function sumTree(
+/** Emits out = sum(x) / divisor over the middle of `sizes`; float32, float64, int32 or int64. */
+export function emitSum(
   launcher: Launcher,
-  x: Tensor,
-  out: Tensor,
-  first: (depth: number) => { name: string; declaration: typeof sumKernel | typeof termKernel },
-  divisor: number,
-  power: number,
+  x: Operand,
+  out: Operand,
+  sizes: readonly number[],
+  divisor = 1,
 ): void {
   const dtype = suffix(x.dtype);
-  reduceTree(launcher, x, out, x.dtype, (depth) => (from, to, params, range, last) => {
-    const { name, declaration } =
-      depth === 0 ? first(depth) : { name: 'sum', declaration: sumKernel };
-    const finish = { divisor: last ? divisor : 1, power: last ? power : 1 };
-    launcher.launch(name, declaration, dtype, [from, to], { ...params, ...finish }, range);
+  reduceTree(launcher, x, out, sizes, x.dtype, () => (from, to, params, range, last) => {
+    const values = { ...params, divisor: last ? divisor : 1, power: 1 };
+    launcher.launch('sum', sumKernel, dtype, [from, to], values, range);
   });
 }
 
@@ -129,7 +126,7 @@ export const sum = primitive<{ divisor?: number }>()({
   dtypes: 'number',
   outputs: ([x]) => [reduced('sum', x)],
   run(launcher, [x], [out], { divisor = 1 }) {
-    sumTree(launcher, x, out, () => ({ name: 'sum', declaration: sumKernel }), divisor, 1);
+    emitSum(launcher, x, out, x.shape, divisor);
   },
 });
 
@@ -144,7 +141,7 @@ function fold(name: 'prod' | 'amax' | 'amin', doc: string) {
       return [reduced(name, x)];
     },
     run(launcher, [x], [out]) {
-      reduceTree(launcher, x, out, x.dtype, () => (from, to, params, range) => {
+      reduceTree(launcher, x, out, x.shape, x.dtype, () => (from, to, params, range) => {
         launcher.launch(name, foldKernel, suffix(x.dtype), [from, to], params, range);
       });
     },
@@ -166,7 +163,7 @@ function truth(name: 'any' | 'all', doc: string) {
     dtypes: 'any',
     outputs: ([x]) => [reduced(name, x, bool)],
     run(launcher, [x], [out]) {
-      reduceTree(launcher, x, out, bool, (depth) => (from, to, params, range) => {
+      reduceTree(launcher, x, out, x.shape, bool, (depth) => (from, to, params, range) => {
         const dtype = depth === 0 ? x.dtype : bool;
         const values = { ...params, ...truthMask(dtype) };
         launcher.launch(name, truthKernel, width(dtype), [from, to], values, range);
@@ -320,13 +317,13 @@ export const vectorNorm = primitive<{ p: number }>()({
     if (Math.abs(p) === Number.POSITIVE_INFINITY) {
       const name = p > 0 ? 'amax' : 'amin';
       const first = `${name}Abs` as const;
-      reduceTree(launcher, x, out, x.dtype, (depth) => (from, to, params, range) => {
+      reduceTree(launcher, x, out, x.shape, x.dtype, (depth) => (from, to, params, range) => {
         const kernelName = depth === 0 ? first : name;
         launcher.launch(kernelName, normKernels[kernelName], dtype, [from, to], params, range);
       });
       return;
     }
-    reduceTree(launcher, x, out, x.dtype, (depth) => (from, to, params, range, last) => {
+    reduceTree(launcher, x, out, x.shape, x.dtype, (depth) => (from, to, params, range, last) => {
       const power = last && p !== 0 ? 1 / p : 1;
       const values = { ...params, divisor: 1, power };
       const buffers = [from, to];

@@ -1,0 +1,264 @@
+// Moving and converting elements: strided copy and fill by element size, and casts between all dtypes.
+#include "elementwise.h"
+
+typedef unsigned char byte;
+
+enum { BLOCK = 16 };
+
+// Copies a rows x columns matrix whose source is column-major, in blocks that stay in the first-level cache.
+#define TRANSPOSE(type)                                                                                     \
+  static void transpose_##type(                                                                             \
+      type *out, const type *in, uint32_t rows, uint32_t columns, ptrdiff_t out_row, ptrdiff_t in_column) { \
+    for (uint32_t r = 0; r < rows; r += BLOCK)                                                              \
+      for (uint32_t c = 0; c < columns; c += BLOCK) {                                                       \
+        uint32_t r_end = MIN(r + BLOCK, rows), c_end = MIN(c + BLOCK, columns);                             \
+        for (uint32_t i = r; i < r_end; i++)                                                                \
+          for (uint32_t j = c; j < c_end; j++) out[i * out_row + j] = in[j * in_column + i];                \
+      }                                                                                                     \
+  }
+TRANSPOSE(uint8_t)
+TRANSPOSE(uint16_t)
+TRANSPOSE(uint64_t)
+
+// Four-byte elements move in 4 x 4 squares of vector shuffles.
+static void transpose_uint32_t(
+    uint32_t *out, const uint32_t *in, uint32_t rows, uint32_t columns, ptrdiff_t out_row, ptrdiff_t in_column) {
+  uint32_t r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    uint32_t c = 0;
+    for (; c + 4 <= columns; c += 4) {
+      const int32_t *from = (const int32_t *)in + c * in_column + r;
+      int32_t *to = (int32_t *)out + r * out_row + c;
+      i32x4 a = load(from), b = load(from + in_column), d = load(from + 2 * in_column), e = load(from + 3 * in_column);
+      i32x4 ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      i32x4 de_low = __builtin_shufflevector(d, e, 0, 4, 1, 5), de_high = __builtin_shufflevector(d, e, 2, 6, 3, 7);
+      store(to, __builtin_shufflevector(ab_low, de_low, 0, 1, 4, 5));
+      store(to + out_row, __builtin_shufflevector(ab_low, de_low, 2, 3, 6, 7));
+      store(to + 2 * out_row, __builtin_shufflevector(ab_high, de_high, 0, 1, 4, 5));
+      store(to + 3 * out_row, __builtin_shufflevector(ab_high, de_high, 2, 3, 6, 7));
+    }
+    for (; c < columns; c++)
+      for (uint32_t i = r; i < r + 4; i++) out[i * out_row + c] = in[c * in_column + i];
+  }
+  for (; r < rows; r++)
+    for (uint32_t c = 0; c < columns; c++) out[r * out_row + c] = in[c * in_column + r];
+}
+
+static void transpose(
+    byte *out, const byte *in, uint32_t rows, uint32_t columns, ptrdiff_t out_row, ptrdiff_t in_column,
+    uint32_t size) {
+  switch (size) {
+    case 1: transpose_uint8_t((uint8_t *)out, (const uint8_t *)in, rows, columns, out_row, in_column); break;
+    case 2: transpose_uint16_t((uint16_t *)out, (const uint16_t *)in, rows, columns, out_row, in_column); break;
+    case 4: transpose_uint32_t((uint32_t *)out, (const uint32_t *)in, rows, columns, out_row, in_column); break;
+    default: transpose_uint64_t((uint64_t *)out, (const uint64_t *)in, rows, columns, out_row, in_column); break;
+  }
+}
+
+// Whether the last two dimensions are a transposed matrix that the range covers in whole rows.
+static bool is_transpose(const uint32_t *shape, uint32_t begin, uint32_t end) {
+  uint32_t ndim = shape[0];
+  if (ndim < 2) return false;
+  const uint32_t *sizes = shape + 1;
+  const int32_t *in = (const int32_t *)(sizes + ndim), *out = in + ndim;
+  uint32_t columns = sizes[ndim - 1];
+  return in[ndim - 2] == 1 && out[ndim - 1] == 1 && columns >= 4 && sizes[ndim - 2] >= 4 && begin % columns == 0 &&
+         end % columns == 0;
+}
+
+static void copy_transposed(const uint32_t *words, uint32_t begin, uint32_t end, uint32_t size) {
+  const uint32_t *shape = words + 2, ndim = shape[0], *sizes = shape + 1;
+  const int32_t *in = (const int32_t *)(sizes + ndim), *out = in + ndim;
+  uint32_t columns = sizes[ndim - 1], rows = sizes[ndim - 2];
+  for (uint32_t row = begin / columns, last = end / columns; row < last;) {
+    uint32_t first = row % rows, count = MIN(rows - first, last - row), outer = row / rows;
+    ptrdiff_t from = first, to = (ptrdiff_t)first * out[ndim - 2];
+    for (uint32_t d = ndim - 2; d-- > 0; outer /= sizes[d]) {
+      from += (ptrdiff_t)(outer % sizes[d]) * in[d];
+      to += (ptrdiff_t)(outer % sizes[d]) * out[d];
+    }
+    transpose(
+        (byte *)address(words[1]) + to * size, (const byte *)address(words[0]) + from * size, count, columns,
+        out[ndim - 2], in[ndim - 1], size);
+    row += count;
+  }
+}
+
+// Words as of an elementwise kernel with one input. A fill is a copy of an immediate with strides 0.
+#define COPY(bytes)                                                                                        \
+  static void copy_body_b##bytes(const void *const *in, void *out, uint32_t n, const uint32_t *scalars) {  \
+    (void)scalars;                                                                                         \
+    memmove(out, in[0], (size_t)n *bytes);                                                                 \
+  }                                                                                                        \
+  static const Operands copy_operands_b##bytes = {1, 0, {bytes, bytes}};                                   \
+  EXPORTED void copy_b##bytes(const uint32_t *words, uint32_t begin, uint32_t end) {                       \
+    if (is_transpose(words + 2, begin, end)) copy_transposed(words, begin, end, bytes);                    \
+    else elementwise(words, begin, end, &copy_operands_b##bytes, copy_body_b##bytes);                      \
+  }
+COPY(1)
+COPY(2)
+COPY(4)
+COPY(8)
+
+// --- Casts ---------------------------------------------------------------------------------------------------------
+
+// The codes of ts/core/dtype.ts.
+enum { FLOAT64, FLOAT32, FLOAT16, BFLOAT16, INT64, INT32, INT16, INT8, UINT8, BOOL };
+
+static inline float float_of(uint32_t word) {
+  float value;
+  memcpy(&value, &word, sizeof value);
+  return value;
+}
+
+static inline uint32_t word_of(float value) {
+  uint32_t word;
+  memcpy(&word, &value, sizeof word);
+  return word;
+}
+
+static inline float half_to_float(uint16_t half) {
+  uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = (half >> 10) & 31, fraction = half & 1023;
+  if (exponent == 0) return float_of(sign | word_of((float)fraction * 0x1p-24f));
+  if (exponent == 31) return float_of(sign | 0x7f800000 | fraction << 13);
+  return float_of(sign | (exponent + 112) << 23 | fraction << 13);
+}
+
+// Nearest, ties to even.
+static inline uint16_t float_to_half(float value) {
+  uint32_t word = word_of(value), sign = (word >> 16) & 0x8000, size = word & 0x7fffffff;
+  if (size > 0x7f800000) return (uint16_t)(sign | 0x7e00);
+  if (size >= 0x477ff000) return (uint16_t)(sign | 0x7c00);
+  // Below 2^-14: adding 1/2 puts the units of 2^-24 into the lowest bits, rounded by the addition.
+  if (size < 0x38800000) return (uint16_t)(sign | (word_of(float_of(size) + 0.5f) - 0x3f000000));
+  return (uint16_t)(sign | ((size - 0x38000000 + 0xfff + ((size >> 13) & 1)) >> 13));
+}
+
+static inline float bfloat_to_float(uint16_t half) { return float_of((uint32_t)half << 16); }
+
+static inline uint16_t float_to_bfloat(float value) {
+  uint32_t word = word_of(value);
+  if ((word & 0x7fffffff) > 0x7f800000) return 0x7fc0;
+  return (uint16_t)((word + 0x7fff + ((word >> 16) & 1)) >> 16);
+}
+
+static inline int64_t double_to_long(double value) {
+  if (!(value > -0x1p63)) return INT64_MIN;
+  return value >= 0x1p63 ? INT64_MIN : (int64_t)value;
+}
+
+#define EACH(type, expression)                             \
+  {                                                        \
+    const type *x = from;                                  \
+    for (uint32_t i = 0; i < n; i++) to[i] = (expression); \
+    break;                                                 \
+  }
+
+static void read_doubles(double *to, const void *from, uint32_t n, uint32_t code) {
+  switch (code) {
+    case FLOAT64: EACH(double, x[i])
+    case FLOAT32: EACH(float, (double)x[i])
+    case FLOAT16: EACH(uint16_t, (double)half_to_float(x[i]))
+    case BFLOAT16: EACH(uint16_t, (double)bfloat_to_float(x[i]))
+    case INT64: EACH(int64_t, (double)x[i])
+    case INT32: EACH(int32_t, x[i])
+    case INT16: EACH(int16_t, x[i])
+    case INT8: EACH(int8_t, x[i])
+    default: EACH(uint8_t, x[i])
+  }
+}
+
+static void read_longs(int64_t *to, const void *from, uint32_t n, uint32_t code) {
+  switch (code) {
+    case FLOAT64: EACH(double, double_to_long(x[i]))
+    case FLOAT32: EACH(float, double_to_long((double)x[i]))
+    case FLOAT16: EACH(uint16_t, double_to_long((double)half_to_float(x[i])))
+    case BFLOAT16: EACH(uint16_t, double_to_long((double)bfloat_to_float(x[i])))
+    case INT64: EACH(int64_t, x[i])
+    case INT32: EACH(int32_t, x[i])
+    case INT16: EACH(int16_t, x[i])
+    case INT8: EACH(int8_t, x[i])
+    default: EACH(uint8_t, x[i])
+  }
+}
+
+#define WRITE(type, expression)                            \
+  {                                                        \
+    type *o = to;                                          \
+    for (uint32_t i = 0; i < n; i++) o[i] = (expression);  \
+    break;                                                 \
+  }
+
+static void write_floats(void *to, const double *x, uint32_t n, uint32_t code) {
+  switch (code) {
+    case FLOAT64: WRITE(double, x[i])
+    case FLOAT32: WRITE(float, (float)x[i])
+    case FLOAT16: WRITE(uint16_t, float_to_half((float)x[i]))
+    case BFLOAT16: WRITE(uint16_t, float_to_bfloat((float)x[i]))
+    default: WRITE(uint8_t, x[i] != 0)
+  }
+}
+
+static void write_integers(void *to, const int64_t *x, uint32_t n, uint32_t code) {
+  switch (code) {
+    case INT64: WRITE(int64_t, x[i])
+    case INT32: WRITE(int32_t, (int32_t)(uint32_t)(uint64_t)x[i])
+    case INT16: WRITE(int16_t, (int16_t)(uint16_t)(uint64_t)x[i])
+    case INT8: WRITE(int8_t, (int8_t)(uint8_t)(uint64_t)x[i])
+    default: WRITE(uint8_t, (uint8_t)(uint64_t)x[i])
+  }
+}
+
+// Pairs that training meets often go directly; the rest through tiles of doubles or 64-bit integers.
+static bool cast_directly(void *to_, const void *from, uint32_t n, uint32_t source, uint32_t target) {
+#define DIRECT(from_code, from_type, to_code, to_type, expression) \
+  if (source == from_code && target == to_code) {                  \
+    to_type *to = to_;                                             \
+    const from_type *x = from;                                     \
+    for (uint32_t i = 0; i < n; i++) to[i] = (expression);         \
+    return true;                                                   \
+  }
+  DIRECT(FLOAT32, float, FLOAT64, double, (double)x[i])
+  DIRECT(FLOAT64, double, FLOAT32, float, (float)x[i])
+  DIRECT(INT32, int32_t, FLOAT32, float, (float)x[i])
+  DIRECT(UINT8, uint8_t, FLOAT32, float, (float)x[i])
+  DIRECT(BOOL, uint8_t, FLOAT32, float, (float)x[i])
+  DIRECT(BOOL, uint8_t, INT32, int32_t, (int32_t)x[i])
+  DIRECT(INT32, int32_t, BOOL, uint8_t, x[i] != 0)
+  DIRECT(INT64, int64_t, INT32, int32_t, (int32_t)(uint32_t)(uint64_t)x[i])
+  DIRECT(INT32, int32_t, INT64, int64_t, x[i])
+  DIRECT(FLOAT16, uint16_t, FLOAT32, float, half_to_float(x[i]))
+  DIRECT(FLOAT32, float, FLOAT16, uint16_t, float_to_half(x[i]))
+  DIRECT(BFLOAT16, uint16_t, FLOAT32, float, bfloat_to_float(x[i]))
+  DIRECT(FLOAT32, float, BFLOAT16, uint16_t, float_to_bfloat(x[i]))
+  return false;
+}
+
+static const uint8_t SIZE[] = {8, 4, 2, 2, 8, 4, 2, 1, 1, 1};
+
+// Words: input, output, source code, target code. Contiguous operands; work units are elements.
+EXPORTED void cast_any(const uint32_t *words, uint32_t begin, uint32_t end) {
+  uint32_t source = words[2], target = words[3];
+  const byte *in = (const byte *)address(words[0]) + (size_t)begin * SIZE[source];
+  byte *out = (byte *)address(words[1]) + (size_t)begin * SIZE[target];
+  if (cast_directly(out, in, end - begin, source, target)) return;
+  union {
+    double floats[TILE];
+    int64_t longs[TILE];
+  } tile;
+  bool through_doubles = target < INT64 || (target == BOOL && source < INT64);
+  for (uint32_t i = begin; i < end; i += TILE) {
+    uint32_t n = MIN(TILE, end - i);
+    if (through_doubles) {
+      read_doubles(tile.floats, in, n, source);
+      write_floats(out, tile.floats, n, target);
+    } else {
+      read_longs(tile.longs, in, n, source);
+      if (target == BOOL)
+        for (uint32_t k = 0; k < n; k++) tile.longs[k] = tile.longs[k] != 0;
+      write_integers(out, tile.longs, n, target);
+    }
+    in += (size_t)n * SIZE[source];
+    out += (size_t)n * SIZE[target];
+  }
+}

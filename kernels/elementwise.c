@@ -1,0 +1,153 @@
+#include "elementwise.h"
+
+typedef unsigned char byte;
+
+#define MOVE(type)                                        \
+  {                                                       \
+    type *t = (type *)to;                                 \
+    const type *f = (const type *)from;                   \
+    if (to_stride == 1 && from_stride == 0) {             \
+      const type value = *f;                              \
+      for (uint32_t i = 0; i < n; i++) t[i] = value;      \
+    } else if (to_stride == 1) {                          \
+      for (uint32_t i = 0; i < n; i++, f += from_stride) t[i] = *f; \
+    } else {                                              \
+      for (uint32_t i = 0; i < n; i++, t += to_stride, f += from_stride) *t = *f; \
+    }                                                     \
+  }
+
+void move_strided(
+    byte *to, int32_t to_stride, const byte *from, int32_t from_stride, uint32_t n, uint32_t size) {
+  if (to_stride == 1 && from_stride == 1) {
+    memcpy(to, from, (size_t)n * size);
+    return;
+  }
+  switch (size) {
+    case 1: MOVE(uint8_t) break;
+    case 2: MOVE(uint16_t) break;
+    case 4: MOVE(uint32_t) break;
+    default: MOVE(uint64_t) break;
+  }
+}
+
+// Where a walk over the index space stands, with the element offset of each operand.
+typedef struct {
+  uint32_t ndim, count;
+  const uint32_t *sizes;
+  const int32_t *strides;  // [count][ndim]
+  uint32_t index[MAX_NDIM];
+  ptrdiff_t offset[MAX_OPERANDS];
+} Walk;
+
+static void walk_start(Walk *walk, uint32_t linear) {
+  for (uint32_t k = 0; k < walk->count; k++) walk->offset[k] = 0;
+  for (uint32_t d = walk->ndim; d-- > 0;) {
+    walk->index[d] = linear % walk->sizes[d];
+    linear /= walk->sizes[d];
+    for (uint32_t k = 0; k < walk->count; k++)
+      walk->offset[k] += (ptrdiff_t)walk->index[d] * walk->strides[k * walk->ndim + d];
+  }
+}
+
+// Moves on by n elements that all lie in the current row.
+static void walk_advance(Walk *walk, uint32_t n) {
+  uint32_t d = walk->ndim - 1;
+  walk->index[d] += n;
+  for (uint32_t k = 0; k < walk->count; k++)
+    walk->offset[k] += (ptrdiff_t)n * walk->strides[k * walk->ndim + d];
+  while (walk->index[d] == walk->sizes[d] && d > 0) {
+    walk->index[d] = 0;
+    for (uint32_t k = 0; k < walk->count; k++)
+      walk->offset[k] += walk->strides[k * walk->ndim + d - 1] -
+                         (ptrdiff_t)walk->sizes[d] * walk->strides[k * walk->ndim + d];
+    walk->index[--d]++;
+  }
+}
+
+static int32_t row_stride(const Walk *walk, uint32_t k) {
+  return walk->strides[k * walk->ndim + walk->ndim - 1];
+}
+
+// Long rows: operands with stride 1 are used in place, the others pass through a tile.
+static void run_rows(
+    Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body) {
+  _Alignas(16) byte tile[MAX_OPERANDS][TILE * 8];
+  const byte *splatted[MAX_OPERANDS] = {0};
+  uint32_t inputs = ops->inputs, direct = 1;
+  for (uint32_t k = 0; k <= inputs; k++) direct &= row_stride(walk, k) == 1;
+  while (n > 0) {
+    uint32_t d = walk->ndim - 1;
+    uint32_t count = MIN(walk->sizes[d] - walk->index[d], n);
+    if (!direct) count = MIN(count, TILE);
+    const void *in[MAX_OPERANDS];
+    for (uint32_t k = 0; k < inputs; k++) {
+      const byte *from = base[k] + walk->offset[k] * ops->size[k];
+      int32_t stride = row_stride(walk, k);
+      in[k] = from;
+      if (stride == 1) continue;
+      in[k] = tile[k];
+      if (stride == 0 && splatted[k] == from) continue;
+      move_strided(tile[k], 1, from, stride, stride == 0 ? TILE : count, ops->size[k]);
+      splatted[k] = stride == 0 ? from : 0;
+    }
+    byte *out = base[inputs] + walk->offset[inputs] * ops->size[inputs];
+    int32_t stride = row_stride(walk, inputs);
+    if (stride == 1) body(in, out, count, scalars);
+    else {
+      body(in, tile[inputs], count, scalars);
+      move_strided(out, stride, tile[inputs], 1, count, ops->size[inputs]);
+    }
+    walk_advance(walk, count);
+    n -= count;
+  }
+}
+
+// Short rows: tiles are filled across rows so that the body still sees long runs.
+static void run_tiles(
+    Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body) {
+  _Alignas(16) byte tile[MAX_OPERANDS][TILE * 8];
+  uint32_t inputs = ops->inputs, last = walk->ndim - 1;
+  while (n > 0) {
+    uint32_t count = MIN(n, TILE);
+    Walk start = *walk;
+    for (uint32_t done = 0; done < count;) {
+      uint32_t run = MIN(walk->sizes[last] - walk->index[last], count - done);
+      for (uint32_t k = 0; k < inputs; k++)
+        move_strided(
+            tile[k] + done * ops->size[k], 1, base[k] + walk->offset[k] * ops->size[k], row_stride(walk, k), run,
+            ops->size[k]);
+      walk_advance(walk, run);
+      done += run;
+    }
+    const void *in[MAX_OPERANDS] = {tile[0], tile[1], tile[2]};
+    body(in, tile[inputs], count, scalars);
+    for (uint32_t done = 0; done < count;) {
+      uint32_t run = MIN(start.sizes[last] - start.index[last], count - done), size = ops->size[inputs];
+      move_strided(
+          base[inputs] + start.offset[inputs] * size, row_stride(&start, inputs), tile[inputs] + done * size, 1, run,
+          size);
+      walk_advance(&start, run);
+      done += run;
+    }
+    n -= count;
+  }
+}
+
+void elementwise(const uint32_t *words, uint32_t begin, uint32_t end, const Operands *ops, Body body) {
+  uint32_t count = ops->inputs + 1u;
+  const uint32_t *scalars = words + count, *shape = scalars + 2 * ops->scalars;
+  byte *base[MAX_OPERANDS];
+  for (uint32_t k = 0; k < count; k++) base[k] = address(words[k]);
+  uint32_t ndim = shape[0];
+  if (ndim == 0) {
+    const void *in[MAX_OPERANDS];
+    for (uint32_t k = 0; k < count - 1; k++) in[k] = base[k] + (size_t)begin * ops->size[k];
+    body(in, base[count - 1] + (size_t)begin * ops->size[count - 1], end - begin, scalars);
+    return;
+  }
+  Walk walk = {
+      .ndim = ndim, .count = count, .sizes = shape + 1, .strides = (const int32_t *)(shape + 1 + ndim)};
+  walk_start(&walk, begin);
+  if (walk.sizes[ndim - 1] >= LONG_ROW) run_rows(&walk, base, end - begin, ops, scalars, body);
+  else run_tiles(&walk, base, end - begin, ops, scalars, body);
+}

@@ -1,0 +1,11 @@
+// What the tiles of matrix products and of convolutions share; included once per dtype.
+
+#ifndef DEPTH_BLOCK
+// Depth of one block: a panel of B stays in the first-level cache.
+#define DEPTH_BLOCK 256
+// V8 optimises a function when it is next entered: the loop over a tile must be a call of its own.
+#define NOINLINE __attribute__((noinline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+#endif
+
+static inline void NAME(put)(S *p, V v, bool add) { store(p, add ? load(p) + v : v); }

@@ -1,0 +1,293 @@
+/** Runs a graph backward. */
+
+import { AutogradError, DtypeError, ShapeError, showShape } from '../core/errors.js';
+import { sameShape } from '../core/layout.js';
+import { enter, leave } from '../core/memory.js';
+import type { Tensor } from '../tensor.js';
+import { isGradEnabled, setGradEnabled } from './mode.js';
+import { Accumulate, edgeOf, type GradHook, type Grads, isAnomalyEnabled, type Node } from './node.js';
+
+export interface RunOptions {
+  /** Keep what was saved, for another run through the same graph. */
+  retainGraph: boolean;
+  /** Record the gradient computation itself, for higher derivatives. */
+  createGraph: boolean;
+  /** Tensors whose gradients are wanted instead of accumulating into all leaves. */
+  captures?: readonly Tensor[];
+}
+
+/** A gradient on its way, and whether its memory belongs to the engine alone. */
+class Slot {
+  constructor(
+    public value: Tensor,
+    public owned: boolean,
+  ) {}
+}
+
+type Buffers = (Slot | undefined)[];
+
+/** All nodes reachable from the roots, newest first: an order in which users precede inputs. */
+function reachable(roots: readonly Node[]): Node[] {
+  const seen = new Set<Node>(roots);
+  const stack = [...seen];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    for (const next of node.next) {
+      if (next !== undefined && !seen.has(next)) {
+        seen.add(next);
+        stack.push(next);
+      }
+    }
+  }
+  return [...seen].sort((a, b) => b.sequence - a.sequence);
+}
+
+/** The nodes through which a capture is reached; the others need not run. */
+function leadingTo(order: readonly Node[], targets: ReadonlySet<Node>): Set<Node> {
+  const needed = new Set<Node>(targets);
+  for (let i = order.length - 1; i >= 0; i--) {
+    if (order[i].next.some((next) => next !== undefined && needed.has(next))) needed.add(order[i]);
+  }
+  return needed;
+}
+
+/**
+ * Accumulate nodes are older than anything that uses them only by chance: a leaf's node is made
+ * at its first use, so sorting by sequence is right for them too.
+ */
+class Run {
+  private readonly buffers = new Map<Node, Buffers>();
+  readonly captured: (Tensor | undefined)[];
+  private readonly captureEdges: (readonly [Node | undefined, number])[];
+
+  constructor(private readonly options: RunOptions) {
+    this.captureEdges = (options.captures ?? []).map(edgeOf);
+    this.captured = this.captureEdges.map(() => undefined);
+  }
+
+  start(node: Node, index: number, grad: Tensor, owned: boolean): void {
+    this.add(node, index, grad, owned);
+  }
+
+  execute(roots: readonly Node[]): void {
+    const order = reachable(roots);
+    const targets = new Set<Node>();
+    for (const [node] of this.captureEdges) if (node !== undefined) targets.add(node);
+    const needed = this.options.captures === undefined ? undefined : leadingTo(order, targets);
+    for (const node of order) {
+      const slots = this.buffers.get(node);
+      if (slots === undefined) continue;
+      this.buffers.delete(node);
+      if (needed === undefined || needed.has(node)) this.visit(node, slots, targets, needed);
+      else this.drop(slots);
+    }
+  }
+
+  private visit(
+    node: Node,
+    slots: Buffers,
+    targets: ReadonlySet<Node>,
+    needed: ReadonlySet<Node> | undefined,
+  ): void {
+    const visible = this.runHooks(node, slots);
+    if (targets.has(node)) this.capture(node, slots);
+    if (node instanceof Accumulate) {
+      if (this.options.captures === undefined && slots[0] !== undefined) {
+        this.accumulate(node.leaf, slots[0], visible);
+      }
+      return;
+    }
+    const continues = node.next.some((n) => n !== undefined && (needed?.has(n) ?? true));
+    if (!continues) return;
+    const grads = Array.from({ length: node.outputCount }, (_, i) => slots[i]?.value);
+    const results = this.options.createGraph || node.runsUserCode ? node.run(grads) : tidy(node, grads);
+    if (isAnomalyEnabled()) checkForNaN(node, results);
+    for (let i = 0; i < node.next.length; i++) {
+      const next = node.next[i];
+      const result = results[i];
+      if (next === undefined || result === undefined) continue;
+      const shared =
+        node.runsUserCode || grads.includes(result) || results.indexOf(result) !== i;
+      this.add(next, node.nextIndex[i], shared ? alias(result) : result, !shared);
+    }
+    if (!this.options.retainGraph) node.release();
+    if (!visible && !targets.has(node)) this.drop(slots);
+  }
+
+  /** Adds a gradient into the buffer of a node's output. */
+  private add(node: Node, index: number, grad: Tensor, owned: boolean): void {
+    let slots = this.buffers.get(node);
+    if (slots === undefined) {
+      slots = [];
+      this.buffers.set(node, slots);
+    }
+    const slot = slots[index];
+    if (slot === undefined) {
+      slots[index] = new Slot(grad, owned);
+      return;
+    }
+    const canAddInPlace =
+      !this.options.createGraph &&
+      slot.owned &&
+      slot.value.storage_.references === 1 &&
+      slot.value.isContiguous();
+    if (canAddInPlace) slot.value.add_(grad);
+    else {
+      const sum = slot.value.add(grad);
+      if (slot.owned && !this.options.createGraph) slot.value.dispose();
+      slots[index] = new Slot(sum, true);
+    }
+    if (owned && !this.options.createGraph) grad.dispose();
+  }
+
+  /** Runs hooks and retains; returns whether user code has seen the gradients. */
+  private runHooks(node: Node, slots: Buffers): boolean {
+    let seen = false;
+    for (const [index, hooks] of node.hooks ?? []) {
+      for (const hook of [...hooks]) {
+        const slot = slots[index];
+        if (slot === undefined) continue;
+        const replaced = callHook(hook, slot.value);
+        seen = true;
+        if (replaced !== undefined) slots[index] = new Slot(replaced, false);
+      }
+    }
+    for (const [index, tensor] of node.retained ?? []) {
+      const value = slots[index]?.value;
+      if (value === undefined) continue;
+      seen = true;
+      const meta = tensor.autograd();
+      meta.grad = meta.grad === undefined ? value : meta.grad.add(value);
+    }
+    return seen;
+  }
+
+  private capture(node: Node, slots: Buffers): void {
+    this.captureEdges.forEach(([target, index], i) => {
+      if (target === node) this.captured[i] = slots[index]?.value;
+    });
+  }
+
+  /** Adds to the leaf's grad; the first gradient is taken over where nobody else holds it. */
+  private accumulate(leaf: Tensor, slot: Slot, visible: boolean): void {
+    const meta = leaf.autograd();
+    const { value } = slot;
+    if (this.options.createGraph) {
+      meta.grad = meta.grad === undefined ? value : meta.grad.add(value);
+      return;
+    }
+    if (meta.grad !== undefined) {
+      meta.grad.add_(value);
+      if (slot.owned && !visible) value.dispose();
+      return;
+    }
+    const takes =
+      slot.owned && !visible && value.storage_.references === 1 && value.isContiguous();
+    meta.grad = takes ? value : value.clone();
+    if (takes) value.meta = undefined;
+    else if (slot.owned && !visible) value.dispose();
+    meta.grad.keep();
+  }
+
+  private drop(slots: Buffers): void {
+    if (this.options.createGraph) return;
+    for (const slot of slots) if (slot?.owned) slot.value.dispose();
+  }
+}
+
+/** Runs a node and frees what it made on the way. */
+function tidy(node: Node, grads: Grads): Grads {
+  const outer = enter();
+  let results: Grads = [];
+  try {
+    results = node.run(grads);
+    return results;
+  } finally {
+    leave(outer, (tensor) => results.includes(tensor));
+  }
+}
+
+/** Another handle on the same value and history, so that each buffer owns its own. */
+function alias(tensor: Tensor): Tensor {
+  const handle = tensor.bare();
+  handle.meta = tensor.meta;
+  return handle;
+}
+
+function callHook(hook: GradHook, grad: Tensor): Tensor | undefined {
+  const result = hook(grad);
+  if (result === undefined || result === null) return undefined;
+  if (!sameShape(result.shape, grad.shape)) {
+    throw new ShapeError(
+      `hook: the replaced gradient has shape ${showShape(result.shape)}, ` +
+        `the gradient had ${showShape(grad.shape)}`,
+    );
+  }
+  return result;
+}
+
+function checkForNaN(node: Node, results: Grads): void {
+  results.forEach((result, i) => {
+    if (result === undefined || result.device !== 'cpu') return;
+    if (result.isnan().any().itemSync()) {
+      throw new AutogradError(
+        `${node.name} returned NaN in the gradient of its input ${i}.` +
+          (node.origin === undefined ? '' : ` It was called at:\n${node.origin}`),
+      );
+    }
+  });
+}
+
+/** Checks a root of backward and gives the gradient it starts from. */
+function rootGrad(root: Tensor, grad: Tensor | undefined, op: string): Tensor {
+  root.assertLive(op);
+  if (!root.requiresGrad) {
+    throw new AutogradError(
+      `${op}: the tensor of shape ${showShape(root.shape)} does not require gradients and has no ` +
+        'gradFn. Set requiresGrad on the parameters before computing it, outside noGrad()',
+    );
+  }
+  if (grad === undefined) {
+    if (root.numel() !== 1) {
+      throw new AutogradError(
+        `${op}: only a tensor of one element needs no gradient, got shape ${showShape(root.shape)}. ` +
+          'Reduce it (sum(), mean()) or give a gradient of its shape: backward({ gradient })',
+      );
+    }
+    return root.onesLike();
+  }
+  if (!sameShape(grad.shape, root.shape)) {
+    throw new ShapeError(
+      `${op}: the gradient has shape ${showShape(grad.shape)}, the tensor ${showShape(root.shape)}`,
+    );
+  }
+  if (!grad.dtype.isFloatingPoint) {
+    throw new DtypeError(`${op}: a gradient is floating point, got ${grad.dtype}`);
+  }
+  return grad.dtype === root.dtype ? grad : grad.to(root.dtype);
+}
+
+/** Runs backward from several roots. Returns the captured gradients, in order of `captures`. */
+export function runBackward(
+  roots: readonly Tensor[],
+  grads: readonly (Tensor | undefined)[],
+  options: RunOptions,
+  op = 'backward',
+): (Tensor | undefined)[] {
+  const before = isGradEnabled();
+  const run = new Run(options);
+  try {
+    const nodes: Node[] = [];
+    roots.forEach((root, i) => {
+      const grad = rootGrad(root, grads[i], op);
+      const [node, index] = edgeOf(root);
+      if (node === undefined) return;
+      nodes.push(node);
+      run.start(node, index, grad, grad !== grads[i]);
+    });
+    setGradEnabled(options.createGraph);
+    run.execute(nodes);
+    return run.captured;
+  } finally {
+    setGradEnabled(before);
+  }
+}

@@ -1,0 +1,183 @@
+/** In-place operations: what may be written, and how the graph follows. */
+
+import { Category, type Dtype } from '../core/dtype.js';
+import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { hasInternalOverlap, type Shape, sameShape } from '../core/layout.js';
+import { applyPointwise, applyView } from '../ops/apply.js';
+import { copyInto } from '../ops/launch.js';
+import type { PointwiseName } from '../ops/pointwise.js';
+import type { Operand } from '../ops/promote.js';
+import { type AutogradMeta, emptyTensor, setViewRefresher, type Tensor } from '../tensor.js';
+import { isGradEnabled, setGradEnabled } from './mode.js';
+import { edgeOf, type Grads, Node, setHistory } from './node.js';
+
+/** Throws unless `target` may be written by `op`. Nothing has been changed yet. */
+export function checkWritable(op: string, target: Tensor): void {
+  target.assertLive(op);
+  if (isGradEnabled() && !target.untracked) {
+    const meta = target.meta;
+    const base = meta?.base;
+    if (meta?.requiresGrad && target.isLeaf) {
+      throw new AutogradError(
+        `${op}: a leaf that requires gradients cannot be changed in place while recording; its ` +
+          'gradient would be lost. Use noGrad(() => ...), or `.data`',
+      );
+    }
+    if (base?.meta?.requiresGrad && base.isLeaf) {
+      throw new AutogradError(
+        `${op}: the tensor is a view of a leaf that requires gradients; it cannot be changed in ` +
+          'place while recording. Use noGrad(() => ...), or work on a clone()',
+      );
+    }
+  }
+  if (hasInternalOverlap(target.shape, target.strides)) {
+    throw new ValueError(
+      `${op}: several elements of the tensor of shape ${showShape(target.shape)} share one place ` +
+        '(expand()); clone() it before writing',
+    );
+  }
+}
+
+/** Throws unless a result of this shape and dtype fits into `target`. */
+export function checkResult(op: string, target: Tensor, shape: Shape, dtype: Dtype): void {
+  if (!sameShape(shape, target.shape)) {
+    throw new ShapeError(
+      `${op}: the result has shape ${showShape(shape)}, which does not fit the tensor of shape ` +
+        `${showShape(target.shape)} it is written to; the target of an in-place operation is not broadcast`,
+    );
+  }
+  if (dtype.category > target.dtype.category && target.dtype.category !== Category.Bool) {
+    throw new DtypeError(
+      `${op}: a ${dtype} result cannot be written into a ${target.dtype} tensor; cast it with to(torch.${dtype.name})`,
+    );
+  }
+}
+
+/** Runs an elementwise row with its first operand as the target, and moves the history there. */
+export function assignInPlace(
+  op: string,
+  target: Tensor,
+  row: PointwiseName,
+  operands: readonly Operand[],
+  scalars?: readonly number[],
+): Tensor {
+  checkWritable(op, target);
+  const result = applyPointwise(row, operands, scalars, target, op);
+  adoptHistory(target, result);
+  result.dispose();
+  return target;
+}
+
+/**
+ * Writes `value` (already computed) into `target` and gives it the history of the value:
+ * the generic in-place form of any operation.
+ */
+export function assign(op: string, target: Tensor, value: Tensor): Tensor {
+  checkWritable(op, target);
+  checkResult(op, target, value.shape, value.dtype);
+  copyInto(target, value);
+  if (!target.untracked) target.storage_.written(op);
+  const history = value.dtype === target.dtype ? value : castHistory(value, target.dtype);
+  adoptHistory(target, history);
+  return target;
+}
+
+function castHistory(value: Tensor, dtype: Dtype): Tensor {
+  return value.to(dtype);
+}
+
+/** Makes `target` the output that `result` is in the graph; a view hands it on to its base. */
+export function adoptHistory(target: Tensor, result: Tensor): void {
+  if (target.untracked || !isGradEnabled()) return;
+  const meta = target.meta;
+  const gradFn = result.meta?.gradFn;
+  if (gradFn === undefined && meta?.gradFn === undefined && !meta?.base?.requiresGrad) return;
+  const base = meta?.base;
+  if (base !== undefined) {
+    rebaseView(target, meta as AutogradMeta, base, gradFn, result.meta?.outputIndex ?? 0);
+  } else if (gradFn !== undefined) {
+    setHistory(target, gradFn, result.meta?.outputIndex ?? 0);
+  } else if (meta !== undefined) meta.gradFn = undefined;
+}
+
+/** The base becomes itself with the view's elements replaced; the view is read from it anew. */
+function rebaseView(
+  view: Tensor,
+  meta: AutogradMeta,
+  base: Tensor,
+  gradFn: Node | undefined,
+  outputIndex: number,
+): void {
+  const node = new ReplaceSlice(base, view, gradFn, outputIndex);
+  setHistory(base, node, 0);
+  meta.gradFn = undefined;
+  meta.baseVersion = -1;
+  refresh(view, meta);
+}
+
+/** base' = base with the elements of a view replaced: the gradient splits accordingly. */
+class ReplaceSlice extends Node {
+  private readonly baseShape: Shape;
+  private readonly baseStrides: readonly number[];
+  private readonly view: { shape: Shape; strides: readonly number[]; offset: number };
+
+  constructor(base: Tensor, view: Tensor, gradFn: Node | undefined, outputIndex: number) {
+    super('CopySlices', 1);
+    this.connect(base);
+    this.next.push(gradFn);
+    this.nextIndex.push(outputIndex);
+    this.baseShape = base.shape;
+    this.baseStrides = base.strides;
+    this.view = { shape: view.shape, strides: view.strides, offset: view.offset - base.offset };
+  }
+
+  run([g]: Grads): Grads {
+    if (g === undefined) return [];
+    const { shape, strides, offset } = this.view;
+    // The gradient is laid out like the base, so that the view's geometry names the same elements.
+    const spaced = this.likeBase(g);
+    const part = spaced.asStrided(shape, strides, offset).clone();
+    if (this.next[0] === undefined) return [undefined, part];
+    const rest = this.likeBase(g);
+    rest.asStrided(shape, strides, offset).fill_(0);
+    return [rest, part];
+  }
+
+  private likeBase(g: Tensor): Tensor {
+    let elements = 1;
+    this.baseShape.forEach((size, i) => {
+      elements += (Math.max(size, 1) - 1) * this.baseStrides[i];
+    });
+    const flat = emptyTensor([elements], g.dtype, g.backend);
+    return flat.asStrided(this.baseShape, this.baseStrides, 0).copy_(g);
+  }
+}
+
+/** Reads a view anew from its changed base. */
+function refresh(view: Tensor, meta: AutogradMeta): void {
+  const base = meta.base as Tensor;
+  meta.baseVersion = view.storage_.version;
+  if (!base.requiresGrad) {
+    meta.gradFn = undefined;
+    return;
+  }
+  const before = setGradEnabled(true);
+  try {
+    const again = applyView('asStridedView', base, {
+      shape: view.shape,
+      strides: view.strides,
+      offset: view.offset,
+      elements: Math.floor(view.storage_.bytes / view.dtype.size),
+      of: { shape: base.shape, strides: base.strides, offset: base.offset },
+    });
+    const [node, index] = edgeOf(again);
+    meta.gradFn = node;
+    meta.outputIndex = index;
+    again.dispose();
+  } finally {
+    setGradEnabled(before);
+  }
+}
+
+setViewRefresher(refresh);
+

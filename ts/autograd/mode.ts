@@ -1,0 +1,63 @@
+/** Whether operations are recorded for backward. */
+
+import { ValueError } from '../core/errors.js';
+
+let recording = true;
+
+/** Whether operations on tensors that require grad are recorded now. */
+export function isGradEnabled(): boolean {
+  return recording;
+}
+
+/** Sets the recording mode and returns the one before it. */
+export function setGradEnabled(on: boolean): boolean {
+  const before = recording;
+  recording = on;
+  return before;
+}
+
+/** Restores the mode when it goes out of scope: `using _ = torch.noGrad();`. */
+export interface ModeGuard {
+  [Symbol.dispose](): void;
+}
+
+function withMode<R>(name: string, on: boolean, body?: () => R): R | ModeGuard {
+  const before = setGradEnabled(on);
+  const restore = () => {
+    setGradEnabled(before);
+  };
+  if (body === undefined) return { [Symbol.dispose]: restore };
+  try {
+    const result = body();
+    if (typeof result === 'object' && result !== null && 'then' in result) {
+      throw new ValueError(
+        `${name}: the callback returned a promise; the mode would leak into other code while it ` +
+          `waits. Give ${name}() a synchronous callback, or use \`using\` around synchronous parts`,
+      );
+    }
+    return result;
+  } finally {
+    restore();
+  }
+}
+
+/** Runs `body` without recording; without a body, turns recording off until the guard is disposed. */
+export function noGrad(): ModeGuard;
+export function noGrad<R>(body: () => R): R;
+export function noGrad<R>(body?: () => R): R | ModeGuard {
+  return withMode('noGrad', false, body);
+}
+
+/** Runs `body` with recording on, also inside noGrad(). */
+export function enableGrad(): ModeGuard;
+export function enableGrad<R>(body: () => R): R;
+export function enableGrad<R>(body?: () => R): R | ModeGuard {
+  return withMode('enableGrad', true, body);
+}
+
+/** As noGrad(): nothing made inside takes part in autograd. */
+export function inferenceMode(): ModeGuard;
+export function inferenceMode<R>(body: () => R): R;
+export function inferenceMode<R>(body?: () => R): R | ModeGuard {
+  return withMode('inferenceMode', false, body);
+}

@@ -1,0 +1,174 @@
+/** Nodes of the autograd graph: what was computed from what, and how gradients flow back. */
+
+import { AutogradError, showShape } from '../core/errors.js';
+import type { Shape } from '../core/layout.js';
+import type { Storage } from '../core/storage.js';
+import type { Dtype } from '../core/dtype.js';
+import { AutogradMeta, Tensor } from '../tensor.js';
+import { isGradEnabled } from './mode.js';
+
+let nextSequence = 0;
+
+/** Called with a gradient; a returned tensor replaces it. */
+export type GradHook = (grad: Tensor) => Tensor | undefined | null | void;
+
+/** Gradients by output or input position; undefined stands for zero. */
+export type Grads = (Tensor | undefined)[];
+
+/** A recorded operation. Nodes are numbered in the order they are made: inputs come before users. */
+export abstract class Node {
+  readonly sequence = nextSequence++;
+  /** The nodes that made the inputs, and which of their outputs each input was. */
+  readonly next: (Node | undefined)[] = [];
+  readonly nextIndex: number[] = [];
+  /** Hooks on the gradient of each output, in the order they were registered. */
+  hooks: Map<number, GradHook[]> | undefined = undefined;
+  /** Tensors that keep the gradient that reaches them, by output position. */
+  retained: Map<number, Tensor> | undefined = undefined;
+  /** Whether run() calls code that may keep the tensors it makes. */
+  runsUserCode = false;
+  /** Where the operation was called, in anomaly mode. */
+  origin: string | undefined = undefined;
+
+  constructor(
+    /** As PyTorch prints it: `MulBackward0`. */
+    readonly name: string,
+    readonly outputCount: number,
+  ) {}
+
+  /** Adds an edge to the node behind an input, or a gap where no gradient is wanted. */
+  connect(input: Tensor | undefined): void {
+    const [node, index] = input === undefined ? NOWHERE : edgeOf(input);
+    this.next.push(node);
+    this.nextIndex.push(index);
+  }
+
+  needs(input: number): boolean {
+    return this.next[input] !== undefined;
+  }
+
+  /** The gradients of the inputs from those of the outputs. */
+  abstract run(grads: Grads): Grads;
+
+  /** Frees what was saved for backward. */
+  release(): void {}
+
+  addHook(index: number, hook: GradHook): { remove(): void } {
+    this.hooks ??= new Map();
+    const list = this.hooks.get(index) ?? [];
+    this.hooks.set(index, list);
+    list.push(hook);
+    return {
+      remove: () => {
+        const at = list.indexOf(hook);
+        if (at >= 0) list.splice(at, 1);
+      },
+    };
+  }
+}
+
+const NOWHERE: readonly [undefined, number] = [undefined, 0];
+
+/** The entry of a leaf into the graph: adds gradients to its `grad`. */
+export class Accumulate extends Node {
+  constructor(readonly leaf: Tensor) {
+    super('AccumulateGrad', 1);
+  }
+
+  run(): Grads {
+    return [];
+  }
+}
+
+/** The node and output index that gradients of a tensor flow to. */
+export function edgeOf(tensor: Tensor): readonly [Node | undefined, number] {
+  const meta = tensor.meta;
+  if (meta === undefined) return NOWHERE;
+  const gradFn = tensor.gradFn;
+  if (gradFn !== undefined) return [gradFn, meta.outputIndex];
+  if (!meta.requiresGrad) return NOWHERE;
+  meta.accumulate ??= new Accumulate(tensor);
+  return [meta.accumulate, 0];
+}
+
+/** Makes a tensor the output `index` of `node`. */
+export function setHistory(tensor: Tensor, node: Node, index: number): void {
+  const meta = tensor.autograd();
+  meta.gradFn = node;
+  meta.outputIndex = index;
+}
+
+/** A tensor kept for backward, with the version it had; its storage is held until then. */
+export class SavedTensor {
+  private readonly storage: Storage;
+  private readonly shape: Shape;
+  private readonly strides: readonly number[];
+  private readonly offset: number;
+  private readonly dtype: Dtype;
+  private readonly version: number;
+  private readonly node: Node | undefined;
+  private readonly index: number;
+
+  /** `output` marks a result of the node itself, whose history is only set later. */
+  constructor(tensor: Tensor, output: { node: Node; index: number } | undefined) {
+    this.storage = tensor.storage_;
+    this.shape = tensor.shape;
+    this.strides = tensor.strides;
+    this.offset = tensor.offset;
+    this.dtype = tensor.dtype;
+    this.version = tensor.storage_.version;
+    const [node, index] = output === undefined ? edgeOf(tensor) : [output.node, output.index];
+    this.node = node;
+    this.index = index;
+    this.storage.retain();
+  }
+
+  /** The tensor again, part of the graph if recording is on. Throws if it was written since. */
+  unpack(by: string): Tensor {
+    if (this.storage.version !== this.version) {
+      throw new AutogradError(
+        `${by}: a tensor of shape ${showShape(this.shape)} that it needs for its gradient was ` +
+          `changed in place by ${this.storage.lastWrite}() after it was saved (version ` +
+          `${this.storage.version}, expected ${this.version}). Use the form without '_', or ` +
+          'change a clone()',
+      );
+    }
+    const tensor = new Tensor(this.storage, this.shape, this.strides, this.offset, this.dtype);
+    if (this.node !== undefined && isGradEnabled()) {
+      const meta = new AutogradMeta();
+      if (this.node instanceof Accumulate) {
+        meta.requiresGrad = true;
+        meta.accumulate = this.node;
+      } else {
+        meta.gradFn = this.node;
+        meta.outputIndex = this.index;
+      }
+      tensor.meta = meta;
+    }
+    return tensor;
+  }
+
+  release(): void {
+    this.storage.release();
+  }
+}
+
+let anomalyMode = false;
+
+/** Whether nodes remember where they were made and gradients are checked for NaN. */
+export function isAnomalyEnabled(): boolean {
+  return anomalyMode;
+}
+
+/** In anomaly mode backward() names the operation, and its place, that made a NaN gradient. */
+export function setDetectAnomaly(on: boolean): void {
+  anomalyMode = on;
+}
+
+/** The error for a graph whose saved tensors are gone. */
+export function freedGraphError(name: string): AutogradError {
+  return new AutogradError(
+    `backward: ${name} was already run and its saved tensors are freed. Call ` +
+      'backward({ retainGraph: true }) the first time, or compute the loss anew',
+  );
+}

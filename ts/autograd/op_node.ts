@@ -1,0 +1,145 @@
+/** The node of a table operator: it runs the operator's row of the gradient table. */
+
+import type { Dtype } from '../core/dtype.js';
+import type { Shape } from '../core/layout.js';
+import type { GradContext, JointRule, RuleByInput } from '../ops/rule.js';
+import type { Tensor } from '../tensor.js';
+import { freedGraphError, type Grads, isAnomalyEnabled, Node, SavedTensor } from './node.js';
+
+type Operand = Tensor | number | undefined;
+type Rule = RuleByInput<never> | JointRule<never>;
+
+/** What the gate gives a gradient back as, and how it undoes broadcasting and casts. */
+export interface Undo {
+  (grad: Tensor, shape: Shape, dtype: Dtype): Tensor;
+}
+
+/** Makes a 0-d tensor of a saved number. */
+export type Wrap = (value: number) => Tensor;
+
+export class OpNode extends Node implements GradContext<never> {
+  private saved: (SavedTensor | number | undefined)[] | undefined;
+  private savedOutputs: (SavedTensor | undefined)[] = [];
+  readonly shapes: Shape[] = [];
+  readonly dtypes: (Dtype | undefined)[] = [];
+
+  constructor(
+    name: string,
+    private readonly rule: Rule,
+    readonly attributes: never,
+    inputs: readonly Operand[],
+    outputCount: number,
+    private readonly undo: Undo,
+    private readonly wrap: Wrap,
+  ) {
+    super(name, outputCount);
+    const saved: (SavedTensor | number | undefined)[] = new Array(inputs.length);
+    for (let i = 0; i < inputs.length; i++) {
+      const input = inputs[i];
+      if (typeof input === 'object' || typeof input === 'function') {
+        this.connect(input);
+        this.shapes.push(input.shape);
+        this.dtypes.push(input.dtype);
+      } else {
+        this.connect(undefined);
+        this.shapes.push(SCALAR_SHAPE);
+        this.dtypes.push(undefined);
+        saved[i] = input;
+      }
+    }
+    for (const i of rule.saves.inputs ?? NONE) {
+      const input = inputs[i];
+      if (typeof input === 'object' || typeof input === 'function') {
+        saved[i] = new SavedTensor(input, undefined);
+      }
+    }
+    this.saved = saved;
+    if (isAnomalyEnabled()) this.origin = new Error('forward').stack?.split('\n').slice(4).join('\n');
+  }
+
+  /** Keeps the outputs the rule asks for; called once they have their final version. */
+  saveOutputs(outputs: readonly Tensor[]): void {
+    for (const i of this.rule.saves.outputs ?? NONE) {
+      this.savedOutputs[i] = new SavedTensor(outputs[i], { node: this, index: i });
+    }
+  }
+
+  run(grads: Grads): Grads {
+    if (this.saved === undefined) throw freedGraphError(this.name);
+    const { rule } = this;
+    if (rule.kind === 'joint') {
+      return rule.grads(grads, this).map((grad, i) => this.finish(grad, i));
+    }
+    const g = grads[0];
+    if (g === undefined) return [];
+    const results: Grads = [];
+    for (let i = 0; i < rule.grads.length; i++) {
+      const formula = rule.grads[i];
+      if (formula === undefined || !this.needs(i)) results.push(undefined);
+      else results.push(this.finish(formula(g, this), i));
+    }
+    return results;
+  }
+
+  private finish(grad: Tensor | undefined, input: number): Tensor | undefined {
+    const dtype = this.dtypes[input];
+    if (grad === undefined || dtype === undefined || !this.needs(input)) return undefined;
+    return this.undo(grad, this.shapes[input], dtype);
+  }
+
+  override release(): void {
+    for (const saved of this.saved ?? NONE) if (saved instanceof SavedTensor) saved.release();
+    for (const saved of this.savedOutputs) saved?.release();
+    this.saved = undefined;
+    this.savedOutputs = [];
+  }
+
+  // --- What the rule sees ----------------------------------------------------------------------
+
+  get x(): Tensor {
+    return this.input(0);
+  }
+
+  get y(): Tensor {
+    return this.input(1);
+  }
+
+  get z(): Tensor {
+    return this.input(2);
+  }
+
+  get operandX(): Tensor | number {
+    return this.operand(0);
+  }
+
+  get operandY(): Tensor | number {
+    return this.operand(1);
+  }
+
+  private operand(position: number): Tensor | number {
+    const saved = (this.saved ?? NONE)[position];
+    return typeof saved === 'number' ? saved : this.input(position);
+  }
+
+  input(position: number): Tensor {
+    const tensor = this.optional(position);
+    if (tensor === undefined) throw new Error(`${this.name}: input ${position} was not saved`);
+    return tensor;
+  }
+
+  optional(position: number): Tensor | undefined {
+    if (this.saved === undefined) throw freedGraphError(this.name);
+    const saved = this.saved[position];
+    if (typeof saved === 'number') return this.wrap(saved);
+    return saved?.unpack(this.name);
+  }
+
+  output(position = 0): Tensor {
+    const saved = this.savedOutputs[position];
+    if (saved === undefined) throw freedGraphError(this.name);
+    return saved.unpack(this.name);
+  }
+}
+
+const NONE: readonly never[] = [];
+const SCALAR_SHAPE: Shape = [];

@@ -1,0 +1,3 @@
+/** Checkpoint files. */
+
+export { save } from './save.js';

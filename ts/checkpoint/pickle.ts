@@ -1,0 +1,208 @@
+/** Writes values as Python's pickle, protocol 2, the way PyTorch's checkpoints use it. */
+
+import { ValueError } from '../core/errors.js';
+
+/** A global name of Python: `collections OrderedDict`. */
+export class Global {
+  constructor(
+    readonly module: string,
+    readonly name: string,
+  ) {}
+}
+
+/** A Python tuple. */
+export class Tuple {
+  constructor(readonly items: readonly unknown[]) {}
+}
+
+/** A call: `callable(*args)`. */
+export class Reduce {
+  constructor(
+    readonly callable: Global,
+    readonly args: Tuple,
+  ) {}
+}
+
+/** A reference to something stored beside the pickle. */
+export class Persistent {
+  constructor(readonly id: Tuple) {}
+}
+
+const op = {
+  proto: 0x80,
+  stop: 0x2e,
+  mark: 0x28,
+  none: 0x4e,
+  true: 0x88,
+  false: 0x89,
+  binInt: 0x4a,
+  long: 0x8a,
+  binFloat: 0x47,
+  unicode: 0x58,
+  list: 0x5d,
+  appends: 0x65,
+  dict: 0x7d,
+  setItems: 0x75,
+  emptyTuple: 0x29,
+  tuple: 0x74,
+  global: 0x63,
+  reduce: 0x52,
+  persistent: 0x51,
+} as const;
+
+class Writer {
+  private bytes = new Uint8Array(1024);
+  private length = 0;
+
+  byte(value: number): void {
+    this.room(1)[0] = value;
+  }
+
+  raw(values: Uint8Array): void {
+    this.room(values.length).set(values);
+  }
+
+  /** The next `count` bytes, to be written. */
+  room(count: number): Uint8Array {
+    if (this.length + count > this.bytes.length) {
+      const larger = new Uint8Array(2 * (this.length + count));
+      larger.set(this.bytes);
+      this.bytes = larger;
+    }
+    this.length += count;
+    return this.bytes.subarray(this.length - count, this.length);
+  }
+
+  view(count: number): DataView {
+    const { buffer, byteOffset } = this.room(count);
+    return new DataView(buffer, byteOffset, count);
+  }
+
+  finish(): Uint8Array {
+    return this.bytes.slice(0, this.length);
+  }
+}
+
+/** Turns a value of the caller's into what is written: itself, a Reduce, a plain object... */
+export type Replace = (value: object) => unknown;
+
+/**
+ * Pickles numbers (whole ones as int, others as float), bigints, strings, booleans, null, arrays,
+ * Maps (as OrderedDict) and plain objects; `replace` sees every other object first. Throws
+ * ValueError for what has no counterpart in Python.
+ */
+export function pickle(value: unknown, replace: Replace): Uint8Array {
+  const writer = new Writer();
+  writer.byte(op.proto);
+  writer.byte(2);
+  write(writer, value, replace, new Set());
+  writer.byte(op.stop);
+  return writer.finish();
+}
+
+function write(w: Writer, value: unknown, replace: Replace, open: Set<object>): void {
+  if (value === null || value === undefined) w.byte(op.none);
+  else if (typeof value === 'boolean') w.byte(value ? op.true : op.false);
+  else if (typeof value === 'number') writeNumber(w, value);
+  else if (typeof value === 'bigint') writeLong(w, value);
+  else if (typeof value === 'string') writeString(w, value);
+  else if (typeof value === 'object') {
+    if (open.has(value)) {
+      throw new ValueError('save: the value contains itself, which a checkpoint cannot hold');
+    }
+    open.add(value);
+    writeObject(w, value, replace, open);
+    open.delete(value);
+  } else {
+    throw new ValueError(
+      `save: a ${typeof value} cannot be saved; give data, such as a state dict`,
+    );
+  }
+}
+
+function writeNumber(w: Writer, value: number): void {
+  if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+    w.byte(op.binFloat);
+    w.view(8).setFloat64(0, value);
+  } else if (value >= -(2 ** 31) && value < 2 ** 31) {
+    w.byte(op.binInt);
+    w.view(4).setInt32(0, value, true);
+  } else writeLong(w, BigInt(value));
+}
+
+/** Two's complement, little-endian, as short as it goes. */
+function writeLong(w: Writer, value: bigint): void {
+  const bytes: number[] = [];
+  let rest = value;
+  while (bytes.length === 0 || rest !== ((bytes[bytes.length - 1] & 0x80) === 0 ? 0n : -1n)) {
+    bytes.push(Number(BigInt.asUintN(8, rest)));
+    rest >>= 8n;
+  }
+  w.byte(op.long);
+  w.byte(bytes.length);
+  w.raw(Uint8Array.from(bytes));
+}
+
+function writeString(w: Writer, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  w.byte(op.unicode);
+  w.view(4).setUint32(0, bytes.length, true);
+  w.raw(bytes);
+}
+
+function writeObject(w: Writer, value: object, replace: Replace, open: Set<object>): void {
+  const inner = (item: unknown) => write(w, item, replace, open);
+  if (value instanceof Global) {
+    w.byte(op.global);
+    w.raw(new TextEncoder().encode(`${value.module}\n${value.name}\n`));
+  } else if (value instanceof Tuple) {
+    w.byte(value.items.length === 0 ? op.emptyTuple : op.mark);
+    for (const item of value.items) inner(item);
+    if (value.items.length > 0) w.byte(op.tuple);
+  } else if (value instanceof Reduce) {
+    inner(value.callable);
+    inner(value.args);
+    w.byte(op.reduce);
+  } else if (value instanceof Persistent) {
+    inner(value.id);
+    w.byte(op.persistent);
+  } else if (Array.isArray(value)) {
+    w.byte(op.list);
+    if (value.length > 0) {
+      w.byte(op.mark);
+      for (const item of value) inner(item);
+      w.byte(op.appends);
+    }
+  } else if (value instanceof Map) {
+    inner(orderedDict);
+    writeItems(w, [...value], inner);
+  } else if (Object.getPrototypeOf(value) === Object.prototype) {
+    w.byte(op.dict);
+    writeItems(w, Object.entries(value), inner);
+  } else {
+    const replaced = replace(value);
+    if (replaced === value || replaced === undefined) {
+      throw new ValueError(
+        `save: an object of class ${value.constructor?.name} cannot be saved; save its stateDict()`,
+      );
+    }
+    inner(replaced);
+  }
+}
+
+/** `collections.OrderedDict()`, empty. */
+export const orderedDict = new Reduce(new Global('collections', 'OrderedDict'), new Tuple([]));
+
+function writeItems(
+  w: Writer,
+  entries: readonly (readonly [unknown, unknown])[],
+  inner: (item: unknown) => void,
+): void {
+  if (entries.length === 0) return;
+  w.byte(op.mark);
+  for (const [key, item] of entries) {
+    inner(key);
+    inner(item);
+  }
+  w.byte(op.setItems);
+}

@@ -1,0 +1,206 @@
+/** Shapes, strides and offsets: pure arithmetic, no memory. */
+
+import { IndexError, ShapeError, showShape } from './errors.js';
+
+export type Shape = readonly number[];
+
+/** How a tensor's elements lie in its storage; strides and offset count elements. */
+export interface Layout {
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+/** Number of elements of a shape (1 for a 0-d tensor). */
+export function numelOf(shape: Shape): number {
+  let count = 1;
+  for (let i = 0; i < shape.length; i++) count *= shape[i];
+  return count;
+}
+
+/** Row-major strides of a shape. */
+export function contiguousStrides(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    strides[i] = stride;
+    stride *= Math.max(shape[i], 1);
+  }
+  return strides;
+}
+
+/** Whether elements lie row-major without gaps; strides of size-1 dimensions do not matter. */
+export function isContiguousLayout(shape: Shape, strides: readonly number[]): boolean {
+  let expected = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    if (shape[i] === 0) return true;
+    if (shape[i] !== 1) {
+      if (strides[i] !== expected) return false;
+      expected *= shape[i];
+    }
+  }
+  return true;
+}
+
+/** Whether some two indices name the same element for certain (a broadcast dimension). */
+export function hasInternalOverlap(shape: Shape, strides: readonly number[]): boolean {
+  for (let i = 0; i < shape.length; i++) if (shape[i] > 1 && strides[i] === 0) return true;
+  return false;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** A dimension counted from either end, as 0 <= dim < ndim. A 0-d tensor takes 0 and -1. */
+export function normalizeDim(dim: number, ndim: number, op: string): number {
+  const count = Math.max(ndim, 1);
+  if (!Number.isInteger(dim) || dim < -count || dim >= count) {
+    throw new IndexError(
+      `${op}: dimension ${dim} is out of range, expected ${-count} <= dim <= ${count - 1} ` +
+        `for a tensor with ${ndim} dimensions`,
+    );
+  }
+  return dim < 0 ? dim + count : dim;
+}
+
+/** Several dimensions, normalised and checked for repeats. */
+export function normalizeDims(dims: readonly number[], ndim: number, op: string): number[] {
+  const result = dims.map((dim) => normalizeDim(dim, ndim, op));
+  if (new Set(result).size !== result.length) {
+    throw new ShapeError(
+      `${op}: a dimension appears twice in [${dims.join(', ')}]; name each one once`,
+    );
+  }
+  return result;
+}
+
+/** NumPy and PyTorch broadcasting of two shapes. */
+export function broadcastShapes(a: Shape, b: Shape, op: string): Shape {
+  if (sameShape(a, b)) return a;
+  const ndim = Math.max(a.length, b.length);
+  const result = new Array<number>(ndim);
+  for (let i = 1; i <= ndim; i++) {
+    const m = i <= a.length ? a[a.length - i] : 1;
+    const n = i <= b.length ? b[b.length - i] : 1;
+    if (m !== n && m !== 1 && n !== 1) {
+      throw new ShapeError(
+        `${op}: shapes ${showShape(a)} and ${showShape(b)} cannot be broadcast together: ` +
+          `size ${m} against ${n} at dimension ${ndim - i}. Sizes must match or be 1; ` +
+          'use view(), unsqueeze() or expand() to line them up',
+      );
+    }
+    result[ndim - i] = m === 1 ? n : m;
+  }
+  return result;
+}
+
+/** Strides that read `shape` as `target` (broadcast dimensions get stride 0). */
+export function broadcastStrides(
+  shape: Shape,
+  strides: readonly number[],
+  target: Shape,
+): number[] {
+  const result = new Array<number>(target.length).fill(0);
+  const lead = target.length - shape.length;
+  for (let i = 0; i < shape.length; i++) {
+    result[lead + i] = shape[i] === 1 && target[lead + i] !== 1 ? 0 : strides[i];
+  }
+  return result;
+}
+
+/** Fills in one -1 of a requested shape and checks the element count. */
+export function inferShape(requested: Shape, count: number, op: string): number[] {
+  const shape = requested.slice();
+  let known = 1;
+  let unknown = -1;
+  for (let i = 0; i < shape.length; i++) {
+    if (shape[i] === -1) {
+      if (unknown >= 0) throw new ShapeError(`${op}: only one dimension can be inferred (-1)`);
+      unknown = i;
+    } else if (!Number.isInteger(shape[i]) || shape[i] < 0) {
+      throw new ShapeError(`${op}: invalid size ${shape[i]} in shape ${showShape(requested)}`);
+    } else known *= shape[i];
+  }
+  if (unknown >= 0) {
+    if (known === 0) {
+      throw new ShapeError(
+        `${op}: cannot infer the -1 of ${showShape(requested)} for a tensor of ${count} elements: ` +
+          'any size would do; give it explicitly',
+      );
+    }
+    shape[unknown] = count / known;
+  }
+  if (!Number.isInteger(count / Math.max(known, 1)) || numelOf(shape) !== count) {
+    throw new ShapeError(
+      `${op}: shape ${showShape(requested)} is invalid for a tensor of ${count} elements`,
+    );
+  }
+  return shape;
+}
+
+/**
+ * Strides under which a view of `shape` shows the same elements, or undefined if it needs a copy.
+ * Both shapes have the same number of elements.
+ */
+export function viewStrides(
+  shape: Shape,
+  strides: readonly number[],
+  target: Shape,
+): number[] | undefined {
+  if (numelOf(shape) === 0) return contiguousStrides(target);
+  const result = new Array<number>(target.length);
+  let t = target.length - 1;
+  let chunk = 1;
+  let chunkStride = shape.length > 0 ? strides[shape.length - 1] : 1;
+  for (let d = shape.length - 1; d >= 0; d--) {
+    chunk *= shape[d];
+    const breaks = d === 0 || (shape[d - 1] !== 1 && strides[d - 1] !== chunk * chunkStride);
+    if (!breaks) continue;
+    let covered = 1;
+    while (t >= 0 && (covered < chunk || target[t] === 1)) {
+      result[t] = covered * chunkStride;
+      covered *= target[t];
+      t--;
+    }
+    if (covered !== chunk) return undefined;
+    if (d > 0) {
+      chunk = 1;
+      chunkStride = strides[d - 1];
+    }
+  }
+  for (; t >= 0; t--) result[t] = t + 1 < target.length ? result[t + 1] * target[t + 1] : 1;
+  return result;
+}
+
+/** A shape with the strides of several operands, fit for a loop. */
+export interface LoopLayout {
+  readonly shape: number[];
+  /** One list of strides per operand. */
+  readonly strides: number[][];
+}
+
+/** Drops size-1 dimensions and merges neighbours that every operand walks as one. */
+export function simplifyLayouts(shape: Shape, strides: readonly (readonly number[])[]): LoopLayout {
+  const sizes: number[] = [];
+  const out: number[][] = strides.map(() => []);
+  for (let d = 0; d < shape.length; d++) {
+    if (shape[d] === 1) continue;
+    const last = sizes.length - 1;
+    let merges = last >= 0;
+    for (let k = 0; merges && k < strides.length; k++) {
+      merges = out[k][last] === strides[k][d] * shape[d];
+    }
+    if (merges) {
+      sizes[last] *= shape[d];
+      for (let k = 0; k < strides.length; k++) out[k][last] = strides[k][d];
+    } else {
+      sizes.push(shape[d]);
+      for (let k = 0; k < strides.length; k++) out[k].push(strides[k][d]);
+    }
+  }
+  return { shape: sizes, strides: out };
+}

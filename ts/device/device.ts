@@ -1,0 +1,91 @@
+/** The contract between the operators and a device. It names no operator. */
+
+import type { Storage } from '../core/storage.js';
+
+export type DeviceType = 'cpu' | 'webgpu';
+
+/**
+ * A launch as data: kernel, buffers, parameters, range. One block is reused for all eager launches.
+ *
+ * Word `bufferWords[i]` holds the byte offset into `storages[i]`; the device turns it into an
+ * address or a binding. Where `storages[i]` is undefined the operand is an immediate: the word
+ * is the byte offset of its value inside this very block.
+ */
+export class LaunchBlock {
+  kernel = '';
+  readonly storages: (Storage | undefined)[] = [];
+  readonly bufferWords: number[] = [];
+  bufferCount = 0;
+  wordCount = 0;
+  range = 0;
+  words = new Uint32Array(256);
+  floats = new Float32Array(this.words.buffer);
+
+  private readonly wide = new Float64Array(1);
+  private readonly wideInt = new BigInt64Array(this.wide.buffer);
+  private readonly halves = new Uint32Array(this.wide.buffer);
+
+  begin(kernel: string): void {
+    this.kernel = kernel;
+    this.bufferCount = 0;
+    this.wordCount = 0;
+  }
+
+  /** Makes room for `count` words more than are used. */
+  reserve(count: number): void {
+    if (this.wordCount + count <= this.words.length) return;
+    const larger = new Uint32Array(2 * (this.wordCount + count));
+    larger.set(this.words);
+    this.words = larger;
+    this.floats = new Float32Array(larger.buffer);
+  }
+
+  /** Adds a buffer word. */
+  buffer(storage: Storage | undefined, byteOffset: number): void {
+    this.storages[this.bufferCount] = storage;
+    this.bufferWords[this.bufferCount++] = this.wordCount;
+    this.words[this.wordCount++] = byteOffset;
+  }
+
+  word(value: number): void {
+    this.words[this.wordCount++] = value;
+  }
+
+  float(value: number): void {
+    this.floats[this.wordCount++] = value;
+  }
+
+  double(value: number): void {
+    this.wide[0] = value;
+    this.words[this.wordCount++] = this.halves[0];
+    this.words[this.wordCount++] = this.halves[1];
+  }
+
+  long(value: bigint): void {
+    this.wideInt[0] = value;
+    this.words[this.wordCount++] = this.halves[0];
+    this.words[this.wordCount++] = this.halves[1];
+  }
+}
+
+/** A device: memory, transfers and launches. Handles are numbers whose meaning is the device's. */
+export interface Device {
+  readonly type: DeviceType;
+  /** Allocates `bytes` (at least 1) and returns a handle; throws OutOfMemoryError. */
+  allocate(bytes: number): number;
+  free(handle: number, bytes: number): void;
+  /** Copies bytes in. */
+  write(handle: number, byteOffset: number, source: Uint8Array): void;
+  /** Copies bytes out once all launches before are done. */
+  read(handle: number, byteOffset: number, bytes: number): Promise<Uint8Array>;
+  /** Copies bytes out at once; throws DeviceError where that is impossible. */
+  readSync(handle: number, byteOffset: number, bytes: number): Uint8Array;
+  /** Runs (or records) the launch; the block may be reused as soon as this returns. */
+  launch(block: LaunchBlock): void;
+  /** Whether a kernel of this name is there. */
+  has(kernel: string): boolean;
+  /** Resolves when all launches are done. */
+  synchronize(): Promise<void>;
+  /** Largest number of bytes that can be live. */
+  readonly limit: number;
+}

@@ -1,0 +1,287 @@
+/**
+ * The gate: every operator of the table passes here. It checks, promotes, broadcasts, allocates,
+ * launches, and records for backward.
+ */
+
+import { checkResult } from '../autograd/inplace.js';
+import { isGradEnabled } from '../autograd/mode.js';
+import { setHistory } from '../autograd/node.js';
+import { OpNode } from '../autograd/op_node.js';
+import {
+  bool,
+  Category,
+  computeDtype,
+  type Dtype,
+  int32,
+  toFloating,
+} from '../core/dtype.js';
+import { DeviceError, DtypeError } from '../core/errors.js';
+import { broadcastShapes, type Layout, type Shape } from '../core/layout.js';
+import type { Device } from '../device/device.js';
+import { emptyTensor, Tensor } from '../tensor.js';
+import { gradients } from './gradients.js';
+import { cast, contiguousCopy, copyInto, launchPointwise } from './launch.js';
+import { Launches } from './launcher.js';
+import { type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
+import { isTensor, type Operand, resultDtype } from './promote.js';
+import type { Primitive } from './row.js';
+import type { GradientRow } from './rule.js';
+import { type AttributesOf, type OpName, type PrimitiveName, primitives } from './table.js';
+import { sumToShape } from './undo.js';
+import { type ViewName, views } from './views.js';
+
+const NO_SCALARS: readonly number[] = [];
+
+/** The device all tensor operands are on. */
+function commonDevice(op: string, operands: readonly (Operand | undefined)[]): Device {
+  let device: Device | undefined;
+  for (const operand of operands) {
+    if (!isTensor(operand)) continue;
+    operand.assertLive(op);
+    const own = operand.backend;
+    if (device === undefined) device = own;
+    else if (own !== device) {
+      throw new DeviceError(
+        `${op}: tensors are on different devices, '${device.type}' and '${own.type}'. ` +
+          `Move them to one: x.to('${device.type}')`,
+      );
+    }
+  }
+  if (device === undefined) throw new DtypeError(`${op}: expected at least one tensor`);
+  return device;
+}
+
+function checkDomain(name: string, row: PointwiseRow, promoted: Dtype): void {
+  if (promoted === bool && row.noBool !== undefined) {
+    throw new DtypeError(`${name}: not defined for bool tensors; ${row.noBool}`);
+  }
+  if (row.domain === 'int' && promoted.category === Category.Float) {
+    throw new DtypeError(
+      `${name}: defined for integer and bool tensors, got ${promoted}; cast with int() first`,
+    );
+  }
+}
+
+/** An operand as the kernel wants it, and whether it is a temporary. */
+function prepare(operand: Operand, compute: Dtype): Operand {
+  return isTensor(operand) && operand.dtype !== compute ? cast(operand, compute) : operand;
+}
+
+/**
+ * Runs an elementwise operator. With `target` the result is written there (in place); the caller
+ * has checked that it may be. Returns the result, which is a handle on the target then.
+ */
+export function applyPointwise(
+  name: PointwiseName,
+  operands: readonly Operand[],
+  scalars: readonly number[] = NO_SCALARS,
+  target?: Tensor,
+  op: string = name,
+): Tensor {
+  const row: PointwiseRow = pointwise[name];
+  const device = commonDevice(op, operands);
+  const masks = row.masks;
+  const valued = masks === undefined ? operands : operands.filter((_, i) => !masks.includes(i));
+  const promoted = resultDtype(valued);
+  checkDomain(op, row, promoted);
+  if (row.keepsIntegers && promoted.category !== Category.Float) {
+    return target?.bare() ?? contiguousCopy(operands[0] as Tensor);
+  }
+  const result = row.domain === 'real' ? toFloating(promoted) : promoted;
+  const compute = computeDtype(result);
+  let shape: Shape | undefined;
+  for (const operand of operands) {
+    if (!isTensor(operand)) continue;
+    shape = shape === undefined ? operand.shape : broadcastShapes(shape, operand.shape, op);
+  }
+  const prepared = operands.map((operand, i) =>
+    masks?.includes(i) ? maskOperand(name, operand) : prepare(operand, compute),
+  );
+  const raw = row.result === 'bool' ? bool : compute;
+  const final = row.result === 'bool' ? bool : result;
+  if (target !== undefined) checkResult(op, target, shape as Shape, final);
+  const direct = target !== undefined && target.dtype === raw;
+  const out = direct ? target : emptyTensor(shape as Shape, raw, device);
+  launchPointwise(name, compute, prepared, scalars, out);
+  for (let i = 0; i < prepared.length; i++) {
+    if (prepared[i] !== operands[i]) (prepared[i] as Tensor).dispose();
+  }
+  const outcome = land(out, final, target, op, direct);
+  if (isGradEnabled() && final.category === Category.Float) {
+    record(name, operands, [outcome], scalarAttributes(row, scalars));
+  }
+  return outcome;
+}
+
+/** The result under its final dtype: cast back, or brought into the target. */
+function land(out: Tensor, final: Dtype, target: Tensor | undefined, op: string, direct: boolean): Tensor {
+  if (target !== undefined) {
+    if (!direct) {
+      copyInto(target, out);
+      out.dispose();
+    }
+    if (!target.untracked) target.storage_.written(op);
+    return target.bare();
+  }
+  if (out.dtype === final) return out;
+  const result = cast(out, final);
+  out.dispose();
+  return result;
+}
+
+function maskOperand(name: string, operand: Operand): Operand {
+  if (isTensor(operand)) {
+    if (operand.dtype === bool) return operand;
+    throw new DtypeError(`${name}: the condition is a bool tensor, got ${operand.dtype}; use ne(0)`);
+  }
+  return operand ? 1 : 0;
+}
+
+function scalarAttributes(row: PointwiseRow, scalars: readonly number[]): object {
+  if (row.scalars === undefined) return NO_ATTRIBUTES;
+  const attributes: Record<string, number> = {};
+  row.scalars.forEach((scalar, i) => {
+    attributes[scalar] = scalars[i];
+  });
+  return attributes;
+}
+
+const NO_ATTRIBUTES = Object.freeze({});
+
+/** Runs a view operator: the same storage under another layout. */
+export function applyView<K extends ViewName>(name: K, x: Tensor, attributes: AttributesOf<K>): Tensor {
+  x.assertLive(name);
+  const row = views[name] as { layout(input: Layout, attributes: AttributesOf<K>): Layout };
+  const { shape, strides, offset } = row.layout(x, attributes);
+  const result = new Tensor(x.storage_, shape, strides, offset, x.dtype);
+  result.untracked = x.untracked;
+  if (x.dtype.category === Category.Float && isGradEnabled()) {
+    record(name, [x], [result], attributes);
+    // A view also remembers its base while nothing requires grad yet: writing a value that does
+    // through the view must reach the base.
+    const meta = result.autograd();
+    meta.base = x.meta?.base ?? x;
+    meta.baseVersion = x.storage_.version;
+  }
+  return result;
+}
+
+/** Runs an operator with kernels of its own. Absent optional inputs are undefined. */
+export function applyPrimitive<K extends PrimitiveName>(
+  name: K,
+  inputs: readonly (Tensor | undefined)[],
+  attributes: AttributesOf<K>,
+): Tensor[] {
+  const row = primitives[name] as unknown as Primitive<AttributesOf<K>>;
+  const device = commonDevice(name, inputs);
+  const promoted = promotedInput(name, row, inputs);
+  const compute = row.dtypes === 'any' ? promoted : computeDtype(promoted);
+  const launches = new Launches(device, name);
+  const prepared = inputs.map((input, i) =>
+    input === undefined ? undefined : prepareInput(name, row, input, i, compute, launches),
+  ) as Tensor[];
+  const outputs = row
+    .outputs(prepared, attributes)
+    .map(({ shape, dtype }) => emptyTensor(shape, dtype, device));
+  try {
+    if (outputs.some((output) => output.numel() > 0)) row.run(launches, prepared, outputs, attributes);
+  } finally {
+    launches.end();
+  }
+  const results = outputs.map((output) => {
+    if (output.dtype !== compute || promoted === compute) return output;
+    const result = cast(output, promoted);
+    output.dispose();
+    return result;
+  });
+  if (isGradEnabled()) record(name, inputs, results, attributes as object);
+  return results;
+}
+
+function promotedInput(
+  name: string,
+  row: Primitive<never>,
+  inputs: readonly (Tensor | undefined)[],
+): Dtype {
+  const valued = inputs.filter(
+    (input, i): input is Tensor =>
+      input !== undefined && !row.index?.includes(i) && !row.mask?.includes(i),
+  );
+  const promoted = resultDtype(valued);
+  return row.dtypes === 'real' && !promoted.isFloatingPoint ? toFloating(promoted) : promoted;
+}
+
+function prepareInput(
+  name: string,
+  row: Primitive<never>,
+  input: Tensor,
+  position: number,
+  compute: Dtype,
+  launches: Launches,
+): Tensor {
+  let want = compute;
+  if (row.index?.includes(position)) {
+    if (input.dtype.category === Category.Float) {
+      throw new DtypeError(`${name}: indices are integers, got ${input.dtype}; cast with int()`);
+    }
+    want = int32;
+  } else if (row.mask?.includes(position)) want = bool;
+  let ready = input;
+  if (ready.dtype !== want) ready = launches.temporary(cast(ready, want));
+  if (!row.strided?.includes(position) && !ready.isContiguous()) {
+    ready = launches.temporary(contiguousCopy(ready));
+  }
+  return ready;
+}
+
+/** Records `result` as made from `input` by another row's rule, under its own node name. */
+export function recordAs<K extends OpName>(
+  name: K,
+  input: Tensor,
+  result: Tensor,
+  attributes: AttributesOf<K>,
+  shown: string,
+): Tensor {
+  if (isGradEnabled() && result.dtype.isFloatingPoint) {
+    record(name, [input], [result], attributes, shown);
+  }
+  return result;
+}
+
+/** Records an operation if any input requires grad and any output can. */
+export function record(
+  name: OpName,
+  inputs: readonly (Operand | undefined)[],
+  outputs: readonly Tensor[],
+  attributes: object,
+  shown?: string,
+): void {
+  let wanted = false;
+  for (const input of inputs) wanted ||= isTensor(input) && input.requiresGrad;
+  if (!wanted) return;
+  const rule = gradients[name] as GradientRow<never>;
+  if (rule.kind === 'none') return;
+  const node = new OpNode(
+    shown ?? rule.name ?? nodeName(name),
+    rule,
+    attributes as never,
+    inputs.map((input) => (typeof input === 'bigint' || typeof input === 'boolean' ? Number(input) : input)),
+    outputs.length,
+    sumToShape,
+    (value) => wrapNumber(value, outputs[0]),
+  );
+  node.saveOutputs(outputs);
+  outputs.forEach((output, i) => {
+    if (output.dtype.isFloatingPoint) setHistory(output, node, i);
+  });
+}
+
+function nodeName(op: string): string {
+  return `${op[0].toUpperCase()}${op.slice(1)}Backward0`;
+}
+
+function wrapNumber(value: number, like: Tensor): Tensor {
+  const scalar = emptyTensor([], like.dtype, like.backend);
+  return scalar.fill_(value);
+}
+

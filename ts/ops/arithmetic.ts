@@ -1,0 +1,364 @@
+/** Arithmetic, comparison and choice between tensors and numbers: composites over the table. */
+
+import { assign, assignInPlace } from '../autograd/inplace.js';
+import { bool, Category, type Dtype } from '../core/dtype.js';
+import { DtypeError, ValueError } from '../core/errors.js';
+import type { Tensor } from '../tensor.js';
+import { applyPointwise } from './apply.js';
+import { elementwise } from './elementwise.js';
+import { isTensor, type Operand, resultDtype } from './promote.js';
+import { op } from './signature.js';
+
+/** How a division is rounded: not at all, toward zero, or down. */
+export type RoundingMode = 'trunc' | 'floor' | null;
+
+function checkAlpha(name: string, alpha: number, operands: readonly Operand[]): void {
+  const dtype = resultDtype(operands);
+  if (dtype === bool && name.startsWith('sub')) {
+    throw new DtypeError(`${name}: not defined for bool tensors; use logicalXor() instead`);
+  }
+  if (dtype.category !== Category.Float && !Number.isInteger(alpha)) {
+    throw new DtypeError(`${name}: alpha must be an integer for ${dtype} tensors, got ${alpha}`);
+  }
+}
+
+/** `input + alpha * other`. */
+export const add = op(
+  'add',
+  'input, other, alpha',
+  (input: Operand, other: Operand, alpha = 1): Tensor => {
+    if (alpha === 1) return applyPointwise('addTensors', [input, other]);
+    checkAlpha('add', alpha, [input, other]);
+    return applyPointwise('addScaled', [input, other], [alpha]);
+  },
+);
+
+export const add_ = op(
+  'add_',
+  'input, other, alpha',
+  (input: Tensor, other: Operand, alpha = 1): Tensor => {
+    if (alpha === 1) return assignInPlace('add_', input, 'addTensors', [input, other]);
+    checkAlpha('add_', alpha, [input, other]);
+    return assignInPlace('add_', input, 'addScaled', [input, other], [alpha]);
+  },
+);
+
+/** `input - alpha * other`. */
+export const sub = op(
+  'sub',
+  'input, other, alpha',
+  (input: Operand, other: Operand, alpha = 1): Tensor => {
+    if (alpha === 1) return applyPointwise('subTensors', [input, other]);
+    checkAlpha('sub', alpha, [input, other]);
+    return applyPointwise('addScaled', [input, other], [-alpha]);
+  },
+);
+
+export const sub_ = op(
+  'sub_',
+  'input, other, alpha',
+  (input: Tensor, other: Operand, alpha = 1): Tensor => {
+    if (alpha === 1) return assignInPlace('sub_', input, 'subTensors', [input, other]);
+    checkAlpha('sub_', alpha, [input, other]);
+    return assignInPlace('sub_', input, 'addScaled', [input, other], [-alpha]);
+  },
+);
+
+export const subtract = sub;
+export const subtract_ = sub_;
+
+/** `other - alpha * input`. */
+export const rsub = op(
+  'rsub',
+  'input, other, alpha',
+  (input: Tensor, other: Operand, alpha = 1): Tensor => sub(other, input, alpha),
+);
+
+export const multiply = (input: Operand, other: Operand): Tensor => elementwise.mul(input, other);
+export const multiply_ = (input: Tensor, other: Operand): Tensor => elementwise.mul_(input, other);
+
+function divisionRow(name: string, mode: RoundingMode): 'divTrue' | 'divFloor' | 'divTrunc' {
+  if (mode === null) return 'divTrue';
+  if (mode === 'floor') return 'divFloor';
+  if (mode === 'trunc') return 'divTrunc';
+  throw new ValueError(`${name}: roundingMode is null, 'trunc' or 'floor', got '${mode}'`);
+}
+
+/** `input / other`; with `roundingMode` 'trunc' or 'floor' rounded, and integers stay integers. */
+export const div = op(
+  'div',
+  'input, other, roundingMode',
+  (input: Operand, other: Operand, roundingMode: RoundingMode = null): Tensor =>
+    applyPointwise(divisionRow('div', roundingMode), [input, other]),
+);
+
+export const div_ = op(
+  'div_',
+  'input, other, roundingMode',
+  (input: Tensor, other: Operand, roundingMode: RoundingMode = null): Tensor =>
+    assignInPlace('div_', input, divisionRow('div_', roundingMode), [input, other]),
+);
+
+export const divide = div;
+export const divide_ = div_;
+export const trueDivide = (input: Operand, other: Operand): Tensor => div(input, other);
+export const trueDivide_ = (input: Tensor, other: Operand): Tensor => div_(input, other);
+
+/** `floor(input / other)`. */
+export const floorDivide = (input: Operand, other: Operand): Tensor => div(input, other, 'floor');
+export const floorDivide_ = (input: Tensor, other: Operand): Tensor => div_(input, other, 'floor');
+
+/** `input` to the power of `exponent`. Small constant exponents take the short way. */
+export const pow = op(
+  'pow',
+  'input, exponent',
+  (input: Operand, exponent: Operand): Tensor => {
+    checkIntegerPower('pow', input, exponent);
+    if (isTensor(input) && typeof exponent === 'number') {
+      if (exponent === 2) return elementwise.square(input);
+      if (exponent === 3 && input.dtype.category !== Category.Bool) return elementwise.cube(input);
+      if (exponent === 0.5) return elementwise.sqrt(input);
+      if (exponent === -0.5) return elementwise.rsqrt(input);
+      if (exponent === -1 && input.dtype.isFloatingPoint) return elementwise.reciprocal(input);
+    }
+    return applyPointwise('powTensors', [input, exponent]);
+  },
+);
+
+export const pow_ = (input: Tensor, exponent: Operand): Tensor => {
+  checkIntegerPower('pow_', input, exponent);
+  return assignInPlace('pow_', input, 'powTensors', [input, exponent]);
+};
+
+function checkIntegerPower(name: string, input: Operand, exponent: Operand): void {
+  if (typeof exponent !== 'number' || exponent >= 0 || !Number.isInteger(exponent)) return;
+  if (isTensor(input) && !input.dtype.isFloatingPoint) {
+    throw new DtypeError(
+      `${name}: integers to negative integer powers are not defined; cast with float() first`,
+    );
+  }
+}
+
+/** `input` held between `min` and `max`, each a number, a tensor or null. NaN stays NaN. */
+export const clamp = op(
+  'clamp',
+  'input, min, max',
+  (input: Tensor, min: Operand | null = null, max: Operand | null = null): Tensor => {
+    if (min === null && max === null) {
+      throw new ValueError('clamp: give at least one of min and max');
+    }
+    const wide = widened(input, [min, max]);
+    if (typeof min === 'number' && typeof max === 'number') {
+      return applyPointwise('clampScalars', [wide], [min, max]);
+    }
+    let result = wide;
+    if (min !== null) result = clampMin(result, min);
+    if (max !== null) result = clampMax(result, max);
+    return result;
+  },
+);
+
+/** The tensor under the dtype that its bounds ask for. */
+function widened(input: Tensor, bounds: readonly (Operand | null)[]): Tensor {
+  const dtype = resultDtype([input, ...bounds.filter((bound) => bound !== null)]);
+  return dtype === input.dtype ? input : input.to(dtype);
+}
+
+/** `input`, at least `min`. */
+export const clampMin = op('clampMin', 'input, min', (input: Tensor, min: Operand): Tensor => {
+  if (typeof min !== 'number') return elementwise.maximum(input, min);
+  return applyPointwise('clampMinScalar', [widened(input, [min])], [min]);
+});
+
+/** `input`, at most `max`. */
+export const clampMax = op('clampMax', 'input, max', (input: Tensor, max: Operand): Tensor => {
+  if (typeof max !== 'number') return elementwise.minimum(input, max);
+  return applyPointwise('clampMaxScalar', [widened(input, [max])], [max]);
+});
+
+export const clamp_ = op(
+  'clamp_',
+  'input, min, max',
+  (input: Tensor, min: Operand | null = null, max: Operand | null = null): Tensor =>
+    assign('clamp_', input, clamp(input, min, max)),
+);
+export const clampMin_ = (input: Tensor, min: Operand): Tensor =>
+  assign('clampMin_', input, clampMin(input, min));
+export const clampMax_ = (input: Tensor, max: Operand): Tensor =>
+  assign('clampMax_', input, clampMax(input, max));
+export const clip = clamp;
+export const clip_ = clamp_;
+
+/** `input` where `condition` is true, else `other`; all broadcast together. */
+export const where = op(
+  'where',
+  'condition, input, other',
+  (condition: Tensor, input: Operand, other: Operand): Tensor => {
+    if (condition.dtype.name === 'uint8') {
+      return applyPointwise('select3', [elementwise.ne(condition, 0), input, other]);
+    }
+    return applyPointwise('select3', [condition, input, other]);
+  },
+);
+
+/** `input + value * tensor1 * tensor2`. */
+export const addcmul = op(
+  'addcmul',
+  'input, tensor1, tensor2, value',
+  (input: Tensor, tensor1: Tensor, tensor2: Tensor, value = 1): Tensor =>
+    applyPointwise('addcmulTensors', [input, tensor1, tensor2], [value]),
+);
+
+export const addcmul_ = op(
+  'addcmul_',
+  'input, tensor1, tensor2, value',
+  (input: Tensor, tensor1: Tensor, tensor2: Tensor, value = 1): Tensor =>
+    assignInPlace('addcmul_', input, 'addcmulTensors', [input, tensor1, tensor2], [value]),
+);
+
+/** `input + value * tensor1 / tensor2`. */
+export const addcdiv = op(
+  'addcdiv',
+  'input, tensor1, tensor2, value',
+  (input: Tensor, tensor1: Tensor, tensor2: Tensor, value = 1): Tensor =>
+    applyPointwise('addcdivTensors', [input, tensor1, tensor2], [value]),
+);
+
+export const addcdiv_ = op(
+  'addcdiv_',
+  'input, tensor1, tensor2, value',
+  (input: Tensor, tensor1: Tensor, tensor2: Tensor, value = 1): Tensor =>
+    assignInPlace('addcdiv_', input, 'addcdivTensors', [input, tensor1, tensor2], [value]),
+);
+
+/** `input + weight * (end - input)`. */
+export const lerp = op(
+  'lerp',
+  'input, end, weight',
+  (input: Tensor, end: Tensor, weight: Operand): Tensor =>
+    applyPointwise('lerpTensors', [input, end, weight]),
+);
+
+export const lerp_ = op(
+  'lerp_',
+  'input, end, weight',
+  (input: Tensor, end: Tensor, weight: Operand): Tensor =>
+    assignInPlace('lerp_', input, 'lerpTensors', [input, end, weight]),
+);
+
+/** All bits flipped; the logical opposite for bool. */
+export const bitwiseNot = (input: Tensor): Tensor =>
+  input.dtype === bool ? elementwise.logicalNot(input) : elementwise.invertBits(input);
+export const bitwiseNot_ = (input: Tensor): Tensor =>
+  assign('bitwiseNot_', input, bitwiseNot(input));
+
+/** Rounded to `decimals` places after the point (negative: before it), ties to even. */
+export const round = op('round', 'input, decimals', (input: Tensor, decimals = 0): Tensor => {
+  if (decimals === 0) return elementwise.roundEven(input);
+  if (!input.dtype.isFloatingPoint) {
+    throw new DtypeError(`round: decimals need a floating point tensor, got ${input.dtype}`);
+  }
+  const scale = 10 ** Math.abs(decimals);
+  if (decimals > 0) return div(elementwise.roundEven(elementwise.mul(input, scale)), scale);
+  return elementwise.mul(elementwise.roundEven(div(input, scale)), scale);
+});
+export const round_ = op(
+  'round_',
+  'input, decimals',
+  (input: Tensor, decimals = 0): Tensor => assign('round_', input, round(input, decimals)),
+);
+
+/** The tensor itself, as +x. */
+export const positive = (input: Tensor): Tensor => {
+  if (input.dtype === bool) throw new DtypeError('positive: not defined for bool tensors');
+  return input.alias();
+};
+
+export const absolute = elementwise.abs;
+export const absolute_ = elementwise.abs_;
+export const negative = elementwise.neg;
+export const negative_ = elementwise.neg_;
+export const greater = elementwise.gt;
+export const greaterEqual = elementwise.ge;
+export const less = elementwise.lt;
+export const lessEqual = elementwise.le;
+export const notEqual = elementwise.ne;
+
+/** NaN, +inf and -inf replaced; by default 0 and the largest and smallest of the dtype. */
+export const nanToNum = op(
+  'nanToNum',
+  'input, nan, posinf, neginf',
+  (
+    input: Tensor,
+    nan: number | null = null,
+    posinf: number | null = null,
+    neginf: number | null = null,
+  ): Tensor => {
+    if (!input.dtype.isFloatingPoint) return input.clone();
+    const largest = LARGEST[input.dtype.name] ?? 0;
+    const finite = where(elementwise.isnan(input), nan ?? 0, input);
+    const below = where(elementwise.eq(finite, Number.POSITIVE_INFINITY), posinf ?? largest, finite);
+    return where(elementwise.eq(below, Number.NEGATIVE_INFINITY), neginf ?? -largest, below);
+  },
+);
+
+export const nanToNum_ = op(
+  'nanToNum_',
+  'input, nan, posinf, neginf',
+  (
+    input: Tensor,
+    nan: number | null = null,
+    posinf: number | null = null,
+    neginf: number | null = null,
+  ): Tensor => assign('nanToNum_', input, nanToNum(input, nan, posinf, neginf)),
+);
+
+const LARGEST: Partial<Record<Dtype['name'], number>> = {
+  float64: Number.MAX_VALUE,
+  float32: 3.4028234663852886e38,
+  float16: 65504,
+  bfloat16: 3.3895313892515355e38,
+};
+
+/** Whether each element is close: |input - other| <= atol + rtol * |other|. */
+export const isclose = op(
+  'isclose',
+  'input, other, rtol, atol, equalNan',
+  (input: Tensor, other: Tensor, rtol = 1e-5, atol = 1e-8, equalNan = false): Tensor => {
+    if (input.dtype !== other.dtype) {
+      throw new DtypeError(`isclose: dtypes differ, ${input.dtype} and ${other.dtype}; cast one`);
+    }
+    if (rtol < 0 || atol < 0) {
+      throw new ValueError(`isclose: rtol and atol are not negative, got ${rtol} and ${atol}`);
+    }
+    let close = elementwise.eq(input, other);
+    if (equalNan && input.dtype.isFloatingPoint) {
+      const both = elementwise.logicalAnd(elementwise.isnan(input), elementwise.isnan(other));
+      close = elementwise.logicalOr(close, both);
+    }
+    if (rtol === 0 && atol === 0) return close;
+    const distance = elementwise.abs(sub(input, other));
+    const allowed = add(elementwise.abs(elementwise.mul(other, rtol)), atol);
+    const near = elementwise.logicalAnd(
+      elementwise.isfinite(distance),
+      elementwise.le(distance, allowed),
+    );
+    return elementwise.logicalOr(close, near);
+  },
+);
+
+/** Whether all elements are close; a plain boolean, so only on the CPU. */
+export const allclose = op(
+  'allclose',
+  'input, other, rtol, atol, equalNan',
+  (input: Tensor, other: Tensor, rtol = 1e-5, atol = 1e-8, equalNan = false): boolean =>
+    Boolean(isclose(input, other, rtol, atol, equalNan).all().itemSync()),
+);
+
+/** Whether shapes and all elements are equal; a plain boolean, so only on the CPU. */
+export const equal = op('equal', 'input, other', (input: Tensor, other: Tensor): boolean => {
+  if (input.shape.length !== other.shape.length) return false;
+  if (input.shape.some((size, i) => size !== other.shape[i])) return false;
+  return Boolean(elementwise.eq(input, other).all().itemSync());
+});
+

@@ -1,0 +1,48 @@
+/** Functions and in-place forms of the unary and plain binary rows, typed from the table. */
+
+import { assignInPlace } from '../autograd/inplace.js';
+import type { Tensor } from '../tensor.js';
+import { applyPointwise } from './apply.js';
+import { type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
+import type { Operand } from './promote.js';
+
+type Rows = typeof pointwise;
+type Scalarless<K extends PointwiseName> = Rows[K] extends { scalars: readonly string[] } ? never : K;
+type WithInputs<N extends number> = {
+  [K in PointwiseName]: Rows[K]['inputs'] extends N ? Scalarless<K> : never;
+}[PointwiseName];
+type InPlaceName<K extends PointwiseName> = Rows[K] extends { noInPlace: true }
+  ? never
+  : Rows[K] extends { result: 'same' | 'bool' }
+    ? `${K}_`
+    : never;
+
+export type Unary = { readonly [K in WithInputs<1>]: (input: Tensor) => Tensor };
+export type Binary = {
+  readonly [K in WithInputs<2>]: (input: Operand, other: Operand) => Tensor;
+};
+export type UnaryInPlace = { readonly [K in WithInputs<1> as InPlaceName<K>]: (input: Tensor) => Tensor };
+export type BinaryInPlace = {
+  readonly [K in WithInputs<2> as InPlaceName<K>]: (input: Tensor, other: Operand) => Tensor;
+};
+
+function build(): Unary & Binary & UnaryInPlace & BinaryInPlace {
+  const functions: Record<string, (...args: never[]) => Tensor> = {};
+  for (const [name, row] of Object.entries(pointwise) as [PointwiseName, PointwiseRow][]) {
+    if (row.scalars !== undefined || row.inputs === 3) continue;
+    functions[name] =
+      row.inputs === 1
+        ? (input: Tensor) => applyPointwise(name, [input])
+        : (input: Operand, other: Operand) => applyPointwise(name, [input, other]);
+    if (row.noInPlace) continue;
+    functions[`${name}_`] =
+      row.inputs === 1
+        ? (input: Tensor) => assignInPlace(`${name}_`, input, name, [input])
+        : (input: Tensor, other: Operand) =>
+            assignInPlace(`${name}_`, input, name, [input, other]);
+  }
+  return functions as Unary & Binary & UnaryInPlace & BinaryInPlace;
+}
+
+/** Every row without scalar attributes as a function: `elementwise.exp(x)`, `elementwise.exp_(x)`. */
+export const elementwise = build();

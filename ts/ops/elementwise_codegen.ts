@@ -1,0 +1,109 @@
+/** Writes the C of every elementwise kernel from the rows of the table; the result goes to build/. */
+
+import { type PointwiseRow, pointwise } from './pointwise.js';
+
+interface CType {
+  readonly suffix: string;
+  readonly scalar: string;
+  readonly vector: string;
+  readonly mask: string;
+  readonly lanes: number;
+}
+
+const F32 = { suffix: 'f32', scalar: 'float', vector: 'f32x4', mask: 'i32x4', lanes: 4 };
+const F64 = { suffix: 'f64', scalar: 'double', vector: 'f64x2', mask: 'i64x2', lanes: 2 };
+const I32 = { suffix: 'i32', scalar: 'int32_t', vector: 'i32x4', mask: 'i32x4', lanes: 4 };
+const I64 = { suffix: 'i64', scalar: 'int64_t', vector: 'i64x2', mask: 'i64x2', lanes: 2 };
+
+const TYPES: Record<PointwiseRow['domain'], readonly CType[]> = {
+  real: [F32, F64],
+  number: [F32, F64, I32, I64],
+  int: [I32, I64],
+};
+
+const NAMES = ['x', 'y', 'z'];
+
+/** The kernel suffixes a row exists for. */
+export function pointwiseSuffixes(row: PointwiseRow): string[] {
+  return TYPES[row.domain].map((type) => type.suffix);
+}
+
+function loads(row: PointwiseRow, type: CType, tail: boolean): string {
+  const lines: string[] = [];
+  for (let i = 0; i < row.inputs; i++) {
+    const name = NAMES[i];
+    const isMask = row.masks?.includes(i) ?? false;
+    const bits = type.lanes === 4 ? 'i32' : 'i64';
+    // Lanes past the end hold 1, which no function finds strange.
+    const call = isMask
+      ? tail
+        ? `load_mask_tail_${bits}(in${i} + i, n - i)`
+        : `load_mask_${bits}(in${i} + i)`
+      : tail
+        ? `load_tail(in${i} + i, n - i, (${type.scalar})1)`
+        : `load(in${i} + i)`;
+    lines.push(`${isMask ? type.mask : type.vector} ${name} = ${call};`);
+  }
+  return lines.join(' ');
+}
+
+function body(name: string, row: PointwiseRow, type: CType): string {
+  const expression = row.c.replace(/\bK\(([^()]*)\)/g, `splat((${type.scalar})($1))`);
+  const pointers = Array.from({ length: row.inputs }, (_, i) => {
+    const element = row.masks?.includes(i) ? 'uint8_t' : type.scalar;
+    return `  const ${element} *in${i} = in[${i}];`;
+  });
+  const scalars = (row.scalars ?? []).map(
+    (scalar, i) =>
+      `  const ${type.vector} ${scalar} = splat(scalar_${type.suffix}(scalars + ${2 * i}));`,
+  );
+  const isBool = row.result === 'bool';
+  const store = isBool ? 'store_mask' : 'store';
+  const storeTail = isBool ? 'store_mask_tail' : 'store_tail';
+  return [
+    `static void ${name}_${type.suffix}_body(`,
+    '    const void *const *in, void *out_, uint32_t n, const uint32_t *scalars) {',
+    '  (void)scalars;',
+    ...pointers,
+    `  ${isBool ? 'uint8_t' : type.scalar} *out = out_;`,
+    ...scalars,
+    '  uint32_t i = 0;',
+    `  for (; i + ${type.lanes} <= n; i += ${type.lanes}) {`,
+    `    ${loads(row, type, false)}`,
+    `    ${store}(out + i, ${expression});`,
+    '  }',
+    '  if (i < n) {',
+    `    ${loads(row, type, true)}`,
+    `    ${storeTail}(out + i, ${expression}, n - i);`,
+    '  }',
+    '}',
+  ].join('\n');
+}
+
+function entry(name: string, row: PointwiseRow, type: CType): string {
+  const bytes = type.scalar === 'double' || type.scalar === 'int64_t' ? 8 : 4;
+  const sizes = Array.from({ length: row.inputs }, (_, i) => (row.masks?.includes(i) ? 1 : bytes));
+  const operands = [...sizes, row.result === 'bool' ? 1 : bytes];
+  const kernel = `${name}_${type.suffix}`;
+  return [
+    `static const Operands ${kernel}_operands = ` +
+      `{${row.inputs}, ${row.scalars?.length ?? 0}, {${operands.join(', ')}}};`,
+    `EXPORTED void ${kernel}(const uint32_t *words, uint32_t begin, uint32_t end) {`,
+    `  elementwise(words, begin, end, &${kernel}_operands, ${kernel}_body);`,
+    '}',
+  ].join('\n');
+}
+
+/** The whole of build/elementwise.c. */
+export function elementwiseSource(): string {
+  const parts = [
+    '// Generated from ts/ops/pointwise.ts by ts/ops/elementwise_codegen.ts.',
+    '#include "elementwise.h"',
+  ];
+  for (const [name, row] of Object.entries(pointwise) as [string, PointwiseRow][]) {
+    for (const type of TYPES[row.domain]) {
+      parts.push(body(name, row, type), entry(name, row, type));
+    }
+  }
+  return `${parts.join('\n')}\n`;
+}

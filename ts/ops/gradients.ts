@@ -1,0 +1,339 @@
+/**
+ * The gradient of every operator of the table, one row each. Rules are written with differentiable
+ * operations, so they can be differentiated again. Broadcasting and casts are undone by the gate.
+ */
+
+import { applyPointwise } from './apply.js';
+import { kernelGradients } from './gradients_kernels.js';
+import type { PointwiseName } from './pointwise.js';
+import type { GradContext, GradientRow, Saves } from './rule.js';
+import type { AttributesOf, OpName } from './table.js';
+import type { Tensor } from '../tensor.js';
+import { addStrided, addWindows, embed } from './view_gradients.js';
+import type { ViewName } from './views.js';
+
+type Formula<A> = (g: Tensor, s: GradContext<A>) => Tensor;
+
+/** Runs a row that only gradients use. */
+function pw(name: PointwiseName, x: Tensor, y?: Tensor, ...scalars: number[]): Tensor {
+  return applyPointwise(name, y === undefined ? [x] : [x, y], scalars);
+}
+
+const X = { inputs: [0] } as const satisfies Saves;
+const Y = { inputs: [1] } as const satisfies Saves;
+const XY = { inputs: [0, 1] } as const satisfies Saves;
+const XYZ = { inputs: [0, 1, 2] } as const satisfies Saves;
+const YZ = { inputs: [1, 2] } as const satisfies Saves;
+const OUT = { outputs: [0] } as const satisfies Saves;
+const NONE = {} as const satisfies Saves;
+
+/** A rule with one formula per input; undefined where the input has no gradient. */
+function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): GradientRow<A> {
+  return { kind: 'rule', saves, grads };
+}
+
+function named<A>(name: string, row: GradientRow<A>): GradientRow<A> {
+  return { ...row, name } as GradientRow<A>;
+}
+
+const zero: Formula<unknown> = (g) => g.zerosLike();
+
+function none(reason: string): { readonly kind: 'none'; readonly reason: string } {
+  return { kind: 'none', reason };
+}
+
+const STEP = none('its result is bool');
+const BITS = none('it is defined on integers');
+
+/** g where the mask holds, 0 elsewhere. */
+function keep(g: Tensor, mask: Tensor): Tensor {
+  return g.where(mask, 0);
+}
+
+/** The gradient's share of two operands of a maximum: half each where they are equal. */
+function share(g: Tensor, mine: Tensor, other: Tensor, wins: 'gt' | 'lt'): Tensor {
+  const tie = keep(g.mul(0.5), mine.eq(other));
+  return tie.add(keep(g, mine[wins](other).logicalOr(mine.isnan())));
+}
+
+type Pointwise = { readonly [K in PointwiseName]: GradientRow<AttributesOf<K>> };
+
+const pointwiseGradients: Pointwise = {
+  exp: rule(OUT, (g, s) => g.mul(s.output())),
+  exp2: rule(OUT, (g, s) => g.mul(s.output()).mul(Math.LN2)),
+  expm1: rule(OUT, (g, s) => g.mul(s.output().add(1))),
+  log: rule(X, (g, s) => g.div(s.x)),
+  log2: rule(X, (g, s) => g.div(s.x.mul(Math.LN2))),
+  log10: rule(X, (g, s) => g.div(s.x.mul(Math.LN10))),
+  log1p: rule(X, (g, s) => g.div(s.x.add(1))),
+  sqrt: rule(OUT, (g, s) => g.div(s.output().mul(2))),
+  rsqrt: rule(OUT, (g, s) => g.mul(s.output().pow(3)).mul(-0.5)),
+  reciprocal: rule(OUT, (g, s) => g.mul(s.output().square()).neg()),
+  square: named('PowBackward0', rule(X, (g, s) => g.mul(s.x.mul(2)))),
+  cube: named('PowBackward0', rule(X, (g, s) => g.mul(s.x.square().mul(3)))),
+  sin: rule(X, (g, s) => g.mul(s.x.cos())),
+  cos: rule(X, (g, s) => g.mul(s.x.sin().neg())),
+  tan: rule(OUT, (g, s) => g.mul(s.output().square().add(1))),
+  asin: rule(X, (g, s) => g.mul(s.x.square().neg().add(1).rsqrt())),
+  acos: rule(X, (g, s) => g.mul(s.x.square().neg().add(1).rsqrt()).neg()),
+  atan: rule(X, (g, s) => g.div(s.x.square().add(1))),
+  sinh: rule(X, (g, s) => g.mul(s.x.cosh())),
+  cosh: rule(X, (g, s) => g.mul(s.x.sinh())),
+  tanh: rule(OUT, (g, s) => pw('tanhBackward', g, s.output())),
+  asinh: rule(X, (g, s) => g.mul(s.x.square().add(1).rsqrt())),
+  acosh: rule(X, (g, s) => g.mul(s.x.sub(1).rsqrt()).mul(s.x.add(1).rsqrt())),
+  atanh: rule(X, (g, s) => g.div(s.x.square().neg().add(1))),
+  erf: rule(X, (g, s) => g.mul(s.x.square().neg().exp()).mul(2 / Math.sqrt(Math.PI))),
+  erfc: rule(X, (g, s) => g.mul(s.x.square().neg().exp()).mul(-2 / Math.sqrt(Math.PI))),
+  sigmoid: rule(OUT, (g, s) => pw('sigmoidBackward', g, s.output())),
+  logSigmoid: rule(X, (g, s) => g.mul(s.x.neg().sigmoid())),
+  neg: rule(NONE, (g) => g.neg()),
+  abs: rule(X, (g, s) => g.mul(s.x.sign())),
+  sign: rule(NONE, zero),
+  floor: rule(NONE, zero),
+  ceil: rule(NONE, zero),
+  trunc: rule(NONE, zero),
+  roundEven: named('RoundBackward0', rule(NONE, zero)),
+  frac: rule(NONE, (g) => g),
+  isnan: STEP,
+  isinf: STEP,
+  isfinite: STEP,
+  logicalNot: STEP,
+  signbit: STEP,
+  addTensors: named('AddBackward0', rule(NONE, (g) => g, (g) => g)),
+  addScaled: named(
+    'AddBackward0',
+    rule(NONE, (g) => g, (g, s) => g.mul(s.attributes.alpha)),
+  ),
+  subTensors: named('SubBackward0', rule(NONE, (g) => g, (g) => g.neg())),
+  mul: rule(XY, (g, s) => g.mul(s.operandY), (g, s) => g.mul(s.operandX)),
+  divTrue: named(
+    'DivBackward0',
+    rule(XY, (g, s) => g.div(s.operandY), (g, s) => g.mul(s.x.div(s.y)).div(s.y).neg()),
+  ),
+  divFloor: named('DivBackward0', rule(NONE, zero, zero)),
+  divTrunc: named('DivBackward0', rule(NONE, zero, zero)),
+  fmod: rule(XY, (g) => g, (g, s) => g.mul(s.x.div(s.y, 'trunc')).neg()),
+  remainder: rule(XY, (g) => g, (g, s) => g.mul(s.x.div(s.y, 'floor')).neg()),
+  powTensors: named(
+    'PowBackward0',
+    rule(
+      XY,
+      (g, s) => g.mul(s.y.mul(s.x.pow(s.y.sub(1)))).where(s.y.ne(0), 0),
+      (g, s) => {
+        const safe = s.x.pow(s.y).mul(s.x.log());
+        return g.mul(safe.where(s.x.ne(0).logicalOr(s.y.lt(0)), 0));
+      },
+    ),
+  ),
+  atan2: rule(
+    XY,
+    (g, s) => g.mul(s.y.div(s.x.square().add(s.y.square()))),
+    (g, s) => g.mul(s.x.div(s.x.square().add(s.y.square()))).neg(),
+  ),
+  maximum: rule(XY, (g, s) => share(g, s.x, s.y, 'gt'), (g, s) => share(g, s.y, s.x, 'gt')),
+  minimum: rule(XY, (g, s) => share(g, s.x, s.y, 'lt'), (g, s) => share(g, s.y, s.x, 'lt')),
+  fmax: rule(
+    XY,
+    (g, s) => keep(g, s.x.ge(s.y).logicalOr(s.y.isnan())),
+    (g, s) => keep(g, s.x.ge(s.y).logicalOr(s.y.isnan()).logicalNot()),
+  ),
+  fmin: rule(
+    XY,
+    (g, s) => keep(g, s.x.le(s.y).logicalOr(s.y.isnan())),
+    (g, s) => keep(g, s.x.le(s.y).logicalOr(s.y.isnan()).logicalNot()),
+  ),
+  logaddexp: rule(
+    XY,
+    (g, s) => g.mul(s.x.sub(s.y).sigmoid()),
+    (g, s) => g.mul(s.y.sub(s.x).sigmoid()),
+  ),
+  logaddexp2: rule(
+    XY,
+    (g, s) => g.mul(s.x.sub(s.y).mul(Math.LN2).sigmoid()),
+    (g, s) => g.mul(s.y.sub(s.x).mul(Math.LN2).sigmoid()),
+  ),
+  xlogy: rule(
+    XY,
+    (g, s) => g.mul(s.y.log()).where(s.x.ne(0).logicalOr(s.y.gt(0)), 0),
+    (g, s) => g.mul(s.x).div(s.y),
+  ),
+  copysign: rule(
+    XY,
+    (g, s) => g.mul(s.x.sign().mul(s.x.copysign(s.y).sign())),
+    zero,
+  ),
+  heaviside: rule(XY, zero, (g, s) => keep(g, s.x.eq(0))),
+  eq: STEP,
+  ne: STEP,
+  lt: STEP,
+  le: STEP,
+  gt: STEP,
+  ge: STEP,
+  logicalAnd: STEP,
+  logicalOr: STEP,
+  logicalXor: STEP,
+  bitwiseAnd: BITS,
+  bitwiseOr: BITS,
+  bitwiseXor: BITS,
+  invertBits: BITS,
+  bitwiseLeftShift: BITS,
+  bitwiseRightShift: BITS,
+  select3: named(
+    'WhereBackward0',
+    rule(X, undefined, (g, s) => g.where(s.x, 0), (g, s) => g.where(s.x.logicalNot(), 0)),
+  ),
+  clampScalars: named(
+    'ClampBackward1',
+    rule(X, (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper)),
+  ),
+  clampMinScalar: named(
+    'ClampMinBackward0',
+    rule(X, (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, Number.POSITIVE_INFINITY)),
+  ),
+  clampMaxScalar: named(
+    'ClampMaxBackward0',
+    rule(X, (g, s) => pw('insideBounds', s.x, g, Number.NEGATIVE_INFINITY, s.attributes.upper)),
+  ),
+  insideBounds: rule(
+    X,
+    zero,
+    (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper),
+  ),
+  addcmulTensors: named(
+    'AddcmulBackward0',
+    rule(
+      YZ,
+      (g) => g,
+      (g, s) => g.mul(s.z).mul(s.attributes.value),
+      (g, s) => g.mul(s.y).mul(s.attributes.value),
+    ),
+  ),
+  addcdivTensors: named(
+    'AddcdivBackward0',
+    rule(
+      YZ,
+      (g) => g,
+      (g, s) => g.div(s.z).mul(s.attributes.value),
+      (g, s) => g.mul(s.y).div(s.z.square()).mul(-s.attributes.value),
+    ),
+  ),
+  lerpTensors: named(
+    'LerpBackward0',
+    rule(
+      XYZ,
+      (g, s) => g.mul(s.z.neg().add(1)),
+      (g, s) => g.mul(s.z),
+      (g, s) => g.mul(s.y.sub(s.x)),
+    ),
+  ),
+  relu: rule(OUT, (g, s) => pw('reluBackward', g, s.output())),
+  reluBackward: rule(Y, (g, s) => pw('reluBackward', g, s.y), zero),
+  leakyReluScalar: named(
+    'LeakyReluBackward0',
+    rule(X, (g, s) => pw('leakyReluBackward', g, s.x, s.attributes.slope)),
+  ),
+  leakyReluBackward: rule(Y, (g, s) => pw('leakyReluBackward', g, s.y, s.attributes.slope), zero),
+  sigmoidBackward: rule(
+    XY,
+    (g, s) => pw('sigmoidBackward', g, s.y),
+    (g, s) => g.mul(s.x).mul(s.y.mul(-2).add(1)),
+  ),
+  tanhBackward: rule(
+    XY,
+    (g, s) => pw('tanhBackward', g, s.y),
+    (g, s) => g.mul(s.x).mul(s.y).mul(-2),
+  ),
+  silu: rule(X, (g, s) => pw('siluBackward', g, s.x)),
+  siluBackward: rule(
+    XY,
+    (g, s) => pw('siluBackward', g, s.y),
+    (g, s) => {
+      // silu'' = s (1 - s) (2 + y (1 - 2 s)), s = sigmoid(y)
+      const p = s.y.sigmoid();
+      const curve = p.mul(p.neg().add(1)).mul(s.y.mul(p.mul(-2).add(1)).add(2));
+      return g.mul(s.x).mul(curve);
+    },
+  ),
+  geluErf: named(
+    'GeluBackward0',
+    rule(X, (g, s) => pw('geluErfBackward', g, s.x)),
+  ),
+  geluErfBackward: rule(
+    XY,
+    (g, s) => pw('geluErfBackward', g, s.y),
+    (g, s) => {
+      // gelu'' = phi(y) (2 - y^2), phi the normal density
+      const density = s.y.square().mul(-0.5).exp().mul(1 / Math.sqrt(2 * Math.PI));
+      return g.mul(s.x).mul(density).mul(s.y.square().neg().add(2));
+    },
+  ),
+  geluTanh: named(
+    'GeluBackward0',
+    rule(X, (g, s) => {
+      const k = Math.sqrt(2 / Math.PI);
+      const t = s.x.add(s.x.pow(3).mul(0.044715)).mul(k).tanh();
+      const inner = s.x.square().mul(3 * 0.044715 * k).add(k);
+      const slope = t.square().neg().add(1).mul(inner).mul(s.x).mul(0.5);
+      return g.mul(t.add(1).mul(0.5).add(slope));
+    }),
+  ),
+  softplusScalar: named(
+    'SoftplusBackward0',
+    rule(X, (g, s) => pw('softplusBackward', g, s.x, s.attributes.beta, s.attributes.threshold)),
+  ),
+  softplusBackward: rule(
+    XY,
+    (g, s) => pw('softplusBackward', g, s.y, s.attributes.beta, s.attributes.threshold),
+    (g, s) => {
+      const { beta, threshold } = s.attributes;
+      const p = s.y.mul(beta).sigmoid();
+      const curve = p.mul(p.neg().add(1)).mul(beta);
+      return g.mul(s.x).mul(curve).where(s.y.mul(beta).le(threshold), 0);
+    },
+  ),
+  eluScalar: named(
+    'EluBackward0',
+    rule(X, (g, s) => {
+      const { alpha, scale, inputScale } = s.attributes;
+      const below = s.x.mul(inputScale).exp().mul(alpha * scale * inputScale);
+      return g.mul(scale).where(s.x.gt(0), g.mul(below.where(s.x.le(0), 0)));
+    }),
+  ),
+  mish: rule(X, (g, s) => {
+    const t = pw('softplusScalar', s.x, undefined, 1, 20).tanh();
+    return g.mul(t.add(s.x.mul(s.x.sigmoid()).mul(t.square().neg().add(1))));
+  }),
+};
+
+type Views = { readonly [K in ViewName]: GradientRow<AttributesOf<K>> };
+
+/** Dimensions of a permutation in the order that undoes it. */
+function inverse(dims: readonly number[]): number[] {
+  const result = new Array<number>(dims.length);
+  dims.forEach((dim, i) => {
+    result[dim] = i;
+  });
+  return result;
+}
+
+const viewGradients: Views = {
+  alias: rule(NONE, (g) => g),
+  view: rule(NONE, (g, s) => g.reshape(s.shapes[0])),
+  permute: rule(NONE, (g, s) => g.permute(inverse(s.attributes.dims))),
+  expand: rule(NONE, (g) => g),
+  sliceDim: named('SliceBackward0', rule(NONE, (g, s) => embed(g, 'sliceDim', s.attributes, s.shapes[0]))),
+  selectDim: named('SelectBackward0', rule(NONE, (g, s) => embed(g, 'selectDim', s.attributes, s.shapes[0]))),
+  diagonalView: named(
+    'DiagonalBackward0',
+    rule(NONE, (g, s) => embed(g, 'diagonalView', s.attributes, s.shapes[0])),
+  ),
+  unfoldView: named('UnfoldBackward0', rule(NONE, (g, s) => addWindows(g, s.attributes, s.shapes[0]))),
+  asStridedView: named('AsStridedBackward0', rule(NONE, (g, s) => addStrided(g, s.attributes))),
+};
+
+export const gradients: { readonly [K in OpName]: GradientRow<AttributesOf<K>> } = {
+  ...pointwiseGradients,
+  ...viewGradients,
+  ...kernelGradients,
+};

@@ -1,0 +1,271 @@
+/** The gradients of the operators with kernels of their own. */
+
+import type { Tensor } from '../tensor.js';
+import type { GradContext, GradientRow, Saves } from './rule.js';
+import { applyPrimitive } from './apply.js';
+import { cat } from './joining.js';
+import type { AttributesOf, PrimitiveName } from './table.js';
+
+type Formula<A> = (g: Tensor, s: GradContext<A>) => Tensor;
+
+function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): GradientRow<A> {
+  return { kind: 'rule', saves, grads };
+}
+
+function named<A>(name: string, row: GradientRow<A>): GradientRow<A> {
+  return { ...row, name } as GradientRow<A>;
+}
+
+function none(reason: string): { readonly kind: 'none'; readonly reason: string } {
+  return { kind: 'none', reason };
+}
+
+/** The first output of a row. */
+function call<K extends PrimitiveName>(
+  name: K,
+  inputs: readonly (Tensor | undefined)[],
+  attributes: AttributesOf<K>,
+): Tensor {
+  return applyPrimitive(name, inputs, attributes)[0];
+}
+
+const product = (a: Tensor, b: Tensor): Tensor => call('matmul', [a, b, undefined], {});
+
+const NONE = {} as const satisfies Saves;
+const X = { inputs: [0] } as const satisfies Saves;
+const Y = { inputs: [1] } as const satisfies Saves;
+const XY = { inputs: [0, 1] } as const satisfies Saves;
+const OUT = { outputs: [0] } as const satisfies Saves;
+
+const INTEGER = none('its result is an integer or bool');
+
+/** A reduced gradient [outer, inner] back over the n values it came from. */
+function spread(g: Tensor, shape: readonly number[]): Tensor {
+  return g.unsqueeze(1).expand(shape);
+}
+
+const X_OUT = { inputs: [0], outputs: [0] } as const satisfies Saves;
+
+function wrapOf(s: { attributes: { wrap?: boolean } }): { wrap?: boolean } {
+  return { wrap: s.attributes.wrap };
+}
+
+/** For each value the product of all the others over dim 1, also where some are 0. */
+function productOfOthers(x: Tensor): Tensor {
+  const n = x.shape[1];
+  const ones = x.narrow(1, 0, Math.min(n, 1)).onesLike();
+  const before = cat([ones, x.narrow(1, 0, Math.max(n - 1, 0)).cumprod(1)], 1);
+  const after = cat([ones, x.flip(1).narrow(1, 0, Math.max(n - 1, 0)).cumprod(1)], 1).flip(1);
+  return before.mul(after);
+}
+
+/** Values taken from positions along n give their gradient back there. */
+function fromPosition<A>(): GradientRow<A> {
+  return {
+    kind: 'joint',
+    saves: { outputs: [1] },
+    grads: ([g], s) => {
+      if (g === undefined) return [undefined];
+      const index = s.output(1).unsqueeze(1);
+      return [call('gatherBackward', [g.unsqueeze(1), index], { n: s.shapes[0][1] })];
+    },
+  };
+}
+
+/** d|x|_p / dx = sign(x) |x|^(p-1) / |x|_p^(p-1), 0 where the norm is 0. */
+function normGradient(g: Tensor, x: Tensor, out: Tensor, p: number): Tensor {
+  const scale = spread(g, x.shape);
+  const norm = spread(out, x.shape);
+  if (p === 0) return x.zerosLike();
+  if (p === 1) return x.sign().mul(scale);
+  if (Math.abs(p) === Number.POSITIVE_INFINITY) {
+    const hit = x.abs().eq(norm).to(g.dtype);
+    return x.sign().mul(hit).mul(spread(g.div(hit.sum(1)), x.shape));
+  }
+  if (p === 2) return x.mul(scale.div(norm)).where(norm.ne(0), 0);
+  const steep = x.sign().mul(x.abs().pow(p - 1)).mul(scale.div(norm.pow(p - 1)));
+  return steep.where(norm.ne(0).logicalAnd(p < 1 ? x.ne(0) : norm.ne(0)), 0);
+}
+
+/** sum passes both gradients on; the others give it to the values that made the result. */
+const scatterReduceGradient: GradientRow<AttributesOf<'scatterReduce'>> = {
+  kind: 'rule',
+  saves: { inputs: [0, 1, 2], outputs: [0] },
+  grads: [
+    (g, s) => {
+      const { mode = 'sum' } = s.attributes;
+      if (mode === 'sum') return g;
+      if (mode === 'prod') return g.mul(s.output()).div(s.x);
+      return g.mul(s.x.eq(s.output())).div(winners(s));
+    },
+    undefined,
+    (g, s) => {
+      const { mode = 'sum' } = s.attributes;
+      const gathered = (t: Tensor) => call('gather', [t, s.y], wrapOf(s));
+      if (mode === 'sum') return gathered(g);
+      if (mode === 'prod') return gathered(g.mul(s.output())).div(s.z);
+      return gathered(g.div(winners(s))).mul(s.z.eq(gathered(s.output())));
+    },
+  ],
+};
+
+/** How many values, x itself among them, share the extreme of each place. */
+function winners(s: GradContext<AttributesOf<'scatterReduce'>>): Tensor {
+  const out = s.output();
+  const mine = s.x.eq(out).to(out.dtype);
+  const hits = s.z.eq(call('gather', [out, s.y], wrapOf(s))).to(out.dtype);
+  return call('scatterAdd', [mine, s.y, hits], wrapOf(s));
+}
+
+/** Shares a gradient evenly among the values equal to the extreme one. */
+function toExtremes(g: Tensor, x: Tensor, out: Tensor): Tensor {
+  const best = spread(out, x.shape);
+  const hit = x.eq(best).logicalOr(x.isnan().logicalAnd(best.isnan())).to(g.dtype);
+  return hit.mul(spread(g.div(hit.sum(1)), x.shape));
+}
+
+export const kernelGradients: { readonly [K in PrimitiveName]: GradientRow<AttributesOf<K>> } = {
+  // Reductions of [outer, n, inner] over n.
+  sum: rule(NONE, (g, s) => {
+    const { divisor = 1 } = s.attributes;
+    return spread(divisor === 1 ? g : g.div(divisor), s.shapes[0]);
+  }),
+  prod: rule(X, (g, s) => spread(g, s.shapes[0]).mul(productOfOthers(s.x))),
+  amax: { kind: 'rule', saves: X_OUT, grads: [(g, s) => toExtremes(g, s.x, s.output())] },
+  amin: { kind: 'rule', saves: X_OUT, grads: [(g, s) => toExtremes(g, s.x, s.output())] },
+  any: INTEGER,
+  all: INTEGER,
+  argmax: INTEGER,
+  argmin: INTEGER,
+  maxDim: named('MaxBackward0', fromPosition()),
+  minDim: named('MinBackward0', fromPosition()),
+  varMean: {
+    kind: 'joint',
+    saves: X,
+    grads: ([gVar, gMean], s) => {
+      const shape = s.shapes[0];
+      const n = shape[1];
+      let result: Tensor | undefined;
+      if (gVar !== undefined) {
+        const centred = s.x.sub(s.x.mean(1, true));
+        const scale = 2 / Math.max(0, n - s.attributes.correction);
+        result = spread(gVar, shape).mul(centred.mul(scale));
+      }
+      if (gMean !== undefined) {
+        const share = spread(gMean.div(n), shape);
+        result = result === undefined ? share : result.add(share);
+      }
+      return [result];
+    },
+  },
+  vectorNorm: named('LinalgVectorNormBackward0', {
+    kind: 'rule',
+    saves: X_OUT,
+    grads: [(g, s) => normGradient(g, s.x, s.output(), s.attributes.p)],
+  }),
+
+  // Softmax over n of [outer, n, inner].
+  softmax: rule(OUT, (g, s) => call('softmaxBackward', [g, s.output()], {})),
+  logSoftmax: rule(OUT, (g, s) => call('logSoftmaxBackward', [g, s.output()], {})),
+  softmaxBackward: rule(
+    XY,
+    (g, s) => call('softmaxBackward', [g, s.y], {}),
+    (g, s) => {
+      const { x, y } = s;
+      const inner = x.mul(y).sum(1, true);
+      return g.mul(x.sub(inner)).sub(g.mul(y).sum(1, true).mul(x));
+    },
+  ),
+  logSoftmaxBackward: rule(
+    XY,
+    (g, s) => g.sub(g.mul(s.y.exp()).sum(1, true)),
+    (g, s) => g.mul(s.x.sum(1, true)).mul(s.y.exp()).neg(),
+  ),
+
+  // Products of [batch, m, k] and [batch, k, n], with a bias [n].
+  matmul: named(
+    'BmmBackward0',
+    rule(
+      XY,
+      (g, s) => product(g, s.y.transpose(1, 2)),
+      (g, s) => product(s.x.transpose(1, 2), g),
+      (g) => g.sum([0, 1]),
+    ),
+  ),
+
+  // Indexing of [outer, n, inner].
+  gather: rule(Y, (g, s) => call('gatherBackward', [g, s.y], { ...s.attributes, n: s.shapes[0][1] })),
+  gatherBackward: rule(Y, (g, s) => call('gather', [g, s.y], wrapOf(s))),
+  scatter: rule(
+    Y,
+    (g, s) => call('scatter', [g, s.y, s.y.zerosLike({ dtype: g.dtype })], wrapOf(s)),
+    undefined,
+    (g, s) => call('gather', [g, s.y], wrapOf(s)),
+  ),
+  scatterAdd: rule(Y, (g) => g, undefined, (g, s) => call('gather', [g, s.y], wrapOf(s))),
+  scatterReduce: scatterReduceGradient,
+  indexSelect: rule(Y, (g, s) =>
+    call('indexSelectBackward', [g, s.y], { ...s.attributes, n: s.shapes[0][1] }),
+  ),
+  indexSelectBackward: {
+    kind: 'rule',
+    saves: Y,
+    grads: [
+      (g, s) => {
+        const { skip = -1, wrap } = s.attributes;
+        const rows = call('indexSelect', [g, s.y], { wrap });
+        return skip < 0 ? rows : rows.where(s.y.ne(skip).view(1, -1, 1), 0);
+      },
+    ],
+  },
+  indexAdd: rule(Y, (g) => g, undefined, (g, s) => {
+    const rows = call('indexSelect', [g, s.y], wrapOf(s));
+    return s.attributes.alpha === undefined ? rows : rows.mul(s.attributes.alpha);
+  }),
+  indexCopy: rule(
+    Y,
+    (g, s) => call('indexFill', [g, s.y], { ...wrapOf(s), value: 0 }),
+    undefined,
+    (g, s) => call('indexSelect', [g, s.y], wrapOf(s)),
+  ),
+  indexFill: rule(Y, (g, s) => call('indexFill', [g, s.y], { ...wrapOf(s), value: 0 })),
+  takeFlat: rule(Y, (g, s) => call('takeBackward', [g, s.y], { shape: s.shapes[0] })),
+  takeBackward: rule(Y, (g, s) => call('takeFlat', [g, s.y], {})),
+  putFlat: rule(
+    Y,
+    (g, s) => call('putFlat', [g, s.y, s.y.zerosLike({ dtype: g.dtype })], {}),
+    undefined,
+    (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.shapes[2]),
+  ),
+  putAddFlat: rule(Y, (g) => g, undefined, (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.shapes[2])),
+  triangle: rule(NONE, (g, s) => {
+    const { diagonal, upper } = s.attributes;
+    return upper ? g.triu(diagonal) : g.tril(diagonal);
+  }),
+  countTrue: INTEGER,
+  nonzeroFill: INTEGER,
+  maskedSelect: {
+    kind: 'rule',
+    saves: { inputs: [1, 2] },
+    grads: [
+      (g, s) => {
+        const zeros = g.newZeros(s.shapes[0]);
+        return call('maskedScatter', [zeros, s.y, s.z, g], s.attributes);
+      },
+    ],
+  },
+  maskedScatter: {
+    kind: 'rule',
+    saves: { inputs: [1, 2] },
+    grads: [
+      (g, s) => g.maskedFill(s.y, 0),
+      undefined,
+      undefined,
+      (g, s) => {
+        const taken = call('maskedSelect', [g, s.y, s.z], s.attributes);
+        const rest = s.shapes[3].reduce((a, b) => a * b, 1) - taken.numel();
+        return taken.constantPadNd([0, rest]).reshape(s.shapes[3]);
+      },
+    ],
+  },
+};

@@ -1,0 +1,194 @@
+/** Eager launches of elementwise kernels, copies, fills and casts. Nothing is recorded here. */
+
+import { type Dtype, encodeElement, int64 } from '../core/dtype.js';
+import { broadcastStrides, type Shape, sameShape, simplifyLayouts } from '../core/layout.js';
+import { LaunchBlock } from '../device/device.js';
+import { emptyTensor, type Tensor } from '../tensor.js';
+import { isTensor, type Operand } from './promote.js';
+
+/** The one block all eager launches are written into. */
+export const block = new LaunchBlock();
+
+const kernelNames = new Map<string, Record<string, string>>();
+
+/** `exp` and float32 give 'exp_f32'; built once per pair. */
+function kernelName(op: string, suffix: string): string {
+  let names = kernelNames.get(op);
+  if (names === undefined) {
+    names = {};
+    kernelNames.set(op, names);
+  }
+  names[suffix] ??= `${op}_${suffix}`;
+  return names[suffix];
+}
+
+function writeScalar(dtype: Dtype, value: number | bigint | boolean): void {
+  if (dtype === int64) block.long(encodeElement(int64, value) as bigint);
+  else if (dtype.name === 'float64') block.double(Number(value));
+  else if (dtype.name === 'float32') {
+    block.float(Number(value));
+    block.word(0);
+  } else {
+    block.word(Number(value));
+    block.word(0);
+  }
+}
+
+/** Whether every tensor operand is contiguous with the shape of the output. */
+function allContiguous(operands: readonly Operand[], out: Tensor): boolean {
+  if (!out.isContiguous()) return false;
+  for (const operand of operands) {
+    if (!isTensor(operand) || !operand.isContiguous()) return false;
+    if (!sameShape(operand.shape, out.shape)) return false;
+  }
+  return true;
+}
+
+const ZERO_STRIDES = new Map<number, number[]>();
+
+function zeros(count: number): number[] {
+  let list = ZERO_STRIDES.get(count);
+  if (list === undefined) {
+    list = new Array<number>(count).fill(0);
+    ZERO_STRIDES.set(count, list);
+  }
+  return list;
+}
+
+/**
+ * Launches one elementwise kernel. Tensor operands have the compute dtype (or are masks); numbers
+ * become immediates of the block. `out` has the broadcast shape, in any layout.
+ */
+export function launchPointwise(
+  op: string,
+  compute: Dtype,
+  operands: readonly Operand[],
+  scalars: readonly number[],
+  out: Tensor,
+): void {
+  const count = out.numel();
+  if (count === 0) return;
+  launchStrided(kernelName(op, compute.suffix as string), compute, operands, scalars, out, count);
+}
+
+function launchStrided(
+  kernel: string,
+  compute: Dtype,
+  operands: readonly Operand[],
+  scalars: readonly number[],
+  out: Tensor,
+  count: number,
+): void {
+  const inputs = operands.length;
+  block.begin(kernel);
+  if (allContiguous(operands, out)) {
+    for (let i = 0; i < inputs; i++) {
+      const operand = operands[i] as Tensor;
+      block.buffer(operand.storage_, operand.offset * operand.dtype.size);
+    }
+    block.buffer(out.storage_, out.offset * out.dtype.size);
+    for (let i = 0; i < scalars.length; i++) writeScalar(compute, scalars[i]);
+    block.word(0);
+  } else writeStrided(compute, operands, scalars, out);
+  block.range = count;
+  out.backend.launch(block);
+}
+
+function writeStrided(
+  compute: Dtype,
+  operands: readonly Operand[],
+  scalars: readonly number[],
+  out: Tensor,
+): void {
+  const shape = out.shape;
+  const strides = operands.map((operand) =>
+    isTensor(operand)
+      ? sameShape(operand.shape, shape)
+        ? operand.strides
+        : broadcastStrides(operand.shape, operand.strides, shape)
+      : zeros(shape.length),
+  );
+  strides.push(out.strides);
+  const loop = simplifyLayouts(shape, strides);
+  if (loop.shape.length === 0) {
+    loop.shape.push(1);
+    for (const list of loop.strides) list.push(1);
+  }
+  const ndim = loop.shape.length;
+  const header = operands.length + 1 + 2 * scalars.length + 1 + ndim * (operands.length + 2);
+  // Immediates follow the layout, two words each, aligned to eight bytes.
+  let immediate = header + (header & 1);
+  block.reserve(immediate + 2 * operands.length);
+  for (const operand of operands) {
+    if (isTensor(operand)) {
+      block.buffer(operand.storage_, operand.offset * operand.dtype.size);
+    } else {
+      block.buffer(undefined, immediate * 4);
+      immediate += 2;
+    }
+  }
+  block.buffer(out.storage_, out.offset * out.dtype.size);
+  for (let i = 0; i < scalars.length; i++) writeScalar(compute, scalars[i]);
+  block.word(ndim);
+  for (const size of loop.shape) block.word(size);
+  for (const list of loop.strides) for (const stride of list) block.word(stride);
+  if (header & 1) block.word(0);
+  for (const operand of operands) {
+    if (!isTensor(operand)) writeScalar(compute, operand);
+  }
+}
+
+/** Copies elements between tensors of one dtype and one (broadcast) shape. */
+function launchCopy(source: Operand, out: Tensor): void {
+  const count = out.numel();
+  if (count === 0) return;
+  launchStrided(kernelName('copy', `b${out.dtype.size}`), out.dtype, [source], [], out, count);
+}
+
+/** The elements in row-major order in a storage of their own. */
+export function contiguousCopy(x: Tensor): Tensor {
+  const out = emptyTensor(x.shape, x.dtype, x.backend);
+  launchCopy(x, out);
+  return out;
+}
+
+/** The elements under another dtype, contiguous, in a storage of their own. */
+export function cast(x: Tensor, dtype: Dtype): Tensor {
+  if (x.dtype === dtype) return contiguousCopy(x);
+  const source = x.isContiguous() ? x : contiguousCopy(x);
+  const out = emptyTensor(x.shape, dtype, x.backend);
+  if (out.numel() > 0) {
+    block.begin('cast_any');
+    block.buffer(source.storage_, source.offset * source.dtype.size);
+    block.buffer(out.storage_, 0);
+    block.word(source.dtype.code);
+    block.word(dtype.code);
+    block.range = out.numel();
+    out.backend.launch(block);
+  }
+  if (source !== x) source.dispose();
+  return out;
+}
+
+/** Writes `source` (broadcast, cast) into the elements of `target`. */
+export function copyInto(target: Tensor, source: Tensor): void {
+  if (source.dtype === target.dtype) {
+    launchCopy(source, target);
+    return;
+  }
+  const converted = cast(source, target.dtype);
+  launchCopy(converted, target);
+  converted.dispose();
+}
+
+/** Writes one value into all elements of `target`. */
+export function fillWith(target: Tensor, value: number | bigint | boolean): void {
+  if (target.numel() === 0) return;
+  const encoded = encodeElement(target.dtype, value);
+  launchCopy(encoded, target);
+}
+
+/** An uninitialised tensor like another one, contiguous. */
+export function emptyLike(x: Tensor, shape: Shape = x.shape, dtype: Dtype = x.dtype): Tensor {
+  return emptyTensor(shape, dtype, x.backend);
+}

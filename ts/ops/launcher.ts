@@ -1,0 +1,102 @@
+/** Emits the launches of one call of a primitive, and frees its scratch and temporaries after. */
+
+import { type Dtype, int32 } from '../core/dtype.js';
+import { Storage } from '../core/storage.js';
+import type { Device } from '../device/device.js';
+import type { Tensor } from '../tensor.js';
+import type { KernelDeclaration, KernelDtype, ParamsOf } from './kernel.js';
+import { block } from './launch.js';
+import type { BufferRef, Launcher } from './row.js';
+
+/** A buffer as a storage and a byte offset. */
+function place(buffer: Tensor | BufferRef): void {
+  const storage = 'storage_' in buffer ? buffer.storage_ : buffer.storage;
+  block.buffer(storage, buffer.offset * buffer.dtype.size);
+}
+
+export class Launches implements Launcher {
+  private held: (Storage | Tensor)[] = [];
+
+  constructor(
+    private readonly device: Device,
+    private readonly op: string,
+  ) {}
+
+  launch<K extends KernelDeclaration>(
+    name: string,
+    declaration: K,
+    dtype: KernelDtype,
+    buffers: readonly (Tensor | BufferRef)[],
+    params: ParamsOf<K>,
+    range: number,
+  ): void {
+    if (range === 0) return;
+    block.begin(`${name}_${dtype}`);
+    for (const buffer of buffers) place(buffer);
+    const types = declaration.params;
+    const values = params as Readonly<Record<string, number | readonly (number | Tensor | BufferRef)[]>>;
+    for (const param in types) this.write(types[param], values[param]);
+    block.range = range;
+    this.device.launch(block);
+  }
+
+  private write(
+    type: string,
+    value: number | readonly (number | Tensor | BufferRef)[],
+  ): void {
+    if (typeof value === 'number') {
+      if (type === 'f64') block.double(value);
+      else if (type === 'f32') block.float(value);
+      else block.word(value);
+      return;
+    }
+    block.reserve(value.length + 1);
+    block.word(value.length);
+    for (const item of value) {
+      if (typeof item === 'number') block.word(item);
+      else place(item);
+    }
+  }
+
+  scratch(count: number, dtype: Dtype): BufferRef {
+    const storage = new Storage(this.device, count * dtype.size);
+    storage.retain();
+    this.held.push(storage);
+    return { storage, offset: 0, dtype };
+  }
+
+  status(): BufferRef {
+    const word = this.scratch(1, int32);
+    this.device.write(word.storage.handle, 0, new Uint8Array(4));
+    return word;
+  }
+
+  check(status: BufferRef, explain: (word: number) => Error): void {
+    const [word] = this.readInts(status, 1);
+    if (word !== 0) throw explain(word);
+  }
+
+  readInts(buffer: BufferRef | Tensor, count: number): Int32Array {
+    const storage = 'storage_' in buffer ? buffer.storage_ : buffer.storage;
+    const bytes = this.device.readSync(storage.handle, buffer.offset * 4, count * 4);
+    return new Int32Array(bytes.buffer, bytes.byteOffset, count);
+  }
+
+  /** Has a temporary tensor freed at the end of the call. Returns it. */
+  temporary(tensor: Tensor): Tensor {
+    this.held.push(tensor);
+    return tensor;
+  }
+
+  end(): void {
+    for (const item of this.held) {
+      if (item instanceof Storage) item.release();
+      else item.dispose();
+    }
+    this.held = [];
+  }
+
+  toString(): string {
+    return `launches of ${this.op}`;
+  }
+}

@@ -1,0 +1,458 @@
+/**
+ * Two-dimensional convolution and its gradients. Inputs are copied once into padded planes, in which
+ * every tap of an output row reads side by side; nothing is gathered into patches.
+ */
+
+import { type Dtype, suffix } from '../../core/dtype.js';
+import { ShapeError, showShape, ValueError } from '../../core/errors.js';
+import type { Tensor } from '../../tensor.js';
+import { kernel } from '../kernel.js';
+import { type BufferRef, type Launcher, primitive } from '../row.js';
+
+const reals = ['f32', 'f64'] as const;
+
+type Pair = readonly [number, number];
+
+/** Attributes of a convolution, each pair as [vertical, horizontal]. */
+export interface ConvAttributes {
+  readonly stride: Pair;
+  readonly padding: Pair;
+  readonly dilation: Pair;
+  readonly groups: number;
+}
+
+export interface ConvInputGradAttributes extends ConvAttributes {
+  /** Height and width of the convolution's input. */
+  readonly inputSize: Pair;
+}
+
+export interface ConvWeightGradAttributes extends ConvAttributes {
+  /** Height and width of the convolution's weight. */
+  readonly kernelSize: Pair;
+}
+
+const convPad = kernel({
+  dtypes: reals,
+  buffers: ['x', 'out'],
+  params: {
+    height: 'u32',
+    width: 'u32',
+    rows: 'u32',
+    cols: 'u32',
+    phases: 'u32',
+    top: 'i32',
+    left: 'i32',
+  },
+});
+
+const convFlip = kernel({
+  dtypes: reals,
+  buffers: ['weight', 'out'],
+  params: {
+    filters: 'u32',
+    channels: 'u32',
+    kernel_h: 'u32',
+    kernel_w: 'u32',
+    stride_h: 'u32',
+    stride_w: 'u32',
+    dilation_h: 'u32',
+    dilation_w: 'u32',
+  },
+});
+
+const windowParams = {
+  groups: 'u32',
+  channels: 'u32',
+  filters: 'u32',
+  kernel_h: 'u32',
+  kernel_w: 'u32',
+  stride_h: 'u32',
+  stride_w: 'u32',
+  dilation_h: 'u32',
+  dilation_w: 'u32',
+  rows: 'u32',
+  cols: 'u32',
+  slice: 'u32',
+} as const;
+
+const conv2dKernel = kernel({
+  dtypes: reals,
+  buffers: ['x', 'weight', 'bias', 'out', 'scratch'],
+  params: {
+    ...windowParams,
+    phases: 'u32',
+    biased: 'u32',
+    out_h: 'u32',
+    out_w: 'u32',
+    row_block: 'u32',
+  },
+});
+
+const inputGradKernel = kernel({
+  dtypes: reals,
+  buffers: ['g', 'weight', 'out', 'scratch'],
+  params: {
+    ...windowParams,
+    height: 'u32',
+    width: 'u32',
+    pad_h: 'u32',
+    pad_w: 'u32',
+    top: 'u32',
+    left: 'u32',
+    row_block: 'u32',
+    blocks: 'u32',
+  },
+});
+
+const weightGradKernel = kernel({
+  dtypes: reals,
+  buffers: ['x', 'g', 'out', 'scratch'],
+  params: {
+    ...windowParams,
+    phases: 'u32',
+    batch: 'u32',
+    out_h: 'u32',
+    out_w: 'u32',
+    g_cols: 'u32',
+  },
+});
+
+/** The widest vector; reads may pass the end of a padded plane by one of them. */
+const LANES = 4;
+/** Words of one entry of a pixel table, and taps of a unit of the weight gradient. */
+const PIXEL_WORDS = 4;
+const TAP_BLOCK = 16;
+/** Multiplications that make a unit worth a thread, and the most rows of a unit. */
+const UNIT = 500_000;
+const MOST_ROWS = 32;
+
+/** Sizes of one convolution. */
+interface Geometry {
+  readonly batch: number;
+  readonly groups: number;
+  /** Channels and filters of one group. */
+  readonly channels: number;
+  readonly filters: number;
+  readonly height: number;
+  readonly width: number;
+  readonly outH: number;
+  readonly outW: number;
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Pair;
+  readonly dilation: Pair;
+}
+
+/** Planes as kernels read them: rows of `phases` runs of `cols` pixels. */
+interface Planes {
+  readonly buffer: Tensor | BufferRef;
+  readonly rows: number;
+  readonly cols: number;
+  readonly phases: number;
+}
+
+/** Length of a convolution's output: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. */
+export function convOutputSize(
+  size: number,
+  kernelSize: number,
+  stride: number,
+  padding: number,
+  dilation: number,
+): number {
+  return Math.floor((size + 2 * padding - dilation * (kernelSize - 1) - 1) / stride) + 1;
+}
+
+function checkAttributes(name: string, attributes: ConvAttributes): void {
+  const { stride, padding, dilation, groups } = attributes;
+  const whole = (values: Pair, least: number) =>
+    values.length === 2 && values.every((v) => Number.isInteger(v) && v >= least);
+  if (!whole(stride, 1)) throw new ValueError(`${name}: stride must be positive, got [${stride}]`);
+  if (!whole(padding, 0)) {
+    throw new ValueError(`${name}: padding must not be negative, got [${padding}]`);
+  }
+  if (!whole(dilation, 1)) {
+    throw new ValueError(`${name}: dilation must be positive, got [${dilation}]`);
+  }
+  if (!Number.isInteger(groups) || groups < 1) {
+    throw new ValueError(`${name}: groups must be a positive integer, got ${groups}`);
+  }
+}
+
+function geometryOf(
+  name: string,
+  input: readonly number[],
+  weight: readonly number[],
+  attributes: ConvAttributes,
+): Geometry {
+  checkAttributes(name, attributes);
+  const { stride, padding, dilation, groups } = attributes;
+  const given = `for weight ${showShape(weight)} and groups ${groups}, got ${showShape(input)}`;
+  if (weight.length !== 4) {
+    throw new ShapeError(`${name}: expected a weight [O, C, kh, kw], got ${showShape(weight)}`);
+  }
+  const [all, channels, kh, kw] = weight;
+  const wanted = `${name}: expected input [N, ${channels * groups}, H, W] ${given}`;
+  if (input.length !== 4) {
+    throw new ShapeError(`${wanted}; a single image needs a batch dimension: x.unsqueeze(0)`);
+  }
+  const [batch, inputs, height, width] = input;
+  if (inputs !== channels * groups) {
+    throw new ShapeError(`${wanted}: ${inputs} channels are not ${channels} x ${groups}`);
+  }
+  if (all % groups !== 0 || all === 0 || channels === 0) {
+    throw new ShapeError(`${name}: ${all} filters do not divide into ${groups} groups; ${given}`);
+  }
+  const outH = convOutputSize(height, kh, stride[0], padding[0], dilation[0]);
+  const outW = convOutputSize(width, kw, stride[1], padding[1], dilation[1]);
+  if (outH < 1 || outW < 1 || kh < 1 || kw < 1) {
+    const padded = `[${height + 2 * padding[0]}, ${width + 2 * padding[1]}]`;
+    const spread = `[${dilation[0] * (kh - 1) + 1}, ${dilation[1] * (kw - 1) + 1}]`;
+    throw new ShapeError(
+      `${name}: the kernel, spread over ${spread}, is larger than the padded input ${padded}; ` +
+        `${given}. Add padding, or use a smaller kernel or dilation.`,
+    );
+  }
+  const filters = all / groups;
+  const sizes = { batch, groups, channels, filters, height, width, outH, outW };
+  return { ...sizes, kernel: [kh, kw], stride, padding, dilation };
+}
+
+/** Copies planes [height, width] into padded ones. */
+function pad(
+  launcher: Launcher,
+  x: Tensor,
+  planes: Omit<Planes, 'buffer'>,
+  top: number,
+  left: number,
+): Planes {
+  const [batch, channels, height, width] = x.shape;
+  const { rows, cols, phases } = planes;
+  const count = batch * channels;
+  const buffer = launcher.scratch(count * rows * cols * phases + LANES, x.dtype);
+  const params = { height, width, rows, cols, phases, top, left };
+  launcher.launch('convPad', convPad, suffix(x.dtype), [x, buffer], params, count);
+  return { ...planes, buffer };
+}
+
+/** The input as the forward product and the weight gradient read it: in place if nothing is to be padded. */
+function source(launcher: Launcher, x: Tensor, geometry: Geometry): Planes {
+  const { height, width, outH, outW, kernel, stride, padding, dilation } = geometry;
+  const plain = padding[0] === 0 && padding[1] === 0 && stride[1] === 1;
+  if (plain && outW >= LANES) return { buffer: x, rows: height, cols: width, phases: 1 };
+  const rows = (outH - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1;
+  const span = (outW - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1;
+  const cols = Math.ceil(span / stride[1]);
+  return pad(launcher, x, { rows, cols, phases: stride[1] }, padding[0], padding[1]);
+}
+
+function windowOf(geometry: Geometry, planes: Planes, slice: number) {
+  const { groups, channels, filters, kernel, stride, dilation } = geometry;
+  return {
+    groups,
+    channels,
+    filters,
+    kernel_h: kernel[0],
+    kernel_w: kernel[1],
+    stride_h: stride[0],
+    stride_w: stride[1],
+    dilation_h: dilation[0],
+    dilation_w: dilation[1],
+    rows: planes.rows,
+    cols: planes.cols,
+    slice,
+  };
+}
+
+/** Rows of a unit: few enough to spread the work, enough to be worth a thread. */
+function rowBlock(rows: number, rowWork: number): number {
+  const least = Math.ceil(UNIT / Math.max(1, rowWork));
+  return Math.max(1, Math.min(rows, Math.max(least, 1), MOST_ROWS));
+}
+
+function slots(rows: number, cols: number): number {
+  return rows * Math.ceil(cols / 2) * PIXEL_WORDS;
+}
+
+/** `weight` as the input gradient's product wants it. */
+function flip(launcher: Launcher, weight: Tensor, geometry: Geometry): BufferRef {
+  const { groups, channels, filters, kernel, stride, dilation } = geometry;
+  const count = groups * channels * filters * kernel[0] * kernel[1];
+  const flipped = launcher.scratch(count, weight.dtype);
+  const params = {
+    filters,
+    channels,
+    kernel_h: kernel[0],
+    kernel_w: kernel[1],
+    stride_h: stride[0],
+    stride_w: stride[1],
+    dilation_h: dilation[0],
+    dilation_w: dilation[1],
+  };
+  const buffers = [weight, flipped];
+  launcher.launch('convFlip', convFlip, suffix(weight.dtype), buffers, params, groups * channels);
+  return flipped;
+}
+
+function checkGradient(name: string, g: Tensor, geometry: Geometry): void {
+  const { batch, groups, filters, outH, outW } = geometry;
+  const expected = [batch, groups * filters, outH, outW];
+  if (g.shape.length !== 4 || g.shape.some((size, d) => size !== expected[d])) {
+    throw new ShapeError(
+      `${name}: expected a gradient ${showShape(expected)}, got ${showShape(g.shape)}`,
+    );
+  }
+}
+
+function depthOf(geometry: Geometry): number {
+  return geometry.channels * geometry.kernel[0] * geometry.kernel[1];
+}
+
+export const conv2d = primitive<ConvAttributes>()({
+  doc: 'Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw] and an optional bias [O].',
+  kernels: { convPad, conv2d: conv2dKernel },
+  inputs: ['x', 'weight', 'bias?'],
+  dtypes: 'real',
+  outputs([x, weight, bias], attributes) {
+    const { batch, groups, filters, outH, outW } = geometryOf(
+      'conv2d',
+      x.shape,
+      weight.shape,
+      attributes,
+    );
+    const all = groups * filters;
+    if (bias && (bias.shape.length !== 1 || bias.shape[0] !== all)) {
+      throw new ShapeError(
+        `conv2d: expected a bias [${all}] for weight ${showShape(weight.shape)}, got ` +
+          showShape(bias.shape),
+      );
+    }
+    return [{ shape: [batch, all, outH, outW], dtype: x.dtype }];
+  },
+  run(launcher, [x, weight, bias], [out], attributes) {
+    const geometry = geometryOf('conv2d', x.shape, weight.shape, attributes);
+    const { batch, groups, outH, outW, filters } = geometry;
+    const planes = source(launcher, x, geometry);
+    const depth = depthOf(geometry);
+    const block = rowBlock(outH, outW * filters * depth);
+    const range = batch * groups * Math.ceil(outH / block);
+    const slice = depth + slots(block, outW);
+    const params = {
+      ...windowOf(geometry, planes, slice),
+      phases: planes.phases,
+      biased: bias ? 1 : 0,
+      out_h: outH,
+      out_w: outW,
+      row_block: block,
+    };
+    const scratch = launcher.scratch(range * slice, x.dtype);
+    const buffers = [planes.buffer, weight, bias ?? weight, out, scratch];
+    launcher.launch('conv2d', conv2dKernel, suffix(x.dtype), buffers, params, range);
+  },
+});
+
+function inputShape(g: Tensor, weight: Tensor, attributes: ConvInputGradAttributes): number[] {
+  return [g.shape[0], weight.shape[1] * attributes.groups, ...attributes.inputSize];
+}
+
+export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
+  doc: 'Gradient of conv2d for its input, from that of its output; also the transposed convolution.',
+  kernels: { convPad, convFlip, conv2dInputGrad: inputGradKernel },
+  inputs: ['g', 'weight'],
+  dtypes: 'real',
+  outputs([g, weight], attributes) {
+    const shape = inputShape(g, weight, attributes);
+    const geometry = geometryOf('conv2dInputGrad', shape, weight.shape, attributes);
+    checkGradient('conv2dInputGrad', g, geometry);
+    return [{ shape, dtype: g.dtype }];
+  },
+  run(launcher, [g, weight], [out], attributes) {
+    const geometry = geometryOf('conv2dInputGrad', out.shape, weight.shape, attributes);
+    const { batch, groups, channels, height, width, kernel, stride, padding } = geometry;
+    const reach = (d: 0 | 1) =>
+      Math.floor(((kernel[d] - 1) * geometry.dilation[d]) / stride[d]);
+    const places = (size: number, d: 0 | 1) => Math.floor((size - 1 + padding[d]) / stride[d]) + 1;
+    const [top, left] = [reach(0), reach(1)];
+    const [across, down] = [places(width, 1), places(height, 0)];
+    const planes = pad(launcher, g, { rows: down + top, cols: across + left, phases: 1 }, top, left);
+    const flipped = flip(launcher, weight, geometry);
+    const depth = geometry.filters * kernel[0] * kernel[1];
+    const block = rowBlock(down, width * channels * depth);
+    const blocks = Math.ceil(down / block);
+    const range = batch * groups * blocks;
+    const slice = depth + slots(block, across);
+    const params = {
+      ...windowOf(geometry, planes, slice),
+      height,
+      width,
+      pad_h: padding[0],
+      pad_w: padding[1],
+      top,
+      left,
+      row_block: block,
+      blocks,
+    };
+    const scratch = launcher.scratch(range * slice, g.dtype);
+    const buffers = [planes.buffer, flipped, out, scratch];
+    launcher.launch('conv2dInputGrad', inputGradKernel, suffix(g.dtype), buffers, params, range);
+  },
+});
+
+function weightShape(x: Tensor, g: Tensor, attributes: ConvWeightGradAttributes): number[] {
+  const { groups, kernelSize } = attributes;
+  const channels = x.shape[1] / groups;
+  if (!Number.isInteger(channels)) {
+    throw new ShapeError(
+      `conv2dWeightGrad: the channels of ${showShape(x.shape)} do not divide into ${groups} groups`,
+    );
+  }
+  return [g.shape[1], channels, ...kernelSize];
+}
+
+/** The gradient with rows that a vector fits in. */
+function widened(launcher: Launcher, g: Tensor, geometry: Geometry): [Tensor | BufferRef, number] {
+  const { outH, outW } = geometry;
+  if (outW >= LANES) return [g, outW];
+  const planes = pad(launcher, g, { rows: outH, cols: LANES, phases: 1 }, 0, 0);
+  return [planes.buffer, LANES];
+}
+
+function zeroFill(launcher: Launcher, out: Tensor): void {
+  // A plane that lies wholly in its padding.
+  const [rows, cols] = [out.shape[0] * out.shape[1], out.shape[2] * out.shape[3]];
+  const params = { height: 0, width: 0, rows, cols, phases: 1, top: 0, left: 0 };
+  launcher.launch('convPad', convPad, suffix(out.dtype), [out, out], params, 1);
+}
+
+export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
+  doc: 'Gradient of conv2d for its weight, from its input and the gradient of its output.',
+  kernels: { convPad, conv2dWeightGrad: weightGradKernel },
+  inputs: ['x', 'g'],
+  dtypes: 'real',
+  outputs([x, g], attributes) {
+    const shape = weightShape(x, g, attributes);
+    const geometry = geometryOf('conv2dWeightGrad', x.shape, shape, attributes);
+    checkGradient('conv2dWeightGrad', g, geometry);
+    return [{ shape, dtype: x.dtype }];
+  },
+  run(launcher, [x, g], [out], attributes) {
+    const geometry = geometryOf('conv2dWeightGrad', x.shape, out.shape, attributes);
+    const { batch, groups, filters, outH, outW } = geometry;
+    if (batch === 0) return zeroFill(launcher, out);
+    const planes = source(launcher, x, geometry);
+    const [gradient, gCols] = widened(launcher, g, geometry);
+    const depth = depthOf(geometry);
+    const range = groups * Math.ceil(filters / 4) * Math.ceil(depth / TAP_BLOCK);
+    const slice = depth + slots(outH, outW);
+    const params = {
+      ...windowOf(geometry, planes, slice),
+      phases: planes.phases,
+      batch,
+      out_h: outH,
+      out_w: outW,
+      g_cols: gCols,
+    };
+    const scratch = launcher.scratch(range * slice, x.dtype);
+    const buffers = [planes.buffer, gradient, out, scratch];
+    launcher.launch('conv2dWeightGrad', weightGradKernel, suffix(x.dtype), buffers, params, range);
+  },
+});

@@ -1,0 +1,210 @@
+/**
+ * Normalisations with their gradients. Group norm takes x `[outer, groups, channels, length]`
+ * (layer norm: groups 1, channels n, length 1), batch norm `[outer, channels, length]`. Statistics
+ * are added up in blocks and then in double precision.
+ */
+
+import { suffix } from '../../core/dtype.js';
+import { ShapeError, showShape } from '../../core/errors.js';
+import type { Tensor } from '../../tensor.js';
+import { kernel } from '../kernel.js';
+import { type OutputSpec, primitive } from '../row.js';
+import { numel } from './index.js';
+import { emitSum, sumKernel } from './reduce.js';
+
+/** As in kernels/norm.h. */
+const ROWS = 64;
+const COLUMNS = 64;
+
+const reals = ['f32', 'f64'] as const;
+const groupSizes = { groups: 'u32', channels: 'u32', length: 'u32' } as const;
+const batchSizes = { outer: 'u32', channels: 'u32', length: 'u32' } as const;
+
+const groupNormKernels = {
+  groupNorm: kernel({
+    dtypes: reals,
+    buffers: ['x', 'weight', 'bias', 'y', 'mean', 'rstd'],
+    params: { ...groupSizes, weighted: 'u32', biased: 'u32', eps: 'f64' },
+  }),
+};
+const groupNormBackwardKernels = {
+  groupNormBackward: kernel({
+    dtypes: reals,
+    buffers: ['g', 'x', 'mean', 'rstd', 'weight', 'gx'],
+    params: { ...groupSizes, weighted: 'u32' },
+  }),
+  groupNormAffine: kernel({
+    dtypes: reals,
+    buffers: ['g', 'x', 'mean', 'rstd', 'gweight', 'gbias'],
+    params: { outer: 'u32', ...groupSizes },
+  }),
+  sum: sumKernel,
+};
+const batchNormKernel = kernel({
+  dtypes: reals,
+  buffers: ['x', 'weight', 'bias', 'y', 'mean', 'var', 'rstd'],
+  params: { ...batchSizes, weighted: 'u32', biased: 'u32', eps: 'f64' },
+});
+const batchNormBackwardKernel = kernel({
+  dtypes: reals,
+  buffers: ['g', 'x', 'mean', 'rstd', 'weight', 'gx', 'gweight', 'gbias'],
+  params: { ...batchSizes, weighted: 'u32' },
+});
+const batchNormInferenceKernel = kernel({
+  dtypes: reals,
+  buffers: ['x', 'mean', 'var', 'weight', 'bias', 'y'],
+  params: { ...batchSizes, weighted: 'u32', biased: 'u32', eps: 'f64' },
+});
+
+type Maybe = Tensor | undefined;
+
+/** Refuses x of another rank, and vectors that do not have one value per channel. */
+function check(name: string, x: Tensor, rank: number, size: number, vectors: readonly Maybe[]) {
+  const forms = { 3: '[outer, channels, length]', 4: '[outer, groups, channels, length]' };
+  if (x.shape.length !== rank) {
+    const form = forms[rank as 3 | 4];
+    throw new ShapeError(`${name}: the kernel takes x ${form}, got ${showShape(x.shape)}`);
+  }
+  for (const vector of vectors) {
+    if (vector === undefined || numel(vector.shape) === size) continue;
+    throw new ShapeError(
+      `${name}: expected one value per channel (${size}) in weight, bias and statistics, got ` +
+        showShape(vector.shape),
+    );
+  }
+}
+
+function groupParams(x: Tensor) {
+  const [outer, groups, channels, length] = x.shape;
+  return { outer, groups, channels, length };
+}
+
+/** y = (x - mean) / sqrt(var + eps) * weight + bias over each group; var divided by its size. */
+export const groupNorm = primitive<{ eps: number }>()({
+  doc: 'x [outer, groups, channels, length], weight?, bias? [groups * channels] -> y, mean, rstd.',
+  kernels: groupNormKernels,
+  inputs: ['x', 'weight?', 'bias?'],
+  dtypes: 'real',
+  outputs([x, weight, bias]: readonly Maybe[] & readonly [Tensor]) {
+    check('groupNorm', x, 4, x.shape[1] * x.shape[2], [weight, bias]);
+    const statistic = { shape: [x.shape[0], x.shape[1]], dtype: x.dtype };
+    return [{ shape: x.shape, dtype: x.dtype }, statistic, statistic];
+  },
+  run(launcher, [x, weight, bias], [y, mean, rstd], { eps }) {
+    const { outer, ...sizes } = groupParams(x);
+    const given = { weighted: Number(weight !== undefined), biased: Number(bias !== undefined) };
+    const buffers = [x, weight ?? x, bias ?? x, y, mean, rstd];
+    const values = { ...sizes, ...given, eps };
+    const range = outer * sizes.groups;
+    const { groupNorm } = groupNormKernels;
+    launcher.launch('groupNorm', groupNorm, suffix(x.dtype), buffers, values, range);
+  },
+});
+
+/** Gradients of groupNorm; those of weight and bias are left out (size 0) unless `affine`. */
+export const groupNormBackward = primitive<{ affine: boolean }>()({
+  doc: 'g, x, mean, rstd, weight? -> gx, gweight, gbias ([groups * channels], or [0] if not affine).',
+  kernels: groupNormBackwardKernels,
+  inputs: ['g', 'x', 'mean', 'rstd', 'weight?'],
+  dtypes: 'real',
+  outputs([, x, , , weight], { affine }): OutputSpec[] {
+    const channels = x.shape[1] * x.shape[2];
+    check('groupNormBackward', x, 4, channels, [weight]);
+    const vector = { shape: [affine ? channels : 0], dtype: x.dtype };
+    return [{ shape: x.shape, dtype: x.dtype }, vector, vector];
+  },
+  run(launcher, [g, x, mean, rstd, weight], [gx, gweight, gbias], { affine }) {
+    const { outer, ...sizes } = groupParams(x);
+    const dtype = suffix(x.dtype);
+    const { groupNormBackward, groupNormAffine } = groupNormBackwardKernels;
+    const values = { ...sizes, weighted: Number(weight !== undefined) };
+    const given = [g, x, mean, rstd];
+    const buffers = [...given, weight ?? x, gx];
+    const range = outer * sizes.groups;
+    launcher.launch('groupNormBackward', groupNormBackward, dtype, buffers, values, range);
+    if (!affine) return;
+    const channels = sizes.groups * sizes.channels;
+    const all = { outer, ...sizes };
+    const blocks = Math.ceil(outer / ROWS);
+    if (sizes.length !== 1 || blocks === 1) {
+      const units = sizes.length === 1 ? Math.ceil(channels / COLUMNS) : channels;
+      const whole = [...given, gweight, gbias];
+      launcher.launch('groupNormAffine', groupNormAffine, dtype, whole, all, units);
+      return;
+    }
+    const partials = [0, 1].map(() => launcher.scratch(blocks * channels, x.dtype));
+    const units = blocks * Math.ceil(channels / COLUMNS);
+    launcher.launch('groupNormAffine', groupNormAffine, dtype, [...given, ...partials], all, units);
+    emitSum(launcher, partials[0], gweight, [1, blocks, channels]);
+    emitSum(launcher, partials[1], gbias, [1, blocks, channels]);
+  },
+});
+
+function batchParams(x: Tensor) {
+  const [outer, channels, length] = x.shape;
+  return { outer, channels, length };
+}
+
+function channelUnits(x: Tensor): number {
+  return x.shape[2] === 1 ? Math.ceil(x.shape[1] / COLUMNS) : x.shape[1];
+}
+
+/** y = (x - mean) / sqrt(var + eps) * weight + bias with the statistics of the batch. */
+export const batchNorm = primitive<{ eps: number }>()({
+  doc: 'x [outer, channels, length], weight?, bias? -> y, mean, var (over outer * length), rstd.',
+  kernels: { batchNorm: batchNormKernel },
+  inputs: ['x', 'weight?', 'bias?'],
+  dtypes: 'real',
+  outputs([x, weight, bias]: readonly Maybe[] & readonly [Tensor]) {
+    check('batchNorm', x, 3, x.shape[1], [weight, bias]);
+    const statistic = { shape: [x.shape[1]], dtype: x.dtype };
+    return [{ shape: x.shape, dtype: x.dtype }, statistic, statistic, statistic];
+  },
+  run(launcher, [x, weight, bias], [y, mean, variance, rstd], { eps }) {
+    const given = { weighted: Number(weight !== undefined), biased: Number(bias !== undefined) };
+    const values = { ...batchParams(x), ...given, eps };
+    const buffers = [x, weight ?? x, bias ?? x, y, mean, variance, rstd];
+    const dtype = suffix(x.dtype);
+    launcher.launch('batchNorm', batchNormKernel, dtype, buffers, values, channelUnits(x));
+  },
+});
+
+/** Gradients of batchNorm through its statistics. */
+export const batchNormBackward = primitive<Record<never, never>>()({
+  doc: 'g, x, mean, rstd, weight? -> gx, gweight [channels], gbias [channels].',
+  kernels: { batchNormBackward: batchNormBackwardKernel },
+  inputs: ['g', 'x', 'mean', 'rstd', 'weight?'],
+  dtypes: 'real',
+  outputs([, x, mean, rstd, weight]): OutputSpec[] {
+    check('batchNormBackward', x, 3, x.shape[1], [mean, rstd, weight]);
+    const vector = { shape: [x.shape[1]], dtype: x.dtype };
+    return [{ shape: x.shape, dtype: x.dtype }, vector, vector];
+  },
+  run(launcher, [g, x, mean, rstd, weight], [gx, gweight, gbias]) {
+    const values = { ...batchParams(x), weighted: Number(weight !== undefined) };
+    const buffers = [g, x, mean, rstd, weight ?? x, gx, gweight, gbias];
+    const dtype = suffix(x.dtype);
+    const range = channelUnits(x);
+    launcher.launch('batchNormBackward', batchNormBackwardKernel, dtype, buffers, values, range);
+  },
+});
+
+/** y = (x - mean) / sqrt(var + eps) * weight + bias with given statistics. */
+export const batchNormInference = primitive<{ eps: number }>()({
+  doc: 'x [outer, channels, length], mean, var, weight?, bias? [channels] -> y.',
+  kernels: { batchNormInference: batchNormInferenceKernel },
+  inputs: ['x', 'mean', 'var', 'weight?', 'bias?'],
+  dtypes: 'real',
+  outputs([x, ...vectors]) {
+    check('batchNorm', x, 3, x.shape[1], vectors);
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  run(launcher, [x, mean, variance, weight, bias], [y], { eps }) {
+    const given = { weighted: Number(weight !== undefined), biased: Number(bias !== undefined) };
+    const values = { ...batchParams(x), ...given, eps };
+    const buffers = [x, mean, variance, weight ?? x, bias ?? x, y];
+    const name = 'batchNormInference';
+    const dtype = suffix(x.dtype);
+    launcher.launch(name, batchNormInferenceKernel, dtype, buffers, values, values.outer);
+  },
+});

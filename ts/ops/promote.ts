@@ -1,0 +1,50 @@
+/** PyTorch's promotion among tensors and plain numbers. */
+
+import { bool, Category, type Dtype, getDefaultDtype, int32, int64, promote } from '../core/dtype.js';
+import { DtypeError } from '../core/errors.js';
+import type { Tensor } from '../tensor.js';
+
+/** What stands where PyTorch takes a tensor or a scalar. */
+export type Operand = Tensor | number | bigint | boolean;
+
+/** Whether an operand is a tensor (also the callable one that `.data` gives). */
+export function isTensor(value: unknown): value is Tensor {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    'isTensor' in value
+  );
+}
+
+/** The dtype a plain number takes by itself. Whole numbers are integers. */
+export function scalarDtype(value: number | bigint | boolean): Dtype {
+  if (typeof value === 'number') return Number.isInteger(value) ? int32 : getDefaultDtype();
+  return typeof value === 'boolean' ? bool : int64;
+}
+
+/**
+ * The dtype of a result. Tensors with dimensions come before 0-d tensors, and those before plain
+ * numbers: a lower rank decides only if its category (bool < int < float) is higher.
+ */
+export function resultDtype(operands: readonly Operand[]): Dtype {
+  let dims: Dtype | undefined;
+  let zeros: Dtype | undefined;
+  let numbers: Dtype | undefined;
+  for (const operand of operands) {
+    if (!isTensor(operand)) {
+      const own = scalarDtype(operand);
+      numbers = numbers === undefined ? own : promote(numbers, own);
+    } else if (operand.shape.length > 0) {
+      dims = dims === undefined ? operand.dtype : promote(dims, operand.dtype);
+    } else zeros = zeros === undefined ? operand.dtype : promote(zeros, operand.dtype);
+  }
+  let result = dims;
+  for (const lower of [zeros, numbers]) {
+    if (lower === undefined) continue;
+    if (result === undefined) result = lower;
+    else if (lower.category > result.category) {
+      result = lower.category === Category.Float && lower === numbers ? getDefaultDtype() : lower;
+    }
+  }
+  if (result === undefined) throw new DtypeError('resultDtype: no operands');
+  return result;
+}

@@ -1,0 +1,504 @@
+/** Views, copies and dtype changes: shapes in PyTorch's words. */
+
+import { assign, checkWritable } from '../autograd/inplace.js';
+import { isGradEnabled } from '../autograd/mode.js';
+import * as dt from '../core/dtype.js';
+import { DeviceError, DtypeError, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import {
+  broadcastShapes,
+  inferShape,
+  normalizeDim,
+  normalizeDims,
+  numelOf,
+  type Shape,
+  sameShape,
+} from '../core/layout.js';
+import { type DeviceType } from '../device/device.js';
+import { deviceOf } from '../device/registry.js';
+import { emptyTensor, type Tensor } from '../tensor.js';
+import { applyView, recordAs } from './apply.js';
+import { cast as castElements, contiguousCopy } from './launch.js';
+import { isTensor } from './promote.js';
+import { checkOptions, isOptions, listOf, op } from './signature.js';
+
+export type Sizes = (number | readonly number[])[];
+export type MemoryFormat = 'contiguousFormat' | 'preserveFormat' | 'channelsLast';
+
+/** Another handle on the same elements, part of the graph. */
+export const alias = (input: Tensor): Tensor => applyView('alias', input, {});
+
+/** Another shape over the same elements, never a copy; one size may be -1. */
+export const view = (input: Tensor, ...shape: (Sizes[number] | dt.Dtype)[]): Tensor => {
+  if (shape.length === 1 && shape[0] instanceof dt.Dtype) return viewDtype(input, shape[0]);
+  const sizes = inferShape(listOf(shape as Sizes), input.numel(), 'view');
+  return applyView('view', input, { shape: sizes });
+};
+
+/** The bytes read as another dtype of the same size. */
+function viewDtype(input: Tensor, dtype: dt.Dtype): Tensor {
+  if (dtype.size !== input.dtype.size) {
+    throw new DtypeError(
+      `view: ${input.dtype} elements cannot be read as ${dtype}: their sizes differ, ` +
+        `${input.dtype.size} and ${dtype.size} bytes`,
+    );
+  }
+  const bare = input.bare();
+  return reinterpret(bare, dtype);
+}
+
+function reinterpret(input: Tensor, dtype: dt.Dtype): Tensor {
+  const like = emptyTensor([0], dtype, input.backend);
+  const Constructor = like.constructor as typeof Tensor;
+  return new Constructor(input.storage_, input.shape, input.strides, input.offset, dtype);
+}
+
+/** Another shape: a view where the layout allows it, else a copy. */
+export const reshape = (input: Tensor, ...shape: Sizes): Tensor => {
+  const sizes = inferShape(listOf(shape), input.numel(), 'reshape');
+  if (sameShape(sizes, input.shape)) return alias(input);
+  if (input.isContiguous()) return applyView('view', input, { shape: sizes });
+  try {
+    return applyView('view', input, { shape: sizes });
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    return applyView('view', clone(input), { shape: sizes });
+  }
+};
+
+export const viewAs = (input: Tensor, other: Tensor): Tensor => view(input, other.shape);
+export const reshapeAs = (input: Tensor, other: Tensor): Tensor => reshape(input, other.shape);
+
+/** Dimensions `startDim` to `endDim` as one. A 0-d tensor becomes [1]. */
+export const flatten = op(
+  'flatten',
+  'input, startDim, endDim',
+  (input: Tensor, startDim = 0, endDim = -1): Tensor => {
+    if (input.ndim === 0) return reshape(input, [1]);
+    const start = normalizeDim(startDim, input.ndim, 'flatten');
+    const end = normalizeDim(endDim, input.ndim, 'flatten');
+    if (start > end) {
+      throw new ShapeError(`flatten: startDim ${startDim} comes after endDim ${endDim}`);
+    }
+    const middle = numelOf(input.shape.slice(start, end + 1));
+    return reshape(input, [...input.shape.slice(0, start), middle, ...input.shape.slice(end + 1)]);
+  },
+);
+
+export const ravel = (input: Tensor): Tensor => reshape(input, [-1]);
+
+/** One dimension as several; one of `sizes` may be -1. */
+export const unflatten = op(
+  'unflatten',
+  'input, dim, sizes',
+  (input: Tensor, dim: number, sizes: readonly number[]): Tensor => {
+    const d = normalizeDim(dim, input.ndim, 'unflatten');
+    const split = inferShape(sizes, input.shape[d], 'unflatten');
+    return view(input, [...input.shape.slice(0, d), ...split, ...input.shape.slice(d + 1)]);
+  },
+);
+
+/** Without dimensions of size 1: all, or the one (or those) named, if they have size 1. */
+export const squeeze = op(
+  'squeeze',
+  'input, dim',
+  (input: Tensor, dim?: number | readonly number[]): Tensor =>
+    applyView('view', input, { shape: squeezed(input, dim) }),
+);
+
+function squeezed(input: Tensor, dim: number | readonly number[] | undefined): Shape {
+  if (dim === undefined || dim === null) return input.shape.filter((size) => size !== 1);
+  const dims = (Array.isArray(dim) ? dim : [dim]).map((d) => normalizeDim(d, input.ndim, 'squeeze'));
+  return input.shape.filter((size, i) => size !== 1 || !dims.includes(i));
+}
+
+/** A new dimension of size 1 at `dim`. */
+export const unsqueeze = op('unsqueeze', 'input, dim', (input: Tensor, dim: number): Tensor => {
+  const d = normalizeDim(dim, input.ndim + 1, 'unsqueeze');
+  return applyView('view', input, { shape: input.shape.toSpliced(d, 0, 1) });
+});
+
+/** Dimensions in the order given. */
+export const permute = (input: Tensor, ...dims: Sizes): Tensor => {
+  const list = listOf(dims);
+  if (list.length !== input.ndim) {
+    throw new ShapeError(
+      `permute: ${list.length} dimensions given for a tensor of shape ${showShape(input.shape)}; ` +
+        'name each of its dimensions once',
+    );
+  }
+  return applyView('permute', input, { dims: normalizeDims(list, input.ndim, 'permute') });
+};
+
+function swapped(input: Tensor, dim0: number, dim1: number, name: string): number[] {
+  const order = input.shape.map((_, i) => i);
+  const a = normalizeDim(dim0, input.ndim, name);
+  const b = normalizeDim(dim1, input.ndim, name);
+  if (order.length > 0) [order[a], order[b]] = [order[b], order[a]];
+  return order;
+}
+
+/** Two dimensions exchanged. */
+export const transpose = op(
+  'transpose',
+  'input, dim0, dim1',
+  (input: Tensor, dim0: number, dim1: number): Tensor =>
+    applyView('permute', input, { dims: swapped(input, dim0, dim1, 'transpose') }),
+);
+export const swapaxes = transpose;
+export const swapdims = transpose;
+
+/** The transpose of a matrix; a tensor of fewer dimensions as it is. */
+export const t = (input: Tensor): Tensor => {
+  if (input.ndim > 2) {
+    throw new ShapeError(
+      `t: expected at most 2 dimensions, got shape ${showShape(input.shape)}; use transpose(-2, -1)`,
+    );
+  }
+  return input.ndim < 2 ? alias(input) : transpose(input, 0, 1);
+};
+
+/** Dimensions moved from `source` to `destination`, the others in their order. */
+export const movedim = op(
+  'movedim',
+  'input, source, destination',
+  (
+    input: Tensor,
+    source: number | readonly number[],
+    destination: number | readonly number[],
+  ): Tensor => {
+    const from = normalizeDims([source].flat() as number[], input.ndim, 'movedim');
+    const to = normalizeDims([destination].flat() as number[], input.ndim, 'movedim');
+    if (from.length !== to.length) {
+      throw new ShapeError(
+        `movedim: ${from.length} source dimensions but ${to.length} destinations; give as many`,
+      );
+    }
+    if (input.ndim === 0) return alias(input);
+    const order = new Array<number>(input.ndim).fill(-1);
+    from.forEach((dim, i) => {
+      order[to[i]] = dim;
+    });
+    const rest = input.shape.map((_, i) => i).filter((i) => !from.includes(i));
+    return applyView('permute', input, { dims: order.map((dim) => (dim < 0 ? (rest.shift() as number) : dim)) });
+  },
+);
+export const moveaxis = movedim;
+
+/** Size-1 dimensions repeated without a copy; -1 keeps a size. */
+export const expand = (input: Tensor, ...shape: Sizes): Tensor =>
+  applyView('expand', input, { shape: listOf(shape) });
+export const expandAs = (input: Tensor, other: Tensor): Tensor => expand(input, other.shape);
+export const broadcastTo = op(
+  'broadcastTo',
+  'input, size',
+  (input: Tensor, size: readonly number[]): Tensor => expand(input, size),
+);
+
+/** Tensors expanded to their common shape. */
+export const broadcastTensors = (...tensors: (Tensor | readonly Tensor[])[]): Tensor[] => {
+  const list = tensors.flat() as Tensor[];
+  const shape = list
+    .map((tensor) => tensor.shape)
+    .reduce((a, b) => broadcastShapes(a, b, 'broadcastTensors'), [] as Shape);
+  return list.map((tensor) => expand(tensor, shape));
+};
+
+/** `length` indices along `dim` from `start` on. */
+export const narrow = op(
+  'narrow',
+  'input, dim, start, length',
+  (input: Tensor, dim: number, start: number | Tensor, length: number): Tensor => {
+    const d = normalizeDim(dim, input.ndim, 'narrow');
+    const size = input.shape[d];
+    const from = isTensor(start) ? start.itemSync() : start;
+    const first = from < 0 ? from + size : from;
+    if (input.ndim === 0 || first < 0 || length < 0 || first + length > size) {
+      throw new IndexError(
+        `narrow: start ${from} and length ${length} do not fit dimension ${dim} of shape ` +
+          showShape(input.shape),
+      );
+    }
+    return applyView('sliceDim', input, { dim: d, start: first, end: first + length, step: 1 });
+  },
+);
+
+/** Python's slice along one dimension: negative positions count from the end, out of range is cut. */
+export const slice = op(
+  'slice',
+  'input, dim, start, end, step',
+  (
+    input: Tensor,
+    dim = 0,
+    start: number | null = null,
+    end: number | null = null,
+    step = 1,
+  ): Tensor => {
+    if (input.ndim === 0) throw new IndexError('slice: a 0-d tensor has no dimension to slice');
+    const d = normalizeDim(dim, input.ndim, 'slice');
+    if (!(step > 0)) throw new ValueError(`slice: step must be positive, got ${step}`);
+    const size = input.shape[d];
+    const from = clampPosition(start ?? 0, size);
+    const to = Math.max(from, clampPosition(end ?? size, size));
+    return applyView('sliceDim', input, { dim: d, start: from, end: to, step });
+  },
+);
+
+function clampPosition(position: number, size: number): number {
+  return Math.min(Math.max(position < 0 ? position + size : position, 0), size);
+}
+
+/** The elements at one index along `dim`, which goes. */
+export const select = op(
+  'select',
+  'input, dim, index',
+  (input: Tensor, dim: number, index: number): Tensor => {
+    if (input.ndim === 0) throw new IndexError('select: a 0-d tensor has no dimension to index');
+    const d = normalizeDim(dim, input.ndim, 'select');
+    const size = input.shape[d];
+    if (!Number.isInteger(index) || index < -size || index >= size) {
+      throw new IndexError(
+        `select: index ${index} is out of range for dimension ${dim} of size ${size} ` +
+          `(shape ${showShape(input.shape)})`,
+      );
+    }
+    return applyView('selectDim', input, { dim: d, index: index < 0 ? index + size : index });
+  },
+);
+
+/** The diagonal over dim1 and dim2, `offset` above (or below) the main one, as the last dimension. */
+export const diagonal = op(
+  'diagonal',
+  'input, offset, dim1, dim2',
+  (input: Tensor, offset = 0, dim1 = 0, dim2 = 1): Tensor => {
+    const a = normalizeDim(dim1, input.ndim, 'diagonal');
+    const b = normalizeDim(dim2, input.ndim, 'diagonal');
+    if (a === b || input.ndim < 2) {
+      throw new ShapeError(
+        `diagonal: dim1 and dim2 must be two different dimensions, got ${dim1} and ${dim2} for ` +
+          `shape ${showShape(input.shape)}`,
+      );
+    }
+    return applyView('diagonalView', input, { offset, dim1: a, dim2: b });
+  },
+);
+
+/** Windows of `size` every `step` along `dimension`, as a new last dimension; a view. */
+export const unfold = op(
+  'unfold',
+  'input, dimension, size, step',
+  (input: Tensor, dimension: number, size: number, step: number): Tensor => {
+    const dim = normalizeDim(dimension, input.ndim, 'unfold');
+    return applyView('unfoldView', input, { dim, size, step });
+  },
+);
+
+/** Any view of the storage. The offset defaults to the tensor's own. */
+export const asStrided = op(
+  'asStrided',
+  'input, size, stride, storageOffset',
+  (
+    input: Tensor,
+    size: readonly number[],
+    stride: readonly number[],
+    storageOffset: number | null = null,
+  ): Tensor =>
+    applyView('asStridedView', input, {
+      shape: size,
+      strides: stride,
+      offset: storageOffset ?? input.offset,
+      elements: Math.floor(input.storage_.bytes / input.dtype.size),
+      of: { shape: input.shape, strides: input.strides, offset: input.offset },
+    }),
+);
+
+/** A copy of the elements in a storage of their own, part of the graph. */
+export const clone = op(
+  'clone',
+  'input, memoryFormat',
+  (input: Tensor, memoryFormat?: MemoryFormat): Tensor => {
+    input.assertLive('clone');
+    checkFormat('clone', memoryFormat);
+    return recordAs('alias', input, contiguousCopy(input), {}, 'CloneBackward0');
+  },
+);
+
+/** The tensor itself if its elements lie in row-major order, else a copy that does. */
+export const contiguous = op(
+  'contiguous',
+  'input, memoryFormat',
+  (input: Tensor, memoryFormat?: MemoryFormat): Tensor => {
+    checkFormat('contiguous', memoryFormat);
+    return input.isContiguous() ? input : clone(input);
+  },
+);
+
+function checkFormat(name: string, format: MemoryFormat | undefined | null): void {
+  const known = ['contiguousFormat', 'preserveFormat'];
+  if (format !== undefined && format !== null && !known.includes(format)) {
+    throw new ValueError(
+      `${name}: memoryFormat '${format}' is not supported; tensors are row-major ('contiguousFormat')`,
+    );
+  }
+}
+
+/** The same elements outside the graph, over the same memory. */
+export const detach = (input: Tensor): Tensor => {
+  input.assertLive('detach');
+  const result = input.bare();
+  result.untracked = input.untracked;
+  return result;
+};
+
+/** Takes the tensor itself out of the graph. */
+export const detach_ = (input: Tensor): Tensor => {
+  input.meta = undefined;
+  return input;
+};
+
+export interface ToOptions {
+  dtype?: dt.Dtype | null;
+  device?: DeviceType | null;
+  copy?: boolean;
+  nonBlocking?: boolean;
+  memoryFormat?: MemoryFormat | null;
+}
+
+const TO_OPTIONS = ['dtype', 'device', 'copy', 'nonBlocking', 'memoryFormat', 'other'];
+
+/**
+ * The tensor under another dtype, on another device, or as another tensor is: `to(dtype)`,
+ * `to(device)`, `to(device, dtype)`, `to(other)`, each with `{ copy }`. Itself if nothing changes.
+ */
+export const to = (
+  input: Tensor,
+  ...args: (dt.Dtype | DeviceType | Tensor | ToOptions | boolean | null)[]
+): Tensor => {
+  input.assertLive('to');
+  let dtype: dt.Dtype = input.dtype;
+  let device: DeviceType = input.device;
+  let flags = 0;
+  let copy = false;
+  for (const arg of args) {
+    if (arg instanceof dt.Dtype) dtype = arg;
+    else if (typeof arg === 'string') device = arg;
+    else if (typeof arg === 'boolean') copy = flags++ === 1 ? arg : copy;
+    else if (isTensor(arg)) {
+      dtype = arg.dtype;
+      device = arg.device;
+    } else if (isOptions(arg)) {
+      checkOptions('to', arg, TO_OPTIONS);
+      checkFormat('to', arg.memoryFormat);
+      dtype = arg.dtype ?? dtype;
+      device = arg.device ?? device;
+      copy = arg.copy ?? copy;
+    } else if (arg !== null) {
+      throw new ValueError(`to: expected a dtype, a device, a tensor or options, got ${String(arg)}`);
+    }
+  }
+  const moved = device === input.device ? input : move(input, device);
+  if (dtype !== moved.dtype) return convert(moved, dtype);
+  return copy && moved === input ? clone(input) : moved;
+};
+
+function convert(input: Tensor, dtype: dt.Dtype): Tensor {
+  const result = castElements(input, dtype);
+  if (!dtype.isFloatingPoint || !isGradEnabled()) return result;
+  return recordAs('alias', input, result, {}, 'ToCopyBackward0');
+}
+
+function move(input: Tensor, device: DeviceType): Tensor {
+  const target = deviceOf(device);
+  if (input.device !== 'cpu') {
+    throw new DeviceError(`to: reading '${input.device}' back is asynchronous; use await x.cpu()`);
+  }
+  const source = contiguous(input);
+  const { storage_, offset, dtype } = source;
+  const result = emptyTensor(input.shape, dtype, target);
+  const bytes = storage_.device.readSync(storage_.handle, offset * dtype.size, input.numel() * dtype.size);
+  target.write(result.storage_.handle, 0, bytes);
+  return recordAs('alias', input, result, {}, 'ToCopyBackward0');
+}
+
+/** Each dtype has its method: `x.float()`, `x.long()`. */
+const castTo = (dtype: dt.Dtype) => (input: Tensor, _options?: { memoryFormat?: MemoryFormat }): Tensor =>
+  input.dtype === dtype ? input : to(input, dtype);
+
+export const float = castTo(dt.float32);
+export const double = castTo(dt.float64);
+export const half = castTo(dt.float16);
+export const bfloat16 = castTo(dt.bfloat16);
+export const int = castTo(dt.int32);
+export const long = castTo(dt.int64);
+export const short = castTo(dt.int16);
+export const char = castTo(dt.int8);
+export const byte = castTo(dt.uint8);
+export const bool = castTo(dt.bool);
+
+export const type = (input: Tensor, dtype: dt.Dtype): Tensor => to(input, dtype);
+export const typeAs = (input: Tensor, other: Tensor): Tensor => to(input, other.dtype);
+
+// --- In place ----------------------------------------------------------------------------------
+
+/** Replaces the layout of `input` by that of a view of it. */
+function relayout(name: string, input: Tensor, changed: Tensor): Tensor {
+  checkWritable(name, input);
+  const history = changed.gradFn;
+  input.setLayout(changed.shape, changed.strides, changed.offset);
+  if (history !== undefined) {
+    const meta = input.autograd();
+    meta.gradFn = history;
+    meta.outputIndex = changed.meta?.outputIndex ?? 0;
+  }
+  return input;
+}
+
+export const t_ = (input: Tensor): Tensor => relayout('t_', input, t(input));
+export const transpose_ = op(
+  'transpose_',
+  'input, dim0, dim1',
+  (input: Tensor, dim0: number, dim1: number): Tensor =>
+    relayout('transpose_', input, transpose(input, dim0, dim1)),
+);
+export const swapaxes_ = transpose_;
+export const swapdims_ = transpose_;
+export const squeeze_ = op(
+  'squeeze_',
+  'input, dim',
+  (input: Tensor, dim?: number | readonly number[]): Tensor =>
+    relayout('squeeze_', input, squeeze(input, dim)),
+);
+export const unsqueeze_ = op(
+  'unsqueeze_',
+  'input, dim',
+  (input: Tensor, dim: number): Tensor => relayout('unsqueeze_', input, unsqueeze(input, dim)),
+);
+
+/** Writes the elements of `src` (broadcast, cast) into the tensor. */
+export const copy_ = op('copy_', 'input, src', (input: Tensor, src: Tensor): Tensor => {
+  checkWritable('copy_', input);
+  const value = src.dtype === input.dtype ? src : to(src, input.dtype);
+  return assign('copy_', input, expand(value, input.shape));
+});
+
+/** At least 1, 2 or 3 dimensions, new ones of size 1. */
+export const atleast1d = (...tensors: (Tensor | readonly Tensor[])[]): Tensor | Tensor[] =>
+  eachOf(tensors, (x) => (x.ndim === 0 ? reshape(x, [1]) : alias(x)));
+export const atleast2d = (...tensors: (Tensor | readonly Tensor[])[]): Tensor | Tensor[] =>
+  eachOf(tensors, (x) => {
+    if (x.ndim === 0) return reshape(x, [1, 1]);
+    return x.ndim === 1 ? unsqueeze(x, 0) : alias(x);
+  });
+export const atleast3d = (...tensors: (Tensor | readonly Tensor[])[]): Tensor | Tensor[] =>
+  eachOf(tensors, (x) => {
+    if (x.ndim === 0) return reshape(x, [1, 1, 1]);
+    if (x.ndim === 1) return unsqueeze(unsqueeze(x, 0), 2);
+    return x.ndim === 2 ? unsqueeze(x, 2) : alias(x);
+  });
+
+function eachOf(
+  tensors: readonly (Tensor | readonly Tensor[])[],
+  change: (x: Tensor) => Tensor,
+): Tensor | Tensor[] {
+  if (tensors.length === 1 && isTensor(tensors[0])) return change(tensors[0]);
+  return (tensors.flat() as Tensor[]).map(change);
+}

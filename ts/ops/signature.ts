@@ -1,0 +1,116 @@
+/**
+ * PyTorch's calling style: positional arguments in PyTorch's order, then optionally one object for
+ * the keyword ones. A signature string names the parameters once, for the check and for the types.
+ */
+
+import { suggestion, TorchError, ValueError } from '../core/errors.js';
+
+type Trim<S extends string> = S extends ` ${infer R}` ? Trim<R> : S extends `${infer R} ` ? Trim<R> : S;
+
+/** 'input, dim, keepdim' as ['input', 'dim', 'keepdim']. */
+export type Names<S extends string> = S extends `${infer A},${infer R}`
+  ? [Trim<A>, ...Names<R>]
+  : [Trim<S>];
+
+type Tail<T extends unknown[]> = T extends [_?: unknown, ...rest: infer R] ? R : [];
+
+/** The keyword form of the parameters. */
+type Keywords<N extends unknown[], P extends unknown[]> = P extends []
+  ? unknown
+  : P extends [_?: infer B, ...rest: infer R]
+    ? N extends [infer A extends string, ...infer M]
+      ? { [K in A]?: B } & Keywords<M, R>
+      : unknown
+    : unknown;
+
+/** Any number of positional arguments, then an object with the rest. */
+type Mixed<N extends unknown[], P extends unknown[]> = P extends []
+  ? never
+  : [options: Keywords<N, P>] | (P extends [_?: infer B, ...rest: infer R] ? [B, ...Mixed<Tail<N>, R>] : never);
+
+/** A function that takes its parameters by position, or from some position on by name. */
+export interface Op<N extends unknown[], P extends unknown[], R> {
+  (...args: P): R;
+  (...args: Mixed<N, P>): R;
+  /** Only for types: what methods are made from. */
+  readonly signature?: [N, P, R];
+}
+
+/** The method of a function whose first argument is the tensor. */
+export type Method<F> = F extends { readonly signature?: [infer N, infer P, infer R] }
+  ? N extends unknown[]
+    ? P extends unknown[]
+      ? Op<Tail<N>, Tail<P>, R>
+      : never
+    : never
+  : F extends (input: never, ...rest: infer A) => infer R
+    ? (...rest: A) => R
+    : never;
+
+/** The methods of all functions of a module. */
+export type Methods<M> = {
+  [K in keyof M as M[K] extends (...args: never[]) => unknown ? K : never]: Method<M[K]>;
+};
+
+/** Whether a value is a plain object: the keyword arguments of a call. */
+export function isOptions(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  );
+}
+
+/** Arguments in their positions. Names that are not parameters are an error naming the nearest. */
+function spread(op: string, names: readonly string[], args: unknown[]): unknown[] {
+  const options = args[args.length - 1] as Record<string, unknown>;
+  const result = args.slice(0, -1);
+  for (const key of Object.keys(options)) {
+    const position = names.indexOf(key);
+    if (position < 0) throw unknownOption(op, key, names);
+    if (position < args.length - 1) {
+      throw new ValueError(`${op}: '${key}' was given twice, by position and by name`);
+    }
+    result[position] = options[key];
+  }
+  return result;
+}
+
+/** The error for a keyword that does not exist. */
+export function unknownOption(op: string, key: string, names: readonly string[]): TorchError {
+  return new ValueError(
+    `${op}: unknown option '${key}'.${suggestion(key, names)} It takes: ${names.join(', ')}`,
+  );
+}
+
+/** Checks the keys of an options object that is handled by hand. */
+export function checkOptions(op: string, options: object, names: readonly string[]): void {
+  for (const key of Object.keys(options)) {
+    if (!names.includes(key)) throw unknownOption(op, key, names);
+  }
+}
+
+/**
+ * Makes a function of named parameters:
+ * `op('sum', 'input, dim, keepdim', (input: Tensor, dim?: Dims, keepdim = false): Tensor => ...)`.
+ */
+export function op<const S extends string, P extends unknown[], R>(
+  name: string,
+  signature: S,
+  body: (...args: P) => R,
+): Op<Names<S>, P, R> {
+  const names = signature.split(',').map((part) => part.trim());
+  const call = (...args: unknown[]): R => {
+    if (args.length > names.length) {
+      throw new ValueError(
+        `${name}: takes at most ${names.length} arguments (${signature}), got ${args.length}`,
+      );
+    }
+    const given = isOptions(args[args.length - 1]) ? spread(name, names, args) : args;
+    return body(...(given as P));
+  };
+  return Object.defineProperty(call, 'name', { value: name }) as unknown as Op<Names<S>, P, R>;
+}
+
+/** Numbers given one by one or as one array: `view(2, 3)` and `view([2, 3])`. */
+export function listOf(args: readonly (number | readonly number[])[]): readonly number[] {
+  return args.length === 1 && Array.isArray(args[0]) ? args[0] : (args as readonly number[]);
+}

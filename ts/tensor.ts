@@ -1,0 +1,416 @@
+/** The tensor: a storage, a layout, a dtype, and its place in the autograd graph. */
+
+import type { Accumulate, Node } from './autograd/node.js';
+import {
+  bfloat16,
+  bfloatToNumber,
+  bool,
+  type DataArray,
+  type Dtype,
+  float16,
+  halfToNumber,
+} from './core/dtype.js';
+import { AutogradError, DisposedError, DtypeError, ShapeError, showShape } from './core/errors.js';
+import { contiguousStrides, isContiguousLayout, numelOf, type Shape, sameShape } from './core/layout.js';
+import { breathe, escape, note } from './core/memory.js';
+import { formatTensor } from './core/print.js';
+import { Storage } from './core/storage.js';
+import type { Device, DeviceType } from './device/device.js';
+
+/** What a tensor carries once autograd knows it. Most tensors have none. */
+export class AutogradMeta {
+  /** Set on leaves by the user. */
+  requiresGrad = false;
+  /** The node that computed this tensor, and which of its outputs it is. */
+  gradFn: Node | undefined = undefined;
+  outputIndex = 0;
+  grad: Tensor | undefined = undefined;
+  /** The leaf's entry into the graph, made when it is first used. */
+  accumulate: Accumulate | undefined = undefined;
+  /** For a differentiable view: the tensor whose elements it shows. */
+  base: Tensor | undefined = undefined;
+  /** Version of the storage for which `gradFn` of a view holds. */
+  baseVersion = 0;
+  retainsGrad = false;
+}
+
+let refreshView: (tensor: Tensor, meta: AutogradMeta) => void = () => {};
+
+/** @internal Autograd says here how a view whose base was written in place gets its new node. */
+export function setViewRefresher(refresh: typeof refreshView): void {
+  refreshView = refresh;
+}
+
+/** Nested arrays of numbers, as `tolist()` gives them. */
+export type NestedArray = number | bigint | boolean | NestedArray[];
+
+/** A multi-dimensional array with strides, on one device. */
+export class Tensor {
+  declare readonly isTensor: true;
+  private elements: number;
+  private contiguousFlag: boolean | undefined = undefined;
+  /** Whether dispose() was called. */
+  disposed = false;
+  /** In-place writes through this handle leave the version alone (`.data`). */
+  untracked = false;
+  /** @internal */
+  meta: AutogradMeta | undefined = undefined;
+
+  /** @internal Takes a reference to the storage. */
+  constructor(
+    readonly storage_: Storage,
+    private sizes: Shape,
+    private steps: readonly number[],
+    private start: number,
+    readonly dtype: Dtype,
+  ) {
+    this.elements = numelOf(sizes);
+    storage_.references++;
+    note(this);
+  }
+
+  // --- What it is ------------------------------------------------------------------------------
+
+  get shape(): Shape {
+    return this.sizes;
+  }
+
+  get strides(): readonly number[] {
+    return this.steps;
+  }
+
+  /** Elements before the first one in the storage. */
+  get offset(): number {
+    return this.start;
+  }
+
+  get ndim(): number {
+    return this.sizes.length;
+  }
+
+  dim(): number {
+    return this.sizes.length;
+  }
+
+  numel(): number {
+    return this.elements;
+  }
+
+  /** The shape, or the size of one dimension. */
+  size(): Shape;
+  size(dim: number): number;
+  size(dim?: number): Shape | number {
+    return dim === undefined ? this.sizes : this.pick(this.sizes, dim, 'size');
+  }
+
+  /** The strides in elements, or one of them. */
+  stride(): readonly number[];
+  stride(dim: number): number;
+  stride(dim?: number): readonly number[] | number {
+    return dim === undefined ? this.steps : this.pick(this.steps, dim, 'stride');
+  }
+
+  private pick(list: readonly number[], dim: number, op: string): number {
+    const value = list[dim < 0 ? dim + list.length : dim];
+    if (value === undefined) {
+      throw new ShapeError(`${op}: dimension ${dim} is out of range for shape ${showShape(this.sizes)}`);
+    }
+    return value;
+  }
+
+  storageOffset(): number {
+    return this.start;
+  }
+
+  isContiguous(): boolean {
+    this.contiguousFlag ??= isContiguousLayout(this.sizes, this.steps);
+    return this.contiguousFlag;
+  }
+
+  get device(): DeviceType {
+    return this.storage_.device.type;
+  }
+
+  elementSize(): number {
+    return this.dtype.size;
+  }
+
+  isFloatingPoint(): boolean {
+    return this.dtype.isFloatingPoint;
+  }
+
+  /** The bytes under the tensor: size, data pointer, and whether two tensors share them. */
+  storage(): Storage {
+    return this.storage_;
+  }
+
+  /** Address of the first element on its device; equal for tensors that start at one place. */
+  dataPtr(): number {
+    return this.storage_.handle + this.start * this.dtype.size;
+  }
+
+  // --- Memory ----------------------------------------------------------------------------------
+
+  /** Gives this handle up; the bytes are freed with the last handle. Using it later is an error. */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.storage_.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Takes the tensor out of the open torch.scope(), so that it outlives it. Returns itself. */
+  keep(): this {
+    escape(this);
+    return this;
+  }
+
+  /** Throws if the tensor was disposed. */
+  assertLive(op: string): void {
+    if (this.disposed || this.storage_.freed) {
+      throw new DisposedError(
+        `${op}: the tensor of shape ${showShape(this.sizes)} was disposed (by dispose(), \`using\` ` +
+          'or the end of a torch.scope()). Return it from the scope, or call keep() on it inside',
+      );
+    }
+  }
+
+  // --- Autograd --------------------------------------------------------------------------------
+
+  /** The storage's device. @internal */
+  get backend(): Device {
+    return this.storage_.device;
+  }
+
+  /** Its metadata, made if there is none. @internal */
+  autograd(): AutogradMeta {
+    this.meta ??= new AutogradMeta();
+    return this.meta;
+  }
+
+  /** Whether gradients flow to this tensor. */
+  get requiresGrad(): boolean {
+    const meta = this.meta;
+    return meta !== undefined && (meta.requiresGrad || meta.gradFn !== undefined || this.gradFn !== undefined);
+  }
+
+  set requiresGrad(on: boolean) {
+    this.requiresGrad_(on);
+  }
+
+  /** The node that computed the tensor; undefined for leaves. A changed view gets a new one. */
+  get gradFn(): Node | undefined {
+    const meta = this.meta;
+    if (meta === undefined) return undefined;
+    if (meta.base !== undefined && meta.baseVersion !== this.storage_.version) refreshView(this, meta);
+    return meta.gradFn;
+  }
+
+  /** Asks for gradients of this leaf. Only floating point tensors can. */
+  requiresGrad_(on = true): this {
+    this.assertLive('requiresGrad_');
+    if (on && !this.dtype.isFloatingPoint) {
+      throw new DtypeError(
+        `requiresGrad_: only floating point tensors can require gradients, got ${this.dtype}; ` +
+          'cast it with float() or double()',
+      );
+    }
+    if (!on && this.gradFn !== undefined) {
+      throw new AutogradError(
+        'requiresGrad_: a tensor computed from others cannot stop requiring gradients; ' +
+          'use detach() for a tensor outside the graph',
+      );
+    }
+    if (on || this.meta !== undefined) this.autograd().requiresGrad = on;
+    return this;
+  }
+
+  /** Whether the tensor is a start of the graph: made by the user, not by a recorded operation. */
+  get isLeaf(): boolean {
+    return this.gradFn === undefined;
+  }
+
+  /** The gradient accumulated by backward(), or null. */
+  get grad(): Tensor | null {
+    return this.meta?.grad ?? null;
+  }
+
+  set grad(value: Tensor | null) {
+    if (value !== null && !sameShape(value.shape, this.sizes)) {
+      throw new ShapeError(
+        `grad: the gradient of a tensor of shape ${showShape(this.sizes)} has that shape, ` +
+          `got ${showShape(value.shape)}`,
+      );
+    }
+    this.autograd().grad = value ?? undefined;
+  }
+
+  // --- Reading ---------------------------------------------------------------------------------
+
+  /** The only element, as a number (a boolean for bool, a bigint for an int64 past 2^53). */
+  async item(): Promise<number> {
+    this.assertScalar('item');
+    const { storage_, start, dtype } = this;
+    const bytes = await storage_.device.read(storage_.handle, start * dtype.size, dtype.size);
+    await breathe();
+    return toScalar(dtype, bytes);
+  }
+
+  /** As item(), at once; only on the CPU. */
+  itemSync(): number {
+    this.assertScalar('itemSync');
+    const { storage_, start, dtype } = this;
+    return toScalar(dtype, storage_.device.readSync(storage_.handle, start * dtype.size, dtype.size));
+  }
+
+  /** All elements in row-major order as a typed array; halves come as Float32Array. */
+  async toArray(): Promise<DataArray> {
+    this.assertLive('data');
+    const { storage_, start, dtype } = this.contiguous();
+    const bytes = this.elements * dtype.size;
+    const raw = await storage_.device.read(storage_.handle, start * dtype.size, bytes);
+    return decodeAll(dtype, raw);
+  }
+
+  /** As `await data()`, at once; only on the CPU. */
+  dataSync(): DataArray {
+    this.assertLive('dataSync');
+    const { storage_, start, dtype } = this.contiguous();
+    const bytes = this.elements * dtype.size;
+    return decodeAll(dtype, storage_.device.readSync(storage_.handle, start * dtype.size, bytes));
+  }
+
+  /** The elements as nested arrays of the tensor's shape (a plain value for a 0-d tensor). */
+  async tolist(): Promise<NestedArray> {
+    return nest(await this.toArray(), this.dtype, this.sizes);
+  }
+
+  /** As tolist(), at once; only on the CPU. */
+  tolistSync(): NestedArray {
+    return nest(this.dataSync(), this.dtype, this.sizes);
+  }
+
+  /**
+   * Both readings of PyTorch's name: `await t.data()` reads the elements, and `t.data` is the
+   * tensor outside autograd over the same memory, for in-place edits: `p.data.mul_(0.9)`.
+   */
+  get data(): Tensor & (() => Promise<DataArray>) {
+    this.assertLive('data');
+    const owner = this;
+    const read = () => owner.toArray();
+    const bare = new Tensor(this.storage_, this.sizes, this.steps, this.start, this.dtype);
+    bare.untracked = true;
+    Object.setPrototypeOf(read, Tensor.prototype);
+    return Object.assign(read, bare) as unknown as Tensor & (() => Promise<DataArray>);
+  }
+
+  private assertScalar(op: string): void {
+    this.assertLive(op);
+    if (this.elements !== 1) {
+      throw new ShapeError(
+        `${op}: only a tensor of one element is a number, got shape ${showShape(this.sizes)} with ` +
+          `${this.elements} elements. Reduce it first (mean(), sum()), index it with at(), ` +
+          'or read all of it with data() or tolist()',
+      );
+    }
+  }
+
+  // --- Printing --------------------------------------------------------------------------------
+
+  /** What PyTorch prints, to the character. */
+  toString(): string {
+    return this.describe('tensor');
+  }
+
+  /** @internal The printed form under another class name. */
+  describe(prefix: string): string {
+    if (this.disposed || this.storage_.freed) {
+      return `${prefix}(<disposed>, size=${showShape(this.sizes)})`;
+    }
+    const readable = this.device === 'cpu';
+    return formatTensor({
+      element: readable ? (position) => this.elementAt(position) : () => 0,
+      contents: readable ? undefined : '...',
+      shape: this.sizes,
+      dtype: this.dtype,
+      device: this.device,
+      requiresGrad: this.requiresGrad,
+      gradFnName: this.gradFn?.name,
+      prefix,
+    });
+  }
+
+  /** The element at a row-major position; only on the CPU. */
+  private elementAt(position: number): number | bigint | boolean {
+    let offset = this.start;
+    for (let d = this.sizes.length - 1, rest = position; d >= 0; d--) {
+      offset += (rest % this.sizes[d]) * this.steps[d];
+      rest = Math.floor(rest / this.sizes[d]);
+    }
+    const { size } = this.dtype;
+    const raw = this.storage_.device.readSync(this.storage_.handle, offset * size, size);
+    const array = decodeAll(this.dtype, raw);
+    return this.dtype === bool ? array[0] !== 0 : array[0];
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+
+  // --- Layout changes made by the engine -------------------------------------------------------
+
+  /** @internal Takes another layout in place (`t_`, `squeeze_`, `resize_`). */
+  setLayout(shape: Shape, strides: readonly number[], offset: number): void {
+    this.sizes = shape;
+    this.steps = strides;
+    this.start = offset;
+    this.elements = numelOf(shape);
+    this.contiguousFlag = undefined;
+  }
+
+  /** @internal Another handle on the same elements, without autograd. */
+  bare(): Tensor {
+    return new Tensor(this.storage_, this.sizes, this.steps, this.start, this.dtype);
+  }
+}
+Object.defineProperty(Tensor.prototype, 'isTensor', { value: true });
+
+/** @internal A contiguous tensor of unset elements. */
+export function emptyTensor(shape: Shape, dtype: Dtype, device: Device): Tensor {
+  const storage = new Storage(device, numelOf(shape) * dtype.size);
+  return new Tensor(storage, shape, contiguousStrides(shape), 0, dtype);
+}
+
+function decodeAll(dtype: Dtype, bytes: Uint8Array): DataArray {
+  const array = new dtype.array(bytes.buffer, bytes.byteOffset, bytes.byteLength / dtype.size);
+  if (dtype === float16 || dtype === bfloat16) {
+    const decode = dtype === float16 ? halfToNumber : bfloatToNumber;
+    return Float32Array.from(array as Uint16Array, decode);
+  }
+  return array;
+}
+
+function toScalar(dtype: Dtype, bytes: Uint8Array): number {
+  return toValue(dtype, decodeAll(dtype, bytes)[0]) as number;
+}
+
+function toValue(dtype: Dtype, value: number | bigint): number | bigint | boolean {
+  if (dtype === bool) return value !== 0;
+  if (typeof value === 'bigint') {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value;
+  }
+  return value;
+}
+
+function nest(data: DataArray, dtype: Dtype, shape: Shape): NestedArray {
+  let position = 0;
+  const build = (dim: number): NestedArray =>
+    dim === shape.length
+      ? toValue(dtype, data[position++])
+      : Array.from({ length: shape[dim] }, () => build(dim + 1));
+  return build(0);
+}
