@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import type { Dtype } from '../../ts/core/dtype.js';
+import {
+  type ConvAttributes,
+  conv2d,
+  conv2dInputGrad,
+  conv2dWeightGrad,
+} from '../../ts/ops/primitives/conv.js';
+import { close, count, dtypes, input, randoms, reset, results } from './harness.js';
+
+const { float32, float64 } = dtypes;
+
+interface Case extends ConvAttributes {
+  readonly x: [number, number, number, number];
+  readonly weight: [number, number, number, number];
+}
+
+function convCase(
+  x: Case['x'],
+  weight: Case['weight'],
+  options: Partial<ConvAttributes> = {},
+): Case {
+  const plain: ConvAttributes = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
+  return { x, weight, ...plain, ...options };
+}
+
+const CASES: Case[] = [
+  convCase([1, 1, 1, 1], [1, 1, 1, 1]),
+  convCase([2, 1, 9, 9], [10, 1, 5, 5]),
+  convCase([3, 10, 12, 12], [20, 10, 5, 5]),
+  convCase([2, 3, 7, 11], [5, 3, 3, 3], { padding: [1, 1] }),
+  convCase([2, 3, 7, 11], [6, 3, 3, 2], { padding: [1, 0], stride: [2, 1] }),
+  convCase([2, 3, 9, 10], [7, 3, 3, 3], { padding: [2, 1], stride: [1, 2] }),
+  convCase([1, 2, 13, 14], [3, 2, 3, 3], { stride: [3, 2], padding: [1, 1], dilation: [2, 1] }),
+  convCase([1, 2, 13, 14], [3, 2, 2, 3], { stride: [2, 3], dilation: [1, 3] }),
+  convCase([2, 4, 8, 8], [4, 1, 3, 3], { groups: 4, padding: [1, 1] }),
+  convCase([2, 4, 8, 9], [8, 2, 3, 3], { groups: 2, padding: [1, 1], stride: [2, 2] }),
+  convCase([2, 5, 6, 7], [9, 5, 1, 1]),
+  convCase([2, 5, 6, 7], [9, 5, 1, 1], { stride: [2, 2] }),
+  convCase([1, 3, 1, 40], [4, 3, 1, 7], { padding: [0, 3] }),
+  convCase([2, 2, 5, 5], [3, 2, 3, 4]),
+  convCase([2, 2, 4, 3], [3, 2, 4, 3]),
+  convCase([2, 2, 5, 4], [3, 2, 2, 2], { stride: [4, 3], padding: [1, 1] }),
+  convCase([1, 70, 6, 6], [67, 70, 2, 2], { padding: [1, 1] }),
+  convCase([1, 1, 70, 50], [2, 1, 3, 3], { padding: [3, 4] }),
+  convCase([40, 2, 5, 6], [3, 2, 2, 3]),
+];
+
+function show(c: Case): string {
+  return (
+    `[${c.x}] by [${c.weight}], stride ${c.stride}, padding ${c.padding}, ` +
+    `dilation ${c.dilation}, groups ${c.groups}`
+  );
+}
+
+function outputShape(c: Case): [number, number, number, number] {
+  const size = (d: 0 | 1) =>
+    Math.floor(
+      (c.x[2 + d] + 2 * c.padding[d] - c.dilation[d] * (c.weight[2 + d] - 1) - 1) / c.stride[d],
+    ) + 1;
+  return [c.x[0], c.weight[0], size(0), size(1)];
+}
+
+/** Visits every product of a convolution: the places in x, weight and output. */
+function visit(c: Case, see: (x: number, w: number, out: number) => void): void {
+  const [batch, channels, height, width] = c.x;
+  const [filters, depth, kh, kw] = c.weight;
+  const [, , outH, outW] = outputShape(c);
+  const each = (sizes: number[], f: (...at: number[]) => void, at: number[] = []): void => {
+    if (at.length === sizes.length) f(...at);
+    else for (let i = 0; i < sizes[at.length]; i++) each(sizes, f, [...at, i]);
+  };
+  each([batch, filters, outH, outW, depth, kh, kw], (n, o, oy, ox, d, ky, kx) => {
+    const y = oy * c.stride[0] + ky * c.dilation[0] - c.padding[0];
+    const x = ox * c.stride[1] + kx * c.dilation[1] - c.padding[1];
+    if (y < 0 || y >= height || x < 0 || x >= width) return;
+    const channel = Math.floor(o / (filters / c.groups)) * depth + d;
+    see(
+      ((n * channels + channel) * height + y) * width + x,
+      ((o * depth + d) * kh + ky) * kw + kx,
+      ((n * filters + o) * outH + oy) * outW + ox,
+    );
+  });
+}
+
+for (const dtype of [float32, float64] as Dtype[]) {
+  const close_ = (actual: number[], expected: number[], terms: number) => {
+    const absolute = dtype === float32 ? 4e-7 * Math.sqrt(terms) : 1e-12;
+    close(actual, expected, 1e-6, absolute);
+  };
+  describe(`conv2d of ${dtype.name}`, () => {
+    for (const c of CASES) {
+      it(show(c), () => {
+        reset();
+        const shape = outputShape(c);
+        const [x, w, g] = [
+          randoms(count(c.x), 1),
+          randoms(count(c.weight), 2),
+          randoms(count(shape), 3),
+        ];
+        const bias = randoms(c.weight[0], 4);
+        const [out, dx, dw] = [g.map(() => 0), x.map(() => 0), w.map(() => 0)];
+        visit(c, (i, j, k) => {
+          out[k] += x[i] * w[j];
+          dx[i] += g[k] * w[j];
+          dw[j] += x[i] * g[k];
+        });
+        const plane = shape[2] * shape[3];
+        const biased = out.map((v, i) => v + bias[Math.floor(i / plane) % c.weight[0]]);
+        const { x: xShape, weight: wShape, ...attributes } = c;
+        const [tx, tw] = [input(x, xShape, dtype), input(w, wShape, dtype)];
+        const [tg, tb] = [input(g, shape, dtype), input(bias, [c.weight[0]], dtype)];
+        const depth = wShape[1] * wShape[2] * wShape[3];
+        close_(results(conv2d, [tx, tw], attributes)[0], out, depth);
+        close_(results(conv2d, [tx, tw, tb], attributes)[0], biased, depth);
+        const inputSize: [number, number] = [xShape[2], xShape[3]];
+        close_(results(conv2dInputGrad, [tg, tw], { ...attributes, inputSize })[0], dx, depth);
+        const kernelSize: [number, number] = [wShape[2], wShape[3]];
+        const weightGrad = results(conv2dWeightGrad, [tx, tg], { ...attributes, kernelSize })[0];
+        close_(weightGrad, dw, plane * xShape[0]);
+      });
+    }
+  });
+}
+
+describe('conv2d', () => {
+  const plain = convCase([1, 3, 5, 5], [2, 3, 3, 3]);
+  const { x, weight, ...attributes } = plain;
+
+  it('keeps an infinity where it belongs', () => {
+    reset();
+    const data = new Array(75).fill(1);
+    data[4] = Number.POSITIVE_INFINITY;
+    const images = input(data, x, float32);
+    const g = input(new Array(18).fill(1), [1, 2, 3, 3], float32);
+    const [grad] = results(conv2dWeightGrad, [images, g], { ...attributes, kernelSize: [3, 3] });
+    // Column 4 of row 0 meets only tap (0, 2) of channel 0.
+    grad.forEach((v, at) => {
+      expect(v).toBe(at % 27 === 2 ? Number.POSITIVE_INFINITY : 9);
+    });
+  });
+
+  it('takes an empty batch', () => {
+    reset();
+    const images = input([], [0, 3, 5, 5], float32);
+    const g = input([], [0, 2, 3, 3], float32);
+    const [grad] = results(conv2dWeightGrad, [images, g], { ...attributes, kernelSize: [3, 3] });
+    expect(grad).toEqual(new Array(54).fill(0));
+  });
+
+  it('says what does not fit', () => {
+    reset();
+    const w = input(randoms(54, 1), weight, float32);
+    const run = (shape: number[], options: Partial<ConvAttributes> = {}) =>
+      results(conv2d, [input(randoms(count(shape), 1), shape, float32), w], {
+        ...attributes,
+        ...options,
+      });
+    expect(() => run([8, 1, 28, 28])).toThrow(
+      'conv2d: expected input [N, 3, H, W] for weight [2, 3, 3, 3] and groups 1, got [8, 1, 28, 28]',
+    );
+    expect(() => run([3, 28, 28])).toThrow('unsqueeze(0)');
+    expect(() => run([1, 3, 2, 9])).toThrow('larger than the padded input [2, 9]');
+    expect(() => run([1, 3, 9, 9], { stride: [0, 1] })).toThrow('stride must be positive');
+    expect(() => run([1, 3, 9, 9], { padding: [-1, 1] })).toThrow('padding must not be negative');
+    expect(() => run([1, 3, 9, 9], { groups: 0 })).toThrow('groups must be a positive integer');
+    expect(() => run([1, 9, 9, 9], { groups: 3 })).toThrow('do not divide into 3 groups');
+  });
+});
