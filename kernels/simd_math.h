@@ -6,16 +6,22 @@
 
 #include "simd.h"
 
-// c[0] + c[1] x + c[2] x^2 + ..., e.g. POLY(x, 1, 0.5f, 0.125f).
+// c[0] + c[1] x + c[2] x^2 + ..., e.g. POLY(x, 1, 0.5f, 0.125f). Estrin's order: pairs, pairs of pairs, ..., a chain
+// of dependent operations as long as the logarithm of the degree.
 #define POLY(x, ...)                                                                     \
-  horner(x, (const __typeof__((x)[0])[]){__VA_ARGS__},                                   \
-         sizeof((const __typeof__((x)[0])[]){__VA_ARGS__}) / sizeof((x)[0]))
+  polynomial(x, (const __typeof__((x)[0])[]){__VA_ARGS__},                               \
+             sizeof((const __typeof__((x)[0])[]){__VA_ARGS__}) / sizeof((x)[0]))
+#define UNROLL _Pragma("clang loop unroll(full)")
 #define M(V, S, I)                                                                       \
-  VFN V horner(V x, const S *c, size_t n) {                                              \
-    V sum = splat(c[n - 1]);                                                             \
-    _Pragma("clang loop unroll(full)") for (size_t i = n - 1; i > 0; i--) sum =          \
-        sum * x + c[i - 1];                                                              \
-    return sum;                                                                          \
+  VFN V polynomial(V x, const S *c, size_t n) {                                          \
+    V t[16];                                                                             \
+    UNROLL for (size_t i = 0; i < n; i++) t[i] = splat(c[i]);                            \
+    UNROLL for (size_t m = n; m > 1; m = (m + 1) / 2, x *= x) {                          \
+      UNROLL for (size_t i = 0; i < (m + 1) / 2; i++) {                                  \
+        t[i] = 2 * i + 1 < m ? t[2 * i] + t[2 * i + 1] * x : t[2 * i];                   \
+      }                                                                                  \
+    }                                                                                    \
+    return t[0];                                                                         \
   }
 REAL_TYPES(M)
 #undef M
@@ -48,8 +54,7 @@ VFN f32x4 scale(f32x4 p, i32x4 n) {
 VFN f32x4 exp_split(f32x4 x, i32x4 *n) {
   f32x4 t = x * LOG2_E + ROUNDER, whole = t - ROUNDER;
   f32x4 high = x - whole * LN2_HIGH, low = whole * LN2_LOW, r = high - low, s = r * r;
-  f32x4 p = (0x1.fffffcp-2f + 0x1.555488p-3f * r) +
-            s * (0x1.555844p-5f + 0x1.124084p-7f * r + 0x1.6adbdep-10f * s);
+  f32x4 p = POLY(r, 0x1.fffffcp-2f, 0x1.555488p-3f, 0x1.555844p-5f, 0x1.124084p-7f, 0x1.6adbdep-10f);
   *n = (i32x4)t;
   return (high + (s * p - low)) + 1.0f;
 }
@@ -68,20 +73,28 @@ VFN f32x4 exp_near(f32x4 x) {
   return p * power_of_two(n);
 }
 
-// Without NaN n joins the exponent directly. The compare takes NaN for large.
+// Small arguments have neither NaN nor edges: n joins the exponent directly. The compare, of bits, takes NaN for large.
 VFN f32x4 exp_(f32x4 x) {
-  if (any_((i32x4)abs_(x) > 0x42ae0000)) return exp_scaled(x, 0);
+  if (any_((i32x4)abs_(x) > 0x42ae0000)) return exp_scaled(x, 0); // 87
   i32x4 n;
   f32x4 p = exp_split(x, &n);
   return (f32x4)((i32x4)p + (n << 23));
 }
 
-VFN f32x4 exp2_(f32x4 x) {
-  x = clamp_(x, -151.0f, 129.0f);
+VFN f32x4 exp2_split(f32x4 x, i32x4 *n) {
   f32x4 t = x + ROUNDER, r = x - (t - ROUNDER);
-  f32x4 p = POLY(r, 1.0f, 0x1.62e430p-1f, 0x1.ebfbe0p-3f, 0x1.c6b066p-5f, 0x1.3b2a5ap-7f,
-                 0x1.5db294p-10f, 0x1.4409e0p-13f, 0x1.cd6a90p-17f);
-  return scale(p, (i32x4)t - ROUNDER_BITS);
+  *n = (i32x4)t;
+  return 1.0f + r * POLY(r, 0x1.62e430p-1f, 0x1.ebfbe0p-3f, 0x1.c6b066p-5f, 0x1.3b2a5ap-7f,
+                         0x1.5db294p-10f, 0x1.4409e0p-13f, 0x1.cd6a90p-17f);
+}
+VFN f32x4 exp2_(f32x4 x) {
+  i32x4 n;
+  if (any_((i32x4)abs_(x) > 0x42fc0000)) { // 126
+    f32x4 p = exp2_split(clamp_(x, -151.0f, 129.0f), &n);
+    return scale(p, n - ROUNDER_BITS);
+  }
+  f32x4 p = exp2_split(x, &n);
+  return (f32x4)((i32x4)p + (n << 23));
 }
 
 // exp(x) - 1 for x <= 90.
@@ -99,11 +112,10 @@ VFN f32x4 expm1_(f32x4 x) {
 
 // ---- Logarithms -----------------------------------------------------------------------------
 
-// x = (1 + f) * 2^e with 1 + f in [sqrt(1/2), sqrt(2)), for positive finite x.
-VFN f32x4 split_exponent(f32x4 x, f32x4 *e) {
-  i32x4 tiny = x < 0x1p-126f;
-  i32x4 shifted = (i32x4)select(tiny, x * 0x1p23f, x) - 0x3f3504f3;
-  *e = to_f32((shifted >> 23) - (tiny & 23));
+// x = (1 + f) * 2^e with 1 + f in [sqrt(1/2), sqrt(2)), for positive normal x.
+VFN f32x4 split_exponent(f32x4 x, i32x4 *e) {
+  i32x4 shifted = (i32x4)x - 0x3f3504f3;
+  *e = shifted >> 23;
   return (f32x4)((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f;
 }
 
@@ -111,45 +123,66 @@ VFN f32x4 split_exponent(f32x4 x, f32x4 *e) {
 VFN f32x4 log1p_rest(f32x4 f) {
   f32x4 p = POLY(f, 0x1.555554p-2f, -0x1.000228p-2f, 0x1.99a036p-3f, -0x1.54721ep-3f,
                  0x1.22d5dap-3f, -0x1.0d81c0p-3f, 0x1.05754ap-3f, -0x1.390608p-4f);
-  f32x4 square = f * f;
-  return f * square * p - 0.5f * square;
+  f32x4 s = f * f;
+  return f * s * p - 0.5f * s;
 }
 
-// The logarithm's value where x is not positive and finite: -inf at 0, NaN below, x at inf and NaN.
-VFN f32x4 log_special(f32x4 x, f32x4 value) {
-  f32x4 special = select(x < 0, splat(NAN), select(x == 0, splat(-INFINITY), x));
-  return select((x > 0) & (x < INFINITY), value, special);
-}
-
-VFN f32x4 log_(f32x4 x) {
-  f32x4 e, f = split_exponent(x, &e);
-  f32x4 rest = log1p_rest(f) + e * LN2_LOW;
-  return log_special(x, rest + f + e * LN2_HIGH);
-}
-
-VFN f32x4 log2_(f32x4 x) {
-  f32x4 e, f = split_exponent(x, &e), rest = log1p_rest(f);
+// The logarithms of (1 + f) * 2^e.
+VFN f32x4 log_of_split(f32x4 f, f32x4 e) { return (log1p_rest(f) + e * LN2_LOW) + f + e * LN2_HIGH; }
+VFN f32x4 log2_of_split(f32x4 f, f32x4 e) {
   const float over = 0x1.c551dap-2f; // log2(e) - 1
-  return log_special(x, ((rest * over + f * over) + rest) + f + e);
+  f32x4 rest = log1p_rest(f);
+  return ((rest * over + f * over) + rest) + f + e;
 }
-
-VFN f32x4 log10_(f32x4 x) {
-  f32x4 e, f = split_exponent(x, &e), rest = log1p_rest(f);
+VFN f32x4 log10_of_split(f32x4 f, f32x4 e) {
   const float e_high = 0x1.bcp-2f, e_low = 0x1.6f62a4p-11f; // log10(e)
   const float two_high = 0x1.34p-2f, two_low = 0x1.04d428p-12f; // log10(2)
+  f32x4 rest = log1p_rest(f);
   f32x4 sum = (rest * e_low + f * e_low) + e * two_low;
-  return log_special(x, sum + rest * e_high + f * e_high + e * two_high);
+  return sum + rest * e_high + f * e_high + e * two_high;
 }
 
-// log(1 + x): the digits of x that 1 + x loses are added to the fraction.
+// Whether any lane is other than positive, normal and finite.
+VFN bool any_unusual(f32x4 x) {
+  return any_((i32x4)((u32x4)((i32x4)x - 0x00800000) >= 0x7f000000u));
+}
+// The value where x may be unusual: -inf at 0, NaN below, x at inf and NaN.
+VFN f32x4 log_special(f32x4 x, f32x4 value) {
+  f32x4 special = select(x < 0, splat(NAN), select(x == 0, splat(-INFINITY), x));
+  return select((x < 0) | (x == 0) | ~isfinite_(x), special, value);
+}
+// Denormals times 2^23, with what that adds to the exponent.
+VFN f32x4 lift_tiny(f32x4 x, i32x4 *lifted) {
+  i32x4 tiny = x < 0x1p-126f;
+  *lifted = tiny & 23;
+  return select(tiny, x * 0x1p23f, x);
+}
+
+#define M(name, of_split)                                                                \
+  VFN f32x4 name(f32x4 x) {                                                              \
+    i32x4 e, lifted;                                                                     \
+    f32x4 f = split_exponent(x, &e);                                                     \
+    f32x4 value = of_split(f, to_f32(e));                                                \
+    if (any_unusual(x)) {                                                                \
+      f = split_exponent(lift_tiny(x, &lifted), &e);                                     \
+      value = log_special(x, of_split(f, to_f32(e - lifted)));                           \
+    }                                                                                    \
+    return value;                                                                        \
+  }
+M(log_, log_of_split)
+M(log2_, log2_of_split)
+M(log10_, log10_of_split)
+#undef M
+
+// log(1 + x): what the sum u = 1 + x loses is added to the fraction of u. The result has x's sign, also at 0.
 VFN f32x4 log1p_(f32x4 x) {
-  f32x4 u = x + 1.0f;
-  f32x4 lost = select(x > 1, 1.0f - (u - x), x - (u - 1.0f));
-  f32x4 e, f = split_exponent(u, &e);
-  i32x4 n = (((i32x4)u - 0x3f3504f3) >> 23);
-  f += lost * power_of_two(-min_(n, splat(126)));
-  f32x4 value = log_special(u, log1p_rest(f) + e * LN2_LOW + f + e * LN2_HIGH);
-  return select(x == 0, x, value);
+  f32x4 u = x + 1.0f, one = u - x, lost = (1.0f - one) + (x - (u - one));
+  i32x4 e;
+  f32x4 f = split_exponent(u, &e);
+  f += lost * power_of_two(-pmin_(e, splat(126)));
+  f32x4 value = (f32x4)((i32x4)log_of_split(f, to_f32(e)) | ((i32x4)x & INT32_MIN));
+  if (any_unusual(u)) value = log_special(u, value);
+  return value;
 }
 
 // ---- Hyperbolic -----------------------------------------------------------------------------
@@ -189,13 +222,20 @@ VFN f32x4 erf_(f32x4 x) {
 
 // ---- Composed, of both types ----------------------------------------------------------------
 
-// 1 / (1 + exp(-x)), by exp(-|x|) so that small results keep their digits.
+// 1 / (1 + exp(-x)), by exp(-|x|) so that small results keep their digits. What the sum 1 + e loses counts for
+// a relative error lost / (1 + e), of which 0.7 lost is near enough.
+VFN f32x4 sigmoid_(f32x4 x) {
+  f32x4 e = exp_(-abs_(x)), sum = e + 1.0f, lost = e - (sum - 1.0f);
+  f32x4 value = select(x < 0, e, (f32x4){1, 1, 1, 1}) / sum;
+  return value - value * (lost * 0.7f);
+}
+VFN f64x2 sigmoid_(f64x2 x) {
+  f64x2 e = exp_(-abs_(x));
+  return select(x < 0, e, (f64x2){1, 1}) / (1.0 + e);
+}
+
 #define M(V, S, I)                                                                       \
   VFN V rsqrt_(V x) { return (S)1 / sqrt_(x); }                                          \
-  VFN V sigmoid_(V x) {                                                                  \
-    V e = exp_(-abs_(x)), one = splat((S)1);                                             \
-    return select(x < 0, e, one) / (one + e);                                            \
-  }                                                                                      \
   /* log(1 + exp(x)) without overflow (softplus), and log(sigmoid(x)) */                 \
   VFN V log1pexp_(V x) { return max_(x, splat((S)0)) + log1p_(exp_(-abs_(x))); }         \
   VFN V logsigmoid_(V x) { return min_(x, splat((S)0)) - log1p_(exp_(-abs_(x))); }       \
