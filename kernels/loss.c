@@ -1,0 +1,188 @@
+// Losses against class indices: x is [outer, classes, inner], target [outer, inner].
+#include "kernel.h"
+#ifndef S
+#include "index.h"
+#include <math.h>
+#define SOURCE "loss.c"
+#include "each_real.h"
+#else
+
+// The class of a position: false if it is ignored, or does not exist (then the status word says so).
+static inline bool NAME(class_of)(int32_t target, int32_t ignore, uint32_t classes, uint32_t position,
+                                  uint32_t *status, uint32_t *class) {
+  return target != ignore && resolve(target, classes, 0, position, status, class);
+}
+
+// Largest logit of one position, and the log of the sum of exp(x - largest).
+static void NAME(log_sum_row)(const S *x, uint32_t n, S *most, S *log_sum) {
+  V m = splat((S)-INFINITY), total = splat((S)0);
+  for (uint32_t i = 0; i < n; i += LANES) {
+    uint32_t left = n - i;
+    m = max_(m, left >= LANES ? load(x + i) : load_tail(x + i, left, (S)-INFINITY));
+  }
+  m = splat(*most = max_lanes(m));
+  for (uint32_t i = 0; i < n; i += LANES) {
+    uint32_t left = n - i;
+    total += exp_((left >= LANES ? load(x + i) : load_tail(x + i, left, (S)-INFINITY)) - m);
+  }
+  *log_sum = log_(splat(sum_lanes(total)))[0];
+}
+
+static void NAME(log_sum_columns)(const S *x, uint32_t n, size_t inner, uint32_t count, S *most,
+                                  S *log_sum) {
+  for (uint32_t c = 0; c < count; c += LANES) {
+    uint32_t left = count - c;
+    V m = splat((S)-INFINITY), total = splat((S)0);
+#define GET(r) (left >= LANES ? load(x + (r)*inner + c) : load_tail(x + (r)*inner + c, left, 0))
+    for (uint32_t r = 0; r < n; r++) m = max_(m, GET(r));
+    for (uint32_t r = 0; r < n; r++) total += exp_(GET(r) - m);
+#undef GET
+    total = log_(total);
+    if (left >= LANES) {
+      store(most + c, m);
+      store(log_sum + c, total);
+    } else {
+      store_tail(most + c, m, left);
+      store_tail(log_sum + c, total, left);
+    }
+  }
+}
+
+// The sum over classes of weight * (x - shift), for label smoothing.
+static S NAME(smooth)(const S *x, const S *weight, uint32_t n, size_t inner, S most, S log_sum) {
+  S total = 0;
+  for (uint32_t c = 0; c < n; c++) total += (weight ? weight[c] : 1) * (x[c * inner] - most - log_sum);
+  return total;
+}
+
+// With logp = x - most - logSum and e = smoothing:
+//   loss = -(1 - e) w[t] logp[t] - e / classes * sum_c w[c] logp[c];  scale = w[t];  both 0 where target is ignored.
+// Units are positions (inner = 1), or chunks of LOSS_COLUMNS columns of one outer index.
+#define LOSS_COLUMNS 64
+KERNEL(crossEntropy) {
+  const S *x = IN(S, x), *weight = p->weighted ? IN(S, weight) : NULL;
+  const int32_t *target = IN(int32_t, target);
+  S *loss = OUT(S, loss), *scale = OUT(S, scale), *most = OUT(S, most), *log_sum = OUT(S, logSum);
+  uint32_t *status = OUT(uint32_t, status), n = p->classes, inner = p->inner, class;
+  uint32_t chunks = inner == 1 ? 1 : (inner + LOSS_COLUMNS - 1) / LOSS_COLUMNS;
+  S e = (S)F64(p->smoothing);
+  for (uint32_t u = begin; u < end; u++) {
+    uint32_t o = u / chunks, first = u % chunks * LOSS_COLUMNS;
+    uint32_t count = inner == 1 ? 1 : MIN(LOSS_COLUMNS, inner - first);
+    const S *from = x + (size_t)o * n * inner + first;
+    size_t at = (size_t)o * inner + first;
+    if (inner == 1)
+      NAME(log_sum_row)(from, n, most + at, log_sum + at);
+    else
+      NAME(log_sum_columns)(from, n, inner, count, most + at, log_sum + at);
+    for (uint32_t c = 0; c < count; c++, at++, from++) {
+      loss[at] = scale[at] = 0;
+      if (!NAME(class_of)(target[at], p->ignore, n, at, status, &class)) continue;
+      S w = weight ? weight[class] : 1, logp = from[(size_t)class * inner] - most[at] - log_sum[at];
+      loss[at] = -(1 - e) * w * logp;
+      scale[at] = w;
+      if (e != 0) loss[at] -= e / n * NAME(smooth)(from, weight, n, inner, most[at], log_sum[at]);
+    }
+  }
+}
+
+// gx[c] = g (p[c] ((1 - e) w[t] + e / classes * sum w) - (1 - e) w[t] [c = t] - e / classes * w[c]), p = exp(logp).
+KERNEL(crossEntropyBackward) {
+  const S *g = IN(S, g), *x = IN(S, x), *most = IN(S, most), *log_sum = IN(S, logSum);
+  const S *weight = p->weighted ? IN(S, weight) : NULL;
+  const int32_t *target = IN(int32_t, target);
+  S *gx = OUT(S, gx), e = (S)F64(p->smoothing);
+  uint32_t n = p->classes, inner = p->inner, class, none = 0;
+  S weights = n;
+  if (weight && e != 0) {
+    weights = 0;
+    for (uint32_t c = 0; c < n; c++) weights += weight[c];
+  }
+  uint32_t chunks = inner == 1 ? 1 : (inner + LOSS_COLUMNS - 1) / LOSS_COLUMNS;
+  for (uint32_t u = begin; u < end; u++) {
+    uint32_t o = u / chunks, first = u % chunks * LOSS_COLUMNS;
+    uint32_t count = inner == 1 ? 1 : MIN(LOSS_COLUMNS, inner - first);
+    size_t base = (size_t)o * n * inner + first, at = (size_t)o * inner + first;
+    // Per position: the factor of p, of the target's one, and of the smooth part.
+    S soft[LOSS_COLUMNS + LANES], hard[LOSS_COLUMNS], even[LOSS_COLUMNS + LANES];
+    for (uint32_t c = 0; c < count; c++) {
+      bool known = NAME(class_of)(target[at + c], p->ignore, n, 0, &none, &class);
+      S w = known && weight ? weight[class] : 1, v = known ? g[at + c] : 0;
+      hard[c] = v * (1 - e) * w;
+      even[c] = v * (e / n);
+      soft[c] = hard[c] + even[c] * weights;
+    }
+    if (inner == 1) {
+      V shift = splat(most[at]), total = splat(log_sum[at]), factor = splat(soft[0]);
+      for (uint32_t i = 0; i < n; i += LANES) {
+        uint32_t left = n - i;
+        bool whole = left >= LANES;
+        V v = (whole ? load(x + base + i) : load_tail(x + base + i, left, 0)) - shift - total;
+        v = factor * exp_(v);
+        if (e != 0) {
+          V w = splat((S)1);
+          if (weight) w = whole ? load(weight + i) : load_tail(weight + i, left, 0);
+          v -= splat(even[0]) * w;
+        }
+        v = select(splat(soft[0]) == 0, splat((S)0), v);
+        if (whole)
+          store(gx + base + i, v);
+        else
+          store_tail(gx + base + i, v, left);
+      }
+    } else {
+      for (uint32_t r = 0; r < n; r++) {
+        size_t row = base + (size_t)r * inner;
+        for (uint32_t c = 0; c < count; c += LANES) {
+          uint32_t left = count - c;
+          bool whole = left >= LANES;
+#define GET(q) (whole ? load(q) : load_tail(q, left, 0))
+          V v = GET(x + row + c) - GET(most + at + c) - GET(log_sum + at + c), f = load(soft + c);
+          v = f * exp_(v) - load(even + c) * splat(weight ? weight[r] : 1);
+          v = select(f == 0, splat((S)0), v);
+#undef GET
+          if (whole)
+            store(gx + row + c, v);
+          else
+            store_tail(gx + row + c, v, left);
+        }
+      }
+    }
+    for (uint32_t c = 0; c < count; c++)
+      if (NAME(class_of)(target[at + c], p->ignore, n, 0, &none, &class))
+        gx[base + (size_t)class * inner + c] -= hard[c];
+  }
+}
+
+// loss = -w[t] x[t], scale = w[t]; 0 where target is ignored. Units are positions.
+KERNEL(nllLoss) {
+  const S *x = IN(S, x), *weight = p->weighted ? IN(S, weight) : NULL;
+  const int32_t *target = IN(int32_t, target);
+  S *loss = OUT(S, loss), *scale = OUT(S, scale);
+  uint32_t *status = OUT(uint32_t, status), n = p->classes, inner = p->inner, class;
+  for (uint32_t u = begin; u < end; u++) {
+    loss[u] = scale[u] = 0;
+    if (!NAME(class_of)(target[u], p->ignore, n, u, status, &class)) continue;
+    scale[u] = weight ? weight[class] : 1;
+    loss[u] = -scale[u] * x[((size_t)(u / inner) * n + class) * inner + u % inner];
+  }
+}
+
+// gx = -w[t] g at the target, 0 elsewhere. Units are outer indices.
+KERNEL(nllLossBackward) {
+  const S *g = IN(S, g), *weight = p->weighted ? IN(S, weight) : NULL;
+  const int32_t *target = IN(int32_t, target);
+  S *gx = OUT(S, gx);
+  uint32_t n = p->classes, inner = p->inner, class, none = 0;
+  size_t size = (size_t)n * inner;
+  if (end > begin) memset(gx + begin * size, 0, (end - begin) * size * sizeof(S));
+  for (uint32_t u = begin; u < end; u++)
+    for (uint32_t c = 0; c < inner; c++) {
+      size_t at = (size_t)u * inner + c;
+      if (NAME(class_of)(target[at], p->ignore, n, 0, &none, &class))
+        gx[u * size + (size_t)class * inner + c] = -(weight ? weight[class] : 1) * g[at];
+    }
+}
+
+#undef LOSS_COLUMNS
+#endif

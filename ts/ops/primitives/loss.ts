@@ -1,0 +1,160 @@
+/** Losses against class indices: logits `[outer, classes, inner]`, target `[outer, inner]`. */
+
+import { suffix } from '../../core/dtype.js';
+import { ShapeError, showShape } from '../../core/errors.js';
+import type { Tensor } from '../../tensor.js';
+import { kernel } from '../kernel.js';
+import { type OutputSpec, primitive } from '../row.js';
+import { checkingIndices, numel } from './index.js';
+
+/** Columns per unit of work where inner > 1, as in kernels/loss.c. */
+const COLUMNS = 64;
+
+const reals = ['f32', 'f64'] as const;
+const sizes = { classes: 'u32', inner: 'u32', weighted: 'u32', ignore: 'i32' } as const;
+
+const crossEntropyKernel = kernel({
+  dtypes: reals,
+  buffers: ['x', 'target', 'weight', 'loss', 'scale', 'most', 'logSum', 'status'],
+  params: { ...sizes, smoothing: 'f64' },
+});
+const crossEntropyBackwardKernel = kernel({
+  dtypes: reals,
+  buffers: ['g', 'x', 'target', 'most', 'logSum', 'weight', 'gx'],
+  params: { ...sizes, smoothing: 'f64' },
+});
+const nllLossKernel = kernel({
+  dtypes: reals,
+  buffers: ['x', 'target', 'weight', 'loss', 'scale', 'status'],
+  params: sizes,
+});
+const nllLossBackwardKernel = kernel({
+  dtypes: reals,
+  buffers: ['g', 'target', 'weight', 'gx'],
+  params: sizes,
+});
+
+interface Classes {
+  /** A target that takes no part: loss, scale and gradient are 0 there. Default -100. */
+  ignoreIndex?: number;
+}
+interface Smoothing extends Classes {
+  /** Weight of the even distribution over classes in the target, 0 to 1. Default 0. */
+  labelSmoothing?: number;
+}
+
+/** Checks [outer, classes, inner] beside a target [outer, inner] and one weight per class. */
+function check(name: string, shape: readonly number[], target: Tensor, weight?: Tensor): void {
+  const [outer, classes, inner] = shape;
+  const fits = shape.length === 3 && target.shape.length === 2;
+  if (!fits || target.shape[0] !== outer || target.shape[1] !== inner) {
+    throw new ShapeError(
+      `${name}: the kernel takes scores [outer, classes, inner] and target [outer, inner], got ` +
+        `${showShape(shape)} and ${showShape(target.shape)}`,
+    );
+  }
+  if (weight !== undefined && numel(weight.shape) !== classes) {
+    throw new ShapeError(
+      `${name}: expected a weight for each of the ${classes} classes, got ` +
+        showShape(weight.shape),
+    );
+  }
+}
+
+function params(shape: readonly number[], weight: Tensor | undefined, ignore = -100) {
+  return { classes: shape[1], inner: shape[2], weighted: Number(weight !== undefined), ignore };
+}
+
+function units(shape: readonly number[]): number {
+  return shape[2] === 1 ? shape[0] : shape[0] * Math.ceil(shape[2] / COLUMNS);
+}
+
+/**
+ * With e = labelSmoothing and w the weights: loss = -(1 - e) w[t] logSoftmax(x)[t] - e / classes *
+ * sum(w * logSoftmax(x)), and scale = w[t], by which the mean divides. logSoftmax(x) = x - most - logSum.
+ */
+export const crossEntropy = primitive<Smoothing>()({
+  doc: 'x [outer, classes, inner], target, weight? -> loss, scale, most, logSum, all [outer, inner].',
+  kernels: { crossEntropy: crossEntropyKernel },
+  inputs: ['x', 'target', 'weight?'],
+  dtypes: 'real',
+  index: [1],
+  outputs([x, target, weight]): OutputSpec[] {
+    check('crossEntropy', x.shape, target, weight);
+    const each = { shape: target.shape, dtype: x.dtype };
+    return [each, each, each, each];
+  },
+  run(launcher, [x, target, weight], outputs, { ignoreIndex, labelSmoothing = 0 }) {
+    checkingIndices(launcher, 'crossEntropy', target, x.shape[1], (status) => {
+      const values = { ...params(x.shape, weight, ignoreIndex), smoothing: labelSmoothing };
+      const buffers = [x, target, weight ?? x, ...outputs, status];
+      const dtype = suffix(x.dtype);
+      const range = units(x.shape);
+      launcher.launch('crossEntropy', crossEntropyKernel, dtype, buffers, values, range);
+    });
+  },
+});
+
+/** Gradient of the losses of crossEntropy with respect to the logits; g [outer, inner]. */
+export const crossEntropyBackward = primitive<Smoothing>()({
+  doc: 'g, x, target, most, logSum, weight? -> gx, shape of x.',
+  kernels: { crossEntropyBackward: crossEntropyBackwardKernel },
+  inputs: ['g', 'x', 'target', 'most', 'logSum', 'weight?'],
+  dtypes: 'real',
+  index: [2],
+  outputs([, x, target, , , weight]): OutputSpec[] {
+    check('crossEntropyBackward', x.shape, target, weight);
+    return [{ shape: x.shape, dtype: x.dtype }];
+  },
+  run(launcher, inputs, [gx], { ignoreIndex, labelSmoothing = 0 }) {
+    const [g, x, target, most, logSum, weight] = inputs;
+    const values = { ...params(x.shape, weight, ignoreIndex), smoothing: labelSmoothing };
+    const buffers = [g, x, target, most, logSum, weight ?? x, gx];
+    const name = 'crossEntropyBackward';
+    const range = units(x.shape);
+    launcher.launch(name, crossEntropyBackwardKernel, suffix(x.dtype), buffers, values, range);
+  },
+});
+
+/** loss = -w[t] x[t] for log-probabilities x, scale = w[t]; both 0 where target is ignored. */
+export const nllLoss = primitive<Classes>()({
+  doc: 'x [outer, classes, inner], target [outer, inner], weight? -> loss, scale [outer, inner].',
+  kernels: { nllLoss: nllLossKernel },
+  inputs: ['x', 'target', 'weight?'],
+  dtypes: 'real',
+  index: [1],
+  outputs([x, target, weight]): OutputSpec[] {
+    check('nllLoss', x.shape, target, weight);
+    const each = { shape: target.shape, dtype: x.dtype };
+    return [each, each];
+  },
+  run(launcher, [x, target, weight], [loss, scale], { ignoreIndex }) {
+    checkingIndices(launcher, 'nllLoss', target, x.shape[1], (status) => {
+      const values = params(x.shape, weight, ignoreIndex);
+      const buffers = [x, target, weight ?? x, loss, scale, status];
+      const range = numel(target.shape);
+      launcher.launch('nllLoss', nllLossKernel, suffix(x.dtype), buffers, values, range);
+    });
+  },
+});
+
+/** Gradient of the losses of nllLoss: -w[t] g at the target, 0 elsewhere. */
+export const nllLossBackward = primitive<Classes & { classes: number }>()({
+  doc: 'g [outer, inner], target [outer, inner], weight? -> gx [outer, classes, inner].',
+  kernels: { nllLossBackward: nllLossBackwardKernel },
+  inputs: ['g', 'target', 'weight?'],
+  dtypes: 'real',
+  index: [1],
+  outputs([g, target, weight], { classes }): OutputSpec[] {
+    const shape = [g.shape[0], classes, g.shape[1]];
+    check('nllLossBackward', shape, target, weight);
+    return [{ shape, dtype: g.dtype }];
+  },
+  run(launcher, [g, target, weight], [gx], { ignoreIndex }) {
+    const values = params(gx.shape, weight, ignoreIndex);
+    const buffers = [g, target, weight ?? g, gx];
+    const name = 'nllLossBackward';
+    const range = gx.shape[0];
+    launcher.launch(name, nllLossBackwardKernel, suffix(g.dtype), buffers, values, range);
+  },
+});
