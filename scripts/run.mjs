@@ -10,6 +10,6 @@ const path = relative(root, resolve(file)).replaceAll('\\', '/');
 
 await buildKernels(root);
 const name = path.replace(/\.ts$/, '').replaceAll('/', '-');
-const program = await bundleTypeScript(root, `import './${path}';`, name);
+const program = await bundleTypeScript(root, { file: path }, name);
 process.argv = [process.argv[0], join(root, path), ...rest];
 await import(pathToFileURL(program).href);

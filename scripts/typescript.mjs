@@ -13,13 +13,15 @@ export const bundleSettings = {
   charset: 'utf8',
 };
 
-/** Bundles `contents` (relative imports start at `root`) into build/tools/<name>.mjs. */
-export async function bundleTypeScript(root, contents, name) {
+/** Bundles `source`, which is { contents } or { file }, into build/tools/<name>.mjs. */
+export async function bundleTypeScript(root, { contents, file }, name) {
   const outfile = join(root, 'build/tools', `${name}.mjs`);
   mkdirSync(join(root, 'build/tools'), { recursive: true });
   await build({
     ...bundleSettings,
-    stdin: { contents, resolveDir: root, loader: 'ts', sourcefile: `${name}.ts` },
+    ...(file
+      ? { entryPoints: [join(root, file)] }
+      : { stdin: { contents, resolveDir: root, loader: 'ts', sourcefile: `${name}.ts` } }),
     outfile,
     platform: 'node',
     sourcemap: 'inline',
@@ -30,6 +32,6 @@ export async function bundleTypeScript(root, contents, name) {
 
 /** Bundles and imports TypeScript given as text. */
 export async function importTypeScript(root, contents, name) {
-  const outfile = await bundleTypeScript(root, contents, name);
+  const outfile = await bundleTypeScript(root, { contents }, name);
   return import(pathToFileURL(outfile).href);
 }

@@ -58,9 +58,11 @@ function assertSimd(): void {
 }
 
 /** The bytes of the module as built: it imports a shared memory. */
-export function moduleBytes(): Uint8Array<ArrayBuffer> {
-  const packed = Uint8Array.from(atob(deflated), (character) => character.charCodeAt(0));
-  return inflateSync(packed, { out: new Uint8Array(byteLength) }) as Uint8Array<ArrayBuffer>;
+function moduleBytes(): Uint8Array {
+  const characters = atob(deflated);
+  const packed = new Uint8Array(characters.length);
+  for (let i = 0; i < packed.length; i++) packed[i] = characters.charCodeAt(i);
+  return inflateSync(packed, { out: new Uint8Array(byteLength) });
 }
 
 /** Reads an unsigned LEB128 number: [value, index after it]. */
@@ -103,7 +105,7 @@ export function compileModule(shared: boolean): WebAssembly.Module {
   const known = cached[key];
   if (known) return known;
   assertSimd();
-  const bytes = moduleBytes();
+  const bytes = moduleBytes() as Uint8Array<ArrayBuffer>;
   if (!shared) bytes[memoryFlagsIndex(bytes)] = UNSHARED_WITH_MAXIMUM;
   const module = new WebAssembly.Module(bytes);
   cached = { ...cached, [key]: module };
