@@ -1,7 +1,8 @@
 /** From samples to a batch. */
 
 import { ValueError } from '../core/errors.js';
-import { stack, tensor } from '../ops/creation.js';
+import { tensor } from '../ops/creation.js';
+import { stack } from '../ops/joining.js';
 import { Tensor } from '../tensor.js';
 
 /** Indices as an int32 tensor on the device of another. */

@@ -4,7 +4,8 @@ import { encode } from 'fast-png';
 import { writeBytes } from '#platform';
 import { uint8 } from '../core/dtype.js';
 import { ShapeError, showShape, suggestion, ValueError } from '../core/errors.js';
-import { full, stack } from '../ops/creation.js';
+import { full } from '../ops/creation.js';
+import { stack } from '../ops/joining.js';
 import type { Tensor } from '../tensor.js';
 
 /** Options of {@link makeGrid}. */
