@@ -3,7 +3,7 @@
  * every tap of an output row reads side by side; nothing is gathered into patches.
  */
 
-import { type Dtype, suffix } from '../../core/dtype.js';
+import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel } from '../kernel.js';
@@ -166,12 +166,13 @@ function checkAttributes(name: string, attributes: ConvAttributes): void {
   const { stride, padding, dilation, groups } = attributes;
   const whole = (values: Pair, least: number) =>
     values.length === 2 && values.every((v) => Number.isInteger(v) && v >= least);
-  if (!whole(stride, 1)) throw new ValueError(`${name}: stride must be positive, got [${stride}]`);
+  if (!whole(stride, 1))
+    throw new ValueError(`${name}: stride must be positive, got ${showShape(stride)}`);
   if (!whole(padding, 0)) {
-    throw new ValueError(`${name}: padding must not be negative, got [${padding}]`);
+    throw new ValueError(`${name}: padding must not be negative, got ${showShape(padding)}`);
   }
   if (!whole(dilation, 1)) {
-    throw new ValueError(`${name}: dilation must be positive, got [${dilation}]`);
+    throw new ValueError(`${name}: dilation must be positive, got ${showShape(dilation)}`);
   }
   if (!Number.isInteger(groups) || groups < 1) {
     throw new ValueError(`${name}: groups must be a positive integer, got ${groups}`);
@@ -205,8 +206,8 @@ function geometryOf(
   const outH = convOutputSize(height, kh, stride[0], padding[0], dilation[0]);
   const outW = convOutputSize(width, kw, stride[1], padding[1], dilation[1]);
   if (outH < 1 || outW < 1 || kh < 1 || kw < 1) {
-    const padded = `[${height + 2 * padding[0]}, ${width + 2 * padding[1]}]`;
-    const spread = `[${dilation[0] * (kh - 1) + 1}, ${dilation[1] * (kw - 1) + 1}]`;
+    const padded = showShape([height + 2 * padding[0], width + 2 * padding[1]]);
+    const spread = showShape([dilation[0] * (kh - 1) + 1, dilation[1] * (kw - 1) + 1]);
     throw new ShapeError(
       `${name}: the kernel, spread over ${spread}, is larger than the padded input ${padded}; ` +
         `${given}. Add padding, or use a smaller kernel or dilation.`,
@@ -368,12 +369,17 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
   run(launcher, [g, weight], [out], attributes) {
     const geometry = geometryOf('conv2dInputGrad', out.shape, weight.shape, attributes);
     const { batch, groups, channels, height, width, kernel, stride, padding } = geometry;
-    const reach = (d: 0 | 1) =>
-      Math.floor(((kernel[d] - 1) * geometry.dilation[d]) / stride[d]);
+    const reach = (d: 0 | 1) => Math.floor(((kernel[d] - 1) * geometry.dilation[d]) / stride[d]);
     const places = (size: number, d: 0 | 1) => Math.floor((size - 1 + padding[d]) / stride[d]) + 1;
     const [top, left] = [reach(0), reach(1)];
     const [across, down] = [places(width, 1), places(height, 0)];
-    const planes = pad(launcher, g, { rows: down + top, cols: across + left, phases: 1 }, top, left);
+    const planes = pad(
+      launcher,
+      g,
+      { rows: down + top, cols: across + left, phases: 1 },
+      top,
+      left,
+    );
     const flipped = flip(launcher, weight, geometry);
     const depth = geometry.filters * kernel[0] * kernel[1];
     const block = rowBlock(down, width * channels * depth);

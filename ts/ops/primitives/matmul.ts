@@ -59,7 +59,7 @@ const UNIT = 500_000;
 const MOST_UNITS = 64;
 
 /** How an operand lies: its depth contiguous (A) or not (B), its own dimension contiguous, packed. */
-const enum Mode {
+enum Mode {
   Rows = 0,
   Columns = 1,
   Packed = 2,
