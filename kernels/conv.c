@@ -61,8 +61,8 @@ KERNEL(convPad) {
     S *out = OUT(S, out) + (size_t)plane * p->rows * phases * cols;
     for (uint32_t y = 0; y < p->rows; y++) {
       const int32_t from = (int32_t)y - p->top;
-      const S *x = IN(S, x) + ((size_t)plane * p->height + from) * width;
       const bool inside = from >= 0 && from < (int32_t)p->height;
+      const S *x = IN(S, x) + ((size_t)plane * p->height + (inside ? from : 0)) * width;
       for (int32_t phase = 0; phase < phases; phase++, out += cols) {
         // Columns [first, last) come from x.
         int32_t first = floor_div(p->left - phase + phases - 1, phases);

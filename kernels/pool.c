@@ -54,24 +54,29 @@ static inline __attribute__((always_inline)) V NAME(load_step)(const S *p, int32
 }
 
 static inline void NAME(store_index)(int32_t *to, I index) {
+#if LANES == 4
+  store(to, index);
+#else
   for (int l = 0; l < LANES; l++) to[l] = index[l];
+#endif
 }
 
 // The greatest of LANES windows side by side and its place; the first of equals, and NaN above all.
-static inline __attribute__((always_inline)) void NAME(max_vector)(const maxPool2d_params *p, const S *x,
-                                                                   int32_t at, pool_window rows, S *value,
-                                                                   int32_t *index, int32_t step) {
+// The compiler makes a version for each width and step that are constants.
+static inline __attribute__((always_inline)) void NAME(max_vector)(
+    const maxPool2d_params *p, const S *x, int32_t at, pool_window rows, S *value, int32_t *index,
+    int32_t kernel, int32_t step, int32_t dilation) {
   I lanes = iota_as((I){0}) * step, place = lanes + at;
   V best = splat((S)-INFINITY);
   for (int32_t r = 0; r < rows.count; r++) {
-    const int32_t line = at + r * (int32_t)(p->dilation_h * p->width);
-    for (int32_t k = 0; k < (int32_t)p->kernel_w; k++) {
-      const int32_t from = line + k * (int32_t)p->dilation_w;
+    for (int32_t k = 0; k < kernel; k++) {
+      const int32_t from = at + k * dilation;
       const V v = NAME(load_step)(x + from, step);
       const I greater = (I)((v > best) | (v != v));
       best = select(greater, v, best);
       place = select(greater, lanes + from, place);
     }
+    at += p->dilation_h * p->width;
   }
   store(value, best);
   NAME(store_index)(index, place);
@@ -110,12 +115,17 @@ static __attribute__((noinline)) void NAME(max_row)(const maxPool2d_params *p, c
     // The last vector reaches back over outputs already done.
     const int32_t from = MIN(i, whole.last - LANES);
     const int32_t at = rows.start * (int32_t)p->width + from * stride - (int32_t)p->pad_w;
-    if (stride == 1) {
-      NAME(max_vector)(p, x, at, rows, value + from, index + from, 1);
-    } else if (stride == 2) {
-      NAME(max_vector)(p, x, at, rows, value + from, index + from, 2);
+    const int32_t kernel = p->kernel_w, dilation = p->dilation_w;
+    S *to = value + from;
+    int32_t *place = index + from;
+    if (stride == 2 && kernel == 2 && dilation == 1) {
+      NAME(max_vector)(p, x, at, rows, to, place, 2, 2, 1);
+    } else if (stride == 2 && kernel == 3 && dilation == 1) {
+      NAME(max_vector)(p, x, at, rows, to, place, 3, 2, 1);
+    } else if (stride == 1) {
+      NAME(max_vector)(p, x, at, rows, to, place, kernel, 1, dilation);
     } else {
-      NAME(max_vector)(p, x, at, rows, value + from, index + from, stride);
+      NAME(max_vector)(p, x, at, rows, to, place, kernel, stride, dilation);
     }
     i = from + LANES;
   }
@@ -163,10 +173,10 @@ static inline S NAME(divisor)(const avgPool2d_params *p, pool_window rows, pool_
 }
 
 static inline __attribute__((always_inline)) V NAME(sum_vector)(const avgPool2d_params *p, const S *x,
-                                                                pool_window rows, int32_t step) {
+                                                                pool_window rows, int32_t kernel, int32_t step) {
   V sum = {0};
   for (int32_t r = 0; r < rows.count; r++, x += p->width) {
-    for (uint32_t k = 0; k < p->kernel_w; k++) sum += NAME(load_step)(x + k, step);
+    for (int32_t k = 0; k < kernel; k++) sum += NAME(load_step)(x + k, step);
   }
   return sum;
 }
@@ -202,9 +212,13 @@ static __attribute__((noinline)) void NAME(average_row)(const avgPool2d_params *
     const int32_t from = MIN(i, whole.last - LANES);
     const S *at = x + rows.start * (int32_t)p->width + from * stride - (int32_t)p->pad_w;
     V sum;
-    if (stride == 1) sum = NAME(sum_vector)(p, at, rows, 1);
-    else if (stride == 2) sum = NAME(sum_vector)(p, at, rows, 2);
-    else sum = NAME(sum_vector)(p, at, rows, stride);
+    if (stride == 2 && p->kernel_w == 2) {
+      sum = NAME(sum_vector)(p, at, rows, 2, 2);
+    } else if (stride == 1) {
+      sum = NAME(sum_vector)(p, at, rows, p->kernel_w, 1);
+    } else {
+      sum = NAME(sum_vector)(p, at, rows, p->kernel_w, stride);
+    }
     store(out + from, rows.count > 0 ? sum / splat(divisor) : (V){0});
     i = from + LANES;
   }

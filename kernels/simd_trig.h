@@ -37,11 +37,8 @@ static inline double reduce_far(float x, int32_t *n) {
   uint64_t quadrant = (product + (1ull << 61)) >> 62;
   double r = (double)(int64_t)(product - (quadrant << 62)) * (PI / 2 * 0x1p-62);
   *n = (int32_t)quadrant;
-  if (word >> 31) {
-    *n = -*n;
-    r = -r;
-  }
-  return r;
+  *n = word >> 31 ? -*n : *n;
+  return word >> 31 ? -r : r;
 }
 
 // The quadrant in n's two low bits; the reduced argument in double, lanes 0, 1 and 2, 3. Infinity and NaN give NaN.
@@ -81,10 +78,11 @@ VFN f32x4 sin_quadrant(f32x4 r, i32x4 n) {
   return (f32x4)((i32x4)size ^ (n & 2) << 30);
 }
 
+// Of |x|, with x's sign, which keeps -0.
 VFN f32x4 sin_(f32x4 x) {
   f64x2 low, high;
-  i32x4 n = reduce_angle(x, &low, &high);
-  return sin_quadrant(narrow(low, high), n);
+  i32x4 n = reduce_angle(abs_(x), &low, &high);
+  return (f32x4)((i32x4)sin_quadrant(narrow(low, high), n) ^ ((i32x4)x & INT32_MIN));
 }
 
 VFN f32x4 cos_(f32x4 x) {

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
-import { elementwiseSource, headerOf, readDeclarations } from './declarations.mjs';
+import { generatedSources, headerOf, readDeclarations } from './declarations.mjs';
 
 export const run = promisify(execFile);
 
@@ -44,8 +44,9 @@ export async function generate(root) {
   mkdirSync(join(root, 'build'), { recursive: true });
   const kernels = await readDeclarations(root);
   await writeIfChanged(join(root, 'build/kernels.h'), headerOf(kernels));
-  const elementwise = await elementwiseSource(root);
-  if (elementwise !== null) await writeIfChanged(join(root, 'build/elementwise.c'), elementwise);
+  for (const [name, text] of Object.entries(await generatedSources(root))) {
+    await writeIfChanged(join(root, 'build', name), text);
+  }
   return kernels;
 }
 

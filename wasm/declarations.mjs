@@ -39,9 +39,9 @@ export function structOf(name, declaration) {
 }
 
 /**
- * The kernels that rows declare: name -> { dtypes, struct }.
+ * The kernels that rows declare: name -> { dtypes, struct, buffers }.
  * One name may be declared by several rows, but only in the same way.
- * @returns {Map<string, { dtypes: string[], struct: string }>}
+ * @returns {Map<string, { dtypes: string[], struct: string, buffers: readonly string[] }>}
  */
 export function collectKernels(rows) {
   const kernels = new Map();
@@ -53,7 +53,7 @@ export function collectKernels(rows) {
       throw new Error(`kernel ${name} is declared in two ways:\n${known.struct}\n${struct}`);
     }
     const dtypes = new Set([...(known?.dtypes ?? []), ...declaration.dtypes]);
-    kernels.set(name, { struct, dtypes: [...dtypes] });
+    kernels.set(name, { struct, dtypes: [...dtypes], buffers: declaration.buffers });
   }
   return kernels;
 }
@@ -77,9 +77,14 @@ export function headerOf(kernels) {
   ].join('\n');
 }
 
-/** C generated from the elementwise rows, or null where there is no generator. */
-export async function elementwiseSource(root) {
-  if (!existsSync(join(root, 'ts/ops/elementwise_codegen.ts'))) return null;
-  const source = "export { elementwiseSource } from './ts/ops/elementwise_codegen.ts';";
-  return (await importTypeScript(root, source, 'elementwise')).elementwiseSource();
+/** The files generated from the elementwise rows: C kernels, and the functions by name. */
+export async function generatedSources(root) {
+  const source =
+    "export { elementwiseSource, functionsSource } from './ts/ops/elementwise_codegen.ts';";
+  const { elementwiseSource, functionsSource } = await importTypeScript(
+    root,
+    source,
+    'elementwise',
+  );
+  return { 'elementwise_rows.c': elementwiseSource(), 'functions.ts': functionsSource() };
 }

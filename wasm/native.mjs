@@ -7,14 +7,23 @@ const SANITIZERS = [
   '-fsanitize=address,undefined,float-cast-overflow',
   // Kernels are called through one pointer type; each takes a block of its own.
   '-fno-sanitize=function',
-  '-fno-sanitize-recover=all',
+  '-fno-sanitize-recover=address',
+  '-fsanitize-recover=undefined,float-cast-overflow',
   '-fno-omit-frame-pointer',
 ];
 const FLAGS = ['-O1', '-g', ...COMMON_FLAGS, ...SANITIZERS];
 
-function table(names) {
+/** Bits of the buffer words called `scratch`: their contents depend on how a range is split. */
+function scratchWords(kernels, name) {
+  const buffers = kernels.get(name.replace(/_[a-z]+\d*$/, ''))?.buffers ?? [];
+  return buffers.reduce((bits, buffer, i) => (buffer === 'scratch' ? bits | (1 << i) : bits), 0);
+}
+
+function table(names, kernels) {
   const declarations = names.map((name) => `void ${name}(const void *, uint32_t, uint32_t);`);
-  const rows = names.map((name) => `    {"${name}", ${name}, 0, 0},`);
+  const rows = names.map(
+    (name) => `    {"${name}", ${name}, ${scratchWords(kernels, name)}, 0, 0},`,
+  );
   return [
     '#include <stddef.h>',
     '#include <stdint.h>',
@@ -22,7 +31,7 @@ function table(names) {
     'typedef struct {',
     '  const char *name;',
     '  void (*run)(const void *, uint32_t, uint32_t);',
-    '  uint32_t launches, rounded;',
+    '  uint32_t scratch, launches, rounded;',
     '} KernelEntry;',
     'KernelEntry kernel_table[] = {',
     ...rows,
@@ -42,7 +51,7 @@ export async function buildReplay(root) {
   if (failures.length > 0) throw new Error(failures.join('\n'));
   const folder = join(root, 'build/obj/native');
   const tableFile = join(folder, 'table.c');
-  await writeIfChanged(tableFile, table(await kernelNames(nm, objects)));
+  await writeIfChanged(tableFile, table(await kernelNames(nm, objects), kernels));
   const program = join(folder, 'replay');
   const replay = join(root, 'wasm/replay.c');
   await run(clang, [...FLAGS, replay, tableFile, ...objects, '-lm', '-o', program]);

@@ -22,6 +22,7 @@ import { emptyTensor, Tensor } from '../tensor.js';
 import { gradients } from './gradients.js';
 import { cast, contiguousCopy, copyInto, launchPointwise } from './launch.js';
 import { Launches } from './launcher.js';
+import { nodeName } from './node_names.js';
 import { type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
 import { isTensor, type Operand, resultDtype } from './promote.js';
 import type { Primitive } from './row.js';
@@ -262,7 +263,7 @@ export function record(
   const rule = gradients[name] as GradientRow<never>;
   if (rule.kind === 'none') return;
   const node = new OpNode(
-    shown ?? rule.name ?? nodeName(name),
+    shown ?? nodeName(name),
     rule,
     attributes as never,
     inputs.map((input) => (typeof input === 'bigint' || typeof input === 'boolean' ? Number(input) : input)),
@@ -274,10 +275,6 @@ export function record(
   outputs.forEach((output, i) => {
     if (output.dtype.isFloatingPoint) setHistory(output, node, i);
   });
-}
-
-function nodeName(op: string): string {
-  return `${op[0].toUpperCase()}${op.slice(1)}Backward0`;
 }
 
 function wrapNumber(value: number, like: Tensor): Tensor {

@@ -116,7 +116,7 @@ export const pow = op(
     checkIntegerPower('pow', input, exponent);
     if (isTensor(input) && typeof exponent === 'number') {
       if (exponent === 2) return elementwise.square(input);
-      if (exponent === 3 && input.dtype.category !== Category.Bool) return elementwise.cube(input);
+      if (exponent === 3 && input.dtype.category !== Category.Bool) return applyPointwise('cube', [input]);
       if (exponent === 0.5) return elementwise.sqrt(input);
       if (exponent === -0.5) return elementwise.rsqrt(input);
       if (exponent === -1 && input.dtype.isFloatingPoint) return elementwise.reciprocal(input);
@@ -248,19 +248,19 @@ export const lerp_ = op(
 
 /** All bits flipped; the logical opposite for bool. */
 export const bitwiseNot = (input: Tensor): Tensor =>
-  input.dtype === bool ? elementwise.logicalNot(input) : elementwise.invertBits(input);
+  input.dtype === bool ? elementwise.logicalNot(input) : applyPointwise('invertBits', [input]);
 export const bitwiseNot_ = (input: Tensor): Tensor =>
   assign('bitwiseNot_', input, bitwiseNot(input));
 
 /** Rounded to `decimals` places after the point (negative: before it), ties to even. */
 export const round = op('round', 'input, decimals', (input: Tensor, decimals = 0): Tensor => {
-  if (decimals === 0) return elementwise.roundEven(input);
+  if (decimals === 0) return applyPointwise('roundEven', [input]);
   if (!input.dtype.isFloatingPoint) {
     throw new DtypeError(`round: decimals need a floating point tensor, got ${input.dtype}`);
   }
   const scale = 10 ** Math.abs(decimals);
-  if (decimals > 0) return div(elementwise.roundEven(elementwise.mul(input, scale)), scale);
-  return elementwise.mul(elementwise.roundEven(div(input, scale)), scale);
+  if (decimals > 0) return div(applyPointwise('roundEven', [elementwise.mul(input, scale)]), scale);
+  return elementwise.mul(applyPointwise('roundEven', [div(input, scale)]), scale);
 });
 export const round_ = op(
   'round_',

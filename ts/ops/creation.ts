@@ -11,7 +11,7 @@ import {
   int64,
 } from '../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
-import { numelOf, type Shape } from '../core/layout.js';
+import type { Shape } from '../core/layout.js';
 import type { DeviceType } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';

@@ -7,29 +7,37 @@ import { type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js
 import type { Operand } from './promote.js';
 
 type Rows = typeof pointwise;
-type Scalarless<K extends PointwiseName> = Rows[K] extends { scalars: readonly string[] } ? never : K;
-type WithInputs<N extends number> = {
-  [K in PointwiseName]: Rows[K]['inputs'] extends N ? Scalarless<K> : never;
-}[PointwiseName];
-type InPlaceName<K extends PointwiseName> = Rows[K] extends { noInPlace: true }
+/** Rows that are public functions as they stand. */
+type Public<K extends PointwiseName> = Rows[K] extends { scalars: readonly string[] }
   ? never
-  : Rows[K] extends { result: 'same' | 'bool' }
-    ? `${K}_`
-    : never;
+  : Rows[K] extends { internal: true }
+    ? never
+    : K;
+type WithInputs<N extends number> = {
+  [K in PointwiseName]: Rows[K]['inputs'] extends N ? Public<K> : never;
+}[PointwiseName];
+type InPlaceName<K extends PointwiseName> = Rows[K] extends { noInPlace: true } ? never : `${K}_`;
 
 export type Unary = { readonly [K in WithInputs<1>]: (input: Tensor) => Tensor };
 export type Binary = {
   readonly [K in WithInputs<2>]: (input: Operand, other: Operand) => Tensor;
 };
-export type UnaryInPlace = { readonly [K in WithInputs<1> as InPlaceName<K>]: (input: Tensor) => Tensor };
+export type UnaryInPlace = {
+  readonly [K in WithInputs<1> as InPlaceName<K>]: (input: Tensor) => Tensor;
+};
 export type BinaryInPlace = {
   readonly [K in WithInputs<2> as InPlaceName<K>]: (input: Tensor, other: Operand) => Tensor;
 };
 
+/** Whether the row is a public function of its own. */
+export function isPublic(row: PointwiseRow): boolean {
+  return row.scalars === undefined && row.inputs < 3 && !row.internal;
+}
+
 function build(): Unary & Binary & UnaryInPlace & BinaryInPlace {
   const functions: Record<string, (...args: never[]) => Tensor> = {};
   for (const [name, row] of Object.entries(pointwise) as [PointwiseName, PointwiseRow][]) {
-    if (row.scalars !== undefined || row.inputs === 3) continue;
+    if (!isPublic(row)) continue;
     functions[name] =
       row.inputs === 1
         ? (input: Tensor) => applyPointwise(name, [input])
@@ -44,5 +52,5 @@ function build(): Unary & Binary & UnaryInPlace & BinaryInPlace {
   return functions as Unary & Binary & UnaryInPlace & BinaryInPlace;
 }
 
-/** Every row without scalar attributes as a function: `elementwise.exp(x)`, `elementwise.exp_(x)`. */
+/** Every public row as a function: `elementwise.exp(x)`, `elementwise.exp_(x)`. */
 export const elementwise = build();

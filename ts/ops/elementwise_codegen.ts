@@ -107,3 +107,19 @@ export function elementwiseSource(): string {
   }
   return `${parts.join('\n')}\n`;
 }
+
+/** The whole of build/functions.ts: every public row as a named export. */
+export function functionsSource(): string {
+  const names: string[] = [];
+  for (const [name, row] of Object.entries(pointwise) as [string, PointwiseRow][]) {
+    if (row.scalars !== undefined || row.inputs === 3 || row.internal) continue;
+    names.push(name);
+    if (!row.noInPlace) names.push(`${name}_`);
+  }
+  return [
+    '// Generated from ts/ops/pointwise.ts by ts/ops/elementwise_codegen.ts.',
+    "import { elementwise } from '../ts/ops/elementwise.js';",
+    `export const { ${names.join(', ')} } = elementwise;`,
+    '',
+  ].join('\n');
+}

@@ -5,6 +5,7 @@
 
 import { applyPointwise } from './apply.js';
 import { kernelGradients } from './gradients_kernels.js';
+import { nnGradients } from './gradients_nn.js';
 import type { PointwiseName } from './pointwise.js';
 import type { GradContext, GradientRow, Saves } from './rule.js';
 import type { AttributesOf, OpName } from './table.js';
@@ -32,11 +33,7 @@ function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): GradientRo
   return { kind: 'rule', saves, grads };
 }
 
-function named<A>(name: string, row: GradientRow<A>): GradientRow<A> {
-  return { ...row, name } as GradientRow<A>;
-}
-
-const zero: Formula<unknown> = (g) => g.zerosLike();
+const zero = (g: Tensor): Tensor => g.zerosLike();
 
 function none(reason: string): { readonly kind: 'none'; readonly reason: string } {
   return { kind: 'none', reason };
@@ -69,8 +66,8 @@ const pointwiseGradients: Pointwise = {
   sqrt: rule(OUT, (g, s) => g.div(s.output().mul(2))),
   rsqrt: rule(OUT, (g, s) => g.mul(s.output().pow(3)).mul(-0.5)),
   reciprocal: rule(OUT, (g, s) => g.mul(s.output().square()).neg()),
-  square: named('PowBackward0', rule(X, (g, s) => g.mul(s.x.mul(2)))),
-  cube: named('PowBackward0', rule(X, (g, s) => g.mul(s.x.square().mul(3)))),
+  square: rule(X, (g, s) => g.mul(s.x.mul(2))),
+  cube: rule(X, (g, s) => g.mul(s.x.square().mul(3))),
   sin: rule(X, (g, s) => g.mul(s.x.cos())),
   cos: rule(X, (g, s) => g.mul(s.x.sin().neg())),
   tan: rule(OUT, (g, s) => g.mul(s.output().square().add(1))),
@@ -93,31 +90,23 @@ const pointwiseGradients: Pointwise = {
   floor: rule(NONE, zero),
   ceil: rule(NONE, zero),
   trunc: rule(NONE, zero),
-  roundEven: named('RoundBackward0', rule(NONE, zero)),
+  roundEven: rule(NONE, zero),
   frac: rule(NONE, (g) => g),
   isnan: STEP,
   isinf: STEP,
   isfinite: STEP,
   logicalNot: STEP,
   signbit: STEP,
-  addTensors: named('AddBackward0', rule(NONE, (g) => g, (g) => g)),
-  addScaled: named(
-    'AddBackward0',
-    rule(NONE, (g) => g, (g, s) => g.mul(s.attributes.alpha)),
-  ),
-  subTensors: named('SubBackward0', rule(NONE, (g) => g, (g) => g.neg())),
+  addTensors: rule(NONE, (g) => g, (g) => g),
+  addScaled: rule(NONE, (g) => g, (g, s) => g.mul(s.attributes.alpha)),
+  subTensors: rule(NONE, (g) => g, (g) => g.neg()),
   mul: rule(XY, (g, s) => g.mul(s.operandY), (g, s) => g.mul(s.operandX)),
-  divTrue: named(
-    'DivBackward0',
-    rule(XY, (g, s) => g.div(s.operandY), (g, s) => g.mul(s.x.div(s.y)).div(s.y).neg()),
-  ),
-  divFloor: named('DivBackward0', rule(NONE, zero, zero)),
-  divTrunc: named('DivBackward0', rule(NONE, zero, zero)),
+  divTrue: rule(XY, (g, s) => g.div(s.operandY), (g, s) => g.mul(s.x.div(s.y)).div(s.y).neg()),
+  divFloor: rule(NONE, zero, zero),
+  divTrunc: rule(NONE, zero, zero),
   fmod: rule(XY, (g) => g, (g, s) => g.mul(s.x.div(s.y, 'trunc')).neg()),
   remainder: rule(XY, (g) => g, (g, s) => g.mul(s.x.div(s.y, 'floor')).neg()),
-  powTensors: named(
-    'PowBackward0',
-    rule(
+  powTensors: rule(
       XY,
       (g, s) => g.mul(s.y.mul(s.x.pow(s.y.sub(1)))).where(s.y.ne(0), 0),
       (g, s) => {
@@ -125,7 +114,6 @@ const pointwiseGradients: Pointwise = {
         return g.mul(safe.where(s.x.ne(0).logicalOr(s.y.lt(0)), 0));
       },
     ),
-  ),
   atan2: rule(
     XY,
     (g, s) => g.mul(s.y.div(s.x.square().add(s.y.square()))),
@@ -179,60 +167,36 @@ const pointwiseGradients: Pointwise = {
   invertBits: BITS,
   bitwiseLeftShift: BITS,
   bitwiseRightShift: BITS,
-  select3: named(
-    'WhereBackward0',
-    rule(X, undefined, (g, s) => g.where(s.x, 0), (g, s) => g.where(s.x.logicalNot(), 0)),
-  ),
-  clampScalars: named(
-    'ClampBackward1',
-    rule(X, (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper)),
-  ),
-  clampMinScalar: named(
-    'ClampMinBackward0',
-    rule(X, (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, Number.POSITIVE_INFINITY)),
-  ),
-  clampMaxScalar: named(
-    'ClampMaxBackward0',
-    rule(X, (g, s) => pw('insideBounds', s.x, g, Number.NEGATIVE_INFINITY, s.attributes.upper)),
-  ),
+  select3: rule(X, undefined, (g, s) => g.where(s.x, 0), (g, s) => g.where(s.x.logicalNot(), 0)),
+  clampScalars: rule(X, (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper)),
+  clampMinScalar: rule(X, (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, Number.POSITIVE_INFINITY)),
+  clampMaxScalar: rule(X, (g, s) => pw('insideBounds', s.x, g, Number.NEGATIVE_INFINITY, s.attributes.upper)),
   insideBounds: rule(
     X,
     zero,
     (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper),
   ),
-  addcmulTensors: named(
-    'AddcmulBackward0',
-    rule(
+  addcmulTensors: rule(
       YZ,
       (g) => g,
       (g, s) => g.mul(s.z).mul(s.attributes.value),
       (g, s) => g.mul(s.y).mul(s.attributes.value),
     ),
-  ),
-  addcdivTensors: named(
-    'AddcdivBackward0',
-    rule(
+  addcdivTensors: rule(
       YZ,
       (g) => g,
       (g, s) => g.div(s.z).mul(s.attributes.value),
       (g, s) => g.mul(s.y).div(s.z.square()).mul(-s.attributes.value),
     ),
-  ),
-  lerpTensors: named(
-    'LerpBackward0',
-    rule(
+  lerpTensors: rule(
       XYZ,
       (g, s) => g.mul(s.z.neg().add(1)),
       (g, s) => g.mul(s.z),
       (g, s) => g.mul(s.y.sub(s.x)),
     ),
-  ),
   relu: rule(OUT, (g, s) => pw('reluBackward', g, s.output())),
   reluBackward: rule(Y, (g, s) => pw('reluBackward', g, s.y), zero),
-  leakyReluScalar: named(
-    'LeakyReluBackward0',
-    rule(X, (g, s) => pw('leakyReluBackward', g, s.x, s.attributes.slope)),
-  ),
+  leakyReluScalar: rule(X, (g, s) => pw('leakyReluBackward', g, s.x, s.attributes.slope)),
   leakyReluBackward: rule(Y, (g, s) => pw('leakyReluBackward', g, s.y, s.attributes.slope), zero),
   sigmoidBackward: rule(
     XY,
@@ -255,10 +219,7 @@ const pointwiseGradients: Pointwise = {
       return g.mul(s.x).mul(curve);
     },
   ),
-  geluErf: named(
-    'GeluBackward0',
-    rule(X, (g, s) => pw('geluErfBackward', g, s.x)),
-  ),
+  geluErf: rule(X, (g, s) => pw('geluErfBackward', g, s.x)),
   geluErfBackward: rule(
     XY,
     (g, s) => pw('geluErfBackward', g, s.y),
@@ -268,20 +229,14 @@ const pointwiseGradients: Pointwise = {
       return g.mul(s.x).mul(density).mul(s.y.square().neg().add(2));
     },
   ),
-  geluTanh: named(
-    'GeluBackward0',
-    rule(X, (g, s) => {
+  geluTanh: rule(X, (g, s) => {
       const k = Math.sqrt(2 / Math.PI);
       const t = s.x.add(s.x.pow(3).mul(0.044715)).mul(k).tanh();
       const inner = s.x.square().mul(3 * 0.044715 * k).add(k);
       const slope = t.square().neg().add(1).mul(inner).mul(s.x).mul(0.5);
       return g.mul(t.add(1).mul(0.5).add(slope));
     }),
-  ),
-  softplusScalar: named(
-    'SoftplusBackward0',
-    rule(X, (g, s) => pw('softplusBackward', g, s.x, s.attributes.beta, s.attributes.threshold)),
-  ),
+  softplusScalar: rule(X, (g, s) => pw('softplusBackward', g, s.x, s.attributes.beta, s.attributes.threshold)),
   softplusBackward: rule(
     XY,
     (g, s) => pw('softplusBackward', g, s.y, s.attributes.beta, s.attributes.threshold),
@@ -292,14 +247,11 @@ const pointwiseGradients: Pointwise = {
       return g.mul(s.x).mul(curve).where(s.y.mul(beta).le(threshold), 0);
     },
   ),
-  eluScalar: named(
-    'EluBackward0',
-    rule(X, (g, s) => {
+  eluScalar: rule(X, (g, s) => {
       const { alpha, scale, inputScale } = s.attributes;
       const below = s.x.mul(inputScale).exp().mul(alpha * scale * inputScale);
       return g.mul(scale).where(s.x.gt(0), g.mul(below.where(s.x.le(0), 0)));
     }),
-  ),
   mish: rule(X, (g, s) => {
     const t = pw('softplusScalar', s.x, undefined, 1, 20).tanh();
     return g.mul(t.add(s.x.mul(s.x.sigmoid()).mul(t.square().neg().add(1))));
@@ -322,18 +274,16 @@ const viewGradients: Views = {
   view: rule(NONE, (g, s) => g.reshape(s.shapes[0])),
   permute: rule(NONE, (g, s) => g.permute(inverse(s.attributes.dims))),
   expand: rule(NONE, (g) => g),
-  sliceDim: named('SliceBackward0', rule(NONE, (g, s) => embed(g, 'sliceDim', s.attributes, s.shapes[0]))),
-  selectDim: named('SelectBackward0', rule(NONE, (g, s) => embed(g, 'selectDim', s.attributes, s.shapes[0]))),
-  diagonalView: named(
-    'DiagonalBackward0',
-    rule(NONE, (g, s) => embed(g, 'diagonalView', s.attributes, s.shapes[0])),
-  ),
-  unfoldView: named('UnfoldBackward0', rule(NONE, (g, s) => addWindows(g, s.attributes, s.shapes[0]))),
-  asStridedView: named('AsStridedBackward0', rule(NONE, (g, s) => addStrided(g, s.attributes))),
+  sliceDim: rule(NONE, (g, s) => embed(g, 'sliceDim', s.attributes, s.shapes[0])),
+  selectDim: rule(NONE, (g, s) => embed(g, 'selectDim', s.attributes, s.shapes[0])),
+  diagonalView: rule(NONE, (g, s) => embed(g, 'diagonalView', s.attributes, s.shapes[0])),
+  unfoldView: rule(NONE, (g, s) => addWindows(g, s.attributes, s.shapes[0])),
+  asStridedView: rule(NONE, (g, s) => addStrided(g, s.attributes)),
 };
 
 export const gradients: { readonly [K in OpName]: GradientRow<AttributesOf<K>> } = {
   ...pointwiseGradients,
   ...viewGradients,
   ...kernelGradients,
+  ...nnGradients,
 };

@@ -4,16 +4,13 @@ import type { Tensor } from '../tensor.js';
 import type { GradContext, GradientRow, Saves } from './rule.js';
 import { applyPrimitive } from './apply.js';
 import { cat } from './joining.js';
+import type { nnPrimitives } from './primitives/nn.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
 
 type Formula<A> = (g: Tensor, s: GradContext<A>) => Tensor;
 
 function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): GradientRow<A> {
   return { kind: 'rule', saves, grads };
-}
-
-function named<A>(name: string, row: GradientRow<A>): GradientRow<A> {
-  return { ...row, name } as GradientRow<A>;
 }
 
 function none(reason: string): { readonly kind: 'none'; readonly reason: string } {
@@ -124,7 +121,9 @@ function toExtremes(g: Tensor, x: Tensor, out: Tensor): Tensor {
   return hit.mul(spread(g.div(hit.sum(1)), x.shape));
 }
 
-export const kernelGradients: { readonly [K in PrimitiveName]: GradientRow<AttributesOf<K>> } = {
+export const kernelGradients: {
+  readonly [K in Exclude<PrimitiveName, keyof typeof nnPrimitives>]: GradientRow<AttributesOf<K>>;
+} = {
   // Reductions of [outer, n, inner] over n.
   sum: rule(NONE, (g, s) => {
     const { divisor = 1 } = s.attributes;
@@ -137,8 +136,8 @@ export const kernelGradients: { readonly [K in PrimitiveName]: GradientRow<Attri
   all: INTEGER,
   argmax: INTEGER,
   argmin: INTEGER,
-  maxDim: named('MaxBackward0', fromPosition()),
-  minDim: named('MinBackward0', fromPosition()),
+  maxDim: fromPosition(),
+  minDim: fromPosition(),
   varMean: {
     kind: 'joint',
     saves: X,
@@ -158,11 +157,11 @@ export const kernelGradients: { readonly [K in PrimitiveName]: GradientRow<Attri
       return [result];
     },
   },
-  vectorNorm: named('LinalgVectorNormBackward0', {
+  vectorNorm: {
     kind: 'rule',
     saves: X_OUT,
     grads: [(g, s) => normGradient(g, s.x, s.output(), s.attributes.p)],
-  }),
+  },
 
   // Softmax over n of [outer, n, inner].
   softmax: rule(OUT, (g, s) => call('softmaxBackward', [g, s.output()], {})),
@@ -183,15 +182,12 @@ export const kernelGradients: { readonly [K in PrimitiveName]: GradientRow<Attri
   ),
 
   // Products of [batch, m, k] and [batch, k, n], with a bias [n].
-  matmul: named(
-    'BmmBackward0',
-    rule(
+  matmul: rule(
       XY,
       (g, s) => product(g, s.y.transpose(1, 2)),
       (g, s) => product(s.x.transpose(1, 2), g),
       (g) => g.sum([0, 1]),
     ),
-  ),
 
   // Indexing of [outer, n, inner].
   gather: rule(Y, (g, s) => call('gatherBackward', [g, s.y], { ...s.attributes, n: s.shapes[0][1] })),

@@ -1,5 +1,8 @@
 /** Declarations of kernels: which buffers and parameters a launch carries, shared by C, WGSL and the callers. */
 
+import type { Tensor } from '../tensor.js';
+import type { BufferRef } from './row.js';
+
 /**
  * Dtype suffixes of compiled kernels. `u8` serves bool and uint8; `b1` to `b8` are kernels that only move
  * elements (or look at their bits) and so know nothing but their size in bytes.

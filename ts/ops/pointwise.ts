@@ -36,33 +36,35 @@ export interface PointwiseRow {
   readonly keepsIntegers?: boolean;
   /** Has no `name_` form. */
   readonly noInPlace?: boolean;
+  /** Serves composites and gradients; not a public function. */
+  readonly internal?: boolean;
 }
 
 type Extra = Partial<Omit<PointwiseRow, 'kind' | 'doc' | 'c' | 'inputs' | 'result'>>;
 
-function unary<const E extends Extra>(doc: string, c: string, extra: E) {
-  return { kind: 'pointwise', doc, c, inputs: 1, domain: 'real', result: 'same', ...extra } as const;
+/** A row whose common facts are `Base`, with those of `E` in their place. */
+type Row<Base, E> = Omit<Base, keyof E> & E & { readonly doc: string; readonly c: string };
+
+function row<Base, const E extends Extra>(base: Base, doc: string, c: string, extra: E) {
+  return { ...base, doc, c, ...extra } as unknown as Row<Base, E>;
 }
 
-function binary<const E extends Extra>(doc: string, c: string, extra: E) {
-  const row = { kind: 'pointwise', doc, c, inputs: 2, domain: 'number', result: 'same' } as const;
-  return { ...row, ...extra } as const;
-}
+const UNARY = { kind: 'pointwise', inputs: 1, domain: 'real', result: 'same' } as const;
+const BINARY = { kind: 'pointwise', inputs: 2, domain: 'number', result: 'same' } as const;
+const TERNARY = { kind: 'pointwise', inputs: 3, domain: 'number', result: 'same' } as const;
+const TEST = { kind: 'pointwise', inputs: 1, domain: 'number', result: 'bool' } as const;
+const COMPARE = { kind: 'pointwise', inputs: 2, domain: 'number', result: 'bool' } as const;
 
-function ternary<const E extends Extra>(doc: string, c: string, extra: E) {
-  const row = { kind: 'pointwise', doc, c, inputs: 3, domain: 'number', result: 'same' } as const;
-  return { ...row, ...extra } as const;
-}
-
+const unary = <const E extends Extra>(doc: string, c: string, extra: E) =>
+  row(UNARY, doc, c, extra);
+const binary = <const E extends Extra>(doc: string, c: string, extra: E) =>
+  row(BINARY, doc, c, extra);
+const ternary = <const E extends Extra>(doc: string, c: string, extra: E) =>
+  row(TERNARY, doc, c, extra);
 /** A function of one tensor to bool. */
-function test<const E extends Extra>(doc: string, c: string, extra: E) {
-  return { kind: 'pointwise', doc, c, inputs: 1, domain: 'number', result: 'bool', ...extra } as const;
-}
-
-function compare<const E extends Extra>(doc: string, c: string, extra: E) {
-  const row = { kind: 'pointwise', doc, c, inputs: 2, domain: 'number', result: 'bool' } as const;
-  return { ...row, ...extra } as const;
-}
+const test = <const E extends Extra>(doc: string, c: string, extra: E) => row(TEST, doc, c, extra);
+const compare = <const E extends Extra>(doc: string, c: string, extra: E) =>
+  row(COMPARE, doc, c, extra);
 
 const SUBTRACT_BOOL = 'use logicalXor() or logicalNot() on bool tensors';
 
@@ -81,7 +83,7 @@ export const pointwise = {
   rsqrt: unary('1 / sqrt(x).', 'K(1) / sqrt_(x)', {}),
   reciprocal: unary('1 / x.', 'K(1) / x', {}),
   square: unary('x * x.', 'x * x', { domain: 'number' }),
-  cube: unary('x * x * x.', 'x * x * x', { domain: 'number', noInPlace: true }),
+  cube: unary('x * x * x.', 'x * x * x', { domain: 'number', internal: true }),
 
   // Trigonometric and hyperbolic functions.
   sin: unary('Sine; x in radians.', 'sin_(x)', {}),
@@ -101,7 +103,7 @@ export const pointwise = {
   erf: unary('Error function.', 'erf_(x)', {}),
   erfc: unary('Complementary error function, 1 - erf(x).', 'erfc_(x)', {}),
   sigmoid: unary('1 / (1 + exp(-x)).', 'sigmoid_(x)', {}),
-  logSigmoid: unary('log(sigmoid(x)), never overflowing.', '-log1pexp_(-x)', { noInPlace: true }),
+  logSigmoid: unary('log(sigmoid(x)), never overflowing.', '-log1pexp_(-x)', { internal: true }),
 
   // Signs and rounding.
   neg: unary('-x.', 'neg_(x)', { domain: 'number', noBool: SUBTRACT_BOOL }),
@@ -112,7 +114,7 @@ export const pointwise = {
   trunc: unary('x without its fraction.', 'trunc_(x)', { keepsIntegers: true }),
   roundEven: unary('Nearest integer, ties to even.', 'round_(x)', {
     keepsIntegers: true,
-    noInPlace: true,
+    internal: true,
   }),
   frac: unary('x - trunc(x).', 'x - trunc_(x)', {}),
 
@@ -124,19 +126,19 @@ export const pointwise = {
   signbit: test('Where the sign bit of x is set.', 'signbit_(x)', { noInPlace: true }),
 
   // Arithmetic.
-  addTensors: binary('x + y.', 'add_(x, y)', { noInPlace: true }),
-  addScaled: binary('x + alpha * y.', 'add_(x, mul_(alpha, y))', {
+  addTensors: binary('x + y.', 'x + y', { internal: true }),
+  addScaled: binary('x + alpha * y.', 'x + alpha * y', {
     scalars: ['alpha'],
-    noInPlace: true,
+    internal: true,
   }),
-  subTensors: binary('x - y.', 'sub_(x, y)', { noInPlace: true, noBool: SUBTRACT_BOOL }),
-  mul: binary('x * y.', 'mul_(x, y)', {}),
-  divTrue: binary('x / y as floats.', 'x / y', { domain: 'real', noInPlace: true }),
-  divFloor: binary('floor(x / y).', 'floor_div_(x, y)', { noInPlace: true }),
-  divTrunc: binary('trunc(x / y).', 'trunc_div_(x, y)', { noInPlace: true }),
+  subTensors: binary('x - y.', 'x - y', { internal: true, noBool: SUBTRACT_BOOL }),
+  mul: binary('x * y.', 'x * y', {}),
+  divTrue: binary('x / y as floats.', 'x / y', { domain: 'real', internal: true }),
+  divFloor: binary('floor(x / y).', 'floor_div_(x, y)', { internal: true }),
+  divTrunc: binary('trunc(x / y).', 'trunc_div_(x, y)', { internal: true }),
   fmod: binary('C remainder: the sign of x.', 'fmod_(x, y)', {}),
   remainder: binary('Python remainder: the sign of y.', 'remainder_(x, y)', {}),
-  powTensors: binary('x to the power of y.', 'pow_(x, y)', { noInPlace: true }),
+  powTensors: binary('x to the power of y.', 'pow_(x, y)', { internal: true }),
   atan2: binary('Angle of (y, x) in radians.', 'atan2_(x, y)', { domain: 'real' }),
   maximum: binary('The larger one; NaN if either is.', 'max_(x, y)', { noInPlace: true }),
   minimum: binary('The smaller one; NaN if either is.', 'min_(x, y)', { noInPlace: true }),
@@ -168,106 +170,106 @@ export const pointwise = {
   bitwiseAnd: binary('Bits set in both.', 'x & y', { domain: 'int' }),
   bitwiseOr: binary('Bits set in either.', 'x | y', { domain: 'int' }),
   bitwiseXor: binary('Bits set in just one.', 'x ^ y', { domain: 'int' }),
-  invertBits: unary('All bits flipped.', '~x', { domain: 'int', noInPlace: true }),
+  invertBits: unary('All bits flipped.', '~x', { domain: 'int', internal: true }),
   bitwiseLeftShift: binary('x * 2^y.', 'shl_(x, y)', { domain: 'int' }),
   bitwiseRightShift: binary('floor(x / 2^y).', 'shr_(x, y)', { domain: 'int' }),
 
   // Choice and bounds.
   select3: ternary('y where x is true, else z.', 'select(x, y, z)', {
     masks: [0],
-    noInPlace: true,
+    internal: true,
   }),
   clampScalars: unary('x held between lower and upper.', 'min_(max_(x, lower), upper)', {
     domain: 'number',
     scalars: ['lower', 'upper'],
-    noInPlace: true,
+    internal: true,
   }),
   clampMinScalar: unary('x, at least lower.', 'max_(x, lower)', {
     domain: 'number',
     scalars: ['lower'],
-    noInPlace: true,
+    internal: true,
   }),
   clampMaxScalar: unary('x, at most upper.', 'min_(x, upper)', {
     domain: 'number',
     scalars: ['upper'],
-    noInPlace: true,
+    internal: true,
   }),
   /** y inside the bounds, 0 outside: the gradient of clamp. */
   insideBounds: binary(
     'y where lower <= x <= upper, else 0.',
     'select((x >= lower) & (x <= upper), y, K(0))',
-    { scalars: ['lower', 'upper'], noInPlace: true },
+    { scalars: ['lower', 'upper'], internal: true },
   ),
-  addcmulTensors: ternary('x + value * y * z.', 'add_(x, mul_(mul_(value, y), z))', {
+  addcmulTensors: ternary('x + value * y * z.', 'x + value * y * z', {
     scalars: ['value'],
-    noInPlace: true,
+    internal: true,
   }),
   addcdivTensors: ternary('x + value * y / z.', 'x + value * y / z', {
     domain: 'real',
     scalars: ['value'],
-    noInPlace: true,
+    internal: true,
   }),
   lerpTensors: ternary(
     'x + z * (y - x), exact at both ends.',
     'select(abs_(z) < K(0.5), x + z * (y - x), y - (y - x) * (K(1) - z))',
-    { domain: 'real', noInPlace: true },
+    { domain: 'real', internal: true },
   ),
 
   // Activations and their backwards (g is x, the saved tensor is y).
   relu: unary('max(x, 0).', 'select(x <= K(0), K(0), x)', { domain: 'number', noBool: 'cast it' }),
   reluBackward: binary('x where y > 0, else 0.', 'select(y <= K(0), K(0), x)', {
-    noInPlace: true,
+    internal: true,
   }),
   leakyReluScalar: unary('x above 0, slope * x below.', 'select(x > K(0), x, x * slope)', {
     scalars: ['slope'],
-    noInPlace: true,
+    internal: true,
   }),
   leakyReluBackward: binary('x where y > 0, else slope * x.', 'select(y > K(0), x, x * slope)', {
     domain: 'real',
     scalars: ['slope'],
-    noInPlace: true,
+    internal: true,
   }),
   sigmoidBackward: binary('x * y * (1 - y).', 'x * (K(1) - y) * y', {
     domain: 'real',
-    noInPlace: true,
+    internal: true,
   }),
-  tanhBackward: binary('x * (1 - y^2).', 'x * (K(1) - y * y)', { domain: 'real', noInPlace: true }),
-  silu: unary('x * sigmoid(x).', 'x * sigmoid_(x)', { noInPlace: true }),
+  tanhBackward: binary('x * (1 - y^2).', 'x * (K(1) - y * y)', { domain: 'real', internal: true }),
+  silu: unary('x * sigmoid(x).', 'x * sigmoid_(x)', { internal: true }),
   siluBackward: binary(
     'x times the derivative of silu at y.',
     'x * sigmoid_(y) * (K(1) + y * (K(1) - sigmoid_(y)))',
-    { domain: 'real', noInPlace: true },
+    { domain: 'real', internal: true },
   ),
   geluErf: unary('x * Phi(x), Phi the normal distribution.', 'x * K(0.5) * (K(1) + erf_(x * K(0.70710678118654752440)))', {
-    noInPlace: true,
+    internal: true,
   }),
   geluErfBackward: binary(
     'x * (Phi(y) + y * phi(y)).',
     'x * (K(0.5) * (K(1) + erf_(y * K(0.70710678118654752440))) + ' +
       'y * K(0.39894228040143267794) * exp_(K(-0.5) * y * y))',
-    { domain: 'real', noInPlace: true },
+    { domain: 'real', internal: true },
   ),
   geluTanh: unary(
     'x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).',
     'K(0.5) * x * (K(1) + tanh_(K(0.79788456080286535588) * (x + K(0.044715) * x * x * x)))',
-    { noInPlace: true },
+    { internal: true },
   ),
   softplusScalar: unary(
     'log(1 + exp(beta x)) / beta; x itself where beta x > threshold.',
     'select(x * beta > threshold, x, log1pexp_(x * beta) / beta)',
-    { scalars: ['beta', 'threshold'], noInPlace: true },
+    { scalars: ['beta', 'threshold'], internal: true },
   ),
   softplusBackward: binary(
     'x * sigmoid(beta y), x itself where beta y > threshold.',
     'select(y * beta > threshold, x, x * sigmoid_(y * beta))',
-    { domain: 'real', scalars: ['beta', 'threshold'], noInPlace: true },
+    { domain: 'real', scalars: ['beta', 'threshold'], internal: true },
   ),
   eluScalar: unary(
     'scale * x above 0, alpha * scale * (exp(inputScale x) - 1) below.',
     'select(x > K(0), x * scale, expm1_(x * inputScale) * (alpha * scale))',
-    { scalars: ['alpha', 'scale', 'inputScale'], noInPlace: true },
+    { scalars: ['alpha', 'scale', 'inputScale'], internal: true },
   ),
-  mish: unary('x * tanh(softplus(x)).', 'x * tanh_(log1pexp_(x))', { noInPlace: true }),
+  mish: unary('x * tanh(softplus(x)).', 'x * tanh_(log1pexp_(x))', { internal: true }),
 } as const satisfies Record<string, PointwiseRow>;
 
 export type PointwiseName = keyof typeof pointwise;

@@ -34,7 +34,6 @@ export interface Saves {
 /** One function per differentiable input, called only if that input wants a gradient. */
 export interface RuleByInput<Attributes> {
   readonly kind: 'rule';
-  readonly name?: string;
   readonly saves: Saves;
   readonly grads: readonly (((g: Tensor, context: GradContext<Attributes>) => Tensor) | undefined)[];
 }
@@ -42,7 +41,6 @@ export interface RuleByInput<Attributes> {
 /** One function for all inputs at once; `g[i]` is undefined where an output was not used. */
 export interface JointRule<Attributes> {
   readonly kind: 'joint';
-  readonly name?: string;
   readonly saves: Saves;
   readonly grads: (
     g: readonly (Tensor | undefined)[],

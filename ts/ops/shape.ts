@@ -387,10 +387,11 @@ export const to = (
       device = arg.device;
     } else if (isOptions(arg)) {
       checkOptions('to', arg, TO_OPTIONS);
-      checkFormat('to', arg.memoryFormat);
-      dtype = arg.dtype ?? dtype;
-      device = arg.device ?? device;
-      copy = arg.copy ?? copy;
+      const options = arg as ToOptions;
+      checkFormat('to', options.memoryFormat);
+      dtype = options.dtype ?? dtype;
+      device = options.device ?? device;
+      copy = options.copy ?? copy;
     } else if (arg !== null) {
       throw new ValueError(`to: expected a dtype, a device, a tensor or options, got ${String(arg)}`);
     }

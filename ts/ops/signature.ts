@@ -24,20 +24,24 @@ type Keywords<N extends unknown[], P extends unknown[]> = P extends []
     : unknown;
 
 /** Any number of positional arguments, then an object with the rest. */
-type Mixed<N extends unknown[], P extends unknown[]> = P extends []
+type Mixed<N extends unknown[], P extends unknown[], Given extends unknown[] = []> = P extends []
   ? never
-  : [options: Keywords<N, P>] | (P extends [_?: infer B, ...rest: infer R] ? [B, ...Mixed<Tail<N>, R>] : never);
+  :
+      | [...Given, Keywords<N, P>]
+      | (P extends [_?: infer B, ...rest: infer R] ? Mixed<Tail<N>, R, [...Given, B]> : never);
 
 /** A function that takes its parameters by position, or from some position on by name. */
 export interface Op<N extends unknown[], P extends unknown[], R> {
   (...args: P): R;
-  (...args: Mixed<N, P>): R;
+  (...args: Mixed<N, P> extends infer M extends unknown[] ? M : never): R;
   /** Only for types: what methods are made from. */
-  readonly signature?: [N, P, R];
+  readonly signature: [N, P, R];
 }
 
+type OpOf<S extends string, F> = F extends (...args: infer P) => infer R ? Op<Names<S>, P, R> : never;
+
 /** The method of a function whose first argument is the tensor. */
-export type Method<F> = F extends { readonly signature?: [infer N, infer P, infer R] }
+export type Method<F> = F extends { readonly signature: [infer N, infer P, infer R] }
   ? N extends unknown[]
     ? P extends unknown[]
       ? Op<Tail<N>, Tail<P>, R>
@@ -47,10 +51,11 @@ export type Method<F> = F extends { readonly signature?: [infer N, infer P, infe
     ? (...rest: A) => R
     : never;
 
-/** The methods of all functions of a module. */
-export type Methods<M> = {
-  [K in keyof M as M[K] extends (...args: never[]) => unknown ? K : never]: Method<M[K]>;
-};
+/**
+ * The methods of all functions of a module. The keys are taken unfiltered, so that the members of
+ * Tensor have names before their types are looked at.
+ */
+export type Methods<M> = { [K in keyof M]: Method<M[K]> };
 
 /** Whether a value is a plain object: the keyword arguments of a call. */
 export function isOptions(value: unknown): value is Record<string, unknown> {
@@ -92,22 +97,22 @@ export function checkOptions(op: string, options: object, names: readonly string
  * Makes a function of named parameters:
  * `op('sum', 'input, dim, keepdim', (input: Tensor, dim?: Dims, keepdim = false): Tensor => ...)`.
  */
-export function op<const S extends string, P extends unknown[], R>(
+export function op<const S extends string, F extends object>(
   name: string,
   signature: S,
-  body: (...args: P) => R,
-): Op<Names<S>, P, R> {
+  body: F,
+): OpOf<S, F> {
   const names = signature.split(',').map((part) => part.trim());
-  const call = (...args: unknown[]): R => {
+  const run = body as unknown as (...args: unknown[]) => unknown;
+  const call = (...args: unknown[]): unknown => {
     if (args.length > names.length) {
       throw new ValueError(
         `${name}: takes at most ${names.length} arguments (${signature}), got ${args.length}`,
       );
     }
-    const given = isOptions(args[args.length - 1]) ? spread(name, names, args) : args;
-    return body(...(given as P));
+    return isOptions(args[args.length - 1]) ? run(...spread(name, names, args)) : run(...args);
   };
-  return Object.defineProperty(call, 'name', { value: name }) as unknown as Op<Names<S>, P, R>;
+  return Object.defineProperty(call, 'name', { value: name }) as unknown as OpOf<S, F>;
 }
 
 /** Numbers given one by one or as one array: `view(2, 3)` and `view([2, 3])`. */

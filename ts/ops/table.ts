@@ -2,24 +2,24 @@
 
 import type { PointwiseRow } from './pointwise.js';
 import { pointwise } from './pointwise.js';
+import * as index from './primitives/index.js';
+import * as mask from './primitives/mask.js';
+import * as matmul from './primitives/matmul.js';
+import { nnPrimitives } from './primitives/nn.js';
 import * as reduce from './primitives/reduce.js';
+import * as softmax from './primitives/softmax.js';
 import type { Primitive } from './row.js';
+import { rows } from './rows.js';
 import { type ViewRow, views } from './views.js';
 
 export const primitives = {
+  ...rows(index),
+  ...rows(mask),
+  ...rows(matmul),
   ...rows(reduce),
+  ...rows(softmax),
+  ...nnPrimitives,
 } as const;
-
-/** Takes the rows out of a family file, leaving its helpers. */
-function rows<M extends object>(module: M): RowsOf<M> {
-  return Object.fromEntries(
-    Object.entries(module).filter(([, value]) => value?.kind === 'primitive'),
-  ) as RowsOf<M>;
-}
-
-type RowsOf<M> = {
-  readonly [K in keyof M as M[K] extends { kind: 'primitive' } ? K : never]: M[K];
-};
 
 export const table = { ...pointwise, ...views, ...primitives } as const;
 
@@ -29,11 +29,13 @@ export type OpName = keyof typeof table;
 type Row = (typeof table)[OpName];
 
 /** The non-tensor arguments of an operator. */
-export type AttributesOf<K extends OpName> = (typeof table)[K] extends ViewRow<infer A>
+export type AttributesOf<K extends OpName> = object & AttributesIn<(typeof table)[K]>;
+
+type AttributesIn<R> = R extends ViewRow<infer A>
   ? A
-  : (typeof table)[K] extends Primitive<infer A>
+  : R extends Primitive<infer A>
     ? A
-    : (typeof table)[K] extends { scalars: readonly (infer S extends string)[] }
+    : R extends { scalars: readonly (infer S extends string)[] }
       ? Readonly<Record<S, number>>
       : Readonly<Record<never, number>>;
 

@@ -1,0 +1,193 @@
+/** The gradients of convolution, pooling, normalisation and losses. */
+
+import type { Tensor } from '../tensor.js';
+import { applyPrimitive } from './apply.js';
+import type { nnPrimitives } from './primitives/nn.js';
+import type { GradContext, GradientRow, Saves } from './rule.js';
+import type { AttributesOf, PrimitiveName } from './table.js';
+import { throughComposite } from './through_composite.js';
+
+type Formula<A> = (g: Tensor, s: GradContext<A>) => Tensor;
+
+function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): GradientRow<A> {
+  return { kind: 'rule', saves, grads };
+}
+
+/** The first output of a row. */
+function call<K extends PrimitiveName>(
+  name: K,
+  inputs: readonly (Tensor | undefined)[],
+  attributes: AttributesOf<K>,
+): Tensor {
+  return applyPrimitive(name, inputs, attributes)[0];
+}
+
+const NONE = {} as const satisfies Saves;
+const Y = { inputs: [1] } as const satisfies Saves;
+const XY = { inputs: [0, 1] } as const satisfies Saves;
+
+type Pair = readonly [number, number];
+const planeOf = (shape: readonly number[]): Pair => [shape[2], shape[3]];
+
+/** (x - mean) * rstd over the last `dims` dimensions, with the statistics recomputed. */
+function normalizedGradient(
+  g: Tensor,
+  x: Tensor,
+  mean: Tensor,
+  rstd: Tensor,
+  weight: Tensor | undefined,
+  dims: number[],
+): [Tensor, Tensor] {
+  const hat = x.sub(mean).mul(rstd);
+  const scaled = weight === undefined ? g : g.mul(weight);
+  const centred = scaled.sub(scaled.mean(dims, true)).sub(hat.mul(scaled.mul(hat).mean(dims, true)));
+  return [centred.mul(rstd), hat];
+}
+
+/** Mean and 1 / sqrt(var + eps) as functions of x, where eps is what the given rstd implies. */
+function statistics(x: Tensor, rstd: Tensor, dims: number[]): [Tensor, Tensor] {
+  const mean = x.mean(dims, true);
+  const variance = x.sub(mean).square().mean(dims, true);
+  const eps = rstd.detach().pow(-2).sub(variance.detach());
+  return [mean, variance.add(eps).rsqrt()];
+}
+
+export const nnGradients: {
+  readonly [K in keyof typeof nnPrimitives]: GradientRow<AttributesOf<K>>;
+} = {
+  conv2d: rule(
+    XY,
+    (g, s) =>
+      call('conv2dInputGrad', [g, s.y], { ...s.attributes, inputSize: planeOf(s.shapes[0]) }),
+    (g, s) =>
+      call('conv2dWeightGrad', [s.x, g], { ...s.attributes, kernelSize: planeOf(s.shapes[1]) }),
+    (g) => g.sum([0, 2, 3]),
+  ),
+  conv2dInputGrad: rule(
+    XY,
+    (g, s) => call('conv2d', [g, s.y, undefined], s.attributes),
+    (g, s) =>
+      call('conv2dWeightGrad', [g, s.x], { ...s.attributes, kernelSize: planeOf(s.shapes[1]) }),
+  ),
+  conv2dWeightGrad: rule(
+    XY,
+    (g, s) =>
+      call('conv2dInputGrad', [s.y, g], { ...s.attributes, inputSize: planeOf(s.shapes[0]) }),
+    (g, s) => call('conv2d', [s.x, g, undefined], s.attributes),
+  ),
+
+  maxPool2d: {
+    kind: 'joint',
+    saves: { outputs: [1] },
+    grads: ([g], s) =>
+      g === undefined
+        ? []
+        : [call('maxPool2dBackward', [g, s.output(1)], { inputSize: planeOf(s.shapes[0]) })],
+  },
+  maxPool2dBackward: rule(Y, (g, s) => {
+    const [n, c, h, w] = s.shapes[0];
+    const places = s.y.reshape(n * c, h * w, 1);
+    const planes = g.reshape(n * c, -1, 1);
+    return call('gather', [planes, places], {}).reshape(n, c, h, w);
+  }),
+  avgPool2d: rule(NONE, (g, s) =>
+    call('avgPool2dBackward', [g], { ...s.attributes, inputSize: planeOf(s.shapes[0]) }),
+  ),
+  avgPool2dBackward: rule(NONE, (g, s) => call('avgPool2d', [g], s.attributes)),
+  adaptiveAvgPool2d: rule(NONE, (g, s) =>
+    call('adaptiveAvgPool2dBackward', [g], { inputSize: planeOf(s.shapes[0]) }),
+  ),
+  adaptiveAvgPool2dBackward: rule(NONE, (g, s) =>
+    call('adaptiveAvgPool2d', [g], { outputSize: planeOf(s.shapes[0]) }),
+  ),
+
+  groupNorm: {
+    kind: 'joint',
+    saves: { inputs: [0, 1], outputs: [1, 2] },
+    grads: ([g], s) => {
+      if (g === undefined) return [];
+      const affine = s.needs(1) || s.needs(2);
+      const inputs = [g, s.x, s.output(1), s.output(2), s.optional(1)];
+      const [gx, gWeight, gBias] = applyPrimitive('groupNormBackward', inputs, { affine });
+      return affine ? [gx, gWeight, gBias] : [gx, undefined, undefined];
+    },
+  },
+  groupNormBackward: throughComposite(5, ([g, x, , rstd, weight], { affine }) => {
+    const [input, grad, scale] = [x as Tensor, g as Tensor, rstd as Tensor];
+    const [outer, groups, channels] = input.shape;
+    const [mean, invStd] = statistics(input, scale.view(outer, groups, 1, 1), [2, 3]);
+    const vector = weight?.reshape(1, groups, channels, 1);
+    const [gx, hat] = normalizedGradient(grad, input, mean, invStd, vector, [2, 3]);
+    if (!affine) return [gx];
+    return [gx, grad.mul(hat).sum([0, 3]).reshape(-1), grad.sum([0, 3]).reshape(-1)];
+  }),
+  batchNorm: {
+    kind: 'joint',
+    saves: { inputs: [0, 1], outputs: [1, 3] },
+    grads: ([g], s) =>
+      g === undefined
+        ? []
+        : applyPrimitive('batchNormBackward', [g, s.x, s.output(1), s.output(3), s.optional(1)], {}),
+  },
+  batchNormBackward: throughComposite(5, ([g, x, , rstd, weight]) => {
+    const [input, grad, scale] = [x as Tensor, g as Tensor, rstd as Tensor];
+    const [mean, invStd] = statistics(input, scale.view(1, -1, 1), [0, 2]);
+    const vector = weight?.view(1, -1, 1);
+    const [gx, hat] = normalizedGradient(grad, input, mean, invStd, vector, [0, 2]);
+    return [gx, grad.mul(hat).sum([0, 2]), grad.sum([0, 2])];
+  }),
+  batchNormInference: throughComposite(5, ([x, mean, variance, weight, bias], { eps }) => {
+    const invStd = (variance as Tensor).add(eps).rsqrt();
+    const hat = (x as Tensor).sub((mean as Tensor).view(1, -1, 1)).mul(invStd.view(1, -1, 1));
+    const scaled = weight === undefined ? hat : hat.mul(weight.view(1, -1, 1));
+    return [bias === undefined ? scaled : scaled.add(bias.view(1, -1, 1))];
+  }),
+
+  crossEntropy: {
+    kind: 'joint',
+    saves: { inputs: [0, 1, 2], outputs: [2, 3] },
+    grads: ([g], s) => {
+      if (g === undefined) return [];
+      const inputs = [g, s.x, s.y, s.output(2), s.output(3), s.optional(2)];
+      return [call('crossEntropyBackward', inputs, s.attributes)];
+    },
+  },
+  crossEntropyBackward: throughComposite(6, ([g, x, target, , , weight], attributes) => {
+    // d loss / dx = softmax(x) * sum_c q_c - q, q the weighted (smoothed) target distribution.
+    const { ignoreIndex = -100, labelSmoothing = 0 } = attributes;
+    const [grad, input, index] = [g as Tensor, x as Tensor, target as Tensor];
+    const classes = input.shape[1];
+    const counted = index.ne(ignoreIndex);
+    const safe = index.where(counted, 0).unsqueeze(1);
+    const ones = safe.onesLike({ dtype: input.dtype });
+    const hot = call('scatter', [input.detach().zerosLike(), safe, ones], {});
+    const even = hot.mul(1 - labelSmoothing).add(labelSmoothing / classes);
+    const weighted = weight === undefined ? even : even.mul(weight.view(1, -1, 1));
+    const q = weighted.mul(counted.unsqueeze(1));
+    const slope = input.softmax(1).mul(q.sum(1, true)).sub(q);
+    return [slope.mul(grad.unsqueeze(1))];
+  }),
+  nllLoss: {
+    kind: 'joint',
+    saves: { inputs: [1, 2] },
+    grads: ([g], s) =>
+      g === undefined
+        ? []
+        : [
+            call('nllLossBackward', [g, s.y, s.optional(2)], {
+              ...s.attributes,
+              classes: s.shapes[0][1],
+            }),
+          ],
+  },
+  nllLossBackward: {
+    kind: 'rule',
+    saves: { inputs: [1, 2] },
+    grads: [
+      (g, s) => {
+        const { ignoreIndex } = s.attributes;
+        return call('nllLoss', [g, s.y, s.optional(2)], { ignoreIndex });
+      },
+    ],
+  },
+};

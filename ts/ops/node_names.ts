@@ -1,0 +1,42 @@
+/** Nodes whose name in PyTorch is not the operator's own with 'Backward0' behind it. */
+
+import type { OpName } from './table.js';
+
+const names: { readonly [K in OpName]?: string } = {
+  square: 'PowBackward0',
+  cube: 'PowBackward0',
+  roundEven: 'RoundBackward0',
+  addTensors: 'AddBackward0',
+  addScaled: 'AddBackward0',
+  subTensors: 'SubBackward0',
+  divTrue: 'DivBackward0',
+  divFloor: 'DivBackward0',
+  divTrunc: 'DivBackward0',
+  powTensors: 'PowBackward0',
+  select3: 'WhereBackward0',
+  clampScalars: 'ClampBackward1',
+  clampMinScalar: 'ClampMinBackward0',
+  clampMaxScalar: 'ClampMaxBackward0',
+  addcmulTensors: 'AddcmulBackward0',
+  addcdivTensors: 'AddcdivBackward0',
+  lerpTensors: 'LerpBackward0',
+  leakyReluScalar: 'LeakyReluBackward0',
+  geluErf: 'GeluBackward0',
+  geluTanh: 'GeluBackward0',
+  softplusScalar: 'SoftplusBackward0',
+  eluScalar: 'EluBackward0',
+  sliceDim: 'SliceBackward0',
+  selectDim: 'SelectBackward0',
+  diagonalView: 'DiagonalBackward0',
+  unfoldView: 'UnfoldBackward0',
+  asStridedView: 'AsStridedBackward0',
+  maxDim: 'MaxBackward0',
+  minDim: 'MinBackward0',
+  vectorNorm: 'LinalgVectorNormBackward0',
+  matmul: 'BmmBackward0',
+};
+
+/** As PyTorch prints it: `MulBackward0`. */
+export function nodeName(op: OpName): string {
+  return names[op] ?? `${op[0].toUpperCase()}${op.slice(1)}Backward0`;
+}

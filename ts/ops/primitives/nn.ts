@@ -1,0 +1,14 @@
+/** The rows of neural networks: convolution, pooling, normalisation, losses. */
+
+import { rows } from '../rows.js';
+import * as conv from './conv.js';
+import * as loss from './loss.js';
+import * as norm from './norm.js';
+import * as pool from './pool.js';
+
+export const nnPrimitives = {
+  ...rows(conv),
+  ...rows(loss),
+  ...rows(norm),
+  ...rows(pool),
+} as const;

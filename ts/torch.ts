@@ -1,0 +1,7 @@
+/** Every operator as a function of the `torch` namespace. */
+
+export * from '../build/functions.js';
+export * from './ops/arithmetic.js';
+export * from './ops/creation.js';
+export * from './ops/joining.js';
+export * from './ops/shape.js';
