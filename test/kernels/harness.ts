@@ -5,6 +5,7 @@ import type { KernelDeclaration } from '../../ts/ops/kernel.js';
 import type { BufferRef, Launcher, Primitive } from '../../ts/ops/row.js';
 import type { Tensor } from '../../ts/tensor.js';
 import { instantiate } from '../../wasm/loader.js';
+import { type Launch, recordLaunch } from '../../wasm/recorder.js';
 
 export type Values = readonly (number | bigint | boolean)[];
 
@@ -79,8 +80,8 @@ function checkFences(t: Operand): void {
   }
 }
 
-/** How many pieces each launch is cut into, done in reverse order. */
-function launcher(pieces: number, live: Operand[]): Launcher {
+/** Launches at once, each cut into `pieces` done in reverse order. */
+export function launcher(pieces = 1, live: Operand[] = []): Launcher {
   const addressOf = (ref: Tensor | BufferRef): number => {
     const storage = 'storage_' in ref ? ref.storage_ : ref.storage;
     const { address, dtype } = storage as unknown as Place;
@@ -92,11 +93,19 @@ function launcher(pieces: number, live: Operand[]): Launcher {
       if (!names.has(kernelName)) throw new Error(`no kernel ${kernelName}`);
       if (!declaration.dtypes.includes(dtype)) throw new Error(`${kernelName} is not declared`);
       if (buffers.length !== declaration.buffers.length) throw new Error(`${name}: buffers`);
-      const block = parameterBlock(buffers.map(addressOf), declaration, params);
+      const block = parameterBlock(buffers, declaration, params, addressOf);
       const run = module.kernels[kernelName]!;
+      if (recordLaunch.enabled && pieces === 1) {
+        const launch = launchOf(kernelName, block, range);
+        recordLaunch(launch, new Uint8Array(module.memory.buffer), () =>
+          run(block.address, 0, range),
+        );
+        return;
+      }
       const parts = Math.min(pieces, Math.max(1, range));
       for (let k = parts; k-- > 0; ) {
-        run(block, Math.floor((range * k) / parts), Math.floor((range * (k + 1)) / parts));
+        const end = Math.floor((range * (k + 1)) / parts);
+        run(block.address, Math.floor((range * k) / parts), end);
       }
     },
     scratch(n, dtype) {
@@ -117,25 +126,55 @@ function launcher(pieces: number, live: Operand[]): Launcher {
   };
 }
 
+/** The launch as the recorder of the sanitizer run sees it. */
+function launchOf(kernel: string, block: Block, range: number): Launch {
+  const words = new Uint32Array(module.memory.buffer, block.address, block.bytes / 4).slice();
+  const bufferWords = [...block.buffers.keys()];
+  const storages = Array.from(block.buffers.values(), (t) => {
+    return { handle: t.storage_.address, bytes: count(t.shape) * t.dtype.size };
+  });
+  storages.forEach(({ handle }, i) => {
+    words[bufferWords[i]!]! -= handle;
+  });
+  const counts = { wordCount: words.length, bufferCount: storages.length };
+  return { kernel, words, bufferWords, storages, range, ...counts };
+}
+
+interface Block {
+  readonly address: number;
+  readonly bytes: number;
+  /** The buffers, by the place of their word. */
+  readonly buffers: ReadonlyMap<number, Operand>;
+}
+
 function parameterBlock(
-  addresses: number[],
+  given: readonly (Tensor | BufferRef)[],
   declaration: KernelDeclaration,
-  params: Readonly<Record<string, number | readonly number[]>>,
-): number {
+  params: Readonly<Record<string, number | readonly (number | Tensor | BufferRef)[]>>,
+  addressOf: (ref: Tensor | BufferRef) => number,
+): Block {
   const words = new DataView(new ArrayBuffer(1 << 16));
   let at = 0;
   const word = (value: number) => {
     words.setUint32(at, value >>> 0, true);
     at += 4;
   };
-  addresses.forEach(word);
+  const buffers = new Map<number, Operand>();
+  const buffer = (ref: Tensor | BufferRef) => {
+    buffers.set(at / 4, ref as unknown as Operand);
+    word(addressOf(ref));
+  };
+  given.forEach(buffer);
   for (const [name, type] of Object.entries(declaration.params)) {
     const value = params[name];
     if (value === undefined) throw new Error(`parameter ${name} is missing`);
     if (type === 'u32[]') {
-      const list = value as readonly number[];
+      const list = value as readonly (number | Tensor | BufferRef)[];
       word(list.length);
-      list.forEach(word);
+      for (const item of list) {
+        if (typeof item === 'number') word(item);
+        else buffer(item);
+      }
     } else if (type === 'f64') {
       words.setFloat64(at, value as number, true);
       at += 8;
@@ -146,7 +185,7 @@ function parameterBlock(
   }
   const address = allocate(at);
   new Uint8Array(module.memory.buffer, address, at).set(new Uint8Array(words.buffer, 0, at));
-  return address;
+  return { address, bytes: at, buffers };
 }
 
 /** Calls a primitive; its outputs stay on the heap until `reset()`. */
