@@ -1,7 +1,8 @@
-// The vocabulary of the kernels: four 128-bit vector types and overloaded functions on them. Only this
-// header names intrinsics; the same text compiles to WebAssembly SIMD and natively (sanitizers).
-// Operators + - * & | ^ ~ and comparisons (whose masks have lanes of all ones) are clang's own and wrap on
-// integers. For / % << >> on integers use the functions, which are defined for every input.
+// The vocabulary of the kernels: four 128-bit vector types and overloaded functions on them. Only
+// this header names intrinsics; the same text compiles to WebAssembly SIMD and natively
+// (sanitizers). Operators + - * & | ^ ~ and comparisons (whose masks have lanes of all ones) are
+// clang's own and wrap on integers. For / % << >> on integers use the functions, which are defined
+// for every input.
 #ifndef ISOTORCH_SIMD_H
 #define ISOTORCH_SIMD_H
 
@@ -20,8 +21,8 @@
 
 typedef float f32x4 __attribute__((vector_size(16)));
 typedef double f64x2 __attribute__((vector_size(16)));
-// Integer vectors are the masks that comparisons give. Their lanes have 32 and 64 bits, but clang's choice
-// of int, long or long long for them differs from int32_t and int64_t: see LANE_TYPE.
+// Integer vectors are the masks that comparisons give. Their lanes have 32 and 64 bits, but clang's
+// choice of int, long or long long for them differs from int32_t and int64_t: see LANE_TYPE.
 typedef __typeof__((f32x4){0} == (f32x4){0}) i32x4;
 typedef __typeof__((f64x2){0} == (f64x2){0}) i64x2;
 typedef uint32_t u32x4 __attribute__((vector_size(16)));
@@ -34,7 +35,8 @@ typedef uint64_t u64x2 __attribute__((vector_size(16)));
 #define INTEGER_TYPES(M) M(i32x4, int32_t, i32x4) M(i64x2, int64_t, i64x2)
 #define ALL_TYPES(M) REAL_TYPES(M) INTEGER_TYPES(M)
 
-// Adds the scalar overloads for lanes whose type is neither int32_t nor int64_t: M(scalar, unsigned, vector)
+// Adds the scalar overloads for lanes whose type is neither int32_t nor int64_t: M(scalar,
+// unsigned, vector)
 #ifdef __LP64__
 #define LANE_TYPE(M) M(long long, unsigned long long, i64x2)
 #else
@@ -47,7 +49,7 @@ VFN f32x4 splat(float x) { return (f32x4){x, x, x, x}; }
 VFN f64x2 splat(double x) { return (f64x2){x, x}; }
 VFN i32x4 splat(int32_t x) { return (i32x4){x, x, x, x}; }
 VFN i64x2 splat(int64_t x) { return (i64x2){x, x}; }
-#define M(S, U, V) \
+#define M(S, U, V)                                                                                 \
   VFN V splat(S x) { return (V){0} + x; }
 LANE_TYPE(M)
 #undef M
@@ -59,41 +61,41 @@ VFN i64x2 splat_i64(int64_t x) { return splat(x); }
 #define splat_as(v, x) splat((__typeof__((v)[0]))(x))
 
 // Unaligned whole vectors.
-#define M(V, S, I)                                                     \
-  VFN V load(const S *p) {                                             \
-    V v;                                                               \
-    memcpy(&v, p, sizeof v);                                           \
-    return v;                                                          \
-  }                                                                    \
+#define M(V, S, I)                                                                                 \
+  VFN V load(const S *p) {                                                                         \
+    V v;                                                                                           \
+    memcpy(&v, p, sizeof v);                                                                       \
+    return v;                                                                                      \
+  }                                                                                                \
   VFN void store(S *p, V v) { memcpy(p, &v, sizeof v); }
 ALL_TYPES(M)
 #undef M
 
 // The first n lanes, 0 < n < LANES, touching no memory past them; the other lanes are `fill`.
-#define M(V, S, I)                                                     \
-  VFN V load_tail(const S *p, uint32_t n, S fill) {                    \
-    V v = splat(fill);                                                 \
-    v[0] = p[0];                                                       \
-    if (n > 1) v[1] = p[1];                                            \
-    if (n > 2) v[2] = p[2];                                            \
-    return v;                                                          \
-  }                                                                    \
-  VFN void store_tail(S *p, V v, uint32_t n) {                         \
-    p[0] = v[0];                                                       \
-    if (n > 1) p[1] = v[1];                                            \
-    if (n > 2) p[2] = v[2];                                            \
+#define M(V, S, I)                                                                                 \
+  VFN V load_tail(const S *p, uint32_t n, S fill) {                                                \
+    V v = splat(fill);                                                                             \
+    v[0] = p[0];                                                                                   \
+    if (n > 1) v[1] = p[1];                                                                        \
+    if (n > 2) v[2] = p[2];                                                                        \
+    return v;                                                                                      \
+  }                                                                                                \
+  VFN void store_tail(S *p, V v, uint32_t n) {                                                     \
+    p[0] = v[0];                                                                                   \
+    if (n > 1) p[1] = v[1];                                                                        \
+    if (n > 2) p[2] = v[2];                                                                        \
   }
 M(f32x4, float, i32x4)
 M(i32x4, int32_t, i32x4)
 #undef M
-#define M(V, S, I)                                                     \
-  VFN V load_tail(const S *p, uint32_t n, S fill) {                    \
-    (void)n;                                                           \
-    return (V){p[0], fill};                                            \
-  }                                                                    \
-  VFN void store_tail(S *p, V v, uint32_t n) {                         \
-    (void)n;                                                           \
-    p[0] = v[0];                                                       \
+#define M(V, S, I)                                                                                 \
+  VFN V load_tail(const S *p, uint32_t n, S fill) {                                                \
+    (void)n;                                                                                       \
+    return (V){p[0], fill};                                                                        \
+  }                                                                                                \
+  VFN void store_tail(S *p, V v, uint32_t n) {                                                     \
+    (void)n;                                                                                       \
+    p[0] = v[0];                                                                                   \
   }
 M(f64x2, double, i64x2)
 M(i64x2, int64_t, i64x2)
@@ -125,7 +127,7 @@ VFN f32x4 from_bits(i32x4 v) { return (f32x4)v; }
 VFN f64x2 from_bits(i64x2 v) { return (f64x2)v; }
 
 // mask ? a : b in each lane; masks are 0 or all ones.
-#define M(V, S, I) \
+#define M(V, S, I)                                                                                 \
   VFN V select(I mask, V a, V b) { return (V)(((I)a & mask) | ((I)b & ~mask)); }
 ALL_TYPES(M)
 #undef M
@@ -161,10 +163,10 @@ VFN i64x2 load_mask_tail_i64(const uint8_t *p, uint32_t n) {
   return (i64x2){p[0], 0} != 0;
 }
 // The mask kind that belongs to the example's lanes: load_mask_as((V){0}, p).
-#define M(V, I, W)                                                                       \
-  VFN I load_mask_as(V v, const uint8_t *p) { return (void)v, load_mask_##W(p); }        \
-  VFN I load_mask_tail_as(V v, const uint8_t *p, uint32_t n) {                           \
-    return (void)v, load_mask_tail_##W(p, n);                                            \
+#define M(V, I, W)                                                                                 \
+  VFN I load_mask_as(V v, const uint8_t *p) { return (void)v, load_mask_##W(p); }                  \
+  VFN I load_mask_tail_as(V v, const uint8_t *p, uint32_t n) {                                     \
+    return (void)v, load_mask_tail_##W(p, n);                                                      \
   }
 M(f32x4, i32x4, i32)
 M(f64x2, i64x2, i64)
@@ -204,25 +206,25 @@ VFN i32x4 abs_(i32x4 v) { return select(v < 0, -v, v); }
 VFN i64x2 abs_(i64x2 v) { return select(v < 0, -v, v); }
 VFN f32x4 copysign_(f32x4 size, f32x4 sign) { return select(splat(INT32_MIN), sign, size); }
 VFN f64x2 copysign_(f64x2 size, f64x2 sign) { return select(splat(INT64_MIN), sign, size); }
-#define M(V, S, I)                                                                       \
-  VFN I isnan_(V v) { return v != v; }                                                   \
-  VFN I isinf_(V v) { return abs_(v) == (S)INFINITY; }                                   \
-  VFN I isfinite_(V v) { return abs_(v) < (S)INFINITY; }                                 \
-  VFN I signbit_(V v) { return (I)v < 0; }                                               \
-  VFN V neg_(V v) { return -v; }                                                         \
-  /* -1, 0 or 1; PyTorch's sign(NaN) is 0 */                                             \
-  VFN V sign_(V v) {                                                                     \
-    V one = splat((S)1), zero = splat((S)0);                                             \
-    return select(v > 0, one, select(v < 0, -one, zero));                                \
+#define M(V, S, I)                                                                                 \
+  VFN I isnan_(V v) { return v != v; }                                                             \
+  VFN I isinf_(V v) { return abs_(v) == (S)INFINITY; }                                             \
+  VFN I isfinite_(V v) { return abs_(v) < (S)INFINITY; }                                           \
+  VFN I signbit_(V v) { return (I)v < 0; }                                                         \
+  VFN V neg_(V v) { return -v; }                                                                   \
+  /* -1, 0 or 1; PyTorch's sign(NaN) is 0 */                                                       \
+  VFN V sign_(V v) {                                                                               \
+    V one = splat((S)1), zero = splat((S)0);                                                       \
+    return select(v > 0, one, select(v < 0, -one, zero));                                          \
   }
 REAL_TYPES(M)
 #undef M
-#define M(V, S, I)                                                                       \
-  VFN I isnan_(V v) { return v != v; }                                                   \
-  VFN I isinf_(V v) { return v != v; }                                                   \
-  VFN I isfinite_(V v) { return v == v; }                                                \
-  VFN I signbit_(V v) { return v < 0; }                                                  \
-  VFN V neg_(V v) { return -v; }                                                         \
+#define M(V, S, I)                                                                                 \
+  VFN I isnan_(V v) { return v != v; }                                                             \
+  VFN I isinf_(V v) { return v != v; }                                                             \
+  VFN I isfinite_(V v) { return v == v; }                                                          \
+  VFN I signbit_(V v) { return v < 0; }                                                            \
+  VFN V neg_(V v) { return -v; }                                                                   \
   VFN V sign_(V v) { return (v < 0) - (v > 0); }
 INTEGER_TYPES(M)
 #undef M
@@ -238,14 +240,14 @@ VFN f64x2 max_(f64x2 a, f64x2 b) { return (f64x2)wasm_f64x2_max((v128_t)a, (v128
 VFN i32x4 min_(i32x4 a, i32x4 b) { return (i32x4)wasm_i32x4_min((v128_t)a, (v128_t)b); }
 VFN i32x4 max_(i32x4 a, i32x4 b) { return (i32x4)wasm_i32x4_max((v128_t)a, (v128_t)b); }
 #else
-#define M(V, S, I)                                                                       \
-  VFN V min_(V a, V b) {                                                                 \
-    V least = select(a < b, a, select(b < a, b, (V)((I)a | (I)b)));                      \
-    return select(a != a, a, select(b != b, b, least));                                  \
-  }                                                                                      \
-  VFN V max_(V a, V b) {                                                                 \
-    V most = select(a > b, a, select(b > a, b, (V)((I)a & (I)b)));                       \
-    return select(a != a, a, select(b != b, b, most));                                   \
+#define M(V, S, I)                                                                                 \
+  VFN V min_(V a, V b) {                                                                           \
+    V least = select(a < b, a, select(b < a, b, (V)((I)a | (I)b)));                                \
+    return select(a != a, a, select(b != b, b, least));                                            \
+  }                                                                                                \
+  VFN V max_(V a, V b) {                                                                           \
+    V most = select(a > b, a, select(b > a, b, (V)((I)a & (I)b)));                                 \
+    return select(a != a, a, select(b != b, b, most));                                             \
   }
 REAL_TYPES(M)
 #undef M
@@ -255,8 +257,8 @@ VFN i32x4 max_(i32x4 a, i32x4 b) { return select(a > b, a, b); }
 VFN i64x2 min_(i64x2 a, i64x2 b) { return select(a < b, a, b); }
 VFN i64x2 max_(i64x2 a, i64x2 b) { return select(a > b, a, b); }
 // The other one if one is NaN (PyTorch's fmin, fmax).
-#define M(V, S, I)                                                                       \
-  VFN V fmin_(V a, V b) { return select(a != a, b, select(b != b, a, min_(a, b))); }     \
+#define M(V, S, I)                                                                                 \
+  VFN V fmin_(V a, V b) { return select(a != a, b, select(b != b, a, min_(a, b))); }               \
   VFN V fmax_(V a, V b) { return select(a != a, b, select(b != b, a, max_(a, b))); }
 ALL_TYPES(M)
 #undef M
@@ -277,13 +279,13 @@ VFN i32x4 pmax_(i32x4 a, i32x4 b) { return max_(a, b); }
 VFN i64x2 pmin_(i64x2 a, i64x2 b) { return min_(a, b); }
 VFN i64x2 pmax_(i64x2 a, i64x2 b) { return max_(a, b); }
 // v within numbers low <= high; NaN stays.
-#define M(V, S, I)                                                                       \
+#define M(V, S, I)                                                                                 \
   VFN V clamp_(V v, S low, S high) { return pmax_(pmin_(v, splat(high)), splat(low)); }
 ALL_TYPES(M)
 #undef M
 // The same for scalars.
-#define M(S, U, V)                                                                       \
-  VFN S min_(S a, S b) { return a != a ? a : b != b ? b : a < b ? a : b; }               \
+#define M(S, U, V)                                                                                 \
+  VFN S min_(S a, S b) { return a != a ? a : b != b ? b : a < b ? a : b; }                         \
   VFN S max_(S a, S b) { return a != a ? a : b != b ? b : a > b ? a : b; }
 M(float, float, f32x4)
 M(double, double, f64x2)
@@ -295,29 +297,29 @@ LANE_TYPE(M)
 // ---- Rounding and arithmetic --------------------------------------------------------------------
 
 #if WASM_SIMD
-#define M(V, S, I)                                                                       \
-  VFN V floor_(V v) { return (V)wasm_##V##_floor((v128_t)v); }                           \
-  VFN V ceil_(V v) { return (V)wasm_##V##_ceil((v128_t)v); }                             \
-  VFN V trunc_(V v) { return (V)wasm_##V##_trunc((v128_t)v); }                           \
-  VFN V round_(V v) { return (V)wasm_##V##_nearest((v128_t)v); } /* half to even */      \
+#define M(V, S, I)                                                                                 \
+  VFN V floor_(V v) { return (V)wasm_##V##_floor((v128_t)v); }                                     \
+  VFN V ceil_(V v) { return (V)wasm_##V##_ceil((v128_t)v); }                                       \
+  VFN V trunc_(V v) { return (V)wasm_##V##_trunc((v128_t)v); }                                     \
+  VFN V round_(V v) { return (V)wasm_##V##_nearest((v128_t)v); } /* half to even */                \
   VFN V sqrt_(V v) { return (V)wasm_##V##_sqrt((v128_t)v); }
 REAL_TYPES(M)
 #undef M
 #else
-#define M(V, S, I)                                                                       \
-  VFN V floor_(V v) { return __builtin_elementwise_floor(v); }                           \
-  VFN V ceil_(V v) { return __builtin_elementwise_ceil(v); }                             \
-  VFN V trunc_(V v) { return __builtin_elementwise_trunc(v); }                           \
-  VFN V round_(V v) { return __builtin_elementwise_roundeven(v); } /* half to even */    \
+#define M(V, S, I)                                                                                 \
+  VFN V floor_(V v) { return __builtin_elementwise_floor(v); }                                     \
+  VFN V ceil_(V v) { return __builtin_elementwise_ceil(v); }                                       \
+  VFN V trunc_(V v) { return __builtin_elementwise_trunc(v); }                                     \
+  VFN V round_(V v) { return __builtin_elementwise_roundeven(v); } /* half to even */              \
   VFN V sqrt_(V v) { return __builtin_elementwise_sqrt(v); }
 REAL_TYPES(M)
 #undef M
 #endif
-#define M(V, S, I)                                                                       \
-  VFN V floor_(V v) { return v; }                                                        \
-  VFN V ceil_(V v) { return v; }                                                         \
-  VFN V trunc_(V v) { return v; }                                                        \
-  VFN V round_(V v) { return v; }                                                        \
+#define M(V, S, I)                                                                                 \
+  VFN V floor_(V v) { return v; }                                                                  \
+  VFN V ceil_(V v) { return v; }                                                                   \
+  VFN V trunc_(V v) { return v; }                                                                  \
+  VFN V round_(V v) { return v; }                                                                  \
   VFN V madd(V a, V b, V c) { return a * b + c; }
 INTEGER_TYPES(M)
 #undef M
@@ -340,19 +342,19 @@ VFN f64x2 madd(f64x2 a, f64x2 b, f64x2 c) { return a * b + c; }
 // Lanes combined as (0 op 2) op (1 op 3); max and min propagate NaN.
 #define SWAP4(v) __builtin_shufflevector(v, v, 2, 3, 0, 1)
 #define SWAP2(v) __builtin_shufflevector(v, v, 1, 0, 3, 2)
-#define M(V, S, I)                                                                       \
-  VFN S sum_lanes(V v) { return v += SWAP4(v), (v + SWAP2(v))[0]; }                      \
-  VFN S prod_lanes(V v) { return v *= SWAP4(v), (v * SWAP2(v))[0]; }                     \
-  VFN S max_lanes(V v) { return v = max_(v, SWAP4(v)), max_(v, SWAP2(v))[0]; }           \
+#define M(V, S, I)                                                                                 \
+  VFN S sum_lanes(V v) { return v += SWAP4(v), (v + SWAP2(v))[0]; }                                \
+  VFN S prod_lanes(V v) { return v *= SWAP4(v), (v * SWAP2(v))[0]; }                               \
+  VFN S max_lanes(V v) { return v = max_(v, SWAP4(v)), max_(v, SWAP2(v))[0]; }                     \
   VFN S min_lanes(V v) { return v = min_(v, SWAP4(v)), min_(v, SWAP2(v))[0]; }
 M(f32x4, float, i32x4)
 M(i32x4, int32_t, i32x4)
 #undef M
 #define SWAP(v) __builtin_shufflevector(v, v, 1, 0)
-#define M(V, S, I)                                                                       \
-  VFN S sum_lanes(V v) { return (v + SWAP(v))[0]; }                                      \
-  VFN S prod_lanes(V v) { return (v * SWAP(v))[0]; }                                     \
-  VFN S max_lanes(V v) { return max_(v, SWAP(v))[0]; }                                   \
+#define M(V, S, I)                                                                                 \
+  VFN S sum_lanes(V v) { return (v + SWAP(v))[0]; }                                                \
+  VFN S prod_lanes(V v) { return (v * SWAP(v))[0]; }                                               \
+  VFN S max_lanes(V v) { return max_(v, SWAP(v))[0]; }                                             \
   VFN S min_lanes(V v) { return min_(v, SWAP(v))[0]; }
 M(f64x2, double, i64x2)
 M(i64x2, int64_t, i64x2)

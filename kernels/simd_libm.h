@@ -3,7 +3,7 @@
 #ifndef ISOTORCH_SIMD_LIBM_H
 #define ISOTORCH_SIMD_LIBM_H
 
-#define M(name, f) \
+#define M(name, f)                                                                                 \
   VFN f64x2 name(f64x2 x) { return (f64x2){f(x[0]), f(x[1])}; }
 M(exp_, exp)
 M(exp2_, exp2)
@@ -54,8 +54,8 @@ static inline double erfinv_one(double y) {
   return x;
 }
 
-// The derivative of log gamma: reflection, recurrence up to 10, asymptotic series. PyTorch's values at the
-// poles: -inf at 0, +inf at -0, NaN at negative integers.
+// The derivative of log gamma: reflection, recurrence up to 10, asymptotic series. PyTorch's values
+// at the poles: -inf at 0, +inf at -0, NaN at negative integers.
 static inline double digamma_one(double x) {
   const double pi = 3.14159265358979323846;
   if (x == 0) return copysign(INFINITY, -x);

@@ -1,27 +1,28 @@
-// Elementary functions of f32x4 and f64x2, overloaded; names end in an underscore. Those of f32x4 are branch-free
-// polynomials (ULP figures: against float64, over the range said); those of f64x2 go through the C library.
-// Every function gives IEEE results at 0, -0, infinities, NaN, denormals and at overflow and underflow.
+// Elementary functions of f32x4 and f64x2, overloaded; names end in an underscore. Those of f32x4
+// are branch-free polynomials (ULP figures: against float64, over the range said); those of f64x2
+// go through the C library. Every function gives IEEE results at 0, -0, infinities, NaN, denormals
+// and at overflow and underflow.
 #ifndef ISOTORCH_SIMD_MATH_H
 #define ISOTORCH_SIMD_MATH_H
 
 #include "simd.h"
 
-// c[0] + c[1] x + c[2] x^2 + ..., e.g. POLY(x, 1, 0.5f, 0.125f). Estrin's order: pairs, pairs of pairs, ..., a chain
-// of dependent operations as long as the logarithm of the degree.
-#define POLY(x, ...)                                                                     \
-  polynomial(x, (const __typeof__((x)[0])[]){__VA_ARGS__},                               \
+// c[0] + c[1] x + c[2] x^2 + ..., e.g. POLY(x, 1, 0.5f, 0.125f). Estrin's order: pairs, pairs of
+// pairs, ..., a chain of dependent operations as long as the logarithm of the degree.
+#define POLY(x, ...)                                                                               \
+  polynomial(x, (const __typeof__((x)[0])[]){__VA_ARGS__},                                         \
              sizeof((const __typeof__((x)[0])[]){__VA_ARGS__}) / sizeof((x)[0]))
 #define UNROLL _Pragma("clang loop unroll(full)")
-#define M(V, S, I)                                                                       \
-  VFN V polynomial(V x, const S *c, size_t n) {                                          \
-    V t[16];                                                                             \
-    UNROLL for (size_t i = 0; i < n; i++) t[i] = splat(c[i]);                            \
-    UNROLL for (size_t m = n; m > 1; m = (m + 1) / 2, x *= x) {                          \
-      UNROLL for (size_t i = 0; i < (m + 1) / 2; i++) {                                  \
-        t[i] = 2 * i + 1 < m ? t[2 * i] + t[2 * i + 1] * x : t[2 * i];                   \
-      }                                                                                  \
-    }                                                                                    \
-    return t[0];                                                                         \
+#define M(V, S, I)                                                                                 \
+  VFN V polynomial(V x, const S *c, size_t n) {                                                    \
+    V t[16];                                                                                       \
+    UNROLL for (size_t i = 0; i < n; i++) t[i] = splat(c[i]);                                      \
+    UNROLL for (size_t m = n; m > 1; m = (m + 1) / 2, x *= x) {                                    \
+      UNROLL for (size_t i = 0; i < (m + 1) / 2; i++) {                                            \
+        t[i] = 2 * i + 1 < m ? t[2 * i] + t[2 * i + 1] * x : t[2 * i];                             \
+      }                                                                                            \
+    }                                                                                              \
+    return t[0];                                                                                   \
   }
 REAL_TYPES(M)
 #undef M
@@ -30,7 +31,7 @@ REAL_TYPES(M)
 #include "simd_trig.h"
 #include "simd_wide.h"
 
-// ---- Exponentials ---------------------------------------------------------------------------
+// ---- Exponentials -------------------------------------------------------------------------------
 
 #define LOG2_E 0x1.715476p+0f
 // ln 2 in two parts; products of the first with whole numbers up to 128 are exact.
@@ -49,12 +50,13 @@ VFN f32x4 scale(f32x4 p, i32x4 n) {
   return p * power_of_two(half) * power_of_two(n - half);
 }
 
-// exp(x) = p * 2^n with p in [0.7, 1.42] for |x| below 2^21; n is in the low bits of the second result. The low part
-// of the reduced argument joins the sum late, which saves a rounding.
+// exp(x) = p * 2^n with p in [0.7, 1.42] for |x| below 2^21; n is in the low bits of the second
+// result. The low part of the reduced argument joins the sum late, which saves a rounding.
 VFN f32x4 exp_split(f32x4 x, i32x4 *n) {
   f32x4 t = x * LOG2_E + ROUNDER, whole = t - ROUNDER;
   f32x4 high = x - whole * LN2_HIGH, low = whole * LN2_LOW, r = high - low, s = r * r;
-  f32x4 p = POLY(r, 0x1.fffffcp-2f, 0x1.555488p-3f, 0x1.555844p-5f, 0x1.124084p-7f, 0x1.6adbdep-10f);
+  f32x4 p = POLY(r, 0x1.fffffcp-2f, 0x1.555488p-3f, 0x1.555844p-5f, 0x1.124084p-7f,
+                 0x1.6adbdep-10f);
   *n = (i32x4)t;
   return (high + (s * p - low)) + 1.0f;
 }
@@ -73,7 +75,8 @@ VFN f32x4 exp_near(f32x4 x) {
   return p * power_of_two(n);
 }
 
-// Small arguments have neither NaN nor edges: n joins the exponent directly. The compare, of bits, takes NaN for large.
+// Small arguments have neither NaN nor edges: n joins the exponent directly. The compare, of bits,
+// takes NaN for large.
 VFN f32x4 exp_(f32x4 x) {
   if (any_((i32x4)abs_(x) > 0x42ae0000)) return exp_scaled(x, 0); // 87
   i32x4 n;
@@ -110,7 +113,7 @@ VFN f32x4 expm1_(f32x4 x) {
   return copysign_(scale(p + rest, n), x);
 }
 
-// ---- Logarithms -----------------------------------------------------------------------------
+// ---- Logarithms ---------------------------------------------------------------------------------
 
 // x = (1 + f) * 2^e with 1 + f in [sqrt(1/2), sqrt(2)), for positive normal x.
 VFN f32x4 split_exponent(f32x4 x, i32x4 *e) {
@@ -128,7 +131,9 @@ VFN f32x4 log1p_rest(f32x4 f) {
 }
 
 // The logarithms of (1 + f) * 2^e.
-VFN f32x4 log_of_split(f32x4 f, f32x4 e) { return (log1p_rest(f) + e * LN2_LOW) + f + e * LN2_HIGH; }
+VFN f32x4 log_of_split(f32x4 f, f32x4 e) {
+  return (log1p_rest(f) + e * LN2_LOW) + f + e * LN2_HIGH;
+}
 VFN f32x4 log2_of_split(f32x4 f, f32x4 e) {
   const float over = 0x1.c551dap-2f; // log2(e) - 1
   f32x4 rest = log1p_rest(f);
@@ -158,23 +163,24 @@ VFN f32x4 lift_tiny(f32x4 x, i32x4 *lifted) {
   return select(tiny, x * 0x1p23f, x);
 }
 
-#define M(name, of_split)                                                                \
-  VFN f32x4 name(f32x4 x) {                                                              \
-    i32x4 e, lifted;                                                                     \
-    f32x4 f = split_exponent(x, &e);                                                     \
-    f32x4 value = of_split(f, to_f32(e));                                                \
-    if (any_unusual(x)) {                                                                \
-      f = split_exponent(lift_tiny(x, &lifted), &e);                                     \
-      value = log_special(x, of_split(f, to_f32(e - lifted)));                           \
-    }                                                                                    \
-    return value;                                                                        \
+#define M(name, of_split)                                                                          \
+  VFN f32x4 name(f32x4 x) {                                                                        \
+    i32x4 e, lifted;                                                                               \
+    f32x4 f = split_exponent(x, &e);                                                               \
+    f32x4 value = of_split(f, to_f32(e));                                                          \
+    if (any_unusual(x)) {                                                                          \
+      f = split_exponent(lift_tiny(x, &lifted), &e);                                               \
+      value = log_special(x, of_split(f, to_f32(e - lifted)));                                     \
+    }                                                                                              \
+    return value;                                                                                  \
   }
 M(log_, log_of_split)
 M(log2_, log2_of_split)
 M(log10_, log10_of_split)
 #undef M
 
-// log(1 + x): what the sum u = 1 + x loses is added to the fraction of u. The result has x's sign, also at 0.
+// log(1 + x): what the sum u = 1 + x loses is added to the fraction of u. The result has x's sign,
+// also at 0.
 VFN f32x4 log1p_(f32x4 x) {
   f32x4 u = x + 1.0f, one = u - x, lost = (1.0f - one) + (x - (u - one));
   i32x4 e;
@@ -185,7 +191,7 @@ VFN f32x4 log1p_(f32x4 x) {
   return value;
 }
 
-// ---- Hyperbolic -----------------------------------------------------------------------------
+// ---- Hyperbolic ---------------------------------------------------------------------------------
 
 VFN f32x4 sinh_(f32x4 x) {
   f32x4 size = abs_(x), s = x * x;
@@ -202,12 +208,13 @@ VFN f32x4 cosh_(f32x4 x) {
 // x + x^3 P(x^2) near 0, else 1 - 2 / (exp(2|x|) + 1).
 VFN f32x4 tanh_(f32x4 x) {
   f32x4 size = clamp_(abs_(x), 0.0f, 10.0f), s = size * size;
-  f32x4 p = POLY(s, -0x1.555524p-2f, 0x1.1103f0p-3f, -0x1.b7cfb2p-5f, 0x1.4f5d36p-6f, -0x1.696902p-8f);
+  f32x4 p = POLY(s, -0x1.555524p-2f, 0x1.1103f0p-3f, -0x1.b7cfb2p-5f, 0x1.4f5d36p-6f,
+                 -0x1.696902p-8f);
   f32x4 far = 1.0f - 2.0f / (exp_near(size + size) + 1.0f);
   return copysign_(select(size < 0.625f, size + size * s * p, far), x);
 }
 
-// ---- Error function -------------------------------------------------------------------------
+// ---- Error function -----------------------------------------------------------------------------
 
 // x P(x^2) near 0, else 1 - exp(-P(|x|)).
 VFN f32x4 erf_(f32x4 x) {
@@ -220,10 +227,10 @@ VFN f32x4 erf_(f32x4 x) {
   return copysign_(select(size < 0.92f, size + size * small, large), x);
 }
 
-// ---- Composed, of both types ----------------------------------------------------------------
+// ---- Composed, of both types --------------------------------------------------------------------
 
-// 1 / (1 + exp(-x)), by exp(-|x|) so that small results keep their digits. What the sum 1 + e loses counts for
-// a relative error lost / (1 + e), of which 0.7 lost is near enough.
+// 1 / (1 + exp(-x)), by exp(-|x|) so that small results keep their digits. What the sum 1 + e loses
+// counts for a relative error lost / (1 + e), of which 0.7 lost is near enough.
 VFN f32x4 sigmoid_(f32x4 x) {
   f32x4 e = exp_(-abs_(x)), sum = e + 1.0f, lost = e - (sum - 1.0f);
   f32x4 value = select(x < 0, e, (f32x4){1, 1, 1, 1}) / sum;
@@ -234,25 +241,25 @@ VFN f64x2 sigmoid_(f64x2 x) {
   return select(x < 0, e, (f64x2){1, 1}) / (1.0 + e);
 }
 
-#define M(V, S, I)                                                                       \
-  VFN V rsqrt_(V x) { return (S)1 / sqrt_(x); }                                          \
-  /* log(1 + exp(x)) without overflow (softplus), and log(sigmoid(x)) */                 \
-  VFN V log1pexp_(V x) { return max_(x, splat((S)0)) + log1p_(exp_(-abs_(x))); }         \
-  VFN V logsigmoid_(V x) { return min_(x, splat((S)0)) - log1p_(exp_(-abs_(x))); }       \
-  /* log(exp(a) + exp(b)); equal infinities have no difference */                        \
-  VFN V logaddexp_(V a, V b) {                                                           \
-    V most = max_(a, b), gap = -abs_(a - b);                                             \
-    return select(isinf_(a) & (a == b), a, most + log1p_(exp_(gap)));                    \
-  }                                                                                      \
-  VFN V logaddexp2_(V a, V b) {                                                          \
-    V most = max_(a, b), gap = -abs_(a - b);                                             \
-    const S log2_e = (S)1.44269504088896340736;                                          \
-    return select(isinf_(a) & (a == b), a, most + log1p_(exp2_(gap)) * log2_e);          \
-  }                                                                                      \
-  /* x * log(y), 0 where x is 0 unless y is NaN */                                       \
-  VFN V xlogy_(V x, V y) {                                                               \
-    V product = select(x == 0, splat((S)0), x * log_(y));                                \
-    return select(isnan_(y), y, product);                                                \
+#define M(V, S, I)                                                                                 \
+  VFN V rsqrt_(V x) { return (S)1 / sqrt_(x); }                                                    \
+  /* log(1 + exp(x)) without overflow (softplus), and log(sigmoid(x)) */                           \
+  VFN V log1pexp_(V x) { return max_(x, splat((S)0)) + log1p_(exp_(-abs_(x))); }                   \
+  VFN V logsigmoid_(V x) { return min_(x, splat((S)0)) - log1p_(exp_(-abs_(x))); }                 \
+  /* log(exp(a) + exp(b)); equal infinities have no difference */                                  \
+  VFN V logaddexp_(V a, V b) {                                                                     \
+    V most = max_(a, b), gap = -abs_(a - b);                                                       \
+    return select(isinf_(a) & (a == b), a, most + log1p_(exp_(gap)));                              \
+  }                                                                                                \
+  VFN V logaddexp2_(V a, V b) {                                                                    \
+    V most = max_(a, b), gap = -abs_(a - b);                                                       \
+    const S log2_e = (S)1.44269504088896340736;                                                    \
+    return select(isinf_(a) & (a == b), a, most + log1p_(exp2_(gap)) * log2_e);                    \
+  }                                                                                                \
+  /* x * log(y), 0 where x is 0 unless y is NaN */                                                 \
+  VFN V xlogy_(V x, V y) {                                                                         \
+    V product = select(x == 0, splat((S)0), x * log_(y));                                          \
+    return select(isnan_(y), y, product);                                                          \
   }
 REAL_TYPES(M)
 #undef M

@@ -6,7 +6,7 @@
 #define PI_HALF 0x1.921fb6p+0f
 #define PI_HALF_LOW -0x1.777a5cp-25f
 
-// ---- Reduction: x = r + n * pi/2 with |r| <= pi/4 ---------------------------------------------
+// ---- Reduction: x = r + n * pi/2 with |r| <= pi/4 -----------------------------------------------
 
 // In double, with pi/2 in 33 + 53 bits: exact enough for |x| < 2^20. n is in the low bits.
 VFN f64x2 reduce_pair(f64x2 x, i64x2 *n) {
@@ -41,7 +41,8 @@ static inline double reduce_far(float x, int32_t *n) {
   return word >> 31 ? -r : r;
 }
 
-// The quadrant in n's two low bits; the reduced argument in double, lanes 0, 1 and 2, 3. Infinity and NaN give NaN.
+// The quadrant in n's two low bits; the reduced argument in double, lanes 0, 1 and 2, 3. Infinity
+// and NaN give NaN.
 VFN i32x4 reduce_angle(f32x4 x, f64x2 *low, f64x2 *high) {
   i64x2 n_low, n_high;
   *low = reduce_pair(widen_low(x), &n_low);
@@ -60,7 +61,7 @@ VFN i32x4 reduce_angle(f32x4 x, f64x2 *low, f64x2 *high) {
   return n;
 }
 
-// ---- Sine, cosine, tangent --------------------------------------------------------------------
+// ---- Sine, cosine, tangent ----------------------------------------------------------------------
 
 // On [-pi/4, pi/4].
 VFN f32x4 sin_near(f32x4 r) {
@@ -107,7 +108,7 @@ VFN f32x4 tan_(f32x4 x) {
   return select(x == 0, x, value);
 }
 
-// ---- Inverses ---------------------------------------------------------------------------------
+// ---- Inverses -----------------------------------------------------------------------------------
 
 // asin on [-1/2, 1/2], minus x.
 VFN f32x4 asin_rest(f32x4 x, f32x4 s) {

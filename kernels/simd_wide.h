@@ -1,12 +1,13 @@
-// Functions of f32x4 whose intermediate values need more than float32: computed as two f64x2 with polynomials good
-// to 2^-32 or better; part of simd_math.h.
+// Functions of f32x4 whose intermediate values need more than float32: computed as two f64x2 with
+// polynomials good to 2^-32 or better; part of simd_math.h.
 #ifndef ISOTORCH_SIMD_WIDE_H
 #define ISOTORCH_SIMD_WIDE_H
 
 #define LN2 0.693147180559945309417
 #define LOG2_E_WIDE 1.44269504088896340736
 
-// log(x) for positive normal x: with m in [sqrt(1/2), sqrt(2)), 2 atanh(z) of z = (m - 1) / (m + 1).
+// log(x) for positive normal x: with m in [sqrt(1/2), sqrt(2)), 2 atanh(z) of z = (m - 1) / (m +
+// 1).
 VFN f64x2 log_wide(f64x2 x) {
   const int64_t root_half = 0x3fe6a09e667f3bcd;
   i64x2 shifted = (i64x2)x - root_half;
@@ -51,7 +52,7 @@ VFN f32x4 pow_(f32x4 x, f32x4 y) {
 // f on both halves.
 #define WIDE(f, x) narrow(f(widen_low(x)), f(widen_high(x)))
 
-// ---- Inverse hyperbolic -----------------------------------------------------------------------
+// ---- Inverse hyperbolic -------------------------------------------------------------------------
 
 // Near 0 the odd series, else logarithms in double.
 VFN f64x2 asinh_wide(f64x2 x) { return log_wide(x + sqrt_(x * x + 1.0)); }
@@ -77,11 +78,12 @@ VFN f32x4 atanh_(f32x4 x) {
   return select(size <= 1, copysign_(value, x), splat(NAN));
 }
 
-// ---- Others -----------------------------------------------------------------------------------
+// ---- Others -------------------------------------------------------------------------------------
 
 VFN f64x2 hypot_wide(f64x2 x, f64x2 y) { return sqrt_(x * x + y * y); }
 VFN f32x4 hypot_(f32x4 x, f32x4 y) {
-  f32x4 value = narrow(hypot_wide(widen_low(x), widen_low(y)), hypot_wide(widen_high(x), widen_high(y)));
+  f64x2 low = hypot_wide(widen_low(x), widen_low(y));
+  f32x4 value = narrow(low, hypot_wide(widen_high(x), widen_high(y)));
   return select(isinf_(x) | isinf_(y), splat(INFINITY), value);
 }
 

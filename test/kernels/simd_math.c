@@ -1,0 +1,165 @@
+// Judges the float32 functions of simd_math.h, compiled natively from the text that the module is
+// built from, against the C library in double. A line per function: name, worst error in ULP,
+// arguments, result.
+//   simd_math                     a sample: hard points, every exponent, a million values
+//   simd_math exhaustive [name]   every float; for two arguments hard points and 400 million pairs
+#include <stdio.h>
+
+#include "simd_math.h"
+
+typedef struct {
+  double worst;
+  float x, y, got;
+} verdict;
+
+// The distance from got to exact in units of exact's last place as a float. Infinite where one is
+// NaN and the other not, or where the sign of an exact zero or infinity is wrong.
+static double distance(float got, double exact) {
+  float rounded = (float)exact;
+  if (isnan(rounded) || isnan(got)) return isnan(rounded) && isnan(got) ? 0 : INFINITY;
+  if (got == rounded && (exact != 0 || signbit(got) == signbit(exact))) {
+    if (isinf(got) || exact == 0) return 0;
+  } else if (exact == 0 || isinf(exact) || (isinf(got) && signbit(got) != signbit(exact))) {
+    return INFINITY;
+  }
+  // Beyond the largest float, infinity stands for the next step.
+  double value = isinf(got) ? copysign(0x1p128, got) : got;
+  double target = isinf(rounded) ? copysign(0x1p128, exact) : exact;
+  int exponent = ilogb(target);
+  if (exponent < -126) exponent = -126;
+  return fabs(value - target) / ldexp(1, exponent - 23);
+}
+
+static void judge(verdict *v, float got, double exact, float x, float y) {
+  double error = distance(got, exact);
+  if (error > v->worst) *v = (verdict){error, x, y, got};
+}
+
+// ---- Exact values -------------------------------------------------------------------------------
+
+static double sigmoid(double x) { return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)); }
+static double rsqrt(double x) { return 1 / sqrt(x); }
+static double log1pexp(double x) { return isnan(x) ? x : fmax(x, 0) + log1p(exp(-fabs(x))); }
+static double logsigmoid(double x) { return isnan(x) ? x : fmin(x, 0) - log1p(exp(-fabs(x))); }
+static double logaddexp(double a, double b) {
+  if (isnan(a) || isnan(b)) return NAN;
+  return a == b && isinf(a) ? a : fmax(a, b) + log1p(exp(-fabs(a - b)));
+}
+static double logaddexp2(double a, double b) {
+  if (isnan(a) || isnan(b)) return NAN;
+  return a == b && isinf(a) ? a : fmax(a, b) + log1p(exp2(-fabs(a - b))) / log(2);
+}
+static double xlogy(double x, double y) { return isnan(y) ? y : x == 0 ? 0 : x * log(y); }
+static double remainder_of(double x, double y) {
+  double r = fmod(x, y);
+  return r != 0 && (r < 0) != (y < 0) ? (double)((float)r + (float)y) : r;
+}
+static double erfinv(double y) {
+  double x = erfinv_one(y);
+  return isfinite(x) && fabs(erf(x) - y) > 1e-12 ? NAN : x;
+}
+
+#define UNARY(M)                                                                                   \
+  M(exp, exp) M(exp2, exp2) M(expm1, expm1) M(log, log) M(log2, log2) M(log10, log10)              \
+  M(log1p, log1p) M(sin, sin) M(cos, cos) M(tan, tan) M(asin, asin) M(acos, acos)                  \
+  M(atan, atan) M(sinh, sinh) M(cosh, cosh) M(tanh, tanh) M(asinh, asinh)                          \
+  M(acosh, acosh) M(atanh, atanh) M(erf, erf) M(erfc, erfc) M(erfinv, erfinv)                      \
+  M(lgamma, lgamma) M(sigmoid, sigmoid) M(rsqrt, rsqrt) M(log1pexp, log1pexp)                      \
+  M(logsigmoid, logsigmoid)
+#define BINARY(M)                                                                                  \
+  M(pow, pow) M(atan2, atan2) M(hypot, hypot) M(xlogy, xlogy) M(fmod, fmod)                        \
+  M(remainder, remainder_of) M(logaddexp, logaddexp) M(logaddexp2, logaddexp2)
+
+// ---- Arguments ----------------------------------------------------------------------------------
+
+static const float edges[] = {0.0f, 0x1p-149f, 0x1.8p-148f, 0x1.fffffcp-127f, 0x1p-126f, 1e-20f,
+    1e-5f, 0.25f, 0.5f, 0x1.fffffep-1f, 1.0f, 0x1.000002p0f, 1.5f, 2.0f, 2.5f, 3.0f, 4.0f, 7.0f,
+    10.0f, 17.5f, 87.5f, 88.0f, 88.7228f, 89.0f, 89.5f, 103.97f, 104.5f, 126.5f, 128.0f, 150.0f,
+    1000.0f, 0x1p20f, 16777215.0f, 16777216.0f, 0x1p31f, 0x1p64f, 0x1p100f, 0x1.fffffep127f,
+    INFINITY, NAN};
+enum { HALF = sizeof edges / sizeof *edges, EDGES = 2 * HALF };
+static float edge(uint64_t i) { return i < HALF ? edges[i] : -edges[i - HALF]; }
+
+static float as_float(uint32_t word) {
+  float x;
+  memcpy(&x, &word, sizeof x);
+  return x;
+}
+
+static uint32_t state = 12345;
+static uint32_t random_word(void) {
+  state ^= state << 13;
+  state ^= state >> 17;
+  state ^= state << 5;
+  return state;
+}
+// Any bits, or a magnitude between 1/4 and 512.
+static float random_float(uint64_t i) {
+  uint32_t word = random_word();
+  return as_float(i & 1 ? word : (word & 0x807fffff) | (125 + random_word() % 12) << 23);
+}
+
+// ---- Judges -------------------------------------------------------------------------------------
+
+#define M(name, exact)                                                                             \
+  static verdict judge_##name(uint64_t step) {                                                     \
+    verdict v = {-1, 0, 0, 0};                                                                     \
+    for (uint64_t word = 0; word < 1ull << 32; word += 4 * step) {                                 \
+      f32x4 x;                                                                                     \
+      for (uint64_t i = 0; i < 4; i++) x[i] = as_float((uint32_t)(word + i * step));               \
+      f32x4 got = name##_(x);                                                                      \
+      for (int i = 0; i < 4; i++) judge(&v, got[i], exact(x[i]), x[i], 0);                         \
+    }                                                                                              \
+    for (uint64_t i = 0; i < EDGES; i++) {                                                         \
+      float x = edge(i);                                                                           \
+      judge(&v, name##_((f32x4){1, x, 1, x})[1], exact(x), x, 0);                                  \
+    }                                                                                              \
+    return v;                                                                                      \
+  }
+UNARY(M)
+#undef M
+
+// Where its terms cancel, logaddexp's error is judged by their size.
+#define M(name, exact)                                                                             \
+  static verdict judge_##name(uint64_t count) {                                                    \
+    verdict v = {-1, 0, 0, 0};                                                                     \
+    int sum = (void *)exact == (void *)logaddexp || (void *)exact == (void *)logaddexp2;           \
+    for (uint64_t k = 0; k < EDGES * EDGES + count; k++) {                                         \
+      f32x4 x, y;                                                                                  \
+      for (int i = 0; i < 4; i++) {                                                                \
+        int hard = k < EDGES * EDGES;                                                              \
+        x[i] = hard ? edge(k / EDGES) : random_float(k);                                           \
+        y[i] = hard ? edge(k % EDGES) : random_float(k >> 1);                                      \
+      }                                                                                            \
+      f32x4 got = name##_(x, y);                                                                   \
+      for (int i = 0; i < 4; i++) {                                                                \
+        double value = exact(x[i], y[i]), most = fmax(fabs(x[i]), fabs(y[i]));                     \
+        if (sum && fabs(value) < most && most < 1e30) {                                            \
+          judge(&v, (float)(most + (got[i] - value)), most, x[i], y[i]);                           \
+        } else {                                                                                   \
+          judge(&v, got[i], value, x[i], y[i]);                                                    \
+        }                                                                                          \
+      }                                                                                            \
+    }                                                                                              \
+    return v;                                                                                      \
+  }
+BINARY(M)
+#undef M
+
+static void report(const char *name, verdict v) {
+  printf("%s %.3f at %a %a gave %a\n", name, v.worst, v.x, v.y, v.got);
+  fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+  int exhaustive = argc > 1 && strcmp(argv[1], "exhaustive") == 0;
+  const char *only = argc > 2 ? argv[2] : NULL;
+#define M(name, exact)                                                                             \
+  if (!only || !strcmp(only, #name)) report(#name, judge_##name(exhaustive ? 1 : 4099));
+  UNARY(M)
+#undef M
+#define M(name, exact)                                                                             \
+  if (!only || !strcmp(only, #name)) report(#name, judge_##name(exhaustive ? 100000000 : 250000));
+  BINARY(M)
+#undef M
+}
