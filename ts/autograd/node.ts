@@ -15,9 +15,9 @@ export type GradHook = (grad: Tensor) => Tensor | undefined | null | void;
 /** Gradients by output or input position; undefined stands for zero. */
 export type Grads = (Tensor | undefined)[];
 
-/** A recorded operation. Nodes are numbered in the order they are made: inputs come before users. */
+/** A recorded operation. The nodes behind its inputs have smaller numbers than its own. */
 export abstract class Node {
-  readonly sequence = nextSequence++;
+  sequence = nextSequence++;
   /** The nodes that made the inputs, and which of their outputs each input was. */
   readonly next: (Node | undefined)[] = [];
   readonly nextIndex: number[] = [];
@@ -41,6 +41,8 @@ export abstract class Node {
     const [node, index] = input === undefined ? NOWHERE : edgeOf(input);
     this.next.push(node);
     this.nextIndex.push(index);
+    // Looking up the edge may have made nodes: a leaf's entry, a view's new history.
+    this.sequence = nextSequence++;
   }
 
   needs(input: number): boolean {
