@@ -24,13 +24,20 @@ export interface CompareOptions {
   readonly tolerance: Tolerance;
   /** Whether int64 may stay int64 here (an input was int64); otherwise it must be int32. */
   readonly int64: boolean;
+  /** Whether float64 may stand where float32 is recorded: recordings are made in float64. */
+  readonly float64?: boolean;
 }
 
-function dtypeDifference(actual: string, expected: string, int64: boolean): string | undefined {
+function dtypeDifference(
+  actual: string,
+  expected: string,
+  { int64, float64 }: CompareOptions,
+): string | undefined {
   if (expected === 'int64') {
     if (actual === 'int32' || (actual === 'int64' && int64)) return undefined;
     return `dtype ${actual}, expected ${int64 ? 'int64 or int32' : 'int32'}`;
   }
+  if (float64 && expected === 'float32' && actual === 'float64') return undefined;
   return actual === expected ? undefined : `dtype ${actual}, expected ${expected}`;
 }
 
@@ -62,7 +69,7 @@ export function compareContents(
   if (actual.shape.length !== shape.length || actual.shape.some((n, i) => n !== shape[i])) {
     return `shape [${actual.shape.join(', ')}], expected [${shape.join(', ')}]`;
   }
-  const wrongDtype = dtypeDifference(actual.dtype, expected.tensor, options.int64);
+  const wrongDtype = dtypeDifference(actual.dtype, expected.tensor, options);
   if (wrongDtype) return wrongDtype;
   if (actual.data.length !== expected.data.length) {
     return `${actual.data.length} elements, expected ${expected.data.length}`;

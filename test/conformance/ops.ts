@@ -11,7 +11,6 @@ import {
   EXACTING,
 } from './compare.js';
 import {
-  type Encoded,
   type EncodedTensor,
   type ErrorCase,
   eachTensor,
@@ -67,17 +66,34 @@ export function toleranceFor(op: string): CompareOptions['tolerance'] {
   return ACCUMULATING.test(op) ? ACCUMULATED : EXACTING;
 }
 
-/** int64 results may stay int64 where an argument was, asked for it, or the name is the dtype. */
-function keepsInt64(op: string, recorded: Recorded): boolean {
-  if (op === 'long') return true;
+/** Operators whose name or nature is a dtype. */
+const DTYPE_OF: Readonly<Record<string, string>> = {
+  long: 'int64',
+  double: 'float64',
+  float_power: 'float64',
+};
+
+/** Whether a call asks for a dtype: by the operator's name or by a dtype among its arguments. */
+function asksFor(dtype: string, op: string, recorded: Recorded): boolean {
+  if (DTYPE_OF[op] === dtype) return true;
+  return JSON.stringify([recorded.args, recorded.kwargs]).includes(`{"dtype":"${dtype}"}`);
+}
+
+function holdsDtype(dtype: string, recorded: Recorded): boolean {
   let found = false;
-  const visit = (value: Encoded): void =>
+  for (const value of [...recorded.args, ...Object.values(recorded.kwargs)]) {
     eachTensor(value, (tensor) => {
-      found ||= tensor.tensor === 'int64';
+      found ||= tensor.tensor === dtype;
     });
-  recorded.args.forEach(visit);
-  for (const value of Object.values(recorded.kwargs)) visit(value);
-  return found || JSON.stringify(recorded.kwargs).includes('{"dtype":"int64"}');
+  }
+  return found;
+}
+
+/** int64 results may stay int64 where an input was, or the call asks for it; float64 likewise. */
+function optionsFor(recorded: Recorded, context: OpContext): CompareOptions {
+  const { op, tolerance } = context;
+  const wants = (dtype: string) => holdsDtype(dtype, recorded) || asksFor(dtype, op, recorded);
+  return { tolerance, int64: wants('int64'), float64: wants('float64') };
 }
 
 async function checkGradients(
@@ -131,7 +147,7 @@ async function checkForm(
 ): Promise<string | undefined> {
   const grads = recorded.grads !== undefined && recorded.cotangents !== undefined;
   const call = prepare(recorded, context.device, layout, grads);
-  const options = { tolerance: context.tolerance, int64: keepsInt64(context.op, recorded) };
+  const options = optionsFor(recorded, context);
   const output = await runForm(form, call, layout, context.op);
   if (output === REFUSED) return undefined;
   const expected = await withSigns(context.op, output, recorded);
