@@ -1,11 +1,13 @@
-// Types, lint and format, and layer rules; runs all three and fails if any does.
+// Generates what the types need, then: types, lint and format, and layer rules; runs all three and fails if any does.
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { generate } from '../wasm/compile.mjs';
 
 const root = resolve(fileURLToPath(import.meta.url), '../..');
 const bin = (name) => resolve(root, 'node_modules/.bin', name);
 
+await generate(root);
 const checks = [
   ['types', bin('tsc'), ['-p', '.']],
   ['lint and format', bin('biome'), ['check', '--error-on-warnings']],
