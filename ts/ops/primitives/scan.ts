@@ -1,0 +1,87 @@
+/** Running totals of `[outer, n, inner]` along n. */
+
+import { int32, suffix } from '../../core/dtype.js';
+import { ShapeError, showShape } from '../../core/errors.js';
+import type { Tensor } from '../../tensor.js';
+import { kernel } from '../kernel.js';
+import { type OutputSpec, primitive } from '../row.js';
+
+/** Lines per unit of work, as in kernels/scan.c. */
+const COLUMNS = 64;
+
+const numbers = ['f32', 'f64', 'i32', 'i64'] as const;
+const scanKernel = kernel({
+  dtypes: numbers,
+  buffers: ['x', 'out'],
+  params: { n: 'u32', inner: 'u32', reverse: 'u32' },
+});
+const realScanKernel = kernel({ ...scanKernel, dtypes: ['f32', 'f64'] });
+const extremeKernel = kernel({
+  dtypes: numbers,
+  buffers: ['x', 'values', 'indices'],
+  params: { n: 'u32', inner: 'u32', least: 'u32' },
+});
+
+interface Direction {
+  /** From the last element to the first. Default false. */
+  reverse?: boolean;
+}
+
+function like(name: string, x: Tensor): OutputSpec {
+  if (x.shape.length !== 3) {
+    throw new ShapeError(`${name}: the kernel takes [outer, n, inner], got ${showShape(x.shape)}`);
+  }
+  return { shape: x.shape, dtype: x.dtype };
+}
+
+function units([outer, , inner]: readonly number[]): number {
+  return outer * Math.ceil(inner / COLUMNS);
+}
+
+function scan<const D extends 'real' | 'number'>(
+  name: 'cumsum' | 'cumprod' | 'logcumsumexp',
+  dtypes: D,
+  doc: string,
+) {
+  const declaration = dtypes === 'real' ? realScanKernel : scanKernel;
+  return primitive<Direction>()({
+    doc,
+    kernels: { [name]: declaration },
+    inputs: ['x'],
+    dtypes,
+    outputs: ([x]) => [like(name, x)],
+    run(launcher, [x], [out], { reverse = false }) {
+      const [, n, inner] = x.shape;
+      const values = { n, inner, reverse: Number(reverse) };
+      launcher.launch(name, declaration, suffix(x.dtype), [x, out], values, units(x.shape));
+    },
+  });
+}
+
+export const cumsum = scan('cumsum', 'number', 'Sums of x[..i] (or x[i..] in reverse) along n.');
+export const cumprod = scan('cumprod', 'number', 'Products of x[..i] (or x[i..] in reverse).');
+export const logcumsumexp = scan(
+  'logcumsumexp',
+  'real',
+  'log(sum(exp(x[..i]))) (or of x[i..] in reverse) along n, without overflow.',
+);
+
+function cumExtreme(name: 'cummax' | 'cummin', least: number) {
+  return primitive<Record<never, never>>()({
+    doc: `The ${least ? 'smallest' : 'largest'} of x[..i] and where it stands (int32): the last of equals.`,
+    kernels: { cumExtreme: extremeKernel },
+    inputs: ['x'],
+    dtypes: 'number',
+    outputs: ([x]) => [like(name, x), { shape: x.shape, dtype: int32 }],
+    run(launcher, [x], outputs) {
+      const [, n, inner] = x.shape;
+      const buffers = [x, ...outputs];
+      const dtype = suffix(x.dtype);
+      const range = units(x.shape);
+      launcher.launch('cumExtreme', extremeKernel, dtype, buffers, { n, inner, least }, range);
+    },
+  });
+}
+
+export const cummax = cumExtreme('cummax', 0);
+export const cummin = cumExtreme('cummin', 1);
