@@ -13,6 +13,7 @@ const FACTS = [
   'views',
   'primitives/',
   'table',
+  'rows',
 ];
 const MODULES = ['nn', 'optim', 'data', 'vision', 'text', 'metrics', 'checkpoint', 'distributed'];
 
