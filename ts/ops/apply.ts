@@ -189,8 +189,9 @@ export function applyPrimitive<K extends PrimitiveName>(
   } finally {
     launches.end();
   }
-  const results = outputs.map((output) => {
-    if (output.dtype !== compute || promoted === compute) return output;
+  const results = outputs.map((output, i) => {
+    const final = output.dtype !== compute || row.positions?.includes(i);
+    if (final || promoted === compute) return output;
     const result = cast(output, promoted);
     output.dispose();
     return result;

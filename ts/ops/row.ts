@@ -58,6 +58,8 @@ export interface Primitive<Attributes> {
   /** Input positions that hold indices (int32 for the kernel) or masks (bool), kept out of promotion. */
   readonly index?: readonly number[];
   readonly mask?: readonly number[];
+  /** Output positions that hold positions or counts: int32 whatever the inputs were. */
+  readonly positions?: readonly number[];
   /** Input positions whose strides the launch understands; the others arrive contiguous. */
   readonly strided?: readonly number[];
   /** The shape rule: checks the inputs and says what comes out. Throws typed errors. */

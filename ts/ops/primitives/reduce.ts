@@ -224,6 +224,7 @@ function extremeIndex(name: 'argmax' | 'argmin', least: number) {
     kernels: extremeKernels,
     inputs: ['x'],
     dtypes: 'number',
+    positions: [0],
     outputs([x]) {
       refuseEmpty(name, x);
       return [reduced(name, x, int32)];
@@ -241,6 +242,7 @@ function extremeDim(name: 'maxDim' | 'minDim', least: number) {
     kernels: extremeKernels,
     inputs: ['x'],
     dtypes: 'number',
+    positions: [1],
     outputs([x]) {
       refuseEmpty(name, x);
       return [reduced(name, x), reduced(name, x, int32)];
