@@ -1,8 +1,9 @@
-// matmul: out[n, i, j] = sum over k of a[n, i, k] * b[n, k, j] (+ bias), with any strides that leave one of the two
-// dimensions of each matrix contiguous. The launch (ts/ops/primitives/matmul.ts) says which operand is read in place
-// and which is packed; it may exchange the operands (the transposed product), so out has strides for rows and columns.
-// Work is cut into jobs, blocks of rows x columns of one matrix; `per_unit` jobs are one unit of the range. A thread
-// packs the columns of B its own jobs need, into the scratch slice of its first unit.
+// matmul: out[n, i, j] = sum over k of a[n, i, k] * b[n, k, j] (+ bias), with any strides that
+// leave one of the two dimensions of each matrix contiguous. The launch
+// (ts/ops/primitives/matmul.ts) says which operand is read in place and which is packed; it may
+// exchange the operands (the transposed product), so out has strides for rows and columns. Work is
+// cut into jobs, blocks of rows x columns of one matrix; `per_unit` jobs are one unit of the range.
+// A thread packs the columns of B its own jobs need, into the scratch slice of its first unit.
 #include "kernel.h"
 #ifndef S
 #define SOURCE "gemm.c"
@@ -46,10 +47,11 @@ static NOINLINE void NAME(pack_columns)(S *out, const S *a, uint32_t depth, size
   }
 }
 
-static NOINLINE void NAME(pack_any)(S *out, const S *a, uint32_t depth, uint32_t rows, size_t row_step,
-                                    size_t step) {
+static NOINLINE void NAME(pack_any)(S *out, const S *a, uint32_t depth, uint32_t rows,
+                                    size_t row_step, size_t step) {
   for (uint32_t k = 0; k < depth; k++) {
-    for (uint32_t i = 0; i < TILE_M; i++) out[k * TILE_M + i] = i < rows ? a[i * row_step + k * step] : 0;
+    for (uint32_t i = 0; i < TILE_M; i++)
+      out[k * TILE_M + i] = i < rows ? a[i * row_step + k * step] : 0;
   }
 }
 
@@ -76,7 +78,8 @@ KERNEL(matmulPack) {
 }
 
 // One panel of B: [k][TILE_N], columns past `cols` zero.
-static NOINLINE void NAME(pack_panel)(S *out, const S *b, uint32_t depth, uint32_t cols, size_t step) {
+static NOINLINE void NAME(pack_panel)(S *out, const S *b, uint32_t depth, uint32_t cols,
+                                      size_t step) {
   if (cols == TILE_N) {
     for (uint32_t k = 0; k < depth; k++, b += step, out += TILE_N) {
       UNROLL for (int j = 0; j < TILE_N; j += LANES) store(out + j, load(b + j));
@@ -173,7 +176,8 @@ static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, u
   const uint32_t width = (p->rows == 1 ? 8 : 4) * LANES;
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .i1 = p->rows, .add = add};
   for (uint32_t j = t->j0; j < t->j1; j += width) {
-    const uint32_t cols = MIN(width, t->j1 - j), back = j + width > p->cols ? j + width - p->cols : 0;
+    const uint32_t cols = MIN(width, t->j1 - j),
+                   back = j + width > p->cols ? j + width - p->cols : 0;
     out.j0 = back;
     out.j1 = back + cols;
     out.c = t->c + (j - back) * out.col;
@@ -186,8 +190,8 @@ static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, u
   }
 }
 
-static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
-                                          uint32_t depth, bool add) {
+static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(block) * t,
+                                          uint32_t k0, uint32_t depth, bool add) {
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
   for (uint32_t j = t->j0; j < t->j1; j += TILE_N) {
     // The last panel is shifted left, so that it reads inside the matrix.

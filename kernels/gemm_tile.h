@@ -1,11 +1,12 @@
-// The tiles every product is made of, included once per dtype: TILE_M x TILE_N outputs are kept in registers while
-// the depth runs. A tile sums its depth in order and adds the sum to the output once, so an output's bits
-// depend on the depth blocks alone, never on the tile that happens to cover it.
+// The tiles every product is made of, included once per dtype: TILE_M x TILE_N outputs are kept in
+// registers while the depth runs. A tile sums its depth in order and adds the sum to the output
+// once, so an output's bits depend on the depth blocks alone, never on the tile that happens to
+// cover it.
 //   rows:    a[i * a_step + k], each row contiguous along the depth: read in place, no packing;
 //            of the rows the first i1 are there, the others repeat the last
-//   columns: a[k * a_step + i], TILE_M rows side by side: packed panels, or a transposed matrix in place
-//   b[k * b_step + j] in both: a packed panel (b_step = TILE_N), or a row-major matrix in place
-//   dot:     a[i * a_step + k] and b[j * b_step + k], vectors along the depth
+//   columns: a[k * a_step + i], TILE_M rows side by side: packed panels, or a transposed matrix in
+//   place b[k * b_step + j] in both: a packed panel (b_step = TILE_N), or a row-major matrix in
+//   place dot:     a[i * a_step + k] and b[j * b_step + k], vectors along the depth
 // 4 rows x 2 vectors is what the sixteen registers of plain 128-bit SIMD hold without spilling.
 
 #ifndef TILE_M
@@ -16,7 +17,8 @@
 
 #include "gemm_common.h"
 
-// Where a tile goes: element (i, j) at c[i * row + j * col], for i in [i0, i1) and j in [j0, j1) only.
+// Where a tile goes: element (i, j) at c[i * row + j * col], for i in [i0, i1) and j in [j0, j1)
+// only.
 typedef struct {
   S *c;
   size_t row, col;
@@ -43,7 +45,7 @@ static inline __attribute__((always_inline)) void NAME(transpose)(V *v) {
 }
 
 // Part of a tile, or an output without unit stride: `tile` holds rows of `width`.
-static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(target) *t) {
+static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(target) * t) {
   for (uint32_t i = t->i0; i < t->i1; i++) {
     for (uint32_t j = t->j0; j < t->j1; j++) {
       S *p = t->c + i * t->row + j * t->col;
@@ -53,11 +55,11 @@ static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(ta
 }
 
 // Defines finish_<name>: writes R rows of C vectors.
-#define FINISH(name, R, C)                                                                             \
-  static inline __attribute__((always_inline)) void NAME(finish_##name)(                       \
-      V acc[R][C], const NAME(target) * t) {                                                      \
+#define FINISH(name, R, C)                                                                        \
+  static inline __attribute__((always_inline)) void NAME(finish_##name)(V acc[R][C],              \
+                                                                        const NAME(target) * t) { \
     S tile[R * C * LANES];                                                                        \
-    bool whole = t->i0 == 0 && t->i1 == R && t->j0 == 0 && t->j1 == C * LANES;                     \
+    bool whole = t->i0 == 0 && t->i1 == R && t->j0 == 0 && t->j1 == C * LANES;                    \
     if (whole && t->col == 1) {                                                                   \
       UNROLL for (int i = 0; i < R; i++) {                                                        \
         UNROLL for (int j = 0; j < C; j++) {                                                      \
@@ -84,78 +86,79 @@ static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(ta
   }
 
 // Two steps of the depth per turn: with one, V8's loop check costs a fifth; with four it spills.
-#define TILE_STEP(R, C, left_of)                                                                  \
-  {                                                                                               \
-    V right[C];                                                                                   \
-    UNROLL for (int j = 0; j < C; j++) right[j] = load(b + j * LANES);                            \
-    UNROLL for (int i = 0; i < R; i++) {                                                          \
-      V left = splat(left_of);                                                                    \
-      UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]);             \
-    }                                                                                             \
-    b += b_step;                                                                                  \
+#define TILE_STEP(R, C, left_of)                                                      \
+  {                                                                                   \
+    V right[C];                                                                       \
+    UNROLL for (int j = 0; j < C; j++) right[j] = load(b + j * LANES);                \
+    UNROLL for (int i = 0; i < R; i++) {                                              \
+      V left = splat(left_of);                                                        \
+      UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]); \
+    }                                                                                 \
+    b += b_step;                                                                      \
   }
 
-#define TILE_ROWS(name, R, C)                                                                     \
-  static NOINLINE void NAME(rows_##name)(uint32_t depth, const S *a, size_t a_step, const S *b,   \
-                                         size_t b_step, const NAME(target) * t) {                 \
-    V acc[R][C] = {0};                                                                            \
-    const S *row[R];                                                                              \
-    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, t->i1 - 1) * a_step;              \
-    uint32_t k = depth & 1;                                                                       \
-    if (k) TILE_STEP(R, C, row[i][0])                                                             \
-    for (; k < depth; k += 2) {                                                                   \
-      TILE_STEP(R, C, row[i][k])                                                                  \
-      TILE_STEP(R, C, row[i][k + 1])                                                              \
-    }                                                                                             \
-    NAME(finish_##name)(acc, t);                                                                  \
+#define TILE_ROWS(name, R, C)                                                                   \
+  static NOINLINE void NAME(rows_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
+                                         size_t b_step, const NAME(target) * t) {               \
+    V acc[R][C] = {0};                                                                          \
+    const S *row[R];                                                                            \
+    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, t->i1 - 1) * a_step;            \
+    uint32_t k = depth & 1;                                                                     \
+    if (k) TILE_STEP(R, C, row[i][0])                                                           \
+    for (; k < depth; k += 2) {                                                                 \
+      TILE_STEP(R, C, row[i][k])                                                                \
+      TILE_STEP(R, C, row[i][k + 1])                                                            \
+    }                                                                                           \
+    NAME(finish_##name)(acc, t);                                                                \
   }
 
-#define TILE_COLUMNS(name, R, C)                                                                  \
-  static NOINLINE void NAME(columns_##name)(uint32_t depth, const S *a, size_t a_step,            \
-                                            const S *b, size_t b_step, const NAME(target) * t) {  \
-    V acc[R][C] = {0};                                                                            \
-    uint32_t k = depth & 1;                                                                       \
-    if (k) {                                                                                      \
-      TILE_STEP(R, C, a[i])                                                                       \
-      a += a_step;                                                                                \
-    }                                                                                             \
-    for (; k < depth; k += 2) {                                                                   \
-      TILE_STEP(R, C, a[i])                                                                       \
-      a += a_step;                                                                                \
-      TILE_STEP(R, C, a[i])                                                                       \
-      a += a_step;                                                                                \
-    }                                                                                             \
-    NAME(finish_##name)(acc, t);                                                                  \
+#define TILE_COLUMNS(name, R, C)                                                                   \
+  static NOINLINE void NAME(columns_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
+                                            size_t b_step, const NAME(target) * t) {               \
+    V acc[R][C] = {0};                                                                             \
+    uint32_t k = depth & 1;                                                                        \
+    if (k) {                                                                                       \
+      TILE_STEP(R, C, a[i])                                                                        \
+      a += a_step;                                                                                 \
+    }                                                                                              \
+    for (; k < depth; k += 2) {                                                                    \
+      TILE_STEP(R, C, a[i])                                                                        \
+      a += a_step;                                                                                 \
+      TILE_STEP(R, C, a[i])                                                                        \
+      a += a_step;                                                                                 \
+    }                                                                                              \
+    NAME(finish_##name)(acc, t);                                                                   \
   }
 
-// Of the R rows and C columns the first i1 and j1 are there; the others repeat the last and are dropped.
-#define TILE_DOT(name, R, C)                                                                           \
+// Of the R rows and C columns the first i1 and j1 are there; the others repeat the last and are
+// dropped.
+#define TILE_DOT(name, R, C)                                                                   \
   static NOINLINE void NAME(dot_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
-                                           size_t b_step, const NAME(target) * t) {               \
-    V acc[R][C] = {0};                                                                            \
-    const S *row[R], *col[C];                                                                     \
-    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, t->i1 - 1) * a_step;              \
-    UNROLL for (uint32_t j = 0; j < C; j++) col[j] = b + MIN(j, t->j1 - 1) * b_step;              \
-    uint32_t k = 0;                                                                               \
-    for (; k + LANES <= depth; k += LANES) {                                                      \
-      V left[R];                                                                                  \
-      UNROLL for (int i = 0; i < R; i++) left[i] = load(row[i] + k);                              \
-      UNROLL for (int j = 0; j < C; j++) {                                                        \
-        V right = load(col[j] + k);                                                               \
-        UNROLL for (int i = 0; i < R; i++) acc[i][j] = madd(left[i], right, acc[i][j]);           \
-      }                                                                                           \
-    }                                                                                             \
-    if (k < depth) {                                                                              \
-      UNROLL for (int j = 0; j < C; j++) {                                                        \
-        V right = load_tail(col[j] + k, depth - k, 0);                                            \
-        UNROLL for (int i = 0; i < R; i++) {                                                      \
-          acc[i][j] = madd(load_tail(row[i] + k, depth - k, 0), right, acc[i][j]);                \
-        }                                                                                         \
-      }                                                                                           \
-    }                                                                                             \
-    S tile[R * C];                                                                                \
-    UNROLL for (int i = 0; i < R; i++) {                                                          \
-      UNROLL for (int j = 0; j < C; j++) tile[i * C + j] = sum_lanes(acc[i][j]);                  \
-    }                                                                                             \
-    NAME(put_part)(tile, C, t);                                                                   \
+                                        size_t b_step, const NAME(target) * t) {               \
+    V acc[R][C] = {0};                                                                         \
+    const S *row[R], *col[C];                                                                  \
+    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, t->i1 - 1) * a_step;           \
+    UNROLL for (uint32_t j = 0; j < C; j++) col[j] = b + MIN(j, t->j1 - 1) * b_step;           \
+    uint32_t k = 0;                                                                            \
+    for (; k + LANES <= depth; k += LANES) {                                                   \
+      V left[R];                                                                               \
+      UNROLL for (int i = 0; i < R; i++) left[i] = load(row[i] + k);                           \
+      UNROLL for (int j = 0; j < C; j++) {                                                     \
+        V right = load(col[j] + k);                                                            \
+        UNROLL for (int i = 0; i < R; i++) acc[i][j] = madd(left[i], right, acc[i][j]);        \
+      }                                                                                        \
+    }                                                                                          \
+    if (k < depth) {                                                                           \
+      UNROLL for (int j = 0; j < C; j++) {                                                     \
+        V right = load_tail(col[j] + k, depth - k, 0);                                         \
+        UNROLL for (int i = 0; i < R; i++) {                                                   \
+          acc[i][j] = madd(load_tail(row[i] + k, depth - k, 0), right, acc[i][j]);             \
+        }                                                                                      \
+      }                                                                                        \
+    }                                                                                          \
+    S tile[R * C];                                                                             \
+    UNROLL for (int i = 0; i < R; i++) {                                                       \
+      UNROLL for (int j = 0; j < C; j++) tile[i * C + j] = sum_lanes(acc[i][j]);               \
+    }                                                                                          \
+    NAME(put_part)(tile, C, t);                                                                \
   }

@@ -1,5 +1,5 @@
-// Pooling over the last two dimensions. A unit is one plane [height, width]; outputs whose window lies inside the
-// row are done LANES at a time, the others one by one.
+// Pooling over the last two dimensions. A unit is one plane [height, width]; outputs whose window
+// lies inside the row are done LANES at a time, the others one by one.
 #include "kernel.h"
 #ifndef S
 #define SOURCE "pool.c"
@@ -14,8 +14,8 @@ typedef struct {
   int32_t padded;  // the count with padding
 } pool_window;
 
-static inline pool_window window_at(int32_t i, int32_t kernel, int32_t stride, int32_t pad, int32_t dilation,
-                                    int32_t size) {
+static inline pool_window window_at(int32_t i, int32_t kernel, int32_t stride, int32_t pad,
+                                    int32_t dilation, int32_t size) {
   int32_t start = i * stride - pad, end = start + (kernel - 1) * dilation + 1;
   const int32_t padded = MIN(end, size + pad) - start;
   // The first tap inside, by steps of the dilation.
@@ -63,9 +63,11 @@ static inline void NAME(store_index)(int32_t *to, I index) {
 
 // The greatest of LANES windows side by side and its place; the first of equals, and NaN above all.
 // The compiler makes a version for each width and step that are constants.
-static inline __attribute__((always_inline)) void NAME(max_vector)(
-    const maxPool2d_params *p, const S *x, int32_t at, pool_window rows, S *value, int32_t *index,
-    int32_t kernel, int32_t step, int32_t dilation) {
+static inline __attribute__((always_inline)) void NAME(max_vector)(const maxPool2d_params *p,
+                                                                   const S *x, int32_t at,
+                                                                   pool_window rows, S *value,
+                                                                   int32_t *index, int32_t kernel,
+                                                                   int32_t step, int32_t dilation) {
   I lanes = iota_as((I){0}) * step, place = lanes + at;
   V best = splat((S)-INFINITY);
   for (int32_t r = 0; r < rows.count; r++) {
@@ -82,14 +84,14 @@ static inline __attribute__((always_inline)) void NAME(max_vector)(
   NAME(store_index)(index, place);
 }
 
-static void NAME(max_single)(const maxPool2d_params *p, const S *x, pool_window rows, pool_window cols, S *value,
-                             int32_t *index) {
+static void NAME(max_single)(const maxPool2d_params *p, const S *x, pool_window rows,
+                             pool_window cols, S *value, int32_t *index) {
   int32_t place = rows.start * (int32_t)p->width + cols.start;
   S best = -INFINITY;
   for (int32_t r = 0; r < rows.count; r++) {
     for (int32_t c = 0; c < cols.count; c++) {
-      const int32_t from = (rows.start + r * (int32_t)p->dilation_h) * (int32_t)p->width + cols.start +
-                           c * (int32_t)p->dilation_w;
+      const int32_t from = (rows.start + r * (int32_t)p->dilation_h) * (int32_t)p->width +
+                           cols.start + c * (int32_t)p->dilation_w;
       if (x[from] > best || x[from] != x[from]) {
         best = x[from];
         place = from;
@@ -100,12 +102,14 @@ static void NAME(max_single)(const maxPool2d_params *p, const S *x, pool_window 
   *index = place;
 }
 
-static __attribute__((noinline)) void NAME(max_row)(const maxPool2d_params *p, const S *x, pool_window rows,
-                                                    pool_inside whole, S *value, int32_t *index) {
+static __attribute__((noinline)) void NAME(max_row)(const maxPool2d_params *p, const S *x,
+                                                    pool_window rows, pool_inside whole, S *value,
+                                                    int32_t *index) {
   const int32_t stride = p->stride_w, outputs = p->out_w;
   int32_t i = 0;
   while (i < outputs) {
-    const bool vector = i >= whole.first && whole.last - whole.first >= LANES && i < whole.last && rows.count > 0;
+    const bool vector =
+        i >= whole.first && whole.last - whole.first >= LANES && i < whole.last && rows.count > 0;
     if (!vector) {
       const pool_window cols = window_at(i, p->kernel_w, stride, p->pad_w, p->dilation_w, p->width);
       NAME(max_single)(p, x, rows, cols, value + i, index + i);
@@ -132,13 +136,16 @@ static __attribute__((noinline)) void NAME(max_row)(const maxPool2d_params *p, c
 }
 
 KERNEL(maxPool2d) {
-  const pool_inside whole = inside_row(p->out_w, p->kernel_w, p->stride_w, p->pad_w, p->dilation_w, p->width);
+  const pool_inside whole =
+      inside_row(p->out_w, p->kernel_w, p->stride_w, p->pad_w, p->dilation_w, p->width);
   for (uint32_t plane = begin; plane < end; plane++) {
     const S *x = IN(S, x) + (size_t)plane * p->height * p->width;
     const size_t out = (size_t)plane * p->out_h * p->out_w;
     for (uint32_t y = 0; y < p->out_h; y++) {
-      const pool_window rows = window_at(y, p->kernel_h, p->stride_h, p->pad_h, p->dilation_h, p->height);
-      NAME(max_row)(p, x, rows, whole, OUT(S, out) + out + y * p->out_w, OUT(int32_t, indices) + out + y * p->out_w);
+      const pool_window rows =
+          window_at(y, p->kernel_h, p->stride_h, p->pad_h, p->dilation_h, p->height);
+      NAME(max_row)(p, x, rows, whole, OUT(S, out) + out + y * p->out_w,
+                    OUT(int32_t, indices) + out + y * p->out_w);
     }
   }
 }
@@ -172,8 +179,9 @@ static inline S NAME(divisor)(const avgPool2d_params *p, pool_window rows, pool_
   return p->count_padding ? (S)rows.padded * (S)cols.padded : (S)rows.count * (S)cols.count;
 }
 
-static inline __attribute__((always_inline)) V NAME(sum_vector)(const avgPool2d_params *p, const S *x,
-                                                                pool_window rows, int32_t kernel, int32_t step) {
+static inline __attribute__((always_inline)) V NAME(sum_vector)(const avgPool2d_params *p,
+                                                                const S *x, pool_window rows,
+                                                                int32_t kernel, int32_t step) {
   V sum = {0};
   for (int32_t r = 0; r < rows.count; r++, x += p->width) {
     for (int32_t k = 0; k < kernel; k++) sum += NAME(load_step)(x + k, step);
@@ -181,7 +189,8 @@ static inline __attribute__((always_inline)) V NAME(sum_vector)(const avgPool2d_
   return sum;
 }
 
-static S NAME(sum_single)(const avgPool2d_params *p, const S *x, pool_window rows, pool_window cols) {
+static S NAME(sum_single)(const avgPool2d_params *p, const S *x, pool_window rows,
+                          pool_window cols) {
   S total = 0;
   x += rows.start * (int32_t)p->width + cols.start;
   for (int32_t r = 0; r < rows.count; r++, x += p->width) {
@@ -195,14 +204,16 @@ static S NAME(sum_single)(const avgPool2d_params *p, const S *x, pool_window row
   return total;
 }
 
-static __attribute__((noinline)) void NAME(average_row)(const avgPool2d_params *p, const S *x, pool_window rows,
-                                                        pool_inside whole, S *out) {
+static __attribute__((noinline)) void NAME(average_row)(const avgPool2d_params *p, const S *x,
+                                                        pool_window rows, pool_inside whole,
+                                                        S *out) {
   const int32_t stride = p->stride_w, outputs = p->out_w;
   int32_t i = 0;
   while (i < outputs) {
     const pool_window cols = NAME(average_cols)(p, i);
     const S divisor = NAME(divisor)(p, rows, cols);
-    const bool vector = !p->adaptive && i >= whole.first && whole.last - whole.first >= LANES && i < whole.last;
+    const bool vector =
+        !p->adaptive && i >= whole.first && whole.last - whole.first >= LANES && i < whole.last;
     if (!vector) {
       const bool empty = rows.count <= 0 || cols.count <= 0;
       out[i] = empty ? 0 : NAME(sum_single)(p, x, rows, cols) / divisor;
@@ -236,7 +247,8 @@ KERNEL(avgPool2d) {
 }
 
 // Spreads one output's gradient over its window.
-static inline void NAME(spread)(S *out, uint32_t width, pool_window rows, pool_window cols, S value) {
+static inline void NAME(spread)(S *out, uint32_t width, pool_window rows, pool_window cols,
+                                S value) {
   out += rows.start * (int32_t)width + cols.start;
   for (int32_t r = 0; r < rows.count; r++, out += width) {
     int32_t c = 0;
@@ -248,9 +260,18 @@ static inline void NAME(spread)(S *out, uint32_t width, pool_window rows, pool_w
 KERNEL(avgPool2dBackward) {
   // The parameters are those of avgPool2d; its buffers are g and out.
   const avgPool2d_params window = {
-      .height = p->height, .width = p->width, .out_h = p->out_h, .out_w = p->out_w,
-      .kernel_h = p->kernel_h, .kernel_w = p->kernel_w, .stride_h = p->stride_h, .stride_w = p->stride_w,
-      .pad_h = p->pad_h, .pad_w = p->pad_w, .adaptive = p->adaptive, .count_padding = p->count_padding,
+      .height = p->height,
+      .width = p->width,
+      .out_h = p->out_h,
+      .out_w = p->out_w,
+      .kernel_h = p->kernel_h,
+      .kernel_w = p->kernel_w,
+      .stride_h = p->stride_h,
+      .stride_w = p->stride_w,
+      .pad_h = p->pad_h,
+      .pad_w = p->pad_w,
+      .adaptive = p->adaptive,
+      .count_padding = p->count_padding,
       .divisor = p->divisor,
   };
   for (uint32_t plane = begin; plane < end; plane++) {

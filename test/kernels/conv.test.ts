@@ -41,6 +41,8 @@ const CASES: Case[] = [
   convCase([2, 2, 5, 5], [3, 2, 3, 4]),
   convCase([2, 2, 4, 3], [3, 2, 4, 3]),
   convCase([2, 2, 5, 4], [3, 2, 2, 2], { stride: [4, 3], padding: [1, 1] }),
+  convCase([2, 8, 13, 13], [64, 4, 5, 5], { stride: [2, 2], groups: 2 }),
+  convCase([1, 20, 9, 7], [300, 20, 3, 3]),
   convCase([1, 70, 6, 6], [67, 70, 2, 2], { padding: [1, 1] }),
   convCase([1, 1, 70, 50], [2, 1, 3, 3], { padding: [3, 4] }),
   convCase([40, 2, 5, 6], [3, 2, 2, 3]),
@@ -114,7 +116,11 @@ for (const dtype of [float32, float64] as Dtype[]) {
         close_(results(conv2d, [tx, tw], attributes)[0], out, depth);
         close_(results(conv2d, [tx, tw, tb], attributes)[0], biased, depth);
         const inputSize: [number, number] = [xShape[2], xShape[3]];
-        close_(results(conv2dInputGrad, [tg, tw], { ...attributes, inputSize })[0], dx, depth);
+        close_(
+          results(conv2dInputGrad, [tg, tw], { ...attributes, inputSize })[0],
+          dx,
+          c.weight[0] * wShape[2] * wShape[3],
+        );
         const kernelSize: [number, number] = [wShape[2], wShape[3]];
         const weightGrad = results(conv2dWeightGrad, [tx, tg], { ...attributes, kernelSize })[0];
         close_(weightGrad, dw, plane * xShape[0]);

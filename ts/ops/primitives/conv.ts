@@ -45,22 +45,7 @@ const convPad = kernel({
   },
 });
 
-const convFlip = kernel({
-  dtypes: reals,
-  buffers: ['weight', 'out'],
-  params: {
-    filters: 'u32',
-    channels: 'u32',
-    kernel_h: 'u32',
-    kernel_w: 'u32',
-    stride_h: 'u32',
-    stride_w: 'u32',
-    dilation_h: 'u32',
-    dilation_w: 'u32',
-  },
-});
-
-const windowParams = {
+const shapeWords = {
   groups: 'u32',
   channels: 'u32',
   filters: 'u32',
@@ -70,6 +55,12 @@ const windowParams = {
   stride_w: 'u32',
   dilation_h: 'u32',
   dilation_w: 'u32',
+} as const;
+
+const convFlip = kernel({ dtypes: reals, buffers: ['weight', 'out'], params: shapeWords });
+
+const windowParams = {
+  ...shapeWords,
   rows: 'u32',
   cols: 'u32',
   slice: 'u32',
@@ -117,6 +108,22 @@ const weightGradKernel = kernel({
   },
 });
 
+const scatterKernel = kernel({
+  dtypes: reals,
+  buffers: ['g', 'weight', 'out', 'scratch'],
+  params: {
+    ...shapeWords,
+    pad_h: 'u32',
+    pad_w: 'u32',
+    height: 'u32',
+    width: 'u32',
+    out_h: 'u32',
+    out_w: 'u32',
+    together: 'u32',
+    slice: 'u32',
+  },
+});
+
 /** The widest vector; reads may pass the end of a padded plane by one of them. */
 const LANES = 4;
 /** Words of one entry of a pixel table, and taps of a unit of the weight gradient. */
@@ -125,6 +132,11 @@ const TAP_BLOCK = 16;
 /** Multiplications that make a unit worth a thread, and the most rows of a unit. */
 const UNIT = 500_000;
 const MOST_ROWS = 32;
+/** The largest tile a build may use, and products that stay in the first-level cache. */
+const TILE = 16;
+const PRODUCTS = 8192;
+/** Multiplications that adding one product to its place is worth. */
+const SCATTER_COST = 15;
 
 /** Sizes of one convolution. */
 interface Geometry {
@@ -246,7 +258,7 @@ function source(launcher: Launcher, x: Tensor, geometry: Geometry): Planes {
   return pad(launcher, x, { rows, cols, phases: stride[1] }, padding[0], padding[1]);
 }
 
-function windowOf(geometry: Geometry, planes: Planes, slice: number) {
+function shapeParams(geometry: Geometry) {
   const { groups, channels, filters, kernel, stride, dilation } = geometry;
   return {
     groups,
@@ -258,10 +270,11 @@ function windowOf(geometry: Geometry, planes: Planes, slice: number) {
     stride_w: stride[1],
     dilation_h: dilation[0],
     dilation_w: dilation[1],
-    rows: planes.rows,
-    cols: planes.cols,
-    slice,
   };
+}
+
+function windowOf(geometry: Geometry, planes: Planes, slice: number) {
+  return { ...shapeParams(geometry), rows: planes.rows, cols: planes.cols, slice };
 }
 
 /** Rows of a unit: few enough to spread the work, enough to be worth a thread. */
@@ -276,21 +289,13 @@ function slots(rows: number, cols: number): number {
 
 /** `weight` as the input gradient's product wants it. */
 function flip(launcher: Launcher, weight: Tensor, geometry: Geometry): BufferRef {
-  const { groups, channels, filters, kernel, stride, dilation } = geometry;
+  const { groups, channels, filters, kernel } = geometry;
   const count = groups * channels * filters * kernel[0] * kernel[1];
   const flipped = launcher.scratch(count, weight.dtype);
-  const params = {
-    filters,
-    channels,
-    kernel_h: kernel[0],
-    kernel_w: kernel[1],
-    stride_h: stride[0],
-    stride_w: stride[1],
-    dilation_h: dilation[0],
-    dilation_w: dilation[1],
-  };
   const buffers = [weight, flipped];
-  launcher.launch('convFlip', convFlip, suffix(weight.dtype), buffers, params, groups * channels);
+  const range = groups * channels;
+  const params = shapeParams(geometry);
+  launcher.launch('convFlip', convFlip, suffix(weight.dtype), buffers, params, range);
   return flipped;
 }
 
@@ -355,9 +360,82 @@ function inputShape(g: Tensor, weight: Tensor, attributes: ConvInputGradAttribut
   return [g.shape[0], weight.shape[1] * attributes.groups, ...attributes.inputSize];
 }
 
+/** Reach of the taps to the left and top, and places of the input, both in steps of the stride. */
+function gradientGrid(geometry: Geometry) {
+  const { height, width, kernel, stride, padding, dilation } = geometry;
+  const reach = (d: 0 | 1) => Math.floor(((kernel[d] - 1) * dilation[d]) / stride[d]);
+  const places = (size: number, d: 0 | 1) => Math.floor((size - 1 + padding[d]) / stride[d]) + 1;
+  return { top: reach(0), left: reach(1), down: places(height, 0), across: places(width, 1) };
+}
+
+/** Whether products of the output's pixels, each then added where it belongs, are the cheaper way. */
+function scatters(geometry: Geometry): boolean {
+  const { channels, filters, outH, outW, kernel } = geometry;
+  const { down, across } = gradientGrid(geometry);
+  const pixels = outH * outW;
+  if (pixels < TILE || channels * kernel[0] * kernel[1] < TILE) return false;
+  return down * across > 1.2 * pixels * (1 + SCATTER_COST / filters);
+}
+
+function scatter(launcher: Launcher, g: Tensor, weight: Tensor, out: Tensor, geo: Geometry): void {
+  const { batch, groups, channels, outH, outW, kernel } = geo;
+  const each = kernel[0] * kernel[1];
+  const most = Math.max(1, Math.floor(PRODUCTS / (each * outH * outW)), Math.ceil(TILE / each));
+  // Equal parts, so that the last one has whole tiles too.
+  const parts = Math.max(1, Math.floor(channels / Math.min(most, channels)));
+  const together = Math.ceil(channels / parts);
+  const slice = together * each * outH * outW;
+  const range = batch * groups;
+  const params = {
+    ...shapeParams(geo),
+    pad_h: geo.padding[0],
+    pad_w: geo.padding[1],
+    height: geo.height,
+    width: geo.width,
+    out_h: outH,
+    out_w: outW,
+    together,
+    slice,
+  };
+  const buffers = [g, weight, out, launcher.scratch(range * slice, g.dtype)];
+  launcher.launch('conv2dScatter', scatterKernel, suffix(g.dtype), buffers, params, range);
+}
+
+function correlate(
+  launcher: Launcher,
+  g: Tensor,
+  weight: Tensor,
+  out: Tensor,
+  geometry: Geometry,
+): void {
+  const { batch, groups, channels, height, width, kernel, padding } = geometry;
+  const { top, left, down, across } = gradientGrid(geometry);
+  const planes = pad(launcher, g, { rows: down + top, cols: across + left, phases: 1 }, top, left);
+  const flipped = flip(launcher, weight, geometry);
+  const depth = geometry.filters * kernel[0] * kernel[1];
+  const block = rowBlock(down, width * channels * depth);
+  const blocks = Math.ceil(down / block);
+  const range = batch * groups * blocks;
+  const slice = depth + slots(block, across);
+  const params = {
+    ...windowOf(geometry, planes, slice),
+    height,
+    width,
+    pad_h: padding[0],
+    pad_w: padding[1],
+    top,
+    left,
+    row_block: block,
+    blocks,
+  };
+  const scratch = launcher.scratch(range * slice, g.dtype);
+  const buffers = [planes.buffer, flipped, out, scratch];
+  launcher.launch('conv2dInputGrad', inputGradKernel, suffix(g.dtype), buffers, params, range);
+}
+
 export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
   doc: 'Gradient of conv2d for its input, from that of its output; also the transposed convolution.',
-  kernels: { convPad, convFlip, conv2dInputGrad: inputGradKernel },
+  kernels: { convPad, convFlip, conv2dInputGrad: inputGradKernel, conv2dScatter: scatterKernel },
   inputs: ['g', 'weight'],
   dtypes: 'real',
   outputs([g, weight], attributes) {
@@ -368,38 +446,8 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
   },
   run(launcher, [g, weight], [out], attributes) {
     const geometry = geometryOf('conv2dInputGrad', out.shape, weight.shape, attributes);
-    const { batch, groups, channels, height, width, kernel, stride, padding } = geometry;
-    const reach = (d: 0 | 1) => Math.floor(((kernel[d] - 1) * geometry.dilation[d]) / stride[d]);
-    const places = (size: number, d: 0 | 1) => Math.floor((size - 1 + padding[d]) / stride[d]) + 1;
-    const [top, left] = [reach(0), reach(1)];
-    const [across, down] = [places(width, 1), places(height, 0)];
-    const planes = pad(
-      launcher,
-      g,
-      { rows: down + top, cols: across + left, phases: 1 },
-      top,
-      left,
-    );
-    const flipped = flip(launcher, weight, geometry);
-    const depth = geometry.filters * kernel[0] * kernel[1];
-    const block = rowBlock(down, width * channels * depth);
-    const blocks = Math.ceil(down / block);
-    const range = batch * groups * blocks;
-    const slice = depth + slots(block, across);
-    const params = {
-      ...windowOf(geometry, planes, slice),
-      height,
-      width,
-      pad_h: padding[0],
-      pad_w: padding[1],
-      top,
-      left,
-      row_block: block,
-      blocks,
-    };
-    const scratch = launcher.scratch(range * slice, g.dtype);
-    const buffers = [planes.buffer, flipped, out, scratch];
-    launcher.launch('conv2dInputGrad', inputGradKernel, suffix(g.dtype), buffers, params, range);
+    if (scatters(geometry)) scatter(launcher, g, weight, out, geometry);
+    else correlate(launcher, g, weight, out, geometry);
   },
 });
 
