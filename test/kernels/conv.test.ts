@@ -163,7 +163,7 @@ describe('conv2d', () => {
         ...options,
       });
     expect(() => run([8, 1, 28, 28])).toThrow(
-      'conv2d: expected input [N, 3, H, W] for weight [2, 3, 3, 3] and groups 1, got [8, 1, 28, 28]',
+      'expected input [N, 3, H, W] for weight [2, 3, 3, 3] and groups 1, got [8, 1, 28, 28]',
     );
     expect(() => run([3, 28, 28])).toThrow('unsqueeze(0)');
     expect(() => run([1, 3, 2, 9])).toThrow('larger than the padded input [2, 9]');

@@ -51,7 +51,7 @@ function reference(a: Matrix, b: Matrix, bias: number[] | undefined) {
 
 const layouts: Storage[] = ['plain', 'transposed'];
 
-/** [batch, M, N, K]: every path - dots, thin, in place, packed - and the edges of tiles and blocks. */
+/** [batch, M, N, K]: dots, thin, in place, packed, and the edges of tiles and blocks. */
 const SHAPES: [number, number, number, number][] = [
   [1, 1, 1, 1],
   [1, 1, 1, 700],

@@ -1,5 +1,5 @@
 /**
- * Two-dimensional convolution and its gradients. Inputs are copied once into padded planes, in which
+ * Two-dimensional convolution and its gradients. Inputs are copied once into padded planes, where
  * every tap of an output row reads side by side; nothing is gathered into patches.
  */
 
@@ -163,7 +163,7 @@ interface Planes {
   readonly phases: number;
 }
 
-/** Length of a convolution's output: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. */
+/** Length of an output: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. */
 export function convOutputSize(
   size: number,
   kernelSize: number,
@@ -247,7 +247,7 @@ function pad(
   return { ...planes, buffer };
 }
 
-/** The input as the forward product and the weight gradient read it: in place if nothing is to be padded. */
+/** The input as products and the weight gradient read it: in place if nothing is padded. */
 function source(launcher: Launcher, x: Tensor, geometry: Geometry): Planes {
   const { height, width, outH, outW, kernel, stride, padding, dilation } = geometry;
   const plain = padding[0] === 0 && padding[1] === 0 && stride[1] === 1;
@@ -314,7 +314,7 @@ function depthOf(geometry: Geometry): number {
 }
 
 export const conv2d = primitive<ConvAttributes>()({
-  doc: 'Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw] and an optional bias [O].',
+  doc: 'Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw], and a bias [O] or none.',
   kernels: { convPad, conv2d: conv2dKernel },
   inputs: ['x', 'weight', 'bias?'],
   dtypes: 'real',
@@ -368,7 +368,7 @@ function gradientGrid(geometry: Geometry) {
   return { top: reach(0), left: reach(1), down: places(height, 0), across: places(width, 1) };
 }
 
-/** Whether products of the output's pixels, each then added where it belongs, are the cheaper way. */
+/** Whether products of the output's pixels, each added where it belongs, are the cheaper way. */
 function scatters(geometry: Geometry): boolean {
   const { channels, filters, outH, outW, kernel } = geometry;
   const { down, across } = gradientGrid(geometry);
@@ -434,7 +434,7 @@ function correlate(
 }
 
 export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
-  doc: 'Gradient of conv2d for its input, from that of its output; also the transposed convolution.',
+  doc: 'Gradient of conv2d for its input, from its output; also the transposed convolution.',
   kernels: { convPad, convFlip, conv2dInputGrad: inputGradKernel, conv2dScatter: scatterKernel },
   inputs: ['g', 'weight'],
   dtypes: 'real',

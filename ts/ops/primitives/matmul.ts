@@ -1,4 +1,4 @@
-/** Batched matrix product: which operand is read in place, which is packed, and how the work is cut. */
+/** Batched matrix product: what is read in place, what is packed, and how the work is cut. */
 
 import { type Dtype, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
@@ -58,14 +58,14 @@ const SMALL = 48 ** 3;
 const UNIT = 500_000;
 const MOST_UNITS = 64;
 
-/** How an operand lies: its depth contiguous (A) or not (B), its own dimension contiguous, packed. */
+/** How an operand is read, as gemm.c numbers it: rows or columns contiguous, or packed. */
 enum Mode {
   Rows = 0,
   Columns = 1,
   Packed = 2,
 }
 
-/** One operand: strides over the batch, its own dimension (rows of A, columns of B) and the depth. */
+/** One operand: strides of the batch, of its side (rows of A, columns of B) and of the depth. */
 interface Operand {
   readonly tensor: Tensor | BufferRef;
   readonly batch: number;

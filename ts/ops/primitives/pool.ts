@@ -1,4 +1,4 @@
-/** Two-dimensional pooling: maxima with their places, averages, adaptive averages, and their gradients. */
+/** Two-dimensional pooling: maxima with their places, averages of windows, and their gradients. */
 
 import { int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
@@ -88,7 +88,7 @@ const averageBackwardKernel = kernel({
   params: averageParams,
 });
 
-/** Length of a pooling's output, as PyTorch counts: with `ceilMode` a last window must start inside. */
+/** Length of a pooling's output: with `ceilMode`, as in PyTorch, a last window starts inside. */
 export function poolOutputSize(
   size: number,
   kernelSize: number,
@@ -135,8 +135,8 @@ function outputSize(
     const spread = dilation[d] * (kernelSize[d] - 1) + 1;
     if (padding[d] > spread / 2) {
       throw new ValueError(
-        `${name}: padding must be at most half of the kernel, got padding ${showShape(padding)} for ` +
-          `kernelSize ${showShape(kernelSize)} and dilation ${showShape(dilation)}`,
+        `${name}: padding must be at most half of the kernel, got padding ` +
+          `${showShape(padding)} for kernelSize ${showShape(kernelSize)} and dilation ${showShape(dilation)}`,
       );
     }
     const [k, s, p] = [kernelSize[d], stride[d], padding[d]];
@@ -144,8 +144,9 @@ function outputSize(
   });
   if (sizes[0] < 1 || sizes[1] < 1) {
     throw new ShapeError(
-      `${name}: the output would be ${showShape(sizes)}: kernelSize ${showShape(kernelSize)} with dilation ` +
-        `${showShape(dilation)} is larger than ${showShape(shape)} padded by ${showShape(padding)}. ` +
+      `${name}: the output would be ${showShape(sizes)}: kernelSize ${showShape(kernelSize)} ` +
+        `with dilation ${showShape(dilation)} is larger than ${showShape(shape)} padded by ` +
+        `${showShape(padding)}. ` +
         'Use a smaller kernel, or padding.',
     );
   }
@@ -283,7 +284,7 @@ export const avgPool2dBackward = primitive<AvgPoolAttributes & InputSize>()({
 });
 
 export const adaptiveAvgPool2d = primitive<AdaptiveAttributes>()({
-  doc: 'Averages of [N, C, H, W] over as many windows as the output has: i of n is [iH/n, (i+1)H/n).',
+  doc: 'Averages of [N, C, H, W] in windows that share it out: the i-th of n is [iH/n, (i+1)H/n).',
   kernels: { avgPool2d: averageKernel },
   inputs: ['x'],
   dtypes: 'real',
