@@ -1,0 +1,141 @@
+/** Sorting `[outer, n, inner]` along n, the largest k, and searching in what is sorted. */
+
+import { bool, int32, suffix } from '../../core/dtype.js';
+import { ShapeError, showShape, ValueError } from '../../core/errors.js';
+import type { Tensor } from '../../tensor.js';
+import { kernel } from '../kernel.js';
+import { type Launcher, primitive } from '../row.js';
+import { numel } from './index.js';
+
+/** The most that are found in one pass, as in kernels/sort.c; more are taken from a whole sort. */
+const TOP_LIMIT = 64;
+
+const numbers = ['f32', 'f64', 'i32', 'i64'] as const;
+const line = { n: 'u32', inner: 'u32', keep: 'u32', descending: 'u32' } as const;
+
+const sortKernel = kernel({
+  dtypes: numbers,
+  buffers: ['x', 'values', 'indices', 'keys', 'order'],
+  params: line,
+});
+const topkKernel = kernel({
+  dtypes: numbers,
+  buffers: ['x', 'values', 'indices'],
+  params: line,
+});
+const searchsortedKernel = kernel({
+  dtypes: numbers,
+  buffers: ['sorted', 'values', 'out'],
+  params: { n: 'u32', count: 'u32', right: 'u32' },
+});
+const runStartsKernel = kernel({ dtypes: numbers, buffers: ['x', 'out'], params: {} });
+
+function check(name: string, x: Tensor): void {
+  if (x.shape.length === 3) return;
+  throw new ShapeError(`${name}: the kernel takes [outer, n, inner], got ${showShape(x.shape)}`);
+}
+
+/** Fills values and positions with the first `keep` of every sorted line. */
+function emitSort(
+  launcher: Launcher,
+  x: Tensor,
+  [values, indices]: readonly Tensor[],
+  keep: number,
+  descending: boolean,
+): void {
+  const [outer, n, inner] = x.shape;
+  const total = 2 * numel(x.shape);
+  const scratch = [launcher.scratch(total, x.dtype), launcher.scratch(total, int32)];
+  const params = { n, inner, keep, descending: Number(descending) };
+  const buffers = [x, values, indices, ...scratch];
+  launcher.launch('sort', sortKernel, suffix(x.dtype), buffers, params, outer * inner);
+}
+
+/** Stable; a NaN counts as the greatest, so it stands last (first if descending). */
+export const sort = primitive<{ descending: boolean }>()({
+  doc: 'x [outer, n, inner] sorted along n, and where each value was (int32). Stable; NaN greatest.',
+  kernels: { sort: sortKernel },
+  inputs: ['x'],
+  dtypes: 'number',
+  outputs([x]) {
+    check('sort', x);
+    return [
+      { shape: x.shape, dtype: x.dtype },
+      { shape: x.shape, dtype: int32 },
+    ];
+  },
+  run(launcher, [x], outputs, { descending }) {
+    emitSort(launcher, x, outputs, x.shape[1], descending);
+  },
+});
+
+/** The first k of sort(x, descending = largest): [outer, k, inner]; of equals the first positions. */
+export const topk = primitive<{ k: number; largest: boolean }>()({
+  doc: 'The k largest (or smallest) of n in order, and their positions (int32).',
+  kernels: { sort: sortKernel, topk: topkKernel },
+  inputs: ['x'],
+  dtypes: 'number',
+  outputs([x], { k }) {
+    check('topk', x);
+    const [outer, n, inner] = x.shape;
+    if (!(k >= 0 && k <= n)) {
+      throw new ValueError(`topk: k = ${k} is out of range for a dimension of size ${n}`);
+    }
+    const shape = [outer, k, inner];
+    return [
+      { shape, dtype: x.dtype },
+      { shape, dtype: int32 },
+    ];
+  },
+  run(launcher, [x], outputs, { k, largest }) {
+    const [outer, n, inner] = x.shape;
+    if (k > TOP_LIMIT) {
+      emitSort(launcher, x, outputs, k, largest);
+      return;
+    }
+    const params = { n, inner, keep: k, descending: Number(largest) };
+    const buffers = [x, ...outputs];
+    launcher.launch('topk', topkKernel, suffix(x.dtype), buffers, params, outer * inner);
+  },
+});
+
+/** How many elements of the sorted row are < value, or <= value if `right`. */
+export const searchsorted = primitive<{ right: boolean }>()({
+  doc: 'Where values [rows, count] belong in sorted [rows, n], or any values in sorted [n]; int32.',
+  kernels: { searchsorted: searchsortedKernel },
+  inputs: ['sorted', 'values'],
+  dtypes: 'number',
+  outputs([sorted, values]) {
+    const rows = (t: Tensor) => numel(t.shape.slice(0, -1));
+    const fits = sorted.shape.length === 1 || rows(sorted) === rows(values);
+    if (sorted.shape.length === 0 || !fits) {
+      throw new ShapeError(
+        'searchsorted: expected one sorted row [n], or as many rows as values has, got ' +
+          `${showShape(sorted.shape)} for values ${showShape(values.shape)}`,
+      );
+    }
+    return [{ shape: values.shape, dtype: int32 }];
+  },
+  run(launcher, [sorted, values], [out], { right }) {
+    const total = numel(values.shape);
+    const count = sorted.shape.length === 1 ? total : values.shape[values.shape.length - 1];
+    const n = sorted.shape[sorted.shape.length - 1];
+    const params = { n, count, right: Number(right) };
+    const buffers = [sorted, values, out];
+    const dtype = suffix(sorted.dtype);
+    launcher.launch('searchsorted', searchsortedKernel, dtype, buffers, params, total);
+  },
+});
+
+/** Marks where a run of equal elements starts in the flat x (bool). */
+export const runStarts = primitive<Record<never, never>>()({
+  doc: 'Whether each element of the flat x differs from the one before it; the first does. Bool.',
+  kernels: { runStarts: runStartsKernel },
+  inputs: ['x'],
+  dtypes: 'number',
+  outputs: ([x]) => [{ shape: x.shape, dtype: bool }],
+  run(launcher, [x], [out]) {
+    const range = numel(x.shape);
+    launcher.launch('runStarts', runStartsKernel, suffix(x.dtype), [x, out], {}, range);
+  },
+});
