@@ -28,6 +28,10 @@ typedef __typeof__((f64x2){0} == (f64x2){0}) i64x2;
 typedef uint32_t u32x4 __attribute__((vector_size(16)));
 typedef uint64_t u64x2 __attribute__((vector_size(16)));
 
+// Before a loop with a constant number of turns over an array of vectors, which then stays in
+// registers.
+#define UNROLL _Pragma("clang loop unroll(full)")
+
 #define VFN static inline __attribute__((overloadable, always_inline, unused))
 
 // M(vector, scalar, mask)

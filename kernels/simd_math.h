@@ -12,7 +12,6 @@
 #define POLY(x, ...)                                                                               \
   polynomial(x, (const __typeof__((x)[0])[]){__VA_ARGS__},                                         \
              sizeof((const __typeof__((x)[0])[]){__VA_ARGS__}) / sizeof((x)[0]))
-#define UNROLL _Pragma("clang loop unroll(full)")
 #define M(V, S, I)                                                                                 \
   VFN V polynomial(V x, const S *c, size_t n) {                                                    \
     V t[16];                                                                                       \
@@ -263,5 +262,17 @@ VFN f64x2 sigmoid_(f64x2 x) {
   }
 REAL_TYPES(M)
 #undef M
+
+#undef PI
+#undef PI_HALF
+#undef PI_HALF_LOW
+#undef LN2
+#undef LN2_HIGH
+#undef LN2_LOW
+#undef LOG2_E
+#undef LOG2_E_WIDE
+#undef ROUNDER
+#undef ROUNDER_BITS
+#undef WIDE
 
 #endif

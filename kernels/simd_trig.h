@@ -79,17 +79,25 @@ VFN f32x4 sin_quadrant(f32x4 r, i32x4 n) {
   return (f32x4)((i32x4)size ^ (n & 2) << 30);
 }
 
-// Of |x|, with x's sign, which keeps -0.
-VFN f32x4 sin_(f32x4 x) {
-  f64x2 low, high;
-  i32x4 n = reduce_angle(abs_(x), &low, &high);
-  return (f32x4)((i32x4)sin_quadrant(narrow(low, high), n) ^ ((i32x4)x & INT32_MIN));
+// sin(x + quarter pi / 2). Up to 100 the reduction is exact in float32: pi/2 in 18 + 17 + 24 bits,
+// whose products with n are exact but for the last, and |r| >= 2^-27.
+VFN f32x4 sin_shifted(f32x4 x, int32_t quarter) {
+  f32x4 t = x * 0x1.45f306p-1f + 0x1.8p23f, whole = t - 0x1.8p23f;
+  f32x4 r = x - whole * 0x1.921f8p+0f - whole * 0x1.aa22p-19f - whole * 0x1.68c234p-39f;
+  f32x4 value = sin_quadrant(r, (i32x4)t + quarter);
+  if (any_((i32x4)x > 0x42c80000)) { // 100, or NaN
+    f64x2 low, high;
+    i32x4 n = reduce_angle(x, &low, &high);
+    value = sin_quadrant(narrow(low, high), n + quarter);
+  }
+  return value;
 }
 
-VFN f32x4 cos_(f32x4 x) {
-  f64x2 low, high;
-  i32x4 n = reduce_angle(x, &low, &high);
-  return sin_quadrant(narrow(low, high), n + 1);
+VFN f32x4 cos_(f32x4 x) { return sin_shifted(abs_(x), 1); }
+
+// Of |x|, with x's sign, which keeps -0.
+VFN f32x4 sin_(f32x4 x) {
+  return (f32x4)((i32x4)sin_shifted(abs_(x), 0) ^ ((i32x4)x & INT32_MIN));
 }
 
 VFN f64x2 tan_pair(f64x2 r, i64x2 odd) {

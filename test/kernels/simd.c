@@ -179,11 +179,27 @@ static void lanes(void) {
   CHECK(to_f32(n)[2] == 0x1p31f && to_f64((i64x2){INT64_MAX, -3})[0] == 0x1p63);
 }
 
+// The functions of double that no C library has; PyTorch's values.
+static void special(void) {
+  static const double at[][2] = {{1, -0.57721566490153286}, {0.5, -1.9635100260214235},
+      {-0.5, 0.036489973978576520}, {10, 2.2517525890667211}, {1e20, 46.051701859880914},
+      {1e-3, -1000.5755719318103}, {-7.25, 5.1899772149562879}, {0.0, -INFINITY}, {-0.0, INFINITY},
+      {-3, NAN}, {INFINITY, INFINITY}, {-INFINITY, NAN}, {NAN, NAN}};
+  for (size_t i = 0; i < COUNT(at); i++) {
+    double got = digamma_(splat(at[i][0]))[1], want = at[i][1];
+    CHECK(same(got, want) || fabs(got - want) <= 4e-16 * fmax(1, fabs(want)) * 4);
+  }
+  for (double y = -0.99; y < 1; y += 0.01) CHECK(fabs(erf(erfinv_(splat(y))[0]) - y) < 3e-16);
+  CHECK(same(erfinv_(splat(-0.0))[0], -0.0) && same(erfinv_(splat(1.0))[0], INFINITY));
+  CHECK(isnan(erfinv_(splat(1.5))[0]) && isnan(erfinv_(splat((double)NAN))[0]));
+}
+
 int check(void) {
   memory_f32x4(), memory_f64x2(), memory_i32x4(), memory_i64x2();
   integers_i32x4(), integers_i64x2();
   reals_f32x4(), reals_f64x2();
   lanes();
+  special();
   return failures;
 }
 
