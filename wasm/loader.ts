@@ -112,6 +112,17 @@ export function compileModule(shared: boolean): WebAssembly.Module {
   return module;
 }
 
+/** A memory with the largest maximum the engine grants: phones refuse to reserve 4 GiB. */
+function createMemory(initial: number, maximum: number, shared: boolean): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial, maximum, shared });
+  } catch (error) {
+    const smaller = Math.floor(maximum / 2);
+    if (!(error instanceof RangeError) || smaller < initial) throw error;
+    return createMemory(initial, smaller, shared);
+  }
+}
+
 /**
  * Compiles (once) and instantiates the kernels with a memory of their own.
  * Throws UnsupportedEngineError where WebAssembly SIMD is missing.
@@ -119,7 +130,7 @@ export function compileModule(shared: boolean): WebAssembly.Module {
 export function instantiate(options: InstantiateOptions = {}): KernelModule {
   const { shared = false, initialPages = 256, maximumPages = 65536 } = options;
   const module = compileModule(shared);
-  const memory = new WebAssembly.Memory({ initial: initialPages, maximum: maximumPages, shared });
+  const memory = createMemory(initialPages, maximumPages, shared);
   const { __heap_base, __stack_pointer, ...kernels } = new WebAssembly.Instance(module, {
     env: { memory },
   }).exports;

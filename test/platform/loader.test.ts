@@ -28,6 +28,24 @@ describe('the kernel module', () => {
     expect(memory.buffer.byteLength).toBe(65535 * 65536);
   });
 
+  it('takes less where the engine refuses to reserve 4 GiB', () => {
+    const { Memory } = WebAssembly;
+    class SmallMemory extends Memory {
+      constructor(descriptor: WebAssembly.MemoryDescriptor) {
+        if ((descriptor.maximum ?? 0) > 20_000) throw new RangeError('could not allocate memory');
+        super(descriptor);
+      }
+    }
+    WebAssembly.Memory = SmallMemory;
+    try {
+      const { memory } = instantiate({ initialPages: 16 });
+      memory.grow(16_384 - 16);
+      expect(() => memory.grow(1)).toThrow(RangeError);
+    } finally {
+      WebAssembly.Memory = Memory;
+    }
+  });
+
   it('says what an engine without SIMD must be replaced by', async () => {
     vi.resetModules();
     vi.spyOn(WebAssembly, 'validate').mockReturnValue(false);
