@@ -4,11 +4,15 @@ import type { Device } from '../device/device.js';
 import type { Tensor } from '../tensor.js';
 import { ValueError } from './errors.js';
 
-/** What the finaliser knows of a storage; it outlives the storage object itself. */
+/** What the finaliser knows of a block of device memory; it outlives the block's owner. */
 export interface Ticket {
   readonly device: Device;
   readonly handle: number;
-  readonly bytes: number;
+  /** Bytes to give back to the device. */
+  readonly size: number;
+  /** Bytes and number of the storages in it that were not released. */
+  bytes: number;
+  storages: number;
   freed: boolean;
 }
 
@@ -18,27 +22,78 @@ const live = { bytes: 0, peak: 0, storages: 0 };
 const BALLAST_THRESHOLD = 32 * 1024;
 /** Bytes allocated since the last macrotask after which `breathe()` takes one. */
 const WATERMARK = 64 * 1024 * 1024;
+/** Storages up to this share slabs: one finaliser then serves many of them. */
+const SMALL = 512;
+const SLAB = 16 * 1024;
 
 const finalizers = new FinalizationRegistry<Ticket>(freeTicket);
 
-/** Counts a new storage, and returns the ballast that makes the collector feel its bytes. */
-export function track(owner: object, ticket: Ticket): ArrayBuffer | undefined {
-  live.bytes += ticket.bytes;
-  live.storages++;
-  if (live.bytes > live.peak) live.peak = live.bytes;
-  allocatedSinceTurn += ticket.bytes;
-  noteOrigin(ticket);
-  finalizers.register(owner, ticket);
-  return ticket.bytes >= BALLAST_THRESHOLD ? new ArrayBuffer(ticket.bytes >> 1) : undefined;
+/** A block of device memory, for one storage or for many small ones one after another. */
+export class Block {
+  readonly ticket: Ticket;
+  /** Untouched memory that lets the collector feel the weight of the bytes. */
+  readonly ballast: ArrayBuffer | undefined;
+  private used = 0;
+
+  constructor(device: Device, size: number) {
+    const handle = device.allocate(size);
+    this.ticket = { device, handle, size, bytes: 0, storages: 0, freed: false };
+    this.ballast = size >= BALLAST_THRESHOLD ? new ArrayBuffer(size >> 1) : undefined;
+    allocatedSinceTurn += size;
+    if (debug) noteOrigin(this.ticket);
+    finalizers.register(this, this.ticket);
+  }
+
+  /** Whether `bytes` more fit. */
+  holds(bytes: number): boolean {
+    return this.used + bytes <= this.ticket.size && !this.ticket.freed;
+  }
+
+  /** The handle of the next `bytes` bytes. */
+  take(bytes: number): number {
+    const { ticket } = this;
+    const handle = ticket.handle + this.used;
+    this.used += (bytes + 15) & ~15;
+    ticket.bytes += bytes;
+    ticket.storages++;
+    live.bytes += bytes;
+    live.storages++;
+    if (live.bytes > live.peak) live.peak = live.bytes;
+    return handle;
+  }
+
+  /** Gives `bytes` back; the last ones give the block back. */
+  release(bytes: number): void {
+    const { ticket } = this;
+    if (ticket.freed) return;
+    ticket.bytes -= bytes;
+    ticket.storages--;
+    live.bytes -= bytes;
+    live.storages--;
+    if (ticket.storages === 0 && slab !== this) freeTicket(ticket);
+  }
 }
 
-/** Gives the bytes of a ticket back, once. */
-export function freeTicket(ticket: Ticket): void {
+/** The block that small storages are cut from now. */
+let slab: Block | undefined;
+
+/** A block with room for `bytes`: the slab for small ones, else one of its own. */
+export function blockFor(device: Device, bytes: number): Block {
+  if (bytes > SMALL || !device.addressable || debug) return new Block(device, bytes);
+  if (slab?.ticket.device === device && slab.holds(bytes)) return slab;
+  const full = slab;
+  slab = new Block(device, SLAB);
+  if (full?.ticket.storages === 0) freeTicket(full.ticket);
+  return slab;
+}
+
+/** Gives the memory of a ticket back, once. */
+function freeTicket(ticket: Ticket): void {
   if (ticket.freed) return;
   ticket.freed = true;
   live.bytes -= ticket.bytes;
-  live.storages--;
-  ticket.device.free(ticket.handle, ticket.bytes);
+  live.storages -= ticket.storages;
+  ticket.device.free(ticket.handle, ticket.size);
 }
 
 let allocatedSinceTurn = 0;
@@ -186,6 +241,6 @@ export function resetPeakMemory(): void {
 }
 
 /** Remembers where a storage was made, in debug mode. */
-export function noteOrigin(ticket: Ticket): void {
-  if (debug) origins.set(ticket, new Error('made here').stack?.split('\n').slice(3).join('\n') ?? '');
+function noteOrigin(ticket: Ticket): void {
+  origins.set(ticket, new Error('made here').stack?.split('\n').slice(3).join('\n') ?? '');
 }

@@ -1,7 +1,7 @@
 /** Storage: bytes on one device, shared by all views of them. */
 
 import type { Device } from '../device/device.js';
-import { freeTicket, type Ticket, track } from './memory.js';
+import { type Block, blockFor } from './memory.js';
 
 /**
  * Bytes on one device. `references` counts the tensor handles and saved tensors that hold it:
@@ -14,25 +14,22 @@ export class Storage {
   version = 0;
   /** The last operation that wrote in place, for error messages. */
   lastWrite = '';
-  readonly ticket: Ticket;
-  /** Untouched memory that lets the collector feel the weight of the bytes. */
-  readonly ballast: ArrayBuffer | undefined;
+  /** What the device calls the first byte. */
+  readonly handle: number;
+  private readonly block: Block;
+  private released = false;
 
   constructor(
     readonly device: Device,
     readonly bytes: number,
   ) {
-    const size = Math.max(bytes, 1);
-    this.ticket = { device, handle: device.allocate(size), bytes: size, freed: false };
-    this.ballast = track(this, this.ticket);
-  }
-
-  get handle(): number {
-    return this.ticket.handle;
+    const size = bytes > 0 ? bytes : 1;
+    this.block = blockFor(device, size);
+    this.handle = this.block.take(size);
   }
 
   get freed(): boolean {
-    return this.ticket.freed;
+    return this.released;
   }
 
   retain(): void {
@@ -41,7 +38,9 @@ export class Storage {
 
   /** Drops one reference; the last one gives the bytes back. */
   release(): void {
-    if (--this.references === 0) freeTicket(this.ticket);
+    if (--this.references > 0 || this.released) return;
+    this.released = true;
+    this.block.release(this.bytes > 0 ? this.bytes : 1);
   }
 
   /** Notes an in-place write by the named operation. */

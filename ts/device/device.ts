@@ -71,6 +71,8 @@ export class LaunchBlock {
 /** A device: memory, transfers and launches. Handles are numbers whose meaning is the device's. */
 export interface Device {
   readonly type: DeviceType;
+  /** Whether handles are addresses: handle + n names the byte n further on. */
+  readonly addressable: boolean;
   /** Allocates `bytes` (at least 1) and returns a handle; throws OutOfMemoryError. */
   allocate(bytes: number): number;
   free(handle: number, bytes: number): void;

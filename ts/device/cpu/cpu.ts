@@ -23,6 +23,7 @@ interface Heap {
 /** The CPU device. Nothing is compiled or allocated before the first tensor. */
 export class CpuDevice implements Device {
   readonly type = 'cpu';
+  readonly addressable = true;
   limit = MAXIMUM_BYTES;
   /** Called before each allocation; a test makes it throw to see every failure path. */
   beforeAllocate: ((bytes: number) => void) | undefined;

@@ -132,6 +132,9 @@ const TAP_BLOCK = 16;
 /** Multiplications that make a unit worth a thread, and the most rows of a unit. */
 const UNIT = 500_000;
 const MOST_ROWS = 32;
+/** Pixels of a unit, where there are images enough for every thread. */
+const PIXELS = 448;
+const FEW_IMAGES = 1;
 /** The largest tile a build may use, and products that stay in the first-level cache. */
 const TILE = 16;
 const PRODUCTS = 8192;
@@ -277,10 +280,14 @@ function windowOf(geometry: Geometry, planes: Planes, slice: number) {
   return { ...shapeParams(geometry), rows: planes.rows, cols: planes.cols, slice };
 }
 
-/** Rows of a unit: few enough to spread the work, enough to be worth a thread. */
-function rowBlock(rows: number, rowWork: number): number {
-  const least = Math.ceil(UNIT / Math.max(1, rowWork));
-  return Math.max(1, Math.min(rows, Math.max(least, 1), MOST_ROWS));
+/**
+ * Rows of a unit: enough to be worth a thread and to use each weight often, unless there are few
+ * images to share out.
+ */
+function rowBlock(rows: number, cols: number, pixelWork: number, images: number): number {
+  const worth = Math.ceil(UNIT / Math.max(1, cols * pixelWork));
+  const often = images >= FEW_IMAGES ? Math.ceil(PIXELS / cols) : 1;
+  return Math.min(rows, Math.max(worth, often), MOST_ROWS);
 }
 
 function slots(rows: number, cols: number): number {
@@ -339,7 +346,7 @@ export const conv2d = primitive<ConvAttributes>()({
     const { batch, groups, outH, outW, filters } = geometry;
     const planes = source(launcher, x, geometry);
     const depth = depthOf(geometry);
-    const block = rowBlock(outH, outW * filters * depth);
+    const block = rowBlock(outH, outW, filters * depth, batch * groups);
     const range = batch * groups * Math.ceil(outH / block);
     const slice = depth + slots(block, outW);
     const params = {
@@ -413,7 +420,7 @@ function correlate(
   const planes = pad(launcher, g, { rows: down + top, cols: across + left, phases: 1 }, top, left);
   const flipped = flip(launcher, weight, geometry);
   const depth = geometry.filters * kernel[0] * kernel[1];
-  const block = rowBlock(down, width * channels * depth);
+  const block = rowBlock(down, across, channels * depth, batch * groups);
   const blocks = Math.ceil(down / block);
   const range = batch * groups * blocks;
   const slice = depth + slots(block, across);

@@ -54,6 +54,8 @@ const ROW_BLOCK = 120;
 const COL_BLOCK = 64;
 /** Products of fewer multiplications are read in place: packing would cost more than it saves. */
 const SMALL = 48 ** 3;
+/** Depth from which dot products of few rows or columns beat packing the other operand. */
+const LONG_DOT = 128;
 /** Multiplications that make a unit worth a thread, and the most units of a launch. */
 const UNIT = 500_000;
 const MOST_UNITS = 64;
@@ -114,7 +116,8 @@ function isSmall(p: Product): boolean {
 /** The cheaper of the product and its transpose, and how its B is read. */
 function orient(p: Product): { product: Product; mode: Mode } {
   const depthInside = p.a.depth === 1 && p.b.depth === 1;
-  if (depthInside && (Math.min(p.rows, p.cols) < 4 || (isSmall(p) && p.depth >= 16))) {
+  const least = Math.min(p.rows, p.cols);
+  if (depthInside && (least < 4 || (least <= 16 && p.depth >= LONG_DOT))) {
     return { product: p.cols < p.rows ? swap(p) : p, mode: Mode.Columns };
   }
   // Exchanged, a transposed A becomes a B that is read in place.

@@ -1,0 +1,133 @@
+/** Operations with gradients written by the user. */
+
+import { AutogradError, ValueError } from '../core/errors.js';
+import { isTensor } from '../ops/promote.js';
+import type { Tensor } from '../tensor.js';
+import { isGradEnabled, setGradEnabled } from './mode.js';
+import { freedGraphError, type Grads, Node, SavedTensor, setHistory } from './node.js';
+
+/** What forward keeps for backward. Own fields may be added for values that are not tensors. */
+export class FunctionContext {
+  /** @internal */
+  toSave: readonly (Tensor | null)[] = [];
+  /** @internal */
+  readonly nonDifferentiable = new Set<Tensor>();
+  /** @internal */
+  unpack: () => (Tensor | null)[] = () => {
+    throw new AutogradError('savedTensors: there are none yet; forward is still running');
+  };
+  /** Which inputs of forward want a gradient. */
+  needsInputGrad: boolean[] = [];
+  [field: string]: unknown;
+
+  /** Keeps tensors (inputs or outputs of forward) until backward. */
+  saveForBackward(...tensors: (Tensor | null)[]): void {
+    this.toSave = tensors;
+  }
+
+  /** What saveForBackward was given. */
+  get savedTensors(): (Tensor | null)[] {
+    return this.unpack();
+  }
+
+  /** Says that outputs have no gradient. */
+  markNonDifferentiable(...tensors: Tensor[]): void {
+    for (const tensor of tensors) this.nonDifferentiable.add(tensor);
+  }
+}
+
+type Results = Tensor | readonly Tensor[];
+
+/** The two halves of a custom operation. */
+export interface FunctionClass<A extends unknown[], R extends Results> {
+  readonly name: string;
+  forward(ctx: FunctionContext, ...args: A): R;
+  backward(ctx: FunctionContext, ...gradOutputs: Tensor[]): unknown;
+}
+
+class CustomNode extends Node {
+  override runsUserCode = true;
+  private saved: (SavedTensor | null)[] | undefined = [];
+
+  constructor(
+    private readonly definition: FunctionClass<never, Results>,
+    private readonly context: FunctionContext,
+    private readonly args: number,
+    inputs: readonly unknown[],
+    private readonly shapes: readonly Tensor[],
+  ) {
+    super(`${definition.name}Backward`, shapes.length);
+    for (const input of inputs) this.connect(isTensor(input) ? input : undefined);
+  }
+
+  keep(outputs: readonly Tensor[]): void {
+    this.saved = this.context.toSave.map((tensor) => {
+      if (tensor === null) return null;
+      const index = outputs.indexOf(tensor);
+      return new SavedTensor(tensor, index < 0 ? undefined : { node: this, index });
+    });
+    this.context.unpack = () => {
+      if (this.saved === undefined) throw freedGraphError(this.name);
+      return this.saved.map((saved) => saved?.unpack(this.name) ?? null);
+    };
+    this.context.toSave = [];
+  }
+
+  run(grads: Grads): Grads {
+    if (this.saved === undefined) throw freedGraphError(this.name);
+    const full = grads.map((grad, i) => grad ?? this.shapes[i].zerosLike());
+    const result = this.definition.backward(this.context, ...full);
+    const list = (Array.isArray(result) ? result : [result]) as (Tensor | null | undefined)[];
+    if (list.length !== this.args) {
+      throw new AutogradError(
+        `${this.name}: backward returned ${list.length} gradients for the ${this.args} arguments of ` +
+          'forward; return one per argument, null for those without',
+      );
+    }
+    return list.map((grad) => grad ?? undefined);
+  }
+
+  override release(): void {
+    for (const saved of this.saved ?? []) saved?.release();
+    this.saved = undefined;
+  }
+}
+
+/**
+ * Base class of custom operations: static `forward(ctx, ...args)` computes (unrecorded), static
+ * `backward(ctx, ...gradOutputs)` returns one gradient per argument of forward. Call it with
+ * `MyFunction.apply(...args)`.
+ */
+// biome-ignore lint/complexity/noStaticOnlyClass: users extend it as in PyTorch
+export class Function {
+  static apply<A extends unknown[], R extends Results>(
+    this: FunctionClass<A, R>,
+    ...args: A
+  ): R {
+    const context = new FunctionContext();
+    const recording = isGradEnabled();
+    context.needsInputGrad = args.map((arg) => recording && isTensor(arg) && arg.requiresGrad);
+    setGradEnabled(false);
+    let result: R;
+    try {
+      result = this.forward(context, ...args);
+    } finally {
+      setGradEnabled(recording);
+    }
+    const outputs = (Array.isArray(result) ? result : [result]) as Tensor[];
+    if (!outputs.every(isTensor)) {
+      throw new ValueError(`${this.name}: forward must return a tensor or an array of tensors`);
+    }
+    if (!context.needsInputGrad.includes(true)) return result;
+    const definition = this as unknown as FunctionClass<never, Results>;
+    const fresh = outputs.map((output) => (args.includes(output) ? output.bare() : output));
+    const shapes = fresh.map((output) => output.detach());
+    const node = new CustomNode(definition, context, args.length, args, shapes);
+    node.keep(outputs);
+    fresh.forEach((output, i) => {
+      const skips = context.nonDifferentiable.has(outputs[i]) || !output.dtype.isFloatingPoint;
+      if (!skips) setHistory(output, node, i);
+    });
+    return (Array.isArray(result) ? fresh : fresh[0]) as R;
+  }
+}

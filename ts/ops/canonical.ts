@@ -1,0 +1,196 @@
+/**
+ * Rows take canonical shapes ([outer, n, inner], [batch, rows, columns]); users have any. Here a
+ * row runs on its inputs seen in canonical form and is still one node of the graph.
+ */
+
+import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
+import { type Grads, setHistory } from '../autograd/node.js';
+import { OpNode, type Undo } from '../autograd/op_node.js';
+import type { Dtype } from '../core/dtype.js';
+import {
+  broadcastStrides,
+  contiguousStrides,
+  numelOf,
+  type Shape,
+  viewStrides,
+} from '../core/layout.js';
+import { emptyTensor, Tensor } from '../tensor.js';
+import { applyPrimitive } from './apply.js';
+import { gradients } from './gradients.js';
+import { contiguousCopy } from './launch.js';
+import { nodeName } from './node_names.js';
+import type { GradientRow } from './rule.js';
+import type { AttributesOf, PrimitiveName } from './table.js';
+import { sumToShape } from './undo.js';
+
+/** How a row sees an input: dims reordered, then broadcast, then reshaped. */
+export interface Form {
+  /** The order of the dimensions, if not their own. */
+  readonly order?: readonly number[];
+  /** The shape it is broadcast to, if not its own. */
+  readonly expand?: Shape;
+  /** The canonical shape. */
+  readonly shape: Shape;
+}
+
+type Forms = readonly (Form | undefined)[];
+
+/** Shape and strides of a tensor after reordering and broadcasting. */
+function arranged(x: Tensor, form: Form): { shape: Shape; strides: readonly number[] } {
+  const { order, expand } = form;
+  const shape = order === undefined ? x.shape : order.map((dim) => x.shape[dim]);
+  const strides = order === undefined ? x.strides : order.map((dim) => x.strides[dim]);
+  if (expand === undefined) return { shape, strides };
+  return { shape: expand, strides: broadcastStrides(shape, strides, expand) };
+}
+
+/** The input in its form, outside the graph: a view where the layout allows it, else a copy. */
+function seen(x: Tensor, form: Form): Tensor {
+  const { shape, strides } = arranged(x, form);
+  const steps = viewStrides(shape, strides, form.shape);
+  if (steps !== undefined) return new Tensor(x.storage_, form.shape, steps, x.offset, x.dtype);
+  const spread = new Tensor(x.storage_, shape, strides, x.offset, x.dtype);
+  const copy = contiguousCopy(spread);
+  spread.dispose();
+  copy.setLayout(form.shape, contiguousStrides(form.shape), 0);
+  return copy;
+}
+
+/** Whether the input can be seen in its form without a copy. */
+export function isView(x: Tensor, form: Form): boolean {
+  const { shape, strides } = arranged(x, form);
+  return viewStrides(shape, strides, form.shape) !== undefined;
+}
+
+/** The same, as part of the graph. */
+function view(x: Tensor, { order, expand, shape }: Form): Tensor {
+  const ordered = order === undefined ? x : x.permute(order);
+  return (expand === undefined ? ordered : ordered.expand(expand)).reshape(shape);
+}
+
+/** The gradient of an input from that of its form. Broadcasting is left for the caller to undo. */
+function unview(g: Tensor, form: Form, shape: Shape): Tensor {
+  const { order, expand } = form;
+  if (order === undefined) return g.reshape(expand ?? shape);
+  const between = expand ?? order.map((dim) => shape[dim]);
+  const lead = between.length - order.length;
+  const inverse = new Array<number>(order.length);
+  order.forEach((dim, i) => {
+    inverse[dim] = lead + i;
+  });
+  return g.reshape(between).permute([...between.keys()].slice(0, lead).concat(inverse));
+}
+
+/** The node of a row whose rule works on canonical shapes. */
+class CanonicalNode extends OpNode {
+  private readonly given: readonly Shape[];
+  private readonly outForms: readonly Shape[];
+
+  constructor(
+    name: string,
+    row: PrimitiveName,
+    attributes: object,
+    inputs: readonly (Tensor | undefined)[],
+    private readonly forms: Forms,
+    outputs: readonly { readonly form: Shape; readonly tensor: Tensor }[],
+  ) {
+    const rule = gradients[row] as GradientRow<never>;
+    if (rule.kind === 'none') throw new Error(`${row} has no gradient: ${rule.reason}`);
+    const [{ tensor: like }] = outputs;
+    super(name, rule, attributes as never, inputs, outputs.length, keepShape, (value) =>
+      emptyTensor([], like.dtype, like.backend).fill_(value),
+    );
+    this.given = [...this.shapes];
+    this.outForms = outputs.map(({ form }) => form);
+    forms.forEach((form, i) => {
+      if (form !== undefined) this.shapes[i] = form.shape;
+    });
+  }
+
+  override run(grads: Grads): Grads {
+    const results = super.run(grads.map((g, i) => g?.reshape(this.outForms[i])));
+    return results.map((g, i) => {
+      const form = this.forms[i];
+      if (g === undefined) return undefined;
+      const own = form === undefined ? g : unview(g, form, this.given[i]);
+      return sumToShape(own, this.given[i], this.dtypes[i] as Dtype);
+    });
+  }
+
+  override optional(position: number): Tensor | undefined {
+    const x = super.optional(position);
+    const form = this.forms[position];
+    return x === undefined || form === undefined ? x : view(x, form);
+  }
+
+  override output(position = 0): Tensor {
+    return super.output(position).reshape(this.outForms[position]);
+  }
+}
+
+/** The rule's result has the canonical shape already; the node does the rest. */
+const keepShape: Undo = (grad) => grad;
+
+/** Another way to the outputs whose gradient is the row's. */
+type Compute = (inputs: readonly (Tensor | undefined)[]) => Tensor[];
+
+/**
+ * Runs a row on its inputs in canonical form and gives the outputs the shapes the user expects.
+ * `shown` is the name of the node, if not the row's own; `compute` stands in for the row itself
+ * where another computation has the same gradient.
+ */
+export function applyCanonical<K extends PrimitiveName>(
+  name: K,
+  inputs: readonly (Tensor | undefined)[],
+  forms: Forms,
+  shapes: readonly Shape[],
+  attributes: AttributesOf<K>,
+  shown: string = nodeName(name),
+  compute: Compute = (prepared) => applyPrimitive(name, prepared, attributes),
+): Tensor[] {
+  for (const input of inputs) input?.assertLive(name);
+  const prepared = inputs.map((input, i) => {
+    const form = forms[i];
+    return input === undefined || form === undefined ? input : seen(input, form);
+  });
+  const outputs = unrecorded(() => compute(prepared));
+  prepared.forEach((tensor, i) => {
+    if (tensor !== inputs[i]) tensor?.dispose();
+  });
+  const canonical = outputs.map((tensor) => ({ form: tensor.shape, tensor }));
+  outputs.forEach((output, i) => {
+    output.setLayout(shapes[i], contiguousStrides(shapes[i]), output.offset);
+  });
+  const wanted = isGradEnabled() && inputs.some((input) => input?.requiresGrad);
+  if (wanted && gradients[name].kind !== 'none') {
+    const node = new CanonicalNode(shown, name, attributes, inputs, forms, canonical);
+    node.saveOutputs(outputs);
+    outputs.forEach((output, i) => {
+      if (output.dtype.isFloatingPoint) setHistory(output, node, i);
+    });
+  }
+  return outputs;
+}
+
+function unrecorded<R>(body: () => R): R {
+  const before = setGradEnabled(false);
+  try {
+    return body();
+  } finally {
+    setGradEnabled(before);
+  }
+}
+
+/** [outer, n, inner] of a shape for the dimensions from `start` to `end` (not included). */
+export function aroundDims(shape: Shape, start: number, end: number): Shape {
+  return [
+    numelOf(shape.slice(0, start)),
+    numelOf(shape.slice(start, end)),
+    numelOf(shape.slice(end)),
+  ];
+}
+
+/** [outer, n, inner] of a shape for one dimension; a 0-d tensor is [1, 1, 1]. */
+export function aroundDim(shape: Shape, dim: number): Shape {
+  return aroundDims(shape, dim, dim + 1);
+}

@@ -1,0 +1,123 @@
+/** Borders around tensors, and classes as rows of zeros with a one: functions without a method. */
+
+import { int32, int64 } from '../core/dtype.js';
+import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import type { Tensor } from '../tensor.js';
+import { tensor } from './creation.js';
+import { elementwise } from './elementwise.js';
+import { indexSelect } from './gathering.js';
+import { constantPadNd } from './rearrange.js';
+import { clone, to, unsqueeze } from './shape.js';
+import { op } from './signature.js';
+
+/** How the border is filled. */
+export type PadMode = 'constant' | 'reflect' | 'replicate' | 'circular';
+
+/** The position that output position i of one dimension shows; -1 if the border is too wide. */
+function source(mode: PadMode, i: number, size: number, before: number, after: number): number {
+  if (mode === 'circular') {
+    const first = Math.max(0, -before);
+    const kept = size - first - Math.max(0, -after);
+    const around = i - Math.max(0, before);
+    return around < -kept || around >= 2 * kept ? -1 : first + ((around + kept) % kept);
+  }
+  const at = i - before;
+  if (mode === 'replicate') return size === 0 ? -1 : Math.min(Math.max(at, 0), size - 1);
+  const reflected = at < 0 ? -at : at;
+  const result = reflected >= size ? 2 * (size - 1) - reflected : reflected;
+  return result < 0 || result >= size ? -1 : result;
+}
+
+function padDim(input: Tensor, dim: number, mode: PadMode, before: number, after: number): Tensor {
+  const size = input.shape[dim];
+  const length = size + before + after;
+  if (length < 0 || (length === 0 && size > 0)) {
+    throw new ShapeError(
+      `pad: (${before}, ${after}) leaves nothing of dimension ${dim} of shape ${showShape(input.shape)}`,
+    );
+  }
+  const index = Int32Array.from({ length }, (_, i) => source(mode, i, size, before, after));
+  if (index.includes(-1)) {
+    throw new ShapeError(
+      `pad: a border of (${before}, ${after}) in mode '${mode}' needs a larger dimension ${dim}; ` +
+        `the shape is ${showShape(input.shape)}`,
+    );
+  }
+  return indexSelect(input, dim, tensor(index, { device: input.device }));
+}
+
+/**
+ * A border around the last dimensions: `pad` is (before, after) of the last one, then of the one
+ * before it, and so on; negative sizes crop. Modes: 'constant' (of `value`), 'reflect' (without
+ * repeating the edge), 'replicate' (the edge), 'circular'.
+ */
+export const pad = op(
+  'pad',
+  'input, pad, mode, value',
+  (
+    input: Tensor,
+    sizes: readonly number[],
+    mode: PadMode = 'constant',
+    value: number | null = null,
+  ): Tensor => {
+    if (mode === 'constant') return constantPadNd(input, sizes, value ?? 0);
+    if (!['reflect', 'replicate', 'circular'].includes(mode)) {
+      throw new ValueError(
+        `pad: mode is 'constant', 'reflect', 'replicate' or 'circular', got '${mode}'`,
+      );
+    }
+    if (value !== null && value !== 0) {
+      throw new ValueError(`pad: mode '${mode}' takes no value, got ${value}`);
+    }
+    const count = sizes.length / 2;
+    if (!Number.isInteger(count) || count < 1 || count > 3 || ![1, 2].includes(input.ndim - count)) {
+      throw new ShapeError(
+        `pad: mode '${mode}' takes 2, 4 or 6 sizes for a tensor with one or two dimensions more ` +
+          `than are padded, got [${sizes.join(', ')}] for shape ${showShape(input.shape)}`,
+      );
+    }
+    let result = input;
+    for (let i = 0; i < count; i++) {
+      const [before, after] = [sizes[2 * i], sizes[2 * i + 1]];
+      if (before !== 0 || after !== 0) {
+        result = padDim(result, input.ndim - 1 - i, mode, before, after);
+      }
+    }
+    return result === input ? clone(input) : result;
+  },
+);
+
+/** Each class c of an integer tensor as a row of `numClasses` zeros with a 1 at c. */
+export const oneHot = op(
+  'oneHot',
+  'tensor, numClasses',
+  (classes: Tensor, numClasses = -1): Tensor => {
+    if (classes.dtype.category !== int32.category) {
+      throw new DtypeError(`oneHot: classes are integers, got ${classes.dtype}; cast with int()`);
+    }
+    let count = numClasses;
+    if (classes.device === 'cpu' || count < 0) {
+      const values = Array.from(classes.dataSync(), Number);
+      const largest = values.reduce((a, b) => Math.max(a, b), -1);
+      if (values.some((value) => value < 0)) {
+        throw new ValueError('oneHot: class values must not be negative');
+      }
+      if (count < 0) {
+        if (values.length === 0) {
+          throw new ValueError('oneHot: an empty tensor says nothing of the number of classes; give it');
+        }
+        count = largest + 1;
+      } else if (largest >= count) {
+        throw new ValueError(
+          `oneHot: class ${largest} needs at least ${largest + 1} classes, got numClasses ${count}`,
+        );
+      }
+    }
+    if (count <= 0 && classes.numel() === 0) {
+      throw new ValueError(`oneHot: numClasses must be positive, got ${count}`);
+    }
+    const columns = tensor(Int32Array.from({ length: count }, (_, i) => i), { device: classes.device });
+    const hits = elementwise.eq(unsqueeze(classes, -1), columns);
+    return to(hits, classes.dtype === int64 ? int64 : int32);
+  },
+);

@@ -1,0 +1,104 @@
+/** Which dimensions a reduction takes, and how they become the middle of [outer, n, inner]. */
+
+import { normalizeDim, normalizeDims, numelOf, type Shape } from '../core/layout.js';
+import type { Tensor } from '../tensor.js';
+import { applyCanonical, aroundDims } from './canonical.js';
+import type { AttributesOf, PrimitiveName } from './table.js';
+
+/** One dimension, several, or null (or an empty list) for all. */
+export type Dims = number | readonly number[] | null;
+
+export function allDims(ndim: number): number[] {
+  return Array.from({ length: ndim }, (_, i) => i);
+}
+
+/** The dimensions that are reduced, in ascending order. A 0-d tensor takes 0 and -1, and has none. */
+export function reducedDims(dim: Dims | undefined, ndim: number, name: string): number[] {
+  if (dim === undefined || dim === null) return allDims(ndim);
+  if (typeof dim === 'number') {
+    const d = normalizeDim(dim, ndim, name);
+    return ndim === 0 ? [] : [d];
+  }
+  if (dim.length === 0) return allDims(ndim);
+  const dims = normalizeDims(dim, ndim, name);
+  return ndim === 0 ? [] : dims.sort((a, b) => a - b);
+}
+
+/** The shape without the reduced dimensions, or with 1 in their place. */
+export function reducedShape(shape: Shape, dims: readonly number[], keepdim: boolean): Shape {
+  if (keepdim) return shape.map((size, i) => (dims.includes(i) ? 1 : size));
+  return shape.filter((_, i) => !dims.includes(i));
+}
+
+/**
+ * Runs of neighbours among the dimensions, [start, end) each. Dimensions of size 1 neither need
+ * reducing nor part a run.
+ */
+function runsOf(shape: Shape, dims: readonly number[]): [number, number][] {
+  const runs: [number, number][] = [];
+  for (const dim of dims) {
+    if (shape[dim] === 1) continue;
+    const last = runs.at(-1);
+    if (last !== undefined && shape.slice(last[1], dim).every((size) => size === 1)) {
+      last[1] = dim + 1;
+    } else runs.push([dim, dim + 1]);
+  }
+  return runs.length > 0 ? runs : [[0, 0]];
+}
+
+/** Rows that may be applied to one run of dimensions after another. */
+type Stepwise = 'sum' | 'prod' | 'amax' | 'amin' | 'any' | 'all';
+
+/** Reduces one run of neighbouring dimensions after another; `attributes` go to the last step. */
+export function reduceRuns<K extends Stepwise>(
+  row: K,
+  x: Tensor,
+  dims: readonly number[],
+  keepdim: boolean,
+  attributes: AttributesOf<K>,
+  shown?: string,
+): Tensor {
+  const final = reducedShape(x.shape, dims, keepdim);
+  const runs = runsOf(x.shape, dims);
+  let current = x;
+  for (let i = runs.length - 1; i >= 0; i--) {
+    const [start, end] = runs[i];
+    const form = { shape: aroundDims(current.shape, start, end) };
+    const shape = current.shape.map((size, d) => (d >= start && d < end ? 1 : size));
+    const last = i === 0;
+    const [result] = applyCanonical(
+      row,
+      [current],
+      [form],
+      [last ? final : shape],
+      last ? attributes : ({} as AttributesOf<K>),
+      shown,
+    );
+    if (current !== x) current.dispose();
+    current = result;
+  }
+  return current;
+}
+
+/** Reduces all dimensions in one step, moving them to the end where they are not neighbours. */
+export function reduceJointly<K extends PrimitiveName>(
+  row: K,
+  x: Tensor,
+  dims: readonly number[],
+  keepdim: boolean,
+  attributes: AttributesOf<K>,
+  outputs: number,
+  shown?: string,
+): Tensor[] {
+  const shape = reducedShape(x.shape, dims, keepdim);
+  const shapes = Array.from({ length: outputs }, () => shape);
+  const [run, ...more] = runsOf(x.shape, dims);
+  if (more.length === 0) {
+    const form = { shape: aroundDims(x.shape, run[0], run[1]) };
+    return applyCanonical(row, [x], [form], shapes, attributes, shown);
+  }
+  const kept = allDims(x.ndim).filter((d) => !dims.includes(d));
+  const size = numelOf(dims.map((d) => x.shape[d]));
+  const form = { order: [...kept, ...dims], shape: [numelOf(kept.map((d) => x.shape[d])), size, 1] };
+  return applyCanonical(row, [x], [form], shapes, attributes, shown);
+}

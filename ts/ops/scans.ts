@@ -1,0 +1,103 @@
+/** Running totals along a dimension, and differences of neighbours. */
+
+import { assign } from '../autograd/inplace.js';
+import { bool, type Dtype, int32, int64, toFloating } from '../core/dtype.js';
+import { ShapeError, ValueError } from '../core/errors.js';
+import { normalizeDim } from '../core/layout.js';
+import type { Tensor } from '../tensor.js';
+import { applyCanonical, aroundDim } from './canonical.js';
+import { elementwise } from './elementwise.js';
+import { cat } from './joining.js';
+import { op } from './signature.js';
+
+function runningTotal(name: 'cumsum' | 'cumprod') {
+  return op(name, 'input, dim, dtype', (input: Tensor, dim: number, dtype?: Dtype | null): Tensor => {
+    const x = forTotal(input, dtype);
+    const form = { shape: aroundDim(x.shape, normalizeDim(dim, x.ndim, name)) };
+    return applyCanonical(name, [x], [form], [x.shape], {})[0];
+  });
+}
+
+/** Under `dtype` if one was asked for; else small integers and bools as int32. */
+function forTotal(input: Tensor, dtype: Dtype | null | undefined): Tensor {
+  if (dtype) return input.dtype === dtype ? input : input.to(dtype);
+  if (input.dtype.isFloatingPoint || input.dtype === int64) return input;
+  return input.dtype === int32 ? input : input.to(int32);
+}
+
+/** Sums of the elements up to each one along `dim`. */
+export const cumsum = runningTotal('cumsum');
+/** Products of the elements up to each one along `dim`. */
+export const cumprod = runningTotal('cumprod');
+
+export const cumsum_ = op(
+  'cumsum_',
+  'input, dim, dtype',
+  (input: Tensor, dim: number, dtype?: Dtype | null): Tensor =>
+    assign('cumsum_', input, cumsum(input, dim, dtype ?? input.dtype)),
+);
+export const cumprod_ = op(
+  'cumprod_',
+  'input, dim, dtype',
+  (input: Tensor, dim: number, dtype?: Dtype | null): Tensor =>
+    assign('cumprod_', input, cumprod(input, dim, dtype ?? input.dtype)),
+);
+
+function runningExtreme(name: 'cummax' | 'cummin') {
+  return op(
+    name,
+    'input, dim',
+    (input: Tensor, dim: number): { values: Tensor; indices: Tensor } => {
+      const form = { shape: aroundDim(input.shape, normalizeDim(dim, input.ndim, name)) };
+      const shapes = [input.shape, input.shape];
+      const [values, indices] = applyCanonical(name, [input], [form], shapes, {});
+      return { values, indices };
+    },
+  );
+}
+
+/** The largest element up to each one along `dim`, and its position: the last of equals. */
+export const cummax = runningExtreme('cummax');
+/** The smallest element up to each one along `dim`, and its position: the last of equals. */
+export const cummin = runningExtreme('cummin');
+
+/** log(sum(exp(x))) of the elements up to each one along `dim`, never overflowing. */
+export const logcumsumexp = op('logcumsumexp', 'input, dim', (input: Tensor, dim: number): Tensor => {
+  const x = input.dtype.isFloatingPoint ? input : input.to(toFloating(input.dtype));
+  const form = { shape: aroundDim(x.shape, normalizeDim(dim, x.ndim, 'logcumsumexp')) };
+  return applyCanonical('logcumsumexp', [x], [form], [x.shape], {})[0];
+});
+
+/**
+ * Differences of neighbours along `dim`, taken `n` times, after `prepend` and `append` were joined
+ * to the ends. Bools give whether neighbours differ.
+ */
+export const diff = op(
+  'diff',
+  'input, n, dim, prepend, append',
+  (
+    input: Tensor,
+    n = 1,
+    dim = -1,
+    prepend: Tensor | null = null,
+    append: Tensor | null = null,
+  ): Tensor => {
+    if (input.ndim === 0) {
+      throw new ShapeError('diff: a 0-d tensor has no neighbours; give one of at least 1 dimension');
+    }
+    if (!Number.isInteger(n) || n < 0) {
+      throw new ValueError(`diff: n is an integer >= 0, got ${n}`);
+    }
+    const d = normalizeDim(dim, input.ndim, 'diff');
+    const parts = [prepend, input, append].filter((part) => part !== null);
+    let result = parts.length === 1 ? input : cat(parts, d);
+    if (n === 0) return result === input ? input.clone() : result;
+    for (let i = 0; i < n; i++) {
+      const count = Math.max(0, result.shape[d] - 1);
+      const after = result.narrow(d, result.shape[d] - count, count);
+      const before = result.narrow(d, 0, count);
+      result = result.dtype === bool ? elementwise.logicalXor(after, before) : after.sub(before);
+    }
+    return result;
+  },
+);
