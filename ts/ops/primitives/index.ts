@@ -228,8 +228,11 @@ export const gatherBackward = primitive<Wrap & { n: number }>()({
   },
 });
 
-/** out[o, i, :] = x[o, index[i], :]. Embedding lookup is this with outer = 1. */
-export const indexSelect = primitive<Wrap>()({
+/**
+ * out[o, i, :] = x[o, index[i], :]. Embedding lookup is this with outer = 1; rows of index `skip`
+ * get no gradient.
+ */
+export const indexSelect = primitive<Wrap & { skip?: number }>()({
   doc: 'x [outer, n, inner], index [count] -> [outer, count, inner].',
   kernels: { indexSelect: gatherKernel },
   inputs: ['x', 'index'],

@@ -1,0 +1,80 @@
+/** Rows of a table by number: the functional form of nn.Embedding. */
+
+import { noGrad } from '../autograd/mode.js';
+import { Category } from '../core/dtype.js';
+import { DtypeError, IndexError, ShapeError, showShape } from '../core/errors.js';
+import type { Tensor } from '../tensor.js';
+import { applyPrimitive } from './apply.js';
+import { tensor } from './creation.js';
+import { indexCopy_, indexSelect } from './gathering.js';
+import { recordLinear } from './linear_node.js';
+import { alias, reshape, view } from './shape.js';
+import { op } from './signature.js';
+
+/** Scales the rows named in `index` down to a norm of at most `maxNorm`, in place. */
+function renormalize(weight: Tensor, index: Tensor, maxNorm: number, normType: number): void {
+  const rows = Int32Array.from(new Set(Array.from(index.dataSync(), Number)));
+  if (rows.length === 0) return;
+  const numbers = tensor(rows, { device: weight.device });
+  noGrad(() => {
+    const table = weight.detach();
+    const taken = indexSelect(table, 0, numbers);
+    const flat = reshape(taken, [rows.length, -1, 1]);
+    const norm = applyPrimitive('vectorNorm', [flat], { p: normType })[0];
+    const scale = norm.add(1e-7).reciprocal().mul(maxNorm);
+    const kept = scale.where(norm.gt(maxNorm), 1);
+    indexCopy_(table, 0, numbers, taken.mul(kept));
+  });
+}
+
+/** Divides the gradient of each looked-up row by how often the row is looked up. */
+function byFrequency(rows: Tensor, index: Tensor): Tensor {
+  const numbers = Array.from(index.dataSync(), Number);
+  const counts = new Map<number, number>();
+  for (const row of numbers) counts.set(row, (counts.get(row) ?? 0) + 1);
+  const share = numbers.map((row) => 1 / (counts.get(row) as number));
+  const scale = tensor(share, { dtype: rows.dtype, device: rows.device });
+  const column = view(scale, [1, -1, 1]);
+  return recordLinear('EmbeddingScaleBackward0', [rows], alias(rows.detach()), (g) => g.mul(column));
+}
+
+/**
+ * The rows of `weight` [count, size] at the numbers in `input` (any shape): [...input.shape, size].
+ * Row `paddingIdx` gets no gradient. With `maxNorm`, rows used are first scaled down in place to
+ * that `normType`-norm. `scaleGradByFreq` divides gradients by how often a row occurs.
+ */
+export const embedding = op(
+  'embedding',
+  'input, weight, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse',
+  (
+    input: Tensor,
+    weight: Tensor,
+    paddingIdx: number | null = null,
+    maxNorm: number | null = null,
+    normType = 2,
+    scaleGradByFreq = false,
+    _sparse = false,
+  ): Tensor => {
+    if (weight.ndim !== 2) {
+      throw new ShapeError(
+        `embedding: the weight is a matrix [count, size], got shape ${showShape(weight.shape)}`,
+      );
+    }
+    if (input.dtype.category !== Category.Int) {
+      throw new DtypeError(`embedding: the input holds row numbers, got ${input.dtype}; use int()`);
+    }
+    const [count, size] = weight.shape;
+    if (paddingIdx !== null && (paddingIdx < -count || paddingIdx >= count)) {
+      throw new IndexError(
+        `embedding: paddingIdx ${paddingIdx} is not a row of a weight of shape [${count}, ${size}]`,
+      );
+    }
+    const index = reshape(input, [-1]);
+    if (maxNorm !== null) renormalize(weight, index, maxNorm, normType);
+    const skip = paddingIdx === null ? -1 : (paddingIdx + count) % count;
+    const table = reshape(weight, [1, count, size]);
+    const [taken] = applyPrimitive('indexSelect', [table, index], { skip });
+    const rows = scaleGradByFreq ? byFrequency(taken, index) : taken;
+    return reshape(rows, [...input.shape, size]);
+  },
+);
