@@ -79,16 +79,17 @@ VFN f32x4 sin_quadrant(f32x4 r, i32x4 n) {
   return (f32x4)((i32x4)size ^ (n & 2) << 30);
 }
 
-// sin(x + quarter pi / 2). Up to 100 the reduction is exact in float32: pi/2 in 18 + 17 + 24 bits,
+// sin(x + quarter pi / 2) of x >= 0. Up to 100 the reduction is exact in float32: pi/2 in 18 + 17 + 24 bits,
 // whose products with n are exact but for the last, and |r| >= 2^-27.
 VFN f32x4 sin_shifted(f32x4 x, int32_t quarter) {
   f32x4 t = x * 0x1.45f306p-1f + 0x1.8p23f, whole = t - 0x1.8p23f;
   f32x4 r = x - whole * 0x1.921f8p+0f - whole * 0x1.aa22p-19f - whole * 0x1.68c234p-39f;
   f32x4 value = sin_quadrant(r, (i32x4)t + quarter);
-  if (any_((i32x4)x > 0x42c80000)) { // 100, or NaN
+  i32x4 beyond = (i32x4)x > 0x42c80000; // 100, or NaN
+  if (any_(beyond)) {
     f64x2 low, high;
     i32x4 n = reduce_angle(x, &low, &high);
-    value = sin_quadrant(narrow(low, high), n + quarter);
+    value = select(beyond, sin_quadrant(narrow(low, high), n + quarter), value);
   }
   return value;
 }
