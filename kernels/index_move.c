@@ -12,12 +12,19 @@ KERNEL(gather) {
   const int32_t *index = IN(int32_t, index);
   S *out = OUT(S, out);
   uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
-  for (uint32_t u = begin; u < end; u++) {
-    const S *from = x + (size_t)(u / p->count) * n * inner;
-    size_t at = (size_t)u * inner;
-    for (uint32_t c = 0; c < inner; c++, at++) {
-      if (resolve(index[at], n, p->wrap, at, status, &row)) out[at] = from[(size_t)row * inner + c];
+  uint32_t count = p->count, wrap = p->wrap;
+  for (uint32_t u = begin; u < end;) {
+    // The rest of the rows of one o; with inner = 1 a plain loop.
+    uint32_t o = u / count, stop = MIN(end, (o + 1) * count);
+    const S *from = x + (size_t)o * n * inner;
+    if (inner == 1) {
+      for (; u < stop; u++)
+        if (resolve(index[u], n, wrap, u, status, &row)) out[u] = from[row];
+      continue;
     }
+    for (size_t at = (size_t)u * inner; u < stop; u++)
+      for (uint32_t c = 0; c < inner; c++, at++)
+        if (resolve(index[at], n, wrap, at, status, &row)) out[at] = from[(size_t)row * inner + c];
   }
 }
 

@@ -13,17 +13,18 @@ static inline bool NAME(class_of)(int32_t target, int32_t ignore, uint32_t class
   return target != ignore && resolve(target, classes, 0, position, status, class);
 }
 
-// Largest logit of one position, and the log of the sum of exp(x - largest).
+// Largest logit of one position (a NaN shows in the sum), and the log of the sum of exp(x - largest).
 static void NAME(log_sum_row)(const S *x, uint32_t n, S *most, S *log_sum) {
   V m = splat((S)-INFINITY), total = splat((S)0);
   for (uint32_t i = 0; i < n; i += LANES) {
     uint32_t left = n - i;
-    m = max_(m, left >= LANES ? load(x + i) : load_tail(x + i, left, (S)-INFINITY));
+    m = pmax_(m, left >= LANES ? load(x + i) : load_tail(x + i, left, (S)-INFINITY));
   }
   m = splat(*most = max_lanes(m));
   for (uint32_t i = 0; i < n; i += LANES) {
     uint32_t left = n - i;
-    total += exp_((left >= LANES ? load(x + i) : load_tail(x + i, left, (S)-INFINITY)) - m);
+    V e = exp_((left >= LANES ? load(x + i) : load_tail(x + i, left, *most)) - m);
+    total += left >= LANES ? e : select(iota_as(e) < (S)left, e, splat((S)0));
   }
   *log_sum = log_(splat(sum_lanes(total)))[0];
 }
@@ -34,7 +35,7 @@ static void NAME(log_sum_columns)(const S *x, uint32_t n, size_t inner, uint32_t
     uint32_t left = count - c;
     V m = splat((S)-INFINITY), total = splat((S)0);
 #define GET(r) (left >= LANES ? load(x + (r)*inner + c) : load_tail(x + (r)*inner + c, left, 0))
-    for (uint32_t r = 0; r < n; r++) m = max_(m, GET(r));
+    for (uint32_t r = 0; r < n; r++) m = pmax_(m, GET(r));
     for (uint32_t r = 0; r < n; r++) total += exp_(GET(r) - m);
 #undef GET
     total = log_(total);

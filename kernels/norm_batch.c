@@ -19,22 +19,23 @@ static inline void NAME(statistics)(double sum, double rest, double squares, dou
   *rstd = (S)(1 / sqrt(spread + eps));
 }
 
-// Length 1: per column c of [first, last), totals of f over all rows: vectors within NORM_ROWS rows, doubles across them.
+// Length 1: per column c of [first, last), totals of `one` and `two` over all rows: vectors within NORM_ROWS rows, doubles
+// across them.
 #define COLUMN_TOTALS(rows, first, last, A, B, one, two)                                 \
   for (uint32_t start = 0; start < (rows); start += NORM_ROWS) {                         \
     uint32_t stop = MIN((rows), start + NORM_ROWS);                                      \
-    for (uint32_t c = (first); c < (last); c += LANES) {                                 \
-      uint32_t left = (last)-c;                                                          \
-      V a = splat((S)0), b = a;                                                          \
-      for (uint32_t o = start; o < stop; o++) {                                          \
+    V a[NORM_COLUMNS / LANES], b[NORM_COLUMNS / LANES];                                  \
+    for (int k = 0; k < NORM_COLUMNS / LANES; k++) a[k] = b[k] = splat((S)0);            \
+    for (uint32_t o = start; o < stop; o++)                                              \
+      for (uint32_t c = (first), k = 0; c < (last); c += LANES, k++) {                   \
+        uint32_t left = (last)-c;                                                        \
         size_t at = (size_t)o * channels + c;                                            \
-        a += (one);                                                                      \
-        b += (two);                                                                      \
+        a[k] += (one);                                                                   \
+        b[k] += (two);                                                                   \
       }                                                                                  \
-      for (uint32_t k = 0; k < MIN(left, LANES); k++) {                                  \
-        A[c - (first) + k] += a[k];                                                      \
-        B[c - (first) + k] += b[k];                                                      \
-      }                                                                                  \
+    for (uint32_t c = 0; c < (last) - (first); c++) {                                    \
+      A[c] += a[c / LANES][c % LANES];                                                   \
+      B[c] += b[c / LANES][c % LANES];                                                   \
     }                                                                                    \
   }
 #define GET(q) NAME(get)((q) + at, left, 0)

@@ -62,24 +62,45 @@ KERNEL(groupNormBackward) {
   }
 }
 
-// Length 1: columns [first, last) of g and x over rows [from, to), added up in row order.
+// Length 1: K vectors of columns of one group from column c, or its last `tail` columns, over rows [from, to).
+static inline __attribute__((always_inline)) void NAME(affine_tile)(
+    const groupNormAffine_params *p, uint32_t c, uint32_t from, uint32_t to, S *weights, S *biases,
+    const uint32_t K, uint32_t tail) {
+  const S *mean = IN(S, mean), *rstd = IN(S, rstd);
+  uint32_t groups = p->groups, all = groups * p->channels, group = c / p->channels;
+  const S *g = IN(S, g) + c, *x = IN(S, x) + c;
+  V weight[4], bias[4];
+  for (uint32_t k = 0; k < K; k++) weight[k] = bias[k] = splat((S)0);
+  for (uint32_t o = from; o < to; o++) {
+    size_t at = (size_t)o * all, stat = (size_t)o * groups + group;
+    V m = splat(mean[stat]), r = splat(rstd[stat]);
+    for (uint32_t k = 0; k < K; k++) {
+      V v = tail ? load_tail(g + at, tail, 0) : load(g + at + k * LANES);
+      V w = tail ? load_tail(x + at, tail, 0) : load(x + at + k * LANES);
+      weight[k] += v * ((w - m) * r);
+      bias[k] += v;
+    }
+  }
+  for (uint32_t k = 0; k < K; k++) {
+    NAME(set)(weights + c + k * LANES, weight[k], tail ? tail : LANES);
+    NAME(set)(biases + c + k * LANES, bias[k], tail ? tail : LANES);
+  }
+}
+
 static void NAME(affine_columns)(const groupNormAffine_params *p, uint32_t first, uint32_t last,
                                  uint32_t from, uint32_t to, S *weights, S *biases) {
-  const S *g = IN(S, g), *x = IN(S, x), *mean = IN(S, mean), *rstd = IN(S, rstd);
-  uint32_t groups = p->groups, channels = p->channels, all = groups * channels, step;
-  for (uint32_t c = first; c < last; c += step) {
-    // As many columns of one group as fit a vector.
-    uint32_t group = c / channels, left = MIN(last, (group + 1) * channels) - c;
-    V weight = splat((S)0), bias = weight;
-    for (uint32_t o = from; o < to; o++) {
-      size_t at = (size_t)o * all + c, stat = (size_t)o * groups + group;
-      V v = NAME(get)(g + at, left, 0);
-      weight += v * ((NAME(get)(x + at, left, 0) - splat(mean[stat])) * splat(rstd[stat]));
-      bias += v;
+  for (uint32_t c = first; c < last;) {
+    uint32_t left = MIN(last, (c / p->channels + 1) * p->channels) - c;
+    if (left >= 4 * LANES) {
+      NAME(affine_tile)(p, c, from, to, weights, biases, 4, 0);
+      c += 4 * LANES;
+    } else if (left >= LANES) {
+      NAME(affine_tile)(p, c, from, to, weights, biases, 1, 0);
+      c += LANES;
+    } else {
+      NAME(affine_tile)(p, c, from, to, weights, biases, 1, left);
+      c += left;
     }
-    NAME(set)(weights + c, weight, left);
-    NAME(set)(biases + c, bias, left);
-    step = MIN(left, LANES);
   }
 }
 

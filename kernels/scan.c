@@ -22,6 +22,13 @@
   for (uint32_t u = begin; u < end; u++) {                                               \
     uint32_t first = u % chunks * SCAN_COLUMNS, columns = MIN(SCAN_COLUMNS, inner - first); \
     size_t base = (size_t)(u / chunks) * n * inner + first;                              \
+    if (inner == 1) {                                                                    \
+      TOTAL sum = INIT;                                                                  \
+      ptrdiff_t step = p->reverse ? -1 : 1;                                              \
+      for (size_t i = 0, at = p->reverse ? base + n - 1 : base; i < n; i++, at += step)  \
+        out[at] = (S)(sum = STEP(sum, (TOTAL)x[at]));                                    \
+      continue;                                                                          \
+    }                                                                                    \
     TOTAL total[SCAN_COLUMNS];                                                           \
     for (uint32_t c = 0; c < columns; c++) total[c] = INIT;                              \
     for (uint32_t i = 0; i < n; i++) {                                                   \

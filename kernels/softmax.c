@@ -6,16 +6,25 @@
 #include "each_real.h"
 #else
 
+// exp of what is not positive, without bounds above EXP_FAR; a NaN passes through both.
+#define EXP_FAR ((S)-87)
+#if LANES == 4
+#define EXP_NEAR exp_near
+#else
+#define EXP_NEAR exp_
+#endif
+
 // ---- inner = 1: one row --------------------------------------------------------------------------
 
+// The largest value, NaN left out: a NaN comes into the sum of exponentials by itself.
 static inline S NAME(row_max)(const S *x, uint32_t n) {
   V low = splat((S)-INFINITY), a[4] = {low, low, low, low};
   uint32_t i = 0;
   for (; i + 4 * LANES <= n; i += 4 * LANES)
-    for (int k = 0; k < 4; k++) a[k] = max_(a[k], load(x + i + k * LANES));
-  for (; i + LANES <= n; i += LANES) a[0] = max_(a[0], load(x + i));
-  if (i < n) a[1] = max_(a[1], load_tail(x + i, n - i, (S)-INFINITY));
-  return max_lanes(max_(max_(a[0], a[2]), max_(a[1], a[3])));
+    for (int k = 0; k < 4; k++) a[k] = pmax_(a[k], load(x + i + k * LANES));
+  for (; i + LANES <= n; i += LANES) a[0] = pmax_(a[0], load(x + i));
+  if (i < n) a[1] = pmax_(a[1], load_tail(x + i, n - i, (S)-INFINITY));
+  return max_lanes(pmax_(pmax_(a[0], a[2]), pmax_(a[1], a[3])));
 }
 
 // Sum of exp(x - most), stored to y unless y is null.
@@ -23,20 +32,26 @@ static inline S NAME(row_exp)(const S *x, S *y, uint32_t n, S most) {
   V m = splat(most), zero = splat((S)0), a[4] = {zero, zero, zero, zero};
   uint32_t i = 0;
   for (; i + 4 * LANES <= n; i += 4 * LANES)
+  {
+    V d[4];
+    for (int k = 0; k < 4; k++) d[k] = load(x + i + k * LANES) - m;
+    bool far = any_(pmin_(pmin_(d[0], d[1]), pmin_(d[2], d[3])) < EXP_FAR);
     for (int k = 0; k < 4; k++) {
-      V e = exp_(load(x + i + k * LANES) - m);
+      V e = far ? exp_(d[k]) : EXP_NEAR(d[k]);
       if (y) store(y + i + k * LANES, e);
       a[k] += e;
     }
+  }
   for (; i + LANES <= n; i += LANES) {
     V e = exp_(load(x + i) - m);
     if (y) store(y + i, e);
     a[0] += e;
   }
   if (i < n) {
-    V e = exp_(load_tail(x + i, n - i, (S)-INFINITY) - m);
+    // Filled with the largest, so that no lane is outside the quick range of exp.
+    V e = exp_(load_tail(x + i, n - i, most) - m);
     if (y) store_tail(y + i, e, n - i);
-    a[1] += e;
+    a[1] += select(iota_as(e) < (S)(n - i), e, zero);
   }
   return sum_lanes((a[0] + a[2]) + (a[1] + a[3]));
 }
@@ -70,7 +85,7 @@ INLINE void NAME(columns)(const S *x, S *y, uint32_t n, size_t inner, bool logar
                           const uint32_t K, uint32_t tail) {
   V most[4], total[4];
   K_LOOP most[k] = splat((S)-INFINITY), total[k] = splat((S)0);
-  for (uint32_t r = 0; r < n; r++) K_LOOP most[k] = max_(most[k], GET(x + r * inner));
+  for (uint32_t r = 0; r < n; r++) K_LOOP most[k] = pmax_(most[k], GET(x + r * inner));
   for (uint32_t r = 0; r < n; r++) K_LOOP {
     V e = exp_(GET(x + r * inner) - most[k]);
     if (!logarithm) PUT(y + r * inner, e);
@@ -169,6 +184,8 @@ KERNEL(logSoftmaxBackward) {
   NAME(backward_any)((const softmaxBackward_params *)p, begin, end, true);
 }
 
+#undef EXP_FAR
+#undef EXP_NEAR
 #undef INLINE
 #undef K_LOOP
 #undef GET
