@@ -1,10 +1,9 @@
 // Convolution of images [N, C, H, W] with weights [O, C / groups, kh, kw], and its gradients.
-//   convPad    copies planes into padded rows, columns of equal remainder by the stride side by
-//   side, so that the
-//              pixels of an output row lie side by side for every tap
-//   convFlip   weights as the input gradient wants them: [group][phase][c][o, taps of the phase]
-//   conv2d, conv2dInputGrad   products of weights and source pixels
-//   conv2dWeightGrad          products of the output's gradient and source pixels
+//   convPad: copies planes into padded rows, columns of equal remainder by the stride next to each
+//     other, so that the pixels of an output row lie side by side for every tap
+//   convFlip: weights as the input gradient wants them: [group][phase][c][o, taps of the phase]
+//   conv2d, conv2dInputGrad: products of weights and source pixels
+//   conv2dWeightGrad: products of the output's gradient and source pixels
 // A unit is some output rows of one image and group, or some weights: never a part of one sum.
 #include "kernel.h"
 #ifndef S
@@ -16,7 +15,7 @@
 
 #ifndef CONV_ONCE
 #define CONV_ONCE
-enum { CONV_ROW_BLOCK = 64, TAP_BLOCK = 16, WEIGHT_VECTORS = 256 };
+enum { CONV_ROW_BLOCK = 48, TAP_BLOCK = 16, WEIGHT_VECTORS = 256 };
 
 // Vectors over a grid of rows x cols pixels, whose rows and pixels are so far apart in the source
 // and in the output. Where a row does not divide, its last vector reaches back over the one before.
@@ -63,7 +62,7 @@ static inline int32_t floor_div(int32_t a, int32_t b) {
 }
 #endif
 
-CONV_TILE(main, 4, 2)
+CONV_TILE(main, TILE_M, TILE_V)
 CONV_TILE(pair, 2, 4)
 CONV_TILE(single, 1, 8)
 WEIGHTS_TILE(main, 4, 2)
@@ -142,19 +141,18 @@ KERNEL(convFlip) {
 
 // ---- Products -----------------------------------------------------------------------------------
 
-// Rows [first, last), by blocks that stay in the cache.
+// Rows [first, last): whole tiles, and a last one or two rows with tiles of their own.
 static NOINLINE void NAME(conv_rows)(const NAME(conv) * t, uint32_t first, uint32_t last,
                                      uint32_t k0, uint32_t depth) {
-  const uint32_t quads = first + (last - first) / 4 * 4;
-  const uint32_t rest = last - quads, after = rest == 3 ? last : quads;
-  for (uint32_t v = 0; v < t->panels && after > first; v += 2) {
-    for (uint32_t i = first; i < after; i += 4) NAME(conv_main)(t, i, v, k0, depth);
+  const uint32_t rest = (last - first) % TILE_M, after = rest == 1 || rest == 2 ? last - rest : last;
+  for (uint32_t v = 0; v < t->panels && after > first; v += TILE_V) {
+    for (uint32_t i = first; i < after; i += TILE_M) NAME(conv_main)(t, i, v, k0, depth);
   }
   if (rest == 2) {
-    for (uint32_t v = 0; v < t->panels; v += 4) NAME(conv_pair)(t, quads, v, k0, depth);
+    for (uint32_t v = 0; v < t->panels; v += 4) NAME(conv_pair)(t, after, v, k0, depth);
   }
   if (rest == 1) {
-    for (uint32_t v = 0; v < t->panels; v += 8) NAME(conv_single)(t, quads, v, k0, depth);
+    for (uint32_t v = 0; v < t->panels; v += 8) NAME(conv_single)(t, after, v, k0, depth);
   }
 }
 

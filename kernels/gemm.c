@@ -66,7 +66,7 @@ KERNEL(matmulPack) {
     for (uint32_t i = unit % units * PACK_ROWS; i < last;) {
       const S *from = a + (size_t)i * p->a_row;
       S *to = out + (size_t)i * depth;
-      if (p->a_row == 1 && i + group <= last) {
+      if (p->a_row == 1 && i + group <= last && TILE_M % LANES == 0) {
         NAME(pack_columns)(to, from, depth, p->a_depth);
         i += group;
       } else {

@@ -1,5 +1,12 @@
 // What the tiles of matrix products and of convolutions share; included once per dtype.
 
+// 4 rows x 2 vectors is what the sixteen registers of plain 128-bit SIMD hold without spilling.
+#ifndef TILE_M
+#define TILE_M 4
+#define TILE_V 2
+#endif
+#define TILE_N (TILE_V * LANES)
+
 #ifndef DEPTH_BLOCK
 // Depth of one block: a panel of B stays in the first-level cache.
 #define DEPTH_BLOCK 256

@@ -2,18 +2,12 @@
 // registers while the depth runs. A tile sums its depth in order and adds the sum to the output
 // once, so an output's bits depend on the depth blocks alone, never on the tile that happens to
 // cover it.
-//   rows:    a[i * a_step + k], each row contiguous along the depth: read in place, no packing;
-//            of the rows the first i1 are there, the others repeat the last
-//   columns: a[k * a_step + i], TILE_M rows side by side: packed panels, or a transposed matrix in
-//   place b[k * b_step + j] in both: a packed panel (b_step = TILE_N), or a row-major matrix in
-//   place dot:     a[i * a_step + k] and b[j * b_step + k], vectors along the depth
-// 4 rows x 2 vectors is what the sixteen registers of plain 128-bit SIMD hold without spilling.
-
-#ifndef TILE_M
-#define TILE_M 4
-#define TILE_V 2
-#endif
-#define TILE_N (TILE_V * LANES)
+// rows: a[i * a_step + k], contiguous along the depth and read in place; of the rows the first i1
+//   are there, the others repeat the last.
+// columns: a[k * a_step + i], TILE_M rows side by side: packed panels, or a transposed matrix read
+//   in place.
+// Both take b[k * b_step + j]: a packed panel (b_step = TILE_N), or a matrix read in place.
+// dot: a[i * a_step + k] and b[j * b_step + k], vectors along the depth.
 
 #include "gemm_common.h"
 
@@ -41,6 +35,18 @@ static inline __attribute__((always_inline)) void NAME(transpose)(V *v) {
   V low = __builtin_shufflevector(v[0], v[1], 0, 2);
   v[1] = __builtin_shufflevector(v[0], v[1], 1, 3);
   v[0] = low;
+#endif
+}
+
+// The sums of LANES vectors, each as sum_lanes gives it.
+static inline __attribute__((always_inline)) V NAME(sum_each)(const V *v) {
+  V lane[LANES];
+  UNROLL for (int i = 0; i < LANES; i++) lane[i] = v[i];
+  NAME(transpose)(lane);
+#if LANES == 4
+  return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+#else
+  return lane[0] + lane[1];
 #endif
 }
 
@@ -157,8 +163,8 @@ static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(ta
       }                                                                                        \
     }                                                                                          \
     S tile[R * C];                                                                             \
-    UNROLL for (int i = 0; i < R; i++) {                                                       \
-      UNROLL for (int j = 0; j < C; j++) tile[i * C + j] = sum_lanes(acc[i][j]);               \
+    UNROLL for (int n = 0; n < R * C; n += LANES) {                                            \
+      store(tile + n, NAME(sum_each)(&acc[0][0] + n));                                         \
     }                                                                                          \
     NAME(put_part)(tile, C, t);                                                                \
   }

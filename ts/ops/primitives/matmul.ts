@@ -135,7 +135,8 @@ function prepare(launcher: Launcher, p: Product, dtype: Dtype): [Operand, Mode] 
   if (a.depth === 1) return [a, Mode.Rows];
   if (a.side === 1 && isSmall(p) && rows >= TILE_ROWS) return [a, Mode.Columns];
   const matrices = a.batch === 0 ? 1 : p.batch;
-  const size = roundUp(rows, TILE_ROWS) * depth;
+  // A build may have tiles of any height up to TILE_ROWS.
+  const size = (rows + TILE_ROWS - 1) * depth;
   const packed = launcher.scratch(matrices * size, dtype);
   const params = { rows, depth, a_batch: a.batch, a_row: a.side, a_depth: a.depth };
   const range = matrices * Math.ceil(rows / PACK_ROWS);

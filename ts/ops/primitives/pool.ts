@@ -136,7 +136,8 @@ function outputSize(
     if (padding[d] > spread / 2) {
       throw new ValueError(
         `${name}: padding must be at most half of the kernel, got padding ` +
-          `${showShape(padding)} for kernelSize ${showShape(kernelSize)} and dilation ${showShape(dilation)}`,
+          `${showShape(padding)} for kernelSize ${showShape(kernelSize)} and dilation ` +
+          showShape(dilation),
       );
     }
     const [k, s, p] = [kernelSize[d], stride[d], padding[d]];
