@@ -81,8 +81,8 @@ function resolve(name: string, names: Names): unknown {
   if (name in names) return names[name];
   if (name in CONSTANTS) return CONSTANTS[name];
   if (name in ROOTS) return new Dotted(ROOTS[name]!);
-  if (lookup(name) !== undefined) return dotted(name);
   if (name in BUILTINS) return BUILTINS[name];
+  if (lookup(name) !== undefined) return dotted(name);
   throw new Missing(`torch.${name}`);
 }
 
