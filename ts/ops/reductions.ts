@@ -167,15 +167,13 @@ export interface Extreme {
   (input: Tensor, options: { dim: number; keepdim?: boolean }): ValuesAndIndices;
   /** The larger (smaller) of two tensors, element by element. */
   (input: Tensor, other: Tensor): Tensor;
-}
-
-/** The same as a method. */
-export interface ExtremeMethod {
-  (): Tensor;
-  (dim: number, keepdim?: boolean): ValuesAndIndices;
-  (dim: number, options: { keepdim?: boolean }): ValuesAndIndices;
-  (options: { dim: number; keepdim?: boolean }): ValuesAndIndices;
-  (other: Tensor): Tensor;
+  readonly asMethod: {
+    (): Tensor;
+    (dim: number, keepdim?: boolean): ValuesAndIndices;
+    (dim: number, options: { keepdim?: boolean }): ValuesAndIndices;
+    (options: { dim: number; keepdim?: boolean }): ValuesAndIndices;
+    (other: Tensor): Tensor;
+  };
 }
 
 function threeForms(name: 'max' | 'min'): Extreme {

@@ -5,7 +5,11 @@
 
 import { suggestion, TorchError, ValueError } from '../core/errors.js';
 
-type Trim<S extends string> = S extends ` ${infer R}` ? Trim<R> : S extends `${infer R} ` ? Trim<R> : S;
+type Trim<S extends string> = S extends ` ${infer R}`
+  ? Trim<R>
+  : S extends `${infer R} `
+    ? Trim<R>
+    : S;
 
 /** 'input, dim, keepdim' as ['input', 'dim', 'keepdim']. */
 export type Names<S extends string> = S extends `${infer A},${infer R}`
@@ -38,18 +42,25 @@ export interface Op<N extends unknown[], P extends unknown[], R> {
   readonly signature: [N, P, R];
 }
 
-type OpOf<S extends string, F> = F extends (...args: infer P) => infer R ? Op<Names<S>, P, R> : never;
+type OpOf<S extends string, F> = F extends (...args: infer P) => infer R
+  ? Op<Names<S>, P, R>
+  : never;
 
-/** The method of a function whose first argument is the tensor. */
-export type Method<F> = F extends { readonly signature: [infer N, infer P, infer R] }
-  ? N extends unknown[]
-    ? P extends unknown[]
-      ? Op<Tail<N>, Tail<P>, R>
+/**
+ * The method of a function whose first argument is the tensor. Overloaded functions name theirs
+ * as `asMethod`, a member for types only.
+ */
+export type Method<F> = F extends { readonly asMethod: infer M }
+  ? M
+  : F extends { readonly signature: [infer N, infer P, infer R] }
+    ? N extends unknown[]
+      ? P extends unknown[]
+        ? Op<Tail<N>, Tail<P>, R>
+        : never
       : never
-    : never
-  : F extends (input: never, ...rest: infer A) => infer R
-    ? (...rest: A) => R
-    : never;
+    : F extends (input: never, ...rest: infer A) => infer R
+      ? (...rest: A) => R
+      : never;
 
 /**
  * The methods of all functions of a module. The keys are taken unfiltered, so that the members of

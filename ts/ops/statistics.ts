@@ -153,13 +153,11 @@ interface Median {
     input: Tensor,
     options: { dim: number; keepdim?: boolean },
   ): { values: Tensor; indices: Tensor };
-}
-
-/** The methods of median() and nanmedian(). */
-export interface MedianMethod {
-  (): Tensor;
-  (dim: number, keepdim?: boolean): { values: Tensor; indices: Tensor };
-  (options: { dim: number; keepdim?: boolean }): { values: Tensor; indices: Tensor };
+  readonly asMethod: {
+    (): Tensor;
+    (dim: number, keepdim?: boolean): { values: Tensor; indices: Tensor };
+    (options: { dim: number; keepdim?: boolean }): { values: Tensor; indices: Tensor };
+  };
 }
 
 function medianOf(name: 'median' | 'nanmedian', skipNaN: boolean): Median {

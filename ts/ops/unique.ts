@@ -1,0 +1,195 @@
+/** Distinct elements or slices. The sizes depend on the data, so these read it: CPU only. */
+
+import { int32 } from '../core/dtype.js';
+import { normalizeDim } from '../core/layout.js';
+import type { Tensor } from '../tensor.js';
+import { applyPrimitive } from './apply.js';
+import { arange, tensor } from './creation.js';
+import { cat } from './joining.js';
+import { op } from './signature.js';
+
+interface UniqueOptions {
+  /** Ascending order; it always is. */
+  sorted?: boolean;
+  /** Also where each element of the input stands in the result. */
+  returnInverse?: boolean;
+  /** Also how often each element of the result occurs. */
+  returnCounts?: boolean;
+  /** Compare slices along this dimension instead of elements. */
+  dim?: number | null;
+}
+type More = { returnInverse: true } | { returnCounts: true };
+
+/** unique() and its keyword arguments. */
+export interface Unique {
+  (input: Tensor, sorted?: boolean): Tensor;
+  (input: Tensor, options: UniqueOptions & More): Tensor[];
+  (input: Tensor, options: UniqueOptions): Tensor;
+  (
+    input: Tensor,
+    sorted: boolean,
+    returnInverse: boolean,
+    returnCounts?: boolean,
+    dim?: number | null,
+  ): Tensor | Tensor[];
+  readonly asMethod: {
+    (sorted?: boolean): Tensor;
+    (options: UniqueOptions & More): Tensor[];
+    (options: UniqueOptions): Tensor;
+    (
+      sorted: boolean,
+      returnInverse: boolean,
+      returnCounts?: boolean,
+      dim?: number | null,
+    ): Tensor | Tensor[];
+  };
+}
+
+type ConsecutiveOptions = Omit<UniqueOptions, 'sorted'>;
+
+/** uniqueConsecutive() and its keyword arguments. */
+export interface UniqueConsecutive {
+  (input: Tensor): Tensor;
+  (input: Tensor, options: ConsecutiveOptions & More): Tensor[];
+  (input: Tensor, options: ConsecutiveOptions): Tensor;
+  (
+    input: Tensor,
+    returnInverse: boolean,
+    returnCounts?: boolean,
+    dim?: number | null,
+  ): Tensor | Tensor[];
+  readonly asMethod: {
+    (): Tensor;
+    (options: ConsecutiveOptions & More): Tensor[];
+    (options: ConsecutiveOptions): Tensor;
+    (returnInverse: boolean, returnCounts?: boolean, dim?: number | null): Tensor | Tensor[];
+  };
+}
+
+/** Where runs of equal neighbours start (int32), and for each element the number of its run. */
+interface Runs {
+  readonly starts: Tensor;
+  readonly groups: Tensor;
+}
+
+/** Runs from a mask (bool, 1-d) of the elements that differ from the one before. */
+function runsOf(changes: Tensor): Runs {
+  return {
+    starts: changes.nonzero().reshape([-1]).to(int32),
+    groups: changes.to(int32).cumsum(0).sub(1),
+  };
+}
+
+function countsOf({ starts, groups }: Runs): Tensor {
+  const end = tensor([groups.numel()], { dtype: int32, device: starts.device });
+  return cat([starts, end]).diff();
+}
+
+/** The results asked for: one tensor, or a list. */
+function results(
+  values: Tensor,
+  inverse: (() => Tensor) | undefined,
+  counts: (() => Tensor) | undefined,
+): Tensor | Tensor[] {
+  const list = [values];
+  if (inverse !== undefined) list.push(inverse());
+  if (counts !== undefined) list.push(counts());
+  return list.length === 1 ? values : list;
+}
+
+/** Groups of sorted elements, by the places the elements had. */
+function toInput(groups: Tensor, order: Tensor | undefined): Tensor {
+  return order === undefined ? groups : groups.zerosLike().scatter(0, order, groups);
+}
+
+/** Distinct neighbours of a flat tensor, sorted before if `order` says how. */
+function distinct(
+  input: Tensor,
+  flat: Tensor,
+  order: Tensor | undefined,
+  returnInverse: boolean,
+  returnCounts: boolean,
+): Tensor | Tensor[] {
+  const runs = runsOf(applyPrimitive('runStarts', [flat], {})[0]);
+  return results(
+    flat.indexSelect(0, runs.starts),
+    returnInverse ? () => toInput(runs.groups, order).reshape(input.shape) : undefined,
+    returnCounts ? () => countsOf(runs) : undefined,
+  );
+}
+
+/** The order in which rows [n, m] ascend, compared from the first column on. */
+function rowOrder(rows: Tensor): Tensor {
+  const [n, m] = rows.shape;
+  let order = arange(n, { dtype: int32, device: rows.device });
+  // Stable sorts by one column after another, the most significant last.
+  for (let column = m - 1; column >= 0; column--) {
+    const keys = rows.select(1, column).indexSelect(0, order);
+    order = order.indexSelect(0, keys.argsort(0, false, true));
+  }
+  return order;
+}
+
+/** Distinct slices along a dimension, neighbours only unless they are sorted first. */
+function distinctSlices(
+  input: Tensor,
+  dim: number,
+  sorts: boolean,
+  returnInverse: boolean,
+  returnCounts: boolean,
+): Tensor | Tensor[] {
+  const name = sorts ? 'unique' : 'uniqueConsecutive';
+  const d = normalizeDim(dim, input.ndim, name);
+  const front = input.ndim === 0 ? input.reshape([1]) : input.movedim(d, 0);
+  const n = front.shape[0];
+  const rows = front.reshape([n, front.numel() / Math.max(n, 1)]);
+  const order = sorts ? rowOrder(rows) : undefined;
+  const lined = order === undefined ? rows : rows.indexSelect(0, order);
+  const differs = lined.narrow(0, 1, Math.max(n - 1, 0)).ne(lined.narrow(0, 0, Math.max(n - 1, 0)));
+  const first = tensor(new Array<boolean>(Math.min(n, 1)).fill(true), { device: input.device });
+  const runs = runsOf(cat([first, differs.any(1)]));
+  const kept = lined.indexSelect(0, runs.starts).reshape([-1, ...front.shape.slice(1)]);
+  return results(
+    input.ndim === 0 ? kept : kept.movedim(0, d),
+    returnInverse ? () => toInput(runs.groups, order) : undefined,
+    returnCounts ? () => countsOf(runs) : undefined,
+  );
+}
+
+/**
+ * The distinct elements in ascending order; with `returnInverse` also where each element of the
+ * input stands among them, with `returnCounts` also how often each occurs (int32). With `dim` the
+ * distinct slices along it. Each NaN is distinct.
+ */
+export const unique = op(
+  'unique',
+  'input, sorted, returnInverse, returnCounts, dim',
+  (
+    input: Tensor,
+    _sorted = true,
+    returnInverse = false,
+    returnCounts = false,
+    dim: number | null = null,
+  ): Tensor | Tensor[] => {
+    const x = input.detach();
+    if (dim !== null) return distinctSlices(x, dim, true, returnInverse, returnCounts);
+    const { values, indices } = x.reshape([-1]).sort(0);
+    return distinct(x, values, indices, returnInverse, returnCounts);
+  },
+) as unknown as Unique;
+
+/** As unique(), of neighbours only: each run of equal elements (or slices) gives one. */
+export const uniqueConsecutive = op(
+  'uniqueConsecutive',
+  'input, returnInverse, returnCounts, dim',
+  (
+    input: Tensor,
+    returnInverse = false,
+    returnCounts = false,
+    dim: number | null = null,
+  ): Tensor | Tensor[] => {
+    const x = input.detach();
+    if (dim !== null) return distinctSlices(x, dim, false, returnInverse, returnCounts);
+    return distinct(x, x.reshape([-1]).contiguous(), undefined, returnInverse, returnCounts);
+  },
+) as unknown as UniqueConsecutive;
