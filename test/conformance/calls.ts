@@ -29,7 +29,7 @@ const isFloating = (value: unknown): boolean =>
  * Each rule tells from the arguments whether the first two have to change places.
  */
 const SECOND_FIRST: Readonly<Record<string, (args: readonly unknown[]) => boolean>> = {
-  where: ([first, second]) => isMask(second) && !isMask(first),
+  where: ([, second]) => isMask(second),
   einsum: ([first]) => typeof first !== 'string',
   polygamma: ([first]) => isTensorValue(first),
   'special.polygamma': ([first]) => isTensorValue(first),

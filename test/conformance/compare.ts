@@ -14,10 +14,11 @@ export const EXACTING: Tolerance = { relative: 1.3e-6, absolute: 1e-5 };
 /** Long reductions, factorisations, and gradients through them. */
 export const ACCUMULATED: Tolerance = { relative: 1e-4, absolute: 1e-5 };
 
+/** PyTorch rounds to the small floats also between the steps of a computation. */
 const OTHER_DTYPES: Readonly<Record<string, Tolerance>> = {
   float64: { relative: 1e-7, absolute: 1e-7 },
-  float16: { relative: 1e-3, absolute: 1e-5 },
-  bfloat16: { relative: 1.6e-2, absolute: 1e-5 },
+  float16: { relative: 1e-3, absolute: 4e-3 },
+  bfloat16: { relative: 1.6e-2, absolute: 3e-2 },
 };
 
 export interface CompareOptions {

@@ -168,9 +168,10 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
 
 const KIND = (dtype: string): number => (dtype === 'bool' ? 0 : dtype.includes('float') ? 2 : 1);
 
-/** A result cannot be written into the input if it is of another shape or a higher kind. */
-function mayRefuse(input: EncodedTensor, output: EncodedTensor): boolean {
-  return !sameShape(input.shape, output.shape) || KIND(output.tensor) > KIND(input.tensor);
+/** A result of another shape may be refused in place; one of a higher kind must be. */
+function refusal(input: EncodedTensor, output: EncodedTensor): 'must' | 'may' | 'no' {
+  if (KIND(output.tensor) > KIND(input.tensor)) return 'must';
+  return sameShape(input.shape, output.shape) ? 'no' : 'may';
 }
 
 async function checkInplace(
@@ -190,8 +191,12 @@ async function checkInplace(
   try {
     result = await form([target, ...rest], call.kwargs);
   } catch (error) {
-    if (mayRefuse(input, output) && error instanceof Error && !isBareError(error)) return undefined;
+    const typed = error instanceof Error && !(error instanceof Missing) && !isBareError(error);
+    if (typed && refusal(input, output) !== 'no') return undefined;
     throw error;
+  }
+  if (refusal(input, output) === 'must') {
+    return `accepted a ${output.tensor} result, which ${input.tensor} cannot hold`;
   }
   const expected = { ...output, tensor: input.tensor };
   const options = { tolerance: context.tolerance, int64: true };
