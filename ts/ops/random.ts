@@ -1,0 +1,228 @@
+/** Sampling as methods of tensors: in place, and from probabilities. PyTorch's numbers. */
+
+import {
+  fillBernoulli,
+  fillBernoulliFrom,
+  fillCauchy,
+  fillExponential,
+  fillGeometric,
+  fillLogNormal,
+  fillNormal,
+  fillRandint,
+  fillRandom,
+  fillUniform,
+} from '../core/distributions.js';
+import { type DataArray, type Dtype, encodeElement, float32, float64, int32 } from '../core/dtype.js';
+import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { sampleMultinomial } from '../core/multinomial.js';
+import { samplePoisson } from '../core/poisson.js';
+import type { Generator } from '../core/random.js';
+import { emptyTensor, type Tensor } from '../tensor.js';
+import { recordLinear } from './linear_node.js';
+import { overwrite } from './overwrite.js';
+import { isTensor } from './promote.js';
+import { drawInto, memoryOrder, orderLike, reordered } from './random_fill.js';
+import { expand, to } from './shape.js';
+import { op } from './signature.js';
+
+type MaybeGenerator = Generator | null;
+
+/** Fills the tensor in place by one of the distributions. */
+function drawn(
+  name: string,
+  input: Tensor,
+  draw: (out: DataArray, dtype: Dtype, contiguous: boolean) => void,
+): Tensor {
+  return overwrite(name, input, () => {
+    drawInto(input, (out, contiguous) => draw(out, input.dtype, contiguous));
+  });
+}
+
+/** Fills with uniform numbers of [from, to). */
+export const uniform_ = op(
+  'uniform_',
+  'input, from, to, generator',
+  (input: Tensor, from = 0, end = 1, generator: MaybeGenerator = null): Tensor =>
+    drawn('uniform_', input, (out, dtype) =>
+      fillUniform(out, dtype, from, end, generator ?? undefined),
+    ),
+);
+
+/** Fills with normal numbers. */
+export const normal_ = op(
+  'normal_',
+  'input, mean, std, generator',
+  (input: Tensor, mean = 0, std = 1, generator: MaybeGenerator = null): Tensor =>
+    drawn('normal_', input, (out, dtype, contiguous) =>
+      fillNormal(out, dtype, mean, std, generator ?? undefined, contiguous),
+    ),
+);
+
+/** Fills with exponential numbers of rate `lambd`. */
+export const exponential_ = op(
+  'exponential_',
+  'input, lambd, generator',
+  (input: Tensor, lambd = 1, generator: MaybeGenerator = null): Tensor =>
+    drawn('exponential_', input, (out, dtype) =>
+      fillExponential(out, dtype, lambd, generator ?? undefined),
+    ),
+);
+
+/** Fills with numbers of trials up to the first success of probability `p`. */
+export const geometric_ = op(
+  'geometric_',
+  'input, p, generator',
+  (input: Tensor, p: number, generator: MaybeGenerator = null): Tensor =>
+    drawn('geometric_', input, (out, dtype) => fillGeometric(out, dtype, p, generator ?? undefined)),
+);
+
+/** Fills with Cauchy numbers. */
+export const cauchy_ = op(
+  'cauchy_',
+  'input, median, sigma, generator',
+  (input: Tensor, median = 0, sigma = 1, generator: MaybeGenerator = null): Tensor =>
+    drawn('cauchy_', input, (out, dtype) =>
+      fillCauchy(out, dtype, median, sigma, generator ?? undefined),
+    ),
+);
+
+/** Fills with exponentials of normal numbers of this mean and standard deviation. */
+export const logNormal_ = op(
+  'logNormal_',
+  'input, mean, std, generator',
+  (input: Tensor, mean = 1, std = 2, generator: MaybeGenerator = null): Tensor =>
+    drawn('logNormal_', input, (out, dtype) =>
+      fillLogNormal(out, dtype, mean, std, generator ?? undefined),
+    ),
+);
+
+/**
+ * Fills with integers of [from, to): `random_(to)`, `random_(from, to)`; without bounds up to the
+ * largest the dtype holds exactly.
+ */
+export const random_ = op(
+  'random_',
+  'input, from, to, generator',
+  (
+    input: Tensor,
+    from: number | null = null,
+    end: number | null = null,
+    generator: MaybeGenerator = null,
+  ): Tensor =>
+    drawn('random_', input, (out, dtype) => {
+      if (from === null && end === null) fillRandom(out, dtype, generator ?? undefined);
+      else if (end === null) fillRandint(out, dtype, 0, from ?? 0, generator ?? undefined);
+      else fillRandint(out, dtype, from ?? 0, end, generator ?? undefined);
+    }),
+);
+
+/** Draws ones with the probabilities of `p` into `target`. */
+function drawFrom(target: Tensor, p: Tensor, order: readonly number[], generator: MaybeGenerator): void {
+  const ordered = reordered(p, order);
+  const probabilities = ordered.dtype === float64 ? ordered : to(ordered, float32);
+  const values = probabilities.dataSync();
+  drawInto(
+    target,
+    (out) =>
+      fillBernoulliFrom(out, target.dtype, values, probabilities.dtype, generator ?? undefined),
+    order,
+  );
+}
+
+/** Fills with ones of probability `p`, a number or a tensor that broadcasts; else zeros. */
+export const bernoulli_ = op(
+  'bernoulli_',
+  'input, p, generator',
+  (input: Tensor, p: number | Tensor = 0.5, generator: MaybeGenerator = null): Tensor => {
+    if (!isTensor(p)) {
+      return drawn('bernoulli_', input, (out, dtype) =>
+        fillBernoulli(out, dtype, p, generator ?? undefined),
+      );
+    }
+    const wide = expand(p.detach(), input.shape);
+    return overwrite('bernoulli_', input, () => {
+      drawFrom(input, wide, memoryOrder(input), generator);
+    });
+  },
+);
+
+/** Ones with the probabilities in `input` (or `p` for all), else zeros; no gradient flows. */
+export const bernoulli = op(
+  'bernoulli',
+  'input, p, generator',
+  (input: Tensor, p: number | null = null, generator: MaybeGenerator = null): Tensor => {
+    input.assertLive('bernoulli');
+    if (!input.dtype.isFloatingPoint && p === null) {
+      throw new DtypeError(`bernoulli: probabilities are floating point, got ${input.dtype}`);
+    }
+    const result = emptyTensor(input.shape, input.dtype, input.backend);
+    const order = orderLike(input);
+    if (p === null) drawFrom(result, input, order, generator);
+    else {
+      drawInto(
+        result,
+        (out) => fillBernoulli(out, input.dtype, p, generator ?? undefined),
+        order,
+      );
+    }
+    return recordLinear('BernoulliBackward0', [input], result, (g) => g.zerosLike());
+  },
+);
+
+function encodeInto(out: DataArray, dtype: Dtype, values: Float64Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = encodeElement(dtype, values[i]);
+}
+
+/** Poisson counts with the rates in `input`; no gradient flows. */
+export const poisson = op(
+  'poisson',
+  'input, generator',
+  (input: Tensor, generator: MaybeGenerator = null): Tensor => {
+    if (!input.dtype.isFloatingPoint) {
+      throw new DtypeError(`poisson: rates are floating point, got ${input.dtype}`);
+    }
+    const result = emptyTensor(input.shape, input.dtype, input.backend);
+    const rates = to(input.detach(), float64).dataSync() as Float64Array;
+    for (const rate of rates) {
+      if (!(rate >= 0)) throw new ValueError(`poisson: rates are not negative, got ${rate}`);
+    }
+    const counts = samplePoisson(rates, generator ?? undefined);
+    drawInto(result, (out) => encodeInto(out, input.dtype, counts), input.shape.map((_, d) => d));
+    return recordLinear('PoissonBackward0', [input], result, (g) => g.zerosLike());
+  },
+);
+
+/**
+ * `numSamples` category numbers per row (int32) with probabilities proportional to the weights in
+ * `input`, a vector or the rows of a matrix.
+ */
+export const multinomial = op(
+  'multinomial',
+  'input, numSamples, replacement, generator',
+  (
+    input: Tensor,
+    numSamples: number,
+    replacement = false,
+    generator: MaybeGenerator = null,
+  ): Tensor => {
+    if (input.ndim < 1 || input.ndim > 2) {
+      throw new ShapeError(
+        `multinomial: weights are a vector or a matrix, got shape ${showShape(input.shape)}`,
+      );
+    }
+    if (!input.dtype.isFloatingPoint) {
+      throw new DtypeError(`multinomial: weights are floating point, got ${input.dtype}`);
+    }
+    const weights = input.dtype === float64 ? input.detach() : to(input.detach(), float32);
+    const rows = input.ndim === 2 ? input.shape[0] : 1;
+    const categories = input.shape[input.ndim - 1];
+    const shape = input.ndim === 2 ? [rows, numSamples] : [numSamples];
+    const values = weights.dataSync() as Float32Array | Float64Array;
+    const task = { weights: values, rows, categories, samples: numSamples, replacement };
+    const chosen = new Int32Array(Math.max(0, rows * numSamples));
+    sampleMultinomial(chosen, task, generator ?? undefined);
+    const result = emptyTensor(shape, int32, input.backend);
+    drawInto(result, (out) => (out as Int32Array).set(chosen));
+    return result;
+  },
+);
