@@ -3,7 +3,7 @@
 import type { Tensor } from '../tensor.js';
 import type { GradContext, GradientRow, Saves } from './rule.js';
 import { applyPrimitive } from './apply.js';
-import { cat } from './joining.js';
+import { cumprodGradient, logcumsumexpGradient, productBefore } from './gradients_scans.js';
 import type { nnPrimitives } from './primitives/nn.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
 
@@ -26,7 +26,15 @@ function call<K extends PrimitiveName>(
   return applyPrimitive(name, inputs, attributes)[0];
 }
 
-const product = (a: Tensor, b: Tensor): Tensor => call('matmul', [a, b, undefined], {});
+/**
+ * a @ b as the gradient of an operand that lies like `like`: where that is a transposed matrix, so
+ * is the result, and contiguous once it is transposed back.
+ */
+function product(a: Tensor, b: Tensor, like: Tensor): Tensor {
+  const transposed = like.strides[1] === 1 && like.strides[2] !== 1;
+  if (!transposed) return call('matmul', [a, b, undefined], {});
+  return call('matmul', [b.transpose(1, 2), a.transpose(1, 2), undefined], {}).transpose(1, 2);
+}
 
 const NONE = {} as const satisfies Saves;
 const X = { inputs: [0] } as const satisfies Saves;
@@ -49,11 +57,7 @@ function wrapOf(s: { attributes: { wrap?: boolean } }): { wrap?: boolean } {
 
 /** For each value the product of all the others over dim 1, also where some are 0. */
 function productOfOthers(x: Tensor): Tensor {
-  const n = x.shape[1];
-  const ones = x.narrow(1, 0, Math.min(n, 1)).onesLike();
-  const before = cat([ones, x.narrow(1, 0, Math.max(n - 1, 0)).cumprod(1)], 1);
-  const after = cat([ones, x.flip(1).narrow(1, 0, Math.max(n - 1, 0)).cumprod(1)], 1).flip(1);
-  return before.mul(after);
+  return productBefore(x).mul(productBefore(x, true));
 }
 
 /** Values taken from positions along n give their gradient back there. */
@@ -63,8 +67,8 @@ function fromPosition<A>(): GradientRow<A> {
     saves: { outputs: [1] },
     grads: ([g], s) => {
       if (g === undefined) return [undefined];
-      const index = s.output(1).unsqueeze(1);
-      return [call('gatherBackward', [g.unsqueeze(1), index], { n: s.shapes[0][1] })];
+      const [index, values] = [s.output(1), g].map((t) => (t.ndim === 2 ? t.unsqueeze(1) : t));
+      return [call('gatherBackward', [values, index], { n: s.shapes[0][1] })];
     },
   };
 }
@@ -181,11 +185,28 @@ export const kernelGradients: {
     (g, s) => g.mul(s.x.sum(1, true)).mul(s.y.exp()).neg(),
   ),
 
+  // Running totals of [outer, n, inner] along n.
+  cumsum: rule(NONE, (g, s) => call('cumsum', [g], { reverse: !s.attributes.reverse })),
+  cumprod: rule(X, (g, s) => cumprodGradient(g, s.x, s.attributes.reverse)),
+  logcumsumexp: {
+    kind: 'rule',
+    saves: X_OUT,
+    grads: [(g, s) => logcumsumexpGradient(g, s.x, s.output(), s.attributes.reverse)],
+  },
+  cummax: fromPosition(),
+  cummin: fromPosition(),
+
+  // Sorting along n of [outer, n, inner].
+  sort: fromPosition(),
+  topk: fromPosition(),
+  searchsorted: INTEGER,
+  runStarts: INTEGER,
+
   // Products of [batch, m, k] and [batch, k, n], with a bias [n].
   matmul: rule(
       XY,
-      (g, s) => product(g, s.y.transpose(1, 2)),
-      (g, s) => product(s.x.transpose(1, 2), g),
+      (g, s) => product(g, s.y.transpose(1, 2), s.x),
+      (g, s) => product(s.x.transpose(1, 2), g, s.y),
       (g) => g.sum([0, 1]),
     ),
 

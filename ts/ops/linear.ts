@@ -6,6 +6,8 @@ import { DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyCanonical, type Form, isView } from './canonical.js';
+import { where } from './arithmetic.js';
+import { tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
 import { op } from './signature.js';
 
@@ -221,7 +223,9 @@ function combine(
   }
   if (beta === 0) {
     const scaled = alpha === 1 ? made : made.mul(alpha);
-    return input.requiresGrad ? scaled.add(input.zerosLike().mul(input.detach()).mul(0)) : scaled;
+    if (!input.requiresGrad) return scaled;
+    const never = tensor(false, { device: input.device });
+    return scaled.add(where(never, input, 0));
   }
   const scaled = beta === 1 ? input : input.mul(beta);
   return scaled.add(made, alpha);

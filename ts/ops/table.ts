@@ -7,7 +7,9 @@ import * as mask from './primitives/mask.js';
 import * as matmul from './primitives/matmul.js';
 import { nnPrimitives } from './primitives/nn.js';
 import * as reduce from './primitives/reduce.js';
+import * as scan from './primitives/scan.js';
 import * as softmax from './primitives/softmax.js';
+import * as sort from './primitives/sort.js';
 import type { Primitive } from './row.js';
 import { rows } from './rows.js';
 import { type ViewRow, views } from './views.js';
@@ -17,7 +19,9 @@ export const primitives = {
   ...rows(mask),
   ...rows(matmul),
   ...rows(reduce),
+  ...rows(scan),
   ...rows(softmax),
+  ...rows(sort),
   ...nnPrimitives,
 } as const;
 

@@ -72,6 +72,7 @@ function cumExtreme(name: 'cummax' | 'cummin', least: number) {
     kernels: { cumExtreme: extremeKernel },
     inputs: ['x'],
     dtypes: 'number',
+    positions: [1],
     outputs: ([x]) => [like(name, x), { shape: x.shape, dtype: int32 }],
     run(launcher, [x], outputs) {
       const [, n, inner] = x.shape;

@@ -57,6 +57,7 @@ export const sort = primitive<{ descending: boolean }>()({
   kernels: { sort: sortKernel },
   inputs: ['x'],
   dtypes: 'number',
+  positions: [1],
   outputs([x]) {
     check('sort', x);
     return [
@@ -75,6 +76,7 @@ export const topk = primitive<{ k: number; largest: boolean }>()({
   kernels: { sort: sortKernel, topk: topkKernel },
   inputs: ['x'],
   dtypes: 'number',
+  positions: [1],
   outputs([x], { k }) {
     check('topk', x);
     const [outer, n, inner] = x.shape;
@@ -105,6 +107,7 @@ export const searchsorted = primitive<{ right: boolean }>()({
   kernels: { searchsorted: searchsortedKernel },
   inputs: ['sorted', 'values'],
   dtypes: 'number',
+  positions: [0],
   outputs([sorted, values]) {
     const rows = (t: Tensor) => numel(t.shape.slice(0, -1));
     const fits = sorted.shape.length === 1 || rows(sorted) === rows(values);
