@@ -144,7 +144,8 @@ KERNEL(convFlip) {
 // Rows [first, last): whole tiles, and a last one or two rows with tiles of their own.
 static NOINLINE void NAME(conv_rows)(const NAME(conv) * t, uint32_t first, uint32_t last,
                                      uint32_t k0, uint32_t depth) {
-  const uint32_t rest = (last - first) % TILE_M, after = rest == 1 || rest == 2 ? last - rest : last;
+  const uint32_t rest = (last - first) % TILE_M,
+                 after = rest == 1 || rest == 2 ? last - rest : last;
   for (uint32_t v = 0; v < t->panels && after > first; v += TILE_V) {
     for (uint32_t i = first; i < after; i += TILE_M) NAME(conv_main)(t, i, v, k0, depth);
   }

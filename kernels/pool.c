@@ -8,6 +8,7 @@
 
 #ifndef POOL_ONCE
 #define POOL_ONCE
+#define NOINLINE __attribute__((noinline))
 // Windows along one dimension: output i covers inputs start + t * dilation, t < count.
 typedef struct {
   int32_t start, count;
@@ -21,7 +22,9 @@ static inline pool_window window_at(int32_t i, int32_t kernel, int32_t stride, i
   // The first tap inside, by steps of the dilation.
   if (start < 0) start += (-start + dilation - 1) / dilation * dilation;
   end = MIN(end, size);
-  return (pool_window){start, end > start ? (end - start + dilation - 1) / dilation : 0, padded};
+  int32_t count = MAX(end - start, 0);
+  if (dilation > 1) count = (count + dilation - 1) / dilation;
+  return (pool_window){start, count, padded};
 }
 
 static inline pool_window adaptive_at(uint32_t i, uint32_t outputs, uint32_t size) {
@@ -84,6 +87,37 @@ static inline __attribute__((always_inline)) void NAME(max_vector)(const maxPool
   NAME(store_index)(index, place);
 }
 
+#if LANES == 4
+// The later of two values if it is greater or NaN.
+static inline __attribute__((always_inline)) void NAME(later)(V *best, I *place, V v, I at) {
+  const I greater = (I)((v > *best) | (v != v));
+  *best = select(greater, v, *best);
+  *place = select(greater, at, *place);
+}
+
+// Windows of 2 x 2 next to each other: `rows` rows of `vectors` times LANES of them.
+static NOINLINE void NAME(max_squares)(const maxPool2d_params *p, const S *x, int32_t rows,
+                                       int32_t vectors, S *value, int32_t *index) {
+  const int32_t width = p->width;
+  for (int32_t y = 0; y < rows; y++, value += p->out_w, index += p->out_w) {
+    const S *from = x + 2 * y * width;
+    I place = iota_as((I){0}) * 2 + 2 * y * width;
+    for (int32_t i = 0; i < vectors; i++, from += 2 * LANES, place += 2 * LANES) {
+      const V a = load(from), b = load(from + LANES);
+      const V c = load(from + width), d = load(from + width + LANES);
+      V best = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+      V low = __builtin_shufflevector(c, d, 0, 2, 4, 6);
+      I best_at = place, low_at = place + width;
+      NAME(later)(&best, &best_at, __builtin_shufflevector(a, b, 1, 3, 5, 7), place + 1);
+      NAME(later)(&low, &low_at, __builtin_shufflevector(c, d, 1, 3, 5, 7), low_at + 1);
+      NAME(later)(&best, &best_at, low, low_at);
+      store(value + i * LANES, best);
+      store(index + i * LANES, best_at);
+    }
+  }
+}
+#endif
+
 static void NAME(max_single)(const maxPool2d_params *p, const S *x, pool_window rows,
                              pool_window cols, S *value, int32_t *index) {
   int32_t place = rows.start * (int32_t)p->width + cols.start;
@@ -102,11 +136,9 @@ static void NAME(max_single)(const maxPool2d_params *p, const S *x, pool_window 
   *index = place;
 }
 
-static __attribute__((noinline)) void NAME(max_row)(const maxPool2d_params *p, const S *x,
-                                                    pool_window rows, pool_inside whole, S *value,
-                                                    int32_t *index) {
+static NOINLINE void NAME(max_row)(const maxPool2d_params *p, const S *x, pool_window rows,
+                                   pool_inside whole, int32_t i, S *value, int32_t *index) {
   const int32_t stride = p->stride_w, outputs = p->out_w;
-  int32_t i = 0;
   while (i < outputs) {
     const bool vector =
         i >= whole.first && whole.last - whole.first >= LANES && i < whole.last && rows.count > 0;
@@ -138,14 +170,26 @@ static __attribute__((noinline)) void NAME(max_row)(const maxPool2d_params *p, c
 KERNEL(maxPool2d) {
   const pool_inside whole =
       inside_row(p->out_w, p->kernel_w, p->stride_w, p->pad_w, p->dilation_w, p->width);
+  // Outputs of a plane done as squares: so many rows of so many vectors.
+  int32_t rows_done = 0, vectors = 0;
+#if LANES == 4
+  const bool two = p->kernel_h == 2 && p->kernel_w == 2 && p->stride_h == 2 && p->stride_w == 2;
+  const bool close = p->dilation_h == 1 && p->dilation_w == 1 && p->pad_h == 0 && p->pad_w == 0;
+  if (two && close) rows_done = MIN(p->height / 2, p->out_h), vectors = whole.last / LANES;
+#endif
   for (uint32_t plane = begin; plane < end; plane++) {
     const S *x = IN(S, x) + (size_t)plane * p->height * p->width;
-    const size_t out = (size_t)plane * p->out_h * p->out_w;
-    for (uint32_t y = 0; y < p->out_h; y++) {
+    S *out = OUT(S, out) + (size_t)plane * p->out_h * p->out_w;
+    int32_t *index = OUT(int32_t, indices) + (size_t)plane * p->out_h * p->out_w;
+#if LANES == 4
+    if (vectors > 0) NAME(max_squares)(p, x, rows_done, vectors, out, index);
+#endif
+    for (int32_t y = 0; y < (int32_t)p->out_h; y++, out += p->out_w, index += p->out_w) {
+      const int32_t first = y < rows_done ? vectors * LANES : 0;
+      if (first == (int32_t)p->out_w) continue;
       const pool_window rows =
           window_at(y, p->kernel_h, p->stride_h, p->pad_h, p->dilation_h, p->height);
-      NAME(max_row)(p, x, rows, whole, OUT(S, out) + out + y * p->out_w,
-                    OUT(int32_t, indices) + out + y * p->out_w);
+      NAME(max_row)(p, x, rows, whole, first, out, index);
     }
   }
 }
@@ -204,9 +248,8 @@ static S NAME(sum_single)(const avgPool2d_params *p, const S *x, pool_window row
   return total;
 }
 
-static __attribute__((noinline)) void NAME(average_row)(const avgPool2d_params *p, const S *x,
-                                                        pool_window rows, pool_inside whole,
-                                                        S *out) {
+static NOINLINE void NAME(average_row)(const avgPool2d_params *p, const S *x, pool_window rows,
+                                       pool_inside whole, S *out) {
   const int32_t stride = p->stride_w, outputs = p->out_w;
   int32_t i = 0;
   while (i < outputs) {
