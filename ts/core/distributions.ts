@@ -188,6 +188,15 @@ function halfBlock(data: DataArray, dtype: Dtype, start: number, mean: number, s
   }
 }
 
+/** Smallest and largest integer of the narrow dtypes. */
+const integerLimits = new Map<Dtype, readonly [number, number]>([
+  [bool, [0, 1]],
+  [uint8, [0, 255]],
+  [int8, [-128, 127]],
+  [int16, [-(2 ** 15), 2 ** 15 - 1]],
+  [int32, [-(2 ** 31), 2 ** 31 - 1]],
+]);
+
 /** Integers of [low, high), as `randint` and `random_(from, to)`. */
 export function fillRandint(
   out: DataArray,
@@ -198,6 +207,13 @@ export function fillRandint(
 ): void {
   if (!(low < high)) {
     throw new ValueError(`randint: expected low < high, got low=${low} and high=${high}`);
+  }
+  const limit = integerLimits.get(dtype);
+  if (limit !== undefined && (low < limit[0] || high > limit[1] + 1)) {
+    throw new ValueError(
+      `randint: integers from ${low} to below ${high} do not all fit ${dtype}; pass a wider dtype, ` +
+        'such as { dtype: torch.int64 }',
+    );
   }
   const range = BigInt(high) - BigInt(low);
   const target: { [i: number]: number | bigint } = out;

@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import '../../ts/ops/methods.js';
+import { float64, int32, int64 } from '../../ts/core/dtype.js';
+import { AutogradError, ShapeError, ValueError } from '../../ts/core/errors.js';
+import { empty, full, ones, tensor, zeros } from '../../ts/ops/creation.js';
+import { bernoulli, multinomial } from '../../ts/ops/random.js';
+import * as torch from '../../ts/ops/random_creation.js';
+import type { Tensor } from '../../ts/tensor.js';
+
+function list(x: Tensor): number[] {
+  return Array.from(x.dataSync(), Number);
+}
+
+describe('random tensors', () => {
+  it('have the shapes, dtypes and limits asked for', () => {
+    torch.manualSeed(0);
+    expect(list(torch.rand(2))).toEqual([0.49625658988952637, 0.7682217955589294]);
+    expect(torch.rand([2, 3]).shape).toEqual([2, 3]);
+    expect(torch.randn(2, { dtype: float64 }).dtype).toBe(float64);
+    expect(torch.rand(2, { requiresGrad: true }).requiresGrad).toBe(true);
+    const whole = torch.randint(-3, 4, [100]);
+    expect([whole.dtype, Math.min(...list(whole)), Math.max(...list(whole))]).toEqual([
+      int32,
+      -3,
+      3,
+    ]);
+    expect(torch.randint({ high: 5, size: [2] }).shape).toEqual([2]);
+    expect(torch.randint(2 ** 40, [3], { dtype: int64 }).dtype).toBe(int64);
+    expect(list(torch.randperm(5)).sort()).toEqual([0, 1, 2, 3, 4]);
+    expect(torch.randLike(ones(2, 2), { dtype: float64 }).dtype).toBe(float64);
+    expect(torch.randintLike(ones(4), 1, 2).tolistSync()).toEqual([1, 1, 1, 1]);
+    expect(torch.normal(0, 1, [3]).shape).toEqual([3]);
+  });
+
+  it('take means and deviations by element', () => {
+    torch.manualSeed(2);
+    const noise = torch.randn(3);
+    torch.manualSeed(2);
+    const drawn = torch.normal(tensor([0, 10, 20.5]), tensor([1, 1.0, 0]).float());
+    expect(list(drawn)[2]).toBe(20.5);
+    expect(list(drawn)[0]).toBe(list(noise)[0]);
+    expect(() => torch.normal(0, tensor([-1.5]))).toThrow('std must be >= 0');
+  });
+
+  it('use a generator of their own', () => {
+    const generator = new torch.Generator().manualSeed(4);
+    const a = torch.rand(3, { generator });
+    const b = empty(3).uniform_({ generator: new torch.Generator().manualSeed(4) });
+    expect(list(a)).toEqual(list(b));
+  });
+
+  it('give the state as a tensor', () => {
+    const state = torch.getRngState();
+    expect(state.shape).toEqual([5056]);
+    const first = list(torch.rand(4));
+    torch.setRngState(state);
+    expect(list(torch.rand(4))).toEqual(first);
+    expect(torch.initialSeed()).toBe(torch.defaultGenerator.initialSeed());
+  });
+
+  it('refuse what makes no tensor', () => {
+    expect(() => torch.randint(0, 2 ** 40, [2])).toThrow('torch.int64');
+    expect(() => torch.randint(5)).toThrow('expected randint(high, size)');
+    expect(() => torch.randperm(-1)).toThrow(ValueError);
+    expect(() => torch.rand(2, JSON.parse('{"dtyp": 1}'))).toThrow("Did you mean 'dtype'?");
+  });
+});
+
+describe('random fills', () => {
+  it('write through views and raise the version', () => {
+    torch.manualSeed(0);
+    const x = zeros(3, 4);
+    const version = x.storage_.version;
+    x.t().narrow(0, 1, 2).uniform_(1, 2);
+    const values = list(x);
+    expect(values.map((v) => v > 0)).toEqual(
+      Array.from({ length: 12 }, (_, i) => i % 4 === 1 || i % 4 === 2),
+    );
+    expect(x.storage_.version).toBeGreaterThan(version);
+  });
+
+  it('draw from their distributions', () => {
+    torch.manualSeed(1);
+    const mean = (x: Tensor) => list(x).reduce((a, b) => a + b, 0) / x.numel();
+    const x = zeros(4000);
+    expect(mean(x.normal_(3, 2))).toBeCloseTo(3, 0);
+    expect(mean(x.exponential_(4))).toBeCloseTo(0.25, 1);
+    expect(mean(x.bernoulli_(0.3))).toBeCloseTo(0.3, 1);
+    expect(mean(x.geometric_(0.5))).toBeCloseTo(2, 0);
+    expect(mean(x.random_(3))).toBeCloseTo(1, 0);
+    expect(mean(x.logNormal_(0, 0.25))).toBeCloseTo(1, 0);
+    expect(list(x.cauchy_()).every(Number.isFinite)).toBe(true);
+    expect(
+      list(
+        zeros(3)
+          .bernoulli_(tensor([0, 1, 0.5]))
+          .narrow(0, 0, 2),
+      ),
+    ).toEqual([0, 1]);
+  });
+
+  it('refuse leaves that require gradients', () => {
+    const leaf = ones(3, { requiresGrad: true });
+    expect(() => leaf.normal_()).toThrow(AutogradError);
+    expect(list(leaf)).toEqual([1, 1, 1]);
+  });
+});
+
+describe('draws', () => {
+  it('bernoulli takes the probabilities of its input', () => {
+    const p = tensor([0, 1, 1, 0]).float();
+    expect(bernoulli(p).tolistSync()).toEqual([0, 1, 1, 0]);
+    expect(p.bernoulli(1).tolistSync()).toEqual([1, 1, 1, 1]);
+  });
+
+  it('multinomial gives indices by row', () => {
+    const weights = tensor([
+      [0, 1.5, 0],
+      [2, 0, 0],
+    ]);
+    expect(multinomial(weights, 2, true).tolistSync()).toEqual([
+      [1, 1],
+      [0, 0],
+    ]);
+    const once = list(full([5], 0.2).multinomial(5));
+    expect(once.sort()).toEqual([0, 1, 2, 3, 4]);
+    expect(() => multinomial(tensor(1.5), 2)).toThrow(ShapeError);
+  });
+});
