@@ -1,6 +1,7 @@
 /** Makes every function of the families a method of Tensor, in types and at run time. */
 
 import * as backwardFunctions from '../autograd/backward.js';
+import { ShapeError, showShape } from '../core/errors.js';
 import { Tensor } from '../tensor.js';
 import * as arithmetic from './arithmetic.js';
 import * as creation from './creation.js';
@@ -12,7 +13,6 @@ import {
   type UnaryInPlace,
 } from './elementwise.js';
 import * as indexing from './indexing.js';
-import * as joining from './joining.js';
 import * as linear from './linear.js';
 import type { Operand } from './promote.js';
 import * as random from './random.js';
@@ -22,6 +22,7 @@ import * as scans from './scans.js';
 import * as shape from './shape.js';
 import type { Methods } from './signature.js';
 import * as sorting from './sorting.js';
+import * as splitting from './splitting.js';
 
 type Arithmetic = Omit<typeof arithmetic, 'where'>;
 type Backward = Omit<typeof backwardFunctions, 'grad'>;
@@ -52,13 +53,21 @@ declare module '../tensor.js' {
       Methods<Creation>,
       Methods<typeof shape>,
       Methods<typeof indexing>,
-      Methods<typeof joining>,
       Methods<typeof linear>,
       Methods<typeof random>,
       Methods<typeof rearrange>,
       Methods<typeof reductions>,
       Methods<typeof scans>,
-      Methods<typeof sorting> {
+      Methods<typeof sorting>,
+      Methods<typeof splitting> {
+    /** All dimensions in reverse order. */
+    readonly T: Tensor;
+    /** Matrices with their last two dimensions exchanged. */
+    readonly mT: Tensor;
+    /** A matrix with its dimensions exchanged (elements are real). */
+    readonly H: Tensor;
+    /** As mT (elements are real). */
+    readonly mH: Tensor;
     /** This tensor where `condition` is true, else `other`. */
     where(condition: Tensor, other: Operand): Tensor;
     /** Downloads from the device; the tensor itself on the CPU. */
@@ -85,13 +94,13 @@ const families = [
   arithmetic,
   shape,
   indexing,
-  joining,
   linear,
   random,
   rearrange,
   reductions,
   scans,
   sorting,
+  splitting,
   creation,
   backwardFunctions,
 ];
@@ -115,6 +124,24 @@ for (const [name, f] of Object.entries(elementwise)) {
   });
 }
 
+function reversed(this: Tensor): Tensor {
+  return shape.permute(
+    this,
+    this.shape.map((_, d) => this.ndim - 1 - d),
+  );
+}
+
+/** The getter of a transpose of matrices; H takes one matrix only. */
+function matrices(name: string): (this: Tensor) => Tensor {
+  return function (this: Tensor) {
+    if (this.ndim === 0 || this.ndim === 2) return reversed.call(this);
+    if (this.ndim > 2 && name !== 'H') return shape.transpose(this, -2, -1);
+    throw new ShapeError(
+      `${name}: expected ${name === 'H' ? 'a matrix' : 'matrices'}, got shape ${showShape(this.shape)}`,
+    );
+  };
+}
+
 Object.defineProperties(Tensor.prototype, {
   where: {
     value(this: Tensor, condition: Tensor, other: Operand) {
@@ -123,6 +150,10 @@ Object.defineProperties(Tensor.prototype, {
     writable: true,
     configurable: true,
   },
+  T: { get: reversed, configurable: true },
+  mT: { get: matrices('mT'), configurable: true },
+  H: { get: matrices('H'), configurable: true },
+  mH: { get: matrices('mH'), configurable: true },
   cpu: {
     async value(this: Tensor) {
       if (this.device === 'cpu') return this;

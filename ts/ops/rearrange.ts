@@ -1,14 +1,14 @@
 /** Elements in another order, triangles and diagonals, fills and constant borders. */
 
-import { adoptHistory, assign, checkWritable } from '../autograd/inplace.js';
-import { isGradEnabled } from '../autograd/mode.js';
+import { assign } from '../autograd/inplace.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { contiguousStrides, normalizeDim, normalizeDims } from '../core/layout.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { cat } from './joining.js';
 import { contiguousCopy, copyInto, fillWith } from './launch.js';
-import { recordLinear } from './linear_node.js';
+import { type Pullback, recordLinear } from './linear_node.js';
+import { overwrite } from './overwrite.js';
 import { isTensor, type Operand } from './promote.js';
 import {
   clone,
@@ -217,18 +217,6 @@ export const constantPadNd = op(
   },
 );
 
-/** The history of a tensor whose elements are now all `value`. */
-function filledHistory(input: Tensor, result: Tensor, value: Operand): Tensor {
-  const source = isTensor(value) ? value : undefined;
-  return recordLinear(
-    'FillBackward0',
-    [input, source],
-    result,
-    (g) => g.zerosLike(),
-    (g) => to(g.sum(), source?.dtype ?? g.dtype),
-  );
-}
-
 function checkFill(name: string, value: Operand): void {
   if (!isTensor(value) || value.ndim === 0) return;
   throw new ShapeError(
@@ -248,21 +236,24 @@ export const fill = op('fill', 'input, value', (input: Tensor, value: Operand): 
   input.assertLive('fill');
   const result = emptyTensor(input.shape, input.dtype, input.backend);
   writeFill(result, value);
-  return filledHistory(input, result, value);
+  return recordLinear(
+    'FillBackward0',
+    [input, isTensor(value) ? value : undefined],
+    result,
+    (g) => g.zerosLike(),
+    sumAs(value),
+  );
 });
+
+/** The gradient of the one value that all elements took. */
+function sumAs(value: Operand): Pullback {
+  return (g) => (isTensor(value) ? to(g.sum(), value.dtype) : g);
+}
 
 function fillInPlace(name: string, input: Tensor, value: Operand): Tensor {
   checkFill(name, value);
-  checkWritable(name, input);
-  writeFill(input, value);
-  if (input.untracked) return input;
-  input.storage_.written(name);
-  if (isGradEnabled() && input.dtype.isFloatingPoint && (input.meta !== undefined || isTensor(value))) {
-    const result = input.bare();
-    adoptHistory(input, filledHistory(input, result, value));
-    result.dispose();
-  }
-  return input;
+  const source = isTensor(value) ? value : undefined;
+  return overwrite(name, input, () => writeFill(input, value), source, sumAs(value));
 }
 
 /** Sets all elements to `value`, a number or a 0-d tensor. */

@@ -1,0 +1,32 @@
+/** Writing every element of a tensor in place with values that do not depend on the old ones. */
+
+import { adoptHistory, checkWritable } from '../autograd/inplace.js';
+import { isGradEnabled } from '../autograd/mode.js';
+import type { Tensor } from '../tensor.js';
+import { type Pullback, recordLinear } from './linear_node.js';
+
+/**
+ * Lets `write` fill the elements of `target`. The old values get a zero gradient; `source`, if
+ * given, gets what `pullback` makes of the target's gradient.
+ */
+export function overwrite(
+  name: string,
+  target: Tensor,
+  write: () => void,
+  source?: Tensor,
+  pullback: Pullback = (g) => g,
+): Tensor {
+  checkWritable(name, target);
+  write();
+  if (target.untracked) return target;
+  target.storage_.written(name);
+  const tracked = target.meta !== undefined || source?.requiresGrad === true;
+  if (tracked && isGradEnabled() && target.dtype.isFloatingPoint) {
+    const result = target.bare();
+    const node = `${name[0].toUpperCase()}${name.slice(1, -1)}Backward0`;
+    recordLinear(node, [target, source], result, (g) => g.zerosLike(), pullback);
+    adoptHistory(target, result);
+    result.dispose();
+  }
+  return target;
+}

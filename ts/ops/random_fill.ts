@@ -1,0 +1,73 @@
+/** Random numbers into tensors, in the order in which PyTorch draws them for a layout. */
+
+import type { DataArray } from '../core/dtype.js';
+import { fillBernoulli } from '../core/distributions.js';
+import { isContiguousLayout } from '../core/layout.js';
+import type { Generator } from '../core/random.js';
+import { emptyTensor, type Tensor } from '../tensor.js';
+import { copyInto } from './launch.js';
+
+/** Dimensions from the largest stride to the smallest: the order of the elements in memory. */
+export function memoryOrder(x: Tensor): number[] {
+  const { shape, strides } = x;
+  const order = shape.map((_, d) => d);
+  return order.sort((a, b) => strides[b] - strides[a] || a - b);
+}
+
+/** Dimensions in the order in which PyTorch lays out a new tensor like `x`. */
+export function orderLike(x: Tensor): number[] {
+  const order = memoryOrder(x);
+  const shape = order.map((d) => x.shape[d]);
+  const strides = order.map((d) => x.strides[d]);
+  return isContiguousLayout(shape, strides) ? order : x.shape.map((_, d) => d);
+}
+
+/** Whether dimensions in this order are row-major (size-1 dimensions do not matter). */
+function isRowMajor(order: readonly number[], x: Tensor): boolean {
+  const wide = order.filter((d) => x.shape[d] !== 1);
+  return wide.every((d, i) => i === 0 || d > wide[i - 1]);
+}
+
+/** A tensor's dimensions in another order, outside the graph. */
+export function reordered(x: Tensor, order: readonly number[]): Tensor {
+  return x.detach().permute(order);
+}
+
+/**
+ * Has `draw` fill as many elements as `target` has, and writes them with the dimensions in `order`,
+ * which defaults to that of memory. `draw` is told whether PyTorch sees a contiguous tensor.
+ */
+export function drawInto(
+  target: Tensor,
+  draw: (out: DataArray, contiguous: boolean) => void,
+  order: readonly number[] = memoryOrder(target),
+): void {
+  const values = new target.dtype.array(target.numel());
+  const inOrder = isRowMajor(order, target);
+  draw(values, inOrder && target.isContiguous());
+  if (values.length === 0) return;
+  const bytes = new Uint8Array(values.buffer);
+  if (inOrder && target.isContiguous()) {
+    const { storage_, offset, dtype } = target;
+    target.backend.write(storage_.handle, offset * dtype.size, bytes);
+    return;
+  }
+  const place = reordered(target, order);
+  const drawn = emptyTensor(place.shape, target.dtype, target.backend);
+  drawn.backend.write(drawn.storage_.handle, drawn.offset * drawn.dtype.size, bytes);
+  copyInto(place, drawn);
+  drawn.dispose();
+  place.dispose();
+}
+
+/**
+ * What dropout multiplies `x` with: 0 with probability `p`, else 1 / (1 - p), in the dtype of `x`.
+ * With `whole` one number for each of the first two dimensions ([N, C, 1, ...]).
+ */
+export function dropoutNoise(x: Tensor, p: number, whole = false, generator?: Generator): Tensor {
+  const shape = whole ? x.shape.map((size, d) => (d < 2 ? size : 1)) : x.shape;
+  const noise = emptyTensor(shape, x.dtype, x.backend);
+  const order = whole ? shape.map((_, d) => d) : orderLike(x);
+  drawInto(noise, (out) => fillBernoulli(out, x.dtype, 1 - p, generator), order);
+  return p < 1 ? noise.div_(1 - p) : noise;
+}
