@@ -1,5 +1,5 @@
-// Instantiates SOURCE once per element size: S is the unsigned integer of 1, 2, 4 and 8 bytes. For kernels that move
-// elements without computing on them, whatever their dtype.
+// Instantiates SOURCE once per element size: S is the unsigned integer of 1, 2, 4 and 8 bytes. For
+// kernels that move elements without computing on them, whatever their dtype.
 #define S uint8_t
 #define SUFFIX b1
 #include SOURCE

@@ -4,12 +4,13 @@
 
 #include "kernel.h"
 
-// Columns of one unit of work where a unit owns columns, and elements where it owns a piece of a flat destination; as in
-// ts/ops/primitives/index.ts.
+// Columns of one unit of work where a unit owns columns, and elements where it owns a piece of a
+// flat destination; as in ts/ops/primitives/index.ts.
 #define INDEX_COLUMNS 128
 #define INDEX_BLOCK 16384
 
-// Leaves 1 + the first position with a bad index in the status word (which starts as 0), whichever thread comes first.
+// Leaves 1 + the first position with a bad index in the status word (which starts as 0), whichever
+// thread comes first.
 static inline void refuse(uint32_t *status, uint32_t position) {
   uint32_t mine = position + 1, seen = __atomic_load_n(status, __ATOMIC_RELAXED);
   while (seen == 0 || mine < seen) {
@@ -19,7 +20,8 @@ static inline void refuse(uint32_t *status, uint32_t position) {
   }
 }
 
-// The row an index names, n long; negative ones count from the end if `wrap`. False if there is none: then nothing is touched.
+// The row an index names, n long; negative ones count from the end if `wrap`. False if there is
+// none: then nothing is touched.
 static inline bool resolve(int32_t index, uint32_t n, uint32_t wrap, uint32_t position,
                            uint32_t *status, uint32_t *row) {
   uint32_t at = (uint32_t)index;
@@ -43,7 +45,8 @@ static inline void move_bytes(void *to, const void *from, size_t bytes) {
   for (; bytes; bytes--) *d++ = *s++;
 }
 
-// What a scatter starts from: x, or zeros if x is null. `rows` rows of `bytes` bytes, `stride` bytes apart.
+// What a scatter starts from: x, or zeros if x is null. `rows` rows of `bytes` bytes, `stride`
+// bytes apart.
 static inline void start_columns(uint8_t *out, const uint8_t *x, uint32_t rows, size_t stride,
                                  size_t bytes) {
   if (stride == bytes) bytes = stride *= rows, rows = 1;

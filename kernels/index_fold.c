@@ -1,5 +1,5 @@
-// Indexing that combines what meets at one place: scatter-reduce, adding rows, flat accumulation. Deterministic: a unit owns
-// its part of the destination, and takes the sources in order.
+// Indexing that combines what meets at one place: scatter-reduce, adding rows, flat accumulation.
+// Deterministic: a unit owns its part of the destination, and takes the sources in order.
 #ifndef S
 #include "index.h"
 #define SOURCE "index_fold.c"
@@ -16,7 +16,8 @@ static inline S NAME(meet)(S a, S b, uint32_t mode) {
   return mode == 2 ? max_(a, b) : min_(a, b);
 }
 
-// out = x (zeros if not `based`), then out[o, index[o, i, c], c] meets src[o, i, c]: mode 0 add, 1 multiply, 2 amax, 3 amin.
+// out = x (zeros if not `based`), then out[o, index[o, i, c], c] meets src[o, i, c]: mode 0 add, 1
+// multiply, 2 amax, 3 amin.
 KERNEL(scatterReduce) {
   const S *x = IN(S, x), *src = IN(S, src);
   const int32_t *index = IN(int32_t, index);
@@ -41,7 +42,8 @@ KERNEL(scatterReduce) {
   }
 }
 
-// out = x (zeros if not `based`), then out[o, index[i], :] += alpha * src[o, i, :], leaving out indices equal to `skip`.
+// out = x (zeros if not `based`), then out[o, index[i], :] += alpha * src[o, i, :], leaving out
+// indices equal to `skip`.
 KERNEL(indexAdd) {
   const S *x = IN(S, x), *src = IN(S, src);
   const int32_t *index = IN(int32_t, index);
@@ -71,7 +73,8 @@ KERNEL(indexAdd) {
   }
 }
 
-// out = x, then out[index[i]] += src[i] in the flat out. A unit owns INDEX_BLOCK elements of out and reads every index.
+// out = x, then out[index[i]] += src[i] in the flat out. A unit owns INDEX_BLOCK elements of out
+// and reads every index.
 KERNEL(putAdd) {
   const S *x = IN(S, x), *src = IN(S, src);
   const int32_t *index = IN(int32_t, index);

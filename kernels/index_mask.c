@@ -1,4 +1,5 @@
-// Positions of true elements: counts per block, their running sum, then each block writes from its own place.
+// Positions of true elements: counts per block, their running sum, then each block writes from its
+// own place.
 #ifndef S
 #include "index.h"
 #define MASK_BLOCK 4096
@@ -18,7 +19,7 @@ EXPORTED void runningSum_i32(const runningSum_params *p, uint32_t begin, uint32_
 #else
 
 // An element is true if it has bits under `mask`, which leaves out the sign of floats.
-#define MASK(p) (sizeof(S) == 8 ? (S)((uint64_t)(p)->maskHigh << 32 | (p)->maskLow) : (S)(p)->maskLow)
+#define MASK(p) ((S)((uint64_t)(p)->maskHigh << 32 | (p)->maskLow))
 
 // counts[b] = true elements of block b. Units are blocks.
 KERNEL(nonzeroCount) {

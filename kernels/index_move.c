@@ -1,5 +1,5 @@
-// Indexing that only moves elements, by their size: gather, scatter, selection of rows, flat take and put, triangles.
-// x is [outer, n, inner] and indices count along n.
+// Indexing that only moves elements, by their size: gather, scatter, selection of rows, flat take
+// and put, triangles. x is [outer, n, inner] and indices count along n.
 #ifndef S
 #include "index.h"
 #define SOURCE "index_move.c"
@@ -28,7 +28,8 @@ KERNEL(gather) {
   }
 }
 
-// out = x, then out[o, index[o, i, c], c] = src[o, i, c]; the last i wins. A unit owns a chunk of columns of one o.
+// out = x, then out[o, index[o, i, c], c] = src[o, i, c]; the last i wins. A unit owns a chunk of
+// columns of one o.
 KERNEL(scatter) {
   const S *x = IN(S, x), *src = IN(S, src);
   const int32_t *index = IN(int32_t, index);
@@ -70,7 +71,7 @@ KERNEL(indexSelect) {
 KERNEL(indexCopy) {
   const S *x = IN(S, x), *src = IN(S, src);
   const int32_t *index = IN(int32_t, index);
-  S *out = OUT(S, out), value = sizeof(S) == 8 ? (S)((uint64_t)p->high << 32 | p->low) : (S)p->low;
+  S *out = OUT(S, out), value = (S)((uint64_t)p->high << 32 | p->low);
   uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
   uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
   for (uint32_t u = begin; u < end; u++) {
@@ -100,7 +101,8 @@ KERNEL(take) {
     if (resolve(index[u], p->n, 1, u, status, &row)) out[u] = x[row];
 }
 
-// out = x, then out[index[i]] = src[i]; the last i wins. A unit owns INDEX_BLOCK elements of out and reads every index.
+// out = x, then out[index[i]] = src[i]; the last i wins. A unit owns INDEX_BLOCK elements of out
+// and reads every index.
 KERNEL(put) {
   const S *x = IN(S, x), *src = IN(S, src);
   const int32_t *index = IN(int32_t, index);
@@ -109,10 +111,12 @@ KERNEL(put) {
   uint32_t first = begin * INDEX_BLOCK, last = MIN(end * INDEX_BLOCK, p->n);
   if (last > first) memcpy(out + first, x + first, (last - first) * sizeof(S));
   for (uint32_t i = 0; i < p->count; i++)
-    if (resolve(index[i], p->n, 1, i, status, &row) && row >= first && row < last) out[row] = src[i];
+    if (resolve(index[i], p->n, 1, i, status, &row) && row >= first && row < last)
+      out[row] = src[i];
 }
 
-// The upper triangle (column - row >= diagonal) or the lower one (<=) of matrices; zeros elsewhere. Units are rows.
+// The upper triangle (column - row >= diagonal) or the lower one (<=) of matrices; zeros elsewhere.
+// Units are rows.
 KERNEL(triangle) {
   const S *x = IN(S, x);
   S *out = OUT(S, out);

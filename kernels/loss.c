@@ -7,13 +7,15 @@
 #include "each_real.h"
 #else
 
-// The class of a position: false if it is ignored, or does not exist (then the status word says so).
-static inline bool NAME(class_of)(int32_t target, int32_t ignore, uint32_t classes, uint32_t position,
-                                  uint32_t *status, uint32_t *class) {
+// The class of a position: false if it is ignored, or does not exist (then the status word says
+// so).
+static inline bool NAME(class_of)(int32_t target, int32_t ignore, uint32_t classes,
+                                  uint32_t position, uint32_t *status, uint32_t *class) {
   return target != ignore && resolve(target, classes, 0, position, status, class);
 }
 
-// Largest logit of one position (a NaN shows in the sum), and the log of the sum of exp(x - largest).
+// Largest logit of one position (a NaN shows in the sum), and the log of the sum of exp(x -
+// largest).
 static void NAME(log_sum_row)(const S *x, uint32_t n, S *most, S *log_sum) {
   V m = splat((S)-INFINITY), total = splat((S)0);
   for (uint32_t i = 0; i < n; i += LANES) {
@@ -52,12 +54,14 @@ static void NAME(log_sum_columns)(const S *x, uint32_t n, size_t inner, uint32_t
 // The sum over classes of weight * (x - shift), for label smoothing.
 static S NAME(smooth)(const S *x, const S *weight, uint32_t n, size_t inner, S most, S log_sum) {
   S total = 0;
-  for (uint32_t c = 0; c < n; c++) total += (weight ? weight[c] : 1) * (x[c * inner] - most - log_sum);
+  for (uint32_t c = 0; c < n; c++)
+    total += (weight ? weight[c] : 1) * (x[c * inner] - most - log_sum);
   return total;
 }
 
 // With logp = x - most - logSum and e = smoothing:
-//   loss = -(1 - e) w[t] logp[t] - e / classes * sum_c w[c] logp[c];  scale = w[t];  both 0 where target is ignored.
+//   loss = -(1 - e) w[t] logp[t] - e / classes * sum_c w[c] logp[c];  scale = w[t];
+// both 0 where target is ignored.
 // Units are positions (inner = 1), or chunks of LOSS_COLUMNS columns of one outer index.
 #define LOSS_COLUMNS 64
 KERNEL(crossEntropy) {
@@ -87,15 +91,53 @@ KERNEL(crossEntropy) {
   }
 }
 
-// gx[c] = g (p[c] ((1 - e) w[t] + e / classes * sum w) - (1 - e) w[t] [c = t] - e / classes * w[c]), p = exp(logp).
+// f exp(x - most - log_sum) - even * w, and 0 where f is 0, whatever x is.
+static inline V NAME(soft_part)(V x, V most, V log_sum, V f, V even, V w) {
+  return select(f == 0, splat((S)0), f * exp_(x - most - log_sum) - even * w);
+}
+
+// One row of classes, or one row of columns for each class; `soft` and `even` are per position.
+static void NAME(soft_row)(const S *x, const S *weight, S *gx, uint32_t n, S most, S log_sum,
+                           S soft, S even) {
+  for (uint32_t i = 0; i < n; i += LANES) {
+    uint32_t left = n - i;
+    V v = left >= LANES ? load(x + i) : load_tail(x + i, left, most), w = splat((S)1);
+    if (weight) w = left >= LANES ? load(weight + i) : load_tail(weight + i, left, 0);
+    v = NAME(soft_part)(v, splat(most), splat(log_sum), splat(soft), splat(even), w);
+    if (left >= LANES)
+      store(gx + i, v);
+    else
+      store_tail(gx + i, v, left);
+  }
+}
+
+static void NAME(soft_columns)(const S *x, const S *weight, S *gx, uint32_t n, size_t inner,
+                               uint32_t count, const S *most, const S *log_sum, const S *soft,
+                               const S *even) {
+  for (uint32_t r = 0; r < n; r++, x += inner, gx += inner) {
+    V w = splat(weight ? weight[r] : 1);
+    for (uint32_t c = 0; c < count; c += LANES) {
+      uint32_t left = count - c;
+#define GET(q) (left >= LANES ? load((q) + c) : load_tail((q) + c, left, 0))
+      V v = NAME(soft_part)(GET(x), GET(most), GET(log_sum), load(soft + c), load(even + c), w);
+#undef GET
+      if (left >= LANES)
+        store(gx + c, v);
+      else
+        store_tail(gx + c, v, left);
+    }
+  }
+}
+
+// gx[c] = g (p[c] ((1 - e) w[t] + e / classes * sum w) - (1 - e) w[t] [c = t]
+//            - e / classes * w[c]), p = exp(logp). Units as in crossEntropy.
 KERNEL(crossEntropyBackward) {
   const S *g = IN(S, g), *x = IN(S, x), *most = IN(S, most), *log_sum = IN(S, logSum);
   const S *weight = p->weighted ? IN(S, weight) : NULL;
   const int32_t *target = IN(int32_t, target);
-  S *gx = OUT(S, gx), e = (S)F64(p->smoothing);
+  S *gx = OUT(S, gx), e = (S)F64(p->smoothing), weights = p->classes;
   uint32_t n = p->classes, inner = p->inner, class, none = 0;
-  S weights = n;
-  if (weight && e != 0) {
+  if (weight) {
     weights = 0;
     for (uint32_t c = 0; c < n; c++) weights += weight[c];
   }
@@ -104,8 +146,8 @@ KERNEL(crossEntropyBackward) {
     uint32_t o = u / chunks, first = u % chunks * LOSS_COLUMNS;
     uint32_t count = inner == 1 ? 1 : MIN(LOSS_COLUMNS, inner - first);
     size_t base = (size_t)o * n * inner + first, at = (size_t)o * inner + first;
-    // Per position: the factor of p, of the target's one, and of the smooth part.
-    S soft[LOSS_COLUMNS + LANES], hard[LOSS_COLUMNS], even[LOSS_COLUMNS + LANES];
+    // Per position: the factor of p, of the target's one, and of the even part.
+    S soft[LOSS_COLUMNS + LANES] = {0}, hard[LOSS_COLUMNS], even[LOSS_COLUMNS + LANES] = {0};
     for (uint32_t c = 0; c < count; c++) {
       bool known = NAME(class_of)(target[at + c], p->ignore, n, 0, &none, &class);
       S w = known && weight ? weight[class] : 1, v = known ? g[at + c] : 0;
@@ -113,42 +155,11 @@ KERNEL(crossEntropyBackward) {
       even[c] = v * (e / n);
       soft[c] = hard[c] + even[c] * weights;
     }
-    if (inner == 1) {
-      V shift = splat(most[at]), total = splat(log_sum[at]), factor = splat(soft[0]);
-      for (uint32_t i = 0; i < n; i += LANES) {
-        uint32_t left = n - i;
-        bool whole = left >= LANES;
-        V v = (whole ? load(x + base + i) : load_tail(x + base + i, left, 0)) - shift - total;
-        v = factor * exp_(v);
-        if (e != 0) {
-          V w = splat((S)1);
-          if (weight) w = whole ? load(weight + i) : load_tail(weight + i, left, 0);
-          v -= splat(even[0]) * w;
-        }
-        v = select(splat(soft[0]) == 0, splat((S)0), v);
-        if (whole)
-          store(gx + base + i, v);
-        else
-          store_tail(gx + base + i, v, left);
-      }
-    } else {
-      for (uint32_t r = 0; r < n; r++) {
-        size_t row = base + (size_t)r * inner;
-        for (uint32_t c = 0; c < count; c += LANES) {
-          uint32_t left = count - c;
-          bool whole = left >= LANES;
-#define GET(q) (whole ? load(q) : load_tail(q, left, 0))
-          V v = GET(x + row + c) - GET(most + at + c) - GET(log_sum + at + c), f = load(soft + c);
-          v = f * exp_(v) - load(even + c) * splat(weight ? weight[r] : 1);
-          v = select(f == 0, splat((S)0), v);
-#undef GET
-          if (whole)
-            store(gx + row + c, v);
-          else
-            store_tail(gx + row + c, v, left);
-        }
-      }
-    }
+    if (inner == 1)
+      NAME(soft_row)(x + base, weight, gx + base, n, most[at], log_sum[at], soft[0], even[0]);
+    else
+      NAME(soft_columns)(x + base, weight, gx + base, n, inner, count, most + at, log_sum + at,
+                         soft, even);
     for (uint32_t c = 0; c < count; c++)
       if (NAME(class_of)(target[at + c], p->ignore, n, 0, &none, &class))
         gx[base + (size_t)class * inner + c] -= hard[c];

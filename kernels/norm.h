@@ -1,4 +1,5 @@
-// Sizes shared by the normalisations; ts/ops/primitives/norm.ts counts its units of work with the same numbers.
+// Sizes shared by the normalisations; ts/ops/primitives/norm.ts counts its units of work with the
+// same numbers.
 #ifndef ISOTORCH_NORM_H
 #define ISOTORCH_NORM_H
 

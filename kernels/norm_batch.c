@@ -1,5 +1,5 @@
-// Batch normalisation of x [outer, channels, length] over outer and length. Units are channels, or groups of NORM_COLUMNS channels
-// if length is 1.
+// Batch normalisation of x [outer, channels, length] over outer and length. Units are channels, or
+// groups of NORM_COLUMNS channels if length is 1.
 #include "kernel.h"
 #ifndef S
 #include "norm.h"
@@ -19,8 +19,8 @@ static inline void NAME(statistics)(double sum, double rest, double squares, dou
   *rstd = (S)(1 / sqrt(spread + eps));
 }
 
-// Length 1: per column c of [first, last), totals of `one` and `two` over all rows: vectors within NORM_ROWS rows, doubles
-// across them.
+// Length 1: per column c of [first, last), totals of `one` and `two` over all rows: vectors within
+// NORM_ROWS rows, doubles across them.
 #define COLUMN_TOTALS(rows, first, last, A, B, one, two)                                 \
   for (uint32_t start = 0; start < (rows); start += NORM_ROWS) {                         \
     uint32_t stop = MIN((rows), start + NORM_ROWS);                                      \
@@ -68,7 +68,8 @@ static void NAME(batch_columns)(const batchNorm_params *p, uint32_t first, uint3
     }
 }
 
-// y = (x - mean) * rstd * weight + bias with the statistics of the batch; var is divided by outer * length.
+// y = (x - mean) * rstd * weight + bias with the statistics of the batch; var is divided by outer *
+// length.
 KERNEL(batchNorm) {
   const S *x = IN(S, x), *weight = p->weighted ? IN(S, weight) : NULL;
   const S *bias = p->biased ? IN(S, bias) : NULL;
@@ -93,7 +94,8 @@ KERNEL(batchNorm) {
   }
 }
 
-static void NAME(backward_columns)(const batchNormBackward_params *p, uint32_t first, uint32_t last) {
+static void NAME(backward_columns)(const batchNormBackward_params *p, uint32_t first,
+                                   uint32_t last) {
   const S *g = IN(S, g), *x = IN(S, x), *mean = IN(S, mean), *rstd = IN(S, rstd);
   const S *weight = p->weighted ? IN(S, weight) : NULL;
   S *gx = OUT(S, gx), *gweight = OUT(S, gweight), *gbias = OUT(S, gbias);

@@ -1,5 +1,6 @@
-// Group and layer normalisation: x is [outer, groups, channels, length]; a group of one outer index is normalised together, and
-// weight and bias belong to its channels (layer norm: groups 1, channels n, length 1).
+// Group and layer normalisation: x is [outer, groups, channels, length]; a group of one outer index
+// is normalised together, and weight and bias belong to its channels (layer norm: groups 1,
+// channels n, length 1).
 #include "kernel.h"
 #ifndef S
 #include "norm.h"
@@ -62,7 +63,8 @@ KERNEL(groupNormBackward) {
   }
 }
 
-// Length 1: K vectors of columns of one group from column c, or its last `tail` columns, over rows [from, to).
+// Length 1: K vectors of columns of one group from column c, or its last `tail` columns, over rows
+// [from, to).
 static inline __attribute__((always_inline)) void NAME(affine_tile)(
     const groupNormAffine_params *p, uint32_t c, uint32_t from, uint32_t to, S *weights, S *biases,
     const uint32_t K, uint32_t tail) {
@@ -104,8 +106,9 @@ static void NAME(affine_columns)(const groupNormAffine_params *p, uint32_t first
   }
 }
 
-// gweight[c] = sum(g * xhat), gbias[c] = sum(g) over outer and length. If length is 1, partials of NORM_ROWS outer indices
-// ([blocks, channels]; units are blocks x chunks of columns); else the results themselves (units are channels of all groups).
+// gweight[c] = sum(g * xhat), gbias[c] = sum(g) over outer and length. If length is 1, partials of
+// NORM_ROWS outer indices ([blocks, channels]; units are blocks x chunks of columns); else the
+// results themselves (units are channels of all groups).
 KERNEL(groupNormAffine) {
   const S *g = IN(S, g), *x = IN(S, x), *mean = IN(S, mean), *rstd = IN(S, rstd);
   S *gweight = OUT(S, gweight), *gbias = OUT(S, gbias);

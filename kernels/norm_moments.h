@@ -1,4 +1,5 @@
-// Sums over one contiguous piece, for the norms: vectors within blocks, double precision across them. Included once per dtype.
+// Sums over one contiguous piece, for the norms: vectors within blocks, double precision across
+// them. Included once per dtype.
 
 static inline V NAME(get)(const S *p, uint32_t left, S fill) {
   return left >= LANES ? load(p) : load_tail(p, left, fill);
@@ -77,7 +78,8 @@ static inline void NAME(affine)(const S *x, S *y, uint32_t n, S m, S r, S b) {
 }
 
 // y = (x - m) * r * w + b by elements; w and b may be null.
-static inline void NAME(affine_row)(const S *x, const S *w, const S *b, S *y, uint32_t n, S m, S r) {
+static inline void NAME(affine_row)(const S *x, const S *w, const S *b, S *y, uint32_t n, S m,
+                                    S r) {
   for (uint32_t i = 0; i < n; i += LANES) {
     V v = (NAME(get)(x + i, n - i, 0) - splat(m)) * splat(r);
     if (w) v *= NAME(get)(w + i, n - i, 0);

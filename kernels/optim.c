@@ -1,6 +1,7 @@
-// One optimiser step for all parameters of a group, in the order of operations of PyTorch's single-tensor code. `table` holds
-// ENTRY words per parameter: param, grad, three states, count, and three doubles of its own (such as bias corrections).
-// Units of work are blocks of OPTIM_BLOCK elements, counted through all parameters.
+// One optimiser step for all parameters of a group, in the order of operations of PyTorch's
+// single-tensor code. `table` holds ENTRY words per parameter: param, grad, three states, count,
+// and three doubles of its own (such as bias corrections). Units of work are blocks of OPTIM_BLOCK
+// elements, counted through all parameters.
 #include "kernel.h"
 #ifndef S
 #include <math.h>
@@ -180,7 +181,8 @@ STEP(nadamStep) {
 }
 KERNEL(nadamStep) EACH(nadamStep, 2)
 
-// a: 1 - beta1^t, b: the rectification times sqrt(1 - beta2^t), or 0 while the variance is not tractable.
+// a: 1 - beta1^t, b: the rectification times sqrt(1 - beta2^t), or 0 while the variance is not
+// tractable.
 STEP(radamStep) {
   OPTIONS(radamStep);
   V g = GRAD;

@@ -1,5 +1,5 @@
-// The pointwise parts of recurrent cells and their gradients: gi and gh are the products of input and hidden state with their
-// weights, [batch, gates * size]. Units are rows of the batch.
+// The pointwise parts of recurrent cells and their gradients: gi and gh are the products of input
+// and hidden state with their weights, [batch, gates * size]. Units are rows of the batch.
 #include "kernel.h"
 #ifndef S
 #define SOURCE "recurrent.c"
@@ -41,7 +41,8 @@ KERNEL(rnnCellBackward) {
   }
 }
 
-// i, f, o = sigmoid, g = tanh of gi + gh (order i f g o); next = f c + i g; h = o tanh(next). `gates` keeps i f g o.
+// i, f, o = sigmoid, g = tanh of gi + gh (order i f g o); next = f c + i g; h = o tanh(next).
+// `gates` keeps i f g o.
 KERNEL(lstmCell) {
   const S *gi = IN(S, gi), *gh = IN(S, gh), *c = IN(S, c);
   S *h = OUT(S, h), *next = OUT(S, next), *gates = OUT(S, gates);
@@ -66,7 +67,8 @@ KERNEL(lstmCell) {
   }
 }
 
-// Gradients of gi (and of gh, the same) and of c, from those of h and next, each of which may be absent.
+// Gradients of gi (and of gh, the same) and of c, from those of h and next, each of which may be
+// absent.
 KERNEL(lstmCellBackward) {
   const S *gates = IN(S, gates), *c = IN(S, c), *next = IN(S, next);
   const S *g_h = p->hasH ? IN(S, gh) : NULL, *g_next = p->hasNext ? IN(S, gnext) : NULL;
@@ -92,7 +94,8 @@ KERNEL(lstmCellBackward) {
   }
 }
 
-// r, z = sigmoid(gi + gh), n = tanh(gi + r gh) (order r z n); next = n + z (h - n). `gates` keeps r z n.
+// r, z = sigmoid(gi + gh), n = tanh(gi + r gh) (order r z n); next = n + z (h - n). `gates` keeps r
+// z n.
 KERNEL(gruCell) {
   const S *gi = IN(S, gi), *gh = IN(S, gh), *h = IN(S, h);
   S *next = OUT(S, next), *gates = OUT(S, gates);

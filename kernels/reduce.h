@@ -1,4 +1,5 @@
-// Sizes shared by the reductions; ts/ops/primitives/reduce.ts counts their units of work with the same numbers.
+// Sizes shared by the reductions; ts/ops/primitives/reduce.ts counts their units of work with the
+// same numbers.
 #ifndef ISOTORCH_REDUCE_H
 #define ISOTORCH_REDUCE_H
 

@@ -1,5 +1,6 @@
-// Values and positions of the maxima or minima of the middle of [outer, n, inner]: the first of equals, a NaN before all.
-// Minima are found as the maxima of the reversed order: bits ^ flip (the sign bit of reals, all bits of integers).
+// Values and positions of the maxima or minima of the middle of [outer, n, inner]: the first of
+// equals, a NaN before all. Minima are found as the maxima of the reversed order: bits ^ flip (the
+// sign bit of reals, all bits of integers).
 #include "kernel.h"
 #ifndef S
 #include "reduce.h"

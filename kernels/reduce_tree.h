@@ -1,10 +1,12 @@
-// One reduction of [outer, n, inner] over its middle, in a tree whose form depends on the sizes only. The includer defines
+// One reduction of [outer, n, inner] over its middle, in a tree whose form depends on the sizes
+// only. The includer defines
 //   FOLD      name of the kernel          IDENTITY  the value that changes nothing
-//   FILL      what MAP makes it of, if other than IDENTITY
+//   FILL      the value that MAP turns into IDENTITY, if another
 //   MEET(a,b) the operation, on vectors   LANES_OF(v) the same across the lanes of one vector
 //   MAP(v)    applied to each element     FINISH(v) applied to each result
-// A unit of work is `block` values of the middle (inner = 1), or `block` rows of one chunk of columns. Each unit writes
-// one partial result, so out is [outer, blocks, inner]; the launch repeats on the partials until one block is left.
+// A unit of work is `block` values of the middle (inner = 1), or `block` rows of one chunk of
+// columns. Each unit writes one partial result, so out is [outer, blocks, inner]; the launch
+// repeats on the partials until one block is left.
 #ifndef FILL
 #define FILL IDENTITY
 #endif

@@ -1,5 +1,5 @@
-// any and all over the middle of [outer, n, inner], by element size: an element is false when its bits under `mask` are 0
-// (the mask drops the sign of a float, since -0 is false).
+// any and all over the middle of [outer, n, inner], by element size: an element is false when its
+// bits under `mask` are 0 (the mask drops the sign of a float, since -0 is false).
 #include "kernel.h"
 #ifndef S
 #include "reduce.h"
@@ -24,7 +24,7 @@ static void NAME(truth)(const any_params *p, bool want, uint32_t begin, uint32_t
   const S *x = IN(S, x);
   uint8_t *out = OUT(uint8_t, out);
   uint32_t n = p->n, inner = p->inner, block = p->block, blocks = p->blocks;
-  S mask = sizeof(S) == 8 ? (S)((uint64_t)p->maskHigh << 32 | p->maskLow) : (S)p->maskLow;
+  S mask = (S)((uint64_t)p->maskHigh << 32 | p->maskLow);
   uint32_t chunks = inner == 1 ? 1 : (inner + REDUCE_COLUMNS - 1) / REDUCE_COLUMNS;
   for (uint32_t u = begin; u < end; u++) {
     uint32_t chunk = u % chunks, b = u / chunks % blocks, o = u / chunks / blocks;

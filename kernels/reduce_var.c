@@ -1,5 +1,6 @@
-// Variance and mean of the middle of [outer, n, inner]: blocks by the corrected two-pass formula while they are in the cache,
-// blocks together by their means and squared deviations in double precision.
+// Variance and mean of the middle of [outer, n, inner]: blocks by the corrected two-pass formula
+// while they are in the cache, blocks together by their means and squared deviations in double
+// precision.
 #include "kernel.h"
 #ifndef S
 #include "reduce.h"
@@ -71,7 +72,8 @@ static void NAME(moments_columns)(const S *x, uint32_t rows, uint32_t count, uin
 #undef GET
 #undef PUT
 
-// Units as in reduce_tree.h. Writes the mean and the sum of squared deviations of each block: [outer, blocks, inner].
+// Units as in reduce_tree.h. Writes the mean and the sum of squared deviations of each block:
+// [outer, blocks, inner].
 KERNEL(varBlock) {
   const S *x = IN(S, x);
   S *mean = OUT(S, mean), *m2 = OUT(S, m2);
@@ -85,7 +87,8 @@ KERNEL(varBlock) {
     if (inner == 1)
       NAME(moments)(from, rows, mean + to, m2 + to);
     else
-      NAME(moments_columns)(from, rows, MIN(REDUCE_COLUMNS, inner - first), inner, mean + to, m2 + to);
+      NAME(moments_columns)(from, rows, MIN(REDUCE_COLUMNS, inner - first), inner, mean + to,
+                            m2 + to);
   }
 }
 

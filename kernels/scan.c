@@ -1,5 +1,6 @@
-// Running sums, products and extremes over the middle of [outer, n, inner], from either end. A unit of work is one line, or
-// SCAN_COLUMNS lines side by side. Reals are accumulated in double precision, integers wrap.
+// Running sums, products and extremes over the middle of [outer, n, inner], from either end. A unit
+// of work is one line, or SCAN_COLUMNS lines side by side. Reals are accumulated in double
+// precision, integers wrap.
 #include "kernel.h"
 #ifndef S
 #include <math.h>
@@ -14,7 +15,8 @@
 #define TOTAL uint64_t
 #endif
 
-// Calls STEP(x, c) -> result for each element of each line, in order; lines of a unit are interleaved for the cache.
+// Calls STEP(x, c) -> result for each element of each line, in order; lines of a unit are
+// interleaved for the cache.
 #define SCAN(INIT, STEP)                                                                 \
   const S *x = IN(S, x);                                                                 \
   S *out = OUT(S, out);                                                                  \

@@ -1,5 +1,6 @@
-// softmax and log_softmax over the middle of [outer, n, inner], and their gradients.
-// The largest value is taken out first, so nothing overflows; rows of -inf only, or with +inf or NaN, give NaN as in PyTorch.
+// softmax and log_softmax over the middle of [outer, n, inner], and their gradients. The largest
+// value is taken out first, so nothing overflows; rows of -inf only, or with +inf or NaN, give NaN
+// as in PyTorch.
 #include "kernel.h"
 #ifndef S
 #define SOURCE "softmax.c"
@@ -14,7 +15,8 @@
 #define EXP_NEAR exp_
 #endif
 
-// ---- inner = 1: one row --------------------------------------------------------------------------
+// ---- inner = 1: one row
+// --------------------------------------------------------------------------
 
 // The largest value, NaN left out: a NaN comes into the sum of exponentials by itself.
 static inline S NAME(row_max)(const S *x, uint32_t n) {
@@ -74,7 +76,8 @@ static inline S NAME(row_dot)(const S *g, const S *y, uint32_t n, bool product) 
   return sum_lanes((a[0] + a[2]) + (a[1] + a[3]));
 }
 
-// ---- inner > 1: K vectors of columns at once, or the last n columns of one vector ------------------
+// ---- inner > 1: K vectors of columns at once, or the last n columns of one vector
+// ------------------
 
 #define INLINE static inline __attribute__((always_inline))
 #define K_LOOP for (uint32_t k = 0; k < K; k++)
@@ -112,7 +115,8 @@ INLINE void NAME(columns_backward)(const S *g, const S *y, S *gx, uint32_t n, si
   }
 }
 
-// Units of inner > 1 are groups of 4 * LANES columns; calls `work` for each with its K, tail and offset.
+// Units of inner > 1 are groups of 4 * LANES columns; calls `work` for each with its K, tail and
+// offset.
 #define COLUMN_UNITS(work, ...)                                                          \
   uint32_t groups = (p->inner + 15) / 16;                                                \
   for (uint32_t u = begin; u < end; u++) {                                               \

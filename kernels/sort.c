@@ -1,5 +1,6 @@
-// Stable sorting along the middle of [outer, n, inner], the largest k, and searching in sorted rows. Values become unsigned keys
-// of the same order (a NaN is greatest, -0 equals 0), complemented if descending; keys are sorted with the positions they came from.
+// Stable sorting along the middle of [outer, n, inner], the largest k, and searching in sorted
+// rows. Values become unsigned keys of the same order (a NaN is greatest, -0 equals 0),
+// complemented if descending; keys are sorted with the positions they came from.
 #include "kernel.h"
 #ifndef S
 #define INSERTION 24
@@ -45,7 +46,8 @@ static void NAME(insertion)(U *keys, int32_t *order, uint32_t n) {
   }
 }
 
-// Sorts by digits from the least; passes in which all digits are equal are left out. Returns which half holds the result.
+// Sorts by digits from the least; passes in which all digits are equal are left out. Returns which
+// half holds the result.
 static uint32_t NAME(radix)(U *const keys[2], int32_t *const order[2], uint32_t n) {
   uint32_t digit = n >= WIDE_LINE ? 11 : 8, mask = (1u << digit) - 1, half = 0;
   uint32_t starts[1 << 11];
@@ -70,8 +72,8 @@ static uint32_t NAME(radix)(U *const keys[2], int32_t *const order[2], uint32_t 
   return half;
 }
 
-// Writes the first `keep` of each sorted line: values and positions [outer, keep, inner]. keys and order are scratch for two
-// copies of x. Units are lines.
+// Writes the first `keep` of each sorted line: values and positions [outer, keep, inner]. keys and
+// order are scratch for two copies of x. Units are lines.
 KERNEL(sort) {
   const S *x = IN(S, x);
   S *values = OUT(S, values);
@@ -131,8 +133,8 @@ KERNEL(topk) {
   }
 }
 
-// How many elements of the sorted row are below the value (or not above it, if `right`). Units are values; row r of n serves
-// `count` values (all values if there is one row).
+// How many elements of the sorted row are below the value (or not above it, if `right`). Units are
+// values; row r of n serves `count` values (all values if there is one row).
 KERNEL(searchsorted) {
   const S *sorted = IN(S, sorted), *values = IN(S, values);
   int32_t *out = OUT(int32_t, out);

@@ -248,7 +248,7 @@ export function randoms(n: number, seed: number, scale = 1): number[] {
 
 export { dtypes };
 
-/** Throws unless |actual - expected| <= absolute + relative |expected|, NaN and infinities alike. */
+/** Throws unless |actual - expected| <= absolute + relative |expected| (NaN, infinities alike). */
 export function close(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,

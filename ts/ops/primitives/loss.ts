@@ -71,10 +71,11 @@ function units(shape: readonly number[]): number {
 
 /**
  * With e = labelSmoothing and w the weights: loss = -(1 - e) w[t] logSoftmax(x)[t] - e / classes *
- * sum(w * logSoftmax(x)), and scale = w[t], by which the mean divides. logSoftmax(x) = x - most - logSum.
+ * sum(w * logSoftmax(x)), and scale = w[t], by which the mean divides.
+ * logSoftmax(x) = x - most - logSum.
  */
 export const crossEntropy = primitive<Smoothing>()({
-  doc: 'x [outer, classes, inner], target, weight? -> loss, scale, most, logSum, all [outer, inner].',
+  doc: 'x [outer, classes, inner], target, weight? -> loss, scale, most, logSum [outer, inner].',
   kernels: { crossEntropy: crossEntropyKernel },
   inputs: ['x', 'target', 'weight?'],
   dtypes: 'real',

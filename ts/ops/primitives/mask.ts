@@ -48,7 +48,7 @@ function blocksOf(x: Tensor): number {
   return Math.ceil(numel(x.shape) / BLOCK);
 }
 
-/** Starts of the true elements of each block of 4096 (int32, blocks + 1); the last is their count. */
+/** Starts of the true elements of each block of 4096 (int32, blocks + 1); the last is the count. */
 export const countTrue = primitive<Record<never, never>>()({
   doc: 'How many elements of x (any dtype) are not zero before each block, and in all.',
   kernels: { nonzeroCount: countKernel, runningSum: runningKernel },

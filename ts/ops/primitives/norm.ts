@@ -103,7 +103,7 @@ export const groupNorm = primitive<{ eps: number }>()({
 
 /** Gradients of groupNorm; those of weight and bias are left out (size 0) unless `affine`. */
 export const groupNormBackward = primitive<{ affine: boolean }>()({
-  doc: 'g, x, mean, rstd, weight? -> gx, gweight, gbias ([groups * channels], or [0] if not affine).',
+  doc: 'g, x, mean, rstd, weight? -> gx, gweight, gbias ([groups * channels] or [0]).',
   kernels: groupNormBackwardKernels,
   inputs: ['g', 'x', 'mean', 'rstd', 'weight?'],
   dtypes: 'real',

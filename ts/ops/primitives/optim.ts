@@ -87,7 +87,7 @@ function check(name: string, { param, grad, states }: StepEntry): void {
 }
 
 /**
- * Changes every `param` (float32 or float64, one dtype per call) by one step and updates its states.
+ * Changes every `param` (float32 or float64, one dtype per call) by one step, and its states.
  * Throws ShapeError if a gradient or state does not match its parameter.
  */
 export function emitStep<K extends StepName>(

@@ -90,7 +90,7 @@ export const rnnCellBackward = primitive<{ relu: boolean }>()({
   },
 });
 
-/** i, f, o = sigmoid and g = tanh of gi + gh, in the order i f g o; next = f c + i g; h = o tanh(next). */
+/** i, f, o = sigmoid, g = tanh of gi + gh (order i f g o); next = f c + i g; h = o tanh(next). */
 export const lstmCell = primitive<Record<never, never>>()({
   doc: 'gi, gh [batch, 4 size], c [batch, size] -> h, next [batch, size], gates [batch, 4 size].',
   kernels: { lstmCell: lstmCellKernel },
@@ -109,7 +109,7 @@ export const lstmCell = primitive<Record<never, never>>()({
 
 /** Gradients of lstmCell from those of h and next, either of which may be absent. */
 export const lstmCellBackward = primitive<Record<never, never>>()({
-  doc: 'gates, c, next, gh?, gnext? -> gradient of gi (and gh) [batch, 4 size], of c [batch, size].',
+  doc: 'gates, c, next, gh?, gnext? -> gradients of gi (and gh) [batch, 4 size] and of c.',
   kernels: { lstmCellBackward: lstmCellBackwardKernel },
   inputs: ['gates', 'c', 'next', 'gh?', 'gnext?'],
   dtypes: 'real',

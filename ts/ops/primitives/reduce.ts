@@ -218,9 +218,11 @@ function emitExtreme(
   launcher.launch('extreme', extremeKernels.extreme, dtype, buffers, { n, inner, least }, range);
 }
 
+const extreme = (least: number) => (least ? 'smallest' : 'largest');
+
 function extremeIndex(name: 'argmax' | 'argmin', least: number) {
   return primitive<Record<never, never>>()({
-    doc: `Position of the ${least ? 'smallest' : 'largest'} of n (int32): the first of equals; a NaN wins.`,
+    doc: `Position of the ${extreme(least)} of n (int32): the first of equals; a NaN wins.`,
     kernels: extremeKernels,
     inputs: ['x'],
     dtypes: 'number',
@@ -238,7 +240,7 @@ function extremeIndex(name: 'argmax' | 'argmin', least: number) {
 
 function extremeDim(name: 'maxDim' | 'minDim', least: number) {
   return primitive<Record<never, never>>()({
-    doc: `The ${least ? 'smallest' : 'largest'} of n and its position (int32): the first of equals; a NaN wins.`,
+    doc: `The ${extreme(least)} of n and its position (int32): the first of equals; a NaN wins.`,
     kernels: extremeKernels,
     inputs: ['x'],
     dtypes: 'number',

@@ -68,7 +68,7 @@ export const logcumsumexp = scan(
 
 function cumExtreme(name: 'cummax' | 'cummin', least: number) {
   return primitive<Record<never, never>>()({
-    doc: `The ${least ? 'smallest' : 'largest'} of x[..i] and where it stands (int32): the last of equals.`,
+    doc: `The ${least ? 'least' : 'largest'} of x[..i] and its place (int32), the last of equals.`,
     kernels: { cumExtreme: extremeKernel },
     inputs: ['x'],
     dtypes: 'number',

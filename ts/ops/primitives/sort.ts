@@ -53,7 +53,7 @@ function emitSort(
 
 /** Stable; a NaN counts as the greatest, so it stands last (first if descending). */
 export const sort = primitive<{ descending: boolean }>()({
-  doc: 'x [outer, n, inner] sorted along n, and where each value was (int32). Stable; NaN greatest.',
+  doc: 'x [outer, n, inner] sorted along n, and where each value was (int32). Stable, NaN last.',
   kernels: { sort: sortKernel },
   inputs: ['x'],
   dtypes: 'number',
@@ -70,7 +70,7 @@ export const sort = primitive<{ descending: boolean }>()({
   },
 });
 
-/** The first k of sort(x, descending = largest): [outer, k, inner]; of equals the first positions. */
+/** The first k of a sort (descending if `largest`): [outer, k, inner]; equals by position. */
 export const topk = primitive<{ k: number; largest: boolean }>()({
   doc: 'The k largest (or smallest) of n in order, and their positions (int32).',
   kernels: { sort: sortKernel, topk: topkKernel },
