@@ -230,9 +230,9 @@ function prepareInput(
   } else if (row.mask?.includes(position)) want = bool;
   let ready = input;
   if (ready.dtype !== want) ready = launches.temporary(cast(ready, want));
-  if (!row.strided?.includes(position) && !ready.isContiguous()) {
-    ready = launches.temporary(contiguousCopy(ready));
-  }
+  const readable =
+    row.strided?.includes(position) && (row.readable?.(ready.shape, ready.strides) ?? true);
+  if (!readable && !ready.isContiguous()) ready = launches.temporary(contiguousCopy(ready));
   return ready;
 }
 

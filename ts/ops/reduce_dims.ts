@@ -1,5 +1,6 @@
 /** Which dimensions a reduction takes, and how they become the middle of [outer, n, inner]. */
 
+import { ShapeError } from '../core/errors.js';
 import { normalizeDim, normalizeDims, numelOf, type Shape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyCanonical, aroundDims } from './canonical.js';
@@ -8,12 +9,21 @@ import type { AttributesOf, PrimitiveName } from './table.js';
 /** One dimension, several, or null (or an empty list) for all. */
 export type Dims = number | readonly number[] | null;
 
+/** As in PyTorch. */
+const MOST_DIMS = 64;
+
 export function allDims(ndim: number): number[] {
   return Array.from({ length: ndim }, (_, i) => i);
 }
 
 /** The dimensions that are reduced, in ascending order. A 0-d tensor takes 0 and -1, and has none. */
 export function reducedDims(dim: Dims | undefined, ndim: number, name: string): number[] {
+  if (ndim > MOST_DIMS) {
+    throw new ShapeError(
+      `${name}: a tensor of ${ndim} dimensions cannot be reduced, only of up to ${MOST_DIMS}; ` +
+        'flatten() some',
+    );
+  }
   if (dim === undefined || dim === null) return allDims(ndim);
   if (typeof dim === 'number') {
     const d = normalizeDim(dim, ndim, name);

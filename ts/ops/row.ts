@@ -62,6 +62,8 @@ export interface Primitive<Attributes> {
   readonly positions?: readonly number[];
   /** Input positions whose strides the launch understands; the others arrive contiguous. */
   readonly strided?: readonly number[];
+  /** Which layouts the launch understands at those positions; default all. */
+  readonly readable?: (shape: readonly number[], strides: readonly number[]) => boolean;
   /** The shape rule: checks the inputs and says what comes out. Throws typed errors. */
   outputs(inputs: readonly Tensor[], attributes: Attributes): readonly OutputSpec[];
   /** Emits the launches that fill the (contiguous) outputs. Not called if every output is empty. */

@@ -40,7 +40,12 @@ export const cumprod_ = op(
   'cumprod_',
   'input, dim, dtype',
   (input: Tensor, dim: number, dtype?: Dtype | null): Tensor =>
-    assign('cumprod_', input, cumprod(input, dim, dtype ?? input.dtype)),
+    // Its gradient needs the elements as they were.
+    assign(
+      'cumprod_',
+      input,
+      cumprod(input.requiresGrad ? input.clone() : input, dim, dtype ?? input.dtype),
+    ),
 );
 
 function runningExtreme(name: 'cummax' | 'cummin') {
@@ -89,9 +94,9 @@ export const diff = op(
       throw new ValueError(`diff: n is an integer >= 0, got ${n}`);
     }
     const d = normalizeDim(dim, input.ndim, 'diff');
+    if (n === 0) return input.clone();
     const parts = [prepend, input, append].filter((part) => part !== null);
     let result = parts.length === 1 ? input : cat(parts, d);
-    if (n === 0) return result === input ? input.clone() : result;
     for (let i = 0; i < n; i++) {
       const count = Math.max(0, result.shape[d] - 1);
       const after = result.narrow(d, result.shape[d] - count, count);

@@ -216,6 +216,7 @@ export const matmul = primitive<Record<string, never>>()({
   inputs: ['a', 'b', 'bias?'],
   dtypes: 'number',
   strided: [0, 1],
+  readable: isMatrixReadable,
   outputs([a, b, bias]) {
     checkShapes(a, b, bias);
     return [{ shape: [a.shape[0], a.shape[1], b.shape[2]], dtype: a.dtype }];
