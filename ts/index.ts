@@ -18,13 +18,19 @@ export {
   Dtype,
   type DtypeName,
   float16,
+  float16 as half,
   float32,
+  float32 as float,
   float64,
+  float64 as double,
   getDefaultDtype,
   int8,
   int16,
+  int16 as short,
   int32,
+  int32 as int,
   int64,
+  int64 as long,
   setDefaultDtype,
   uint8,
 } from './core/dtype.js';
@@ -37,5 +43,12 @@ export {
   scope,
 } from './core/memory.js';
 export { setPrintoptions } from './core/print.js';
+export * as data from './data/index.js';
+export * as nn from './nn/index.js';
+export * as optim from './optim/index.js';
+export * as vision from './vision/index.js';
+export * from './checkpoint/index.js';
+export * as cpu from './device/cpu/index.js';
+export { graph } from './autograd/graph.js';
 export { Tensor } from './tensor.js';
 export * from './torch.js';

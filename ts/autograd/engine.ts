@@ -27,7 +27,7 @@ class Slot {
 type Buffers = (Slot | undefined)[];
 
 /** All nodes reachable from the roots, newest first: an order in which users precede inputs. */
-function reachable(roots: readonly Node[]): Node[] {
+export function reachable(roots: readonly Node[]): Node[] {
   const seen = new Set<Node>(roots);
   const stack = [...seen];
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {

@@ -2,6 +2,7 @@
 
 import { showShape } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
+import { reachable } from './engine.js';
 import { Accumulate, edgeOf, type Node } from './node.js';
 
 /** One node of a drawn graph. */
@@ -10,7 +11,7 @@ interface Box {
   readonly label: string;
   readonly leaf: boolean;
   /** Distance from the root, for the rows of the SVG. */
-  depth: number;
+  readonly depth: number;
 }
 
 function labelOf(node: Node): string {
@@ -22,22 +23,19 @@ function collect(root: Tensor): { boxes: Map<Node, Box>; edges: [Node, Node][] }
   const boxes = new Map<Node, Box>();
   const edges: [Node, Node][] = [];
   const [start] = edgeOf(root);
-  const visit = (node: Node, depth: number): void => {
-    const known = boxes.get(node);
-    if (known !== undefined) {
-      if (depth <= known.depth) return;
-      known.depth = depth;
-    } else {
-      const leaf = node instanceof Accumulate;
-      boxes.set(node, { id: boxes.size, label: labelOf(node), leaf, depth });
+  let next = 0;
+  // Newest first, so that a node's users have their rows before it gets its own.
+  for (const node of start === undefined ? [] : reachable([start])) {
+    const depth = boxes.get(node)?.depth ?? 0;
+    const leaf = node instanceof Accumulate;
+    boxes.set(node, { id: next++, label: labelOf(node), leaf, depth });
+    for (const below of node.next) {
+      if (below === undefined) continue;
+      edges.push([node, below]);
+      const known = boxes.get(below)?.depth ?? 0;
+      boxes.set(below, { id: -1, label: '', leaf: false, depth: Math.max(known, depth + 1) });
     }
-    for (const next of node.next) {
-      if (next === undefined) continue;
-      if (known === undefined) edges.push([node, next]);
-      visit(next, depth + 1);
-    }
-  };
-  if (start !== undefined) visit(start, 0);
+  }
   return { boxes, edges };
 }
 

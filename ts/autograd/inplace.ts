@@ -4,9 +4,10 @@ import { Category, type Dtype } from '../core/dtype.js';
 import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { hasInternalOverlap, type Shape, sameShape } from '../core/layout.js';
 import { applyPointwise, applyView } from '../ops/apply.js';
-import { copyInto } from '../ops/launch.js';
+import { gradients } from '../ops/gradients.js';
+import { contiguousCopy, copyInto } from '../ops/launch.js';
 import type { PointwiseName } from '../ops/pointwise.js';
-import type { Operand } from '../ops/promote.js';
+import { isTensor, type Operand } from '../ops/promote.js';
 import { type AutogradMeta, emptyTensor, setViewRefresher, type Tensor } from '../tensor.js';
 import { isGradEnabled, setGradEnabled } from './mode.js';
 import { edgeOf, type Grads, Node, setHistory } from './node.js';
@@ -53,6 +54,38 @@ export function checkResult(op: string, target: Tensor, shape: Shape, dtype: Dty
   }
 }
 
+/**
+ * The tensor as it is before a write that may need its old value for the gradient: itself, or while
+ * it is being recorded a copy with its place in the graph.
+ */
+function before(target: Tensor, needed: boolean): Tensor {
+  if (!needed || target.untracked || !isGradEnabled()) return target;
+  const copy = contiguousCopy(target);
+  const [node, index] = edgeOf(target);
+  if (node !== undefined) setHistory(copy, node, index);
+  return copy;
+}
+
+/**
+ * The generic in-place form of a function: `assignFrom('clamp_', x, (before) => clamp(before, 0))`.
+ */
+export function assignFrom(
+  op: string,
+  target: Tensor,
+  compute: (before: Tensor) => Tensor,
+): Tensor {
+  checkWritable(op, target);
+  const old = before(target, target.requiresGrad);
+  assign(op, target, compute(old));
+  return target;
+}
+
+/** Whether the gradient of a row looks at its first input. */
+function savesFirst(row: PointwiseName): boolean {
+  const rule = gradients[row];
+  return rule.kind !== 'none' && (rule.saves.inputs?.includes(0) ?? false);
+}
+
 /** Runs an elementwise row with its first operand as the target, and moves the history there. */
 export function assignInPlace(
   op: string,
@@ -62,7 +95,10 @@ export function assignInPlace(
   scalars?: readonly number[],
 ): Tensor {
   checkWritable(op, target);
-  const result = applyPointwise(row, operands, scalars, target, op);
+  const recorded = operands.some((operand) => isTensor(operand) && operand.requiresGrad);
+  const first = before(target, recorded && savesFirst(row));
+  const given = first === target ? operands : operands.with(0, first);
+  const result = applyPointwise(row, given, scalars, target, op);
   adoptHistory(target, result);
   result.dispose();
   return target;

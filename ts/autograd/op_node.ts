@@ -47,8 +47,10 @@ export class OpNode extends Node implements GradContext<never> {
         saved[i] = input;
       }
     }
+    const { onlyFor } = rule.saves;
     for (const i of rule.saves.inputs ?? NONE) {
       const input = inputs[i];
+      if (onlyFor !== undefined && i in onlyFor && !this.needs(onlyFor[i])) continue;
       if (typeof input === 'object' || typeof input === 'function') {
         saved[i] = new SavedTensor(input, undefined);
       }

@@ -31,6 +31,15 @@ import { type AttributesOf, type OpName, type PrimitiveName, primitives } from '
 import { sumToShape } from './undo.js';
 import { type ViewName, views } from './views.js';
 
+/** Rows that serve a public function are named by it in errors: addTensors is 'add'. */
+const shownNames = Object.fromEntries(
+  Object.keys(pointwise).map((name) => [
+    name,
+    name.replace(/(Tensors|Scaled|Scalars?|True|Floor|Trunc|Even|Erf|Tanh|3)$/, ''),
+  ]),
+) as Record<PointwiseName, string>;
+shownNames.select3 = 'where';
+
 const NO_SCALARS: readonly number[] = [];
 
 /** The device all tensor operands are on. */
@@ -77,7 +86,7 @@ export function applyPointwise(
   operands: readonly Operand[],
   scalars: readonly number[] = NO_SCALARS,
   target?: Tensor,
-  op: string = name,
+  op: string = shownNames[name],
 ): Tensor {
   const row: PointwiseRow = pointwise[name];
   const device = commonDevice(op, operands);

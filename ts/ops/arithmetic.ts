@@ -1,6 +1,6 @@
 /** Arithmetic, comparison and choice between tensors and numbers: composites over the table. */
 
-import { assign, assignInPlace } from '../autograd/inplace.js';
+import { assignFrom, assignInPlace } from '../autograd/inplace.js';
 import { bool, Category, type Dtype } from '../core/dtype.js';
 import { DtypeError, ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
@@ -180,12 +180,12 @@ export const clamp_ = op(
   'clamp_',
   'input, min, max',
   (input: Tensor, min: Operand | null = null, max: Operand | null = null): Tensor =>
-    assign('clamp_', input, clamp(input, min, max)),
+    assignFrom('clamp_', input, (before) => clamp(before, min, max)),
 );
 export const clampMin_ = (input: Tensor, min: Operand): Tensor =>
-  assign('clampMin_', input, clampMin(input, min));
+  assignFrom('clampMin_', input, (before) => clampMin(before, min));
 export const clampMax_ = (input: Tensor, max: Operand): Tensor =>
-  assign('clampMax_', input, clampMax(input, max));
+  assignFrom('clampMax_', input, (before) => clampMax(before, max));
 export const clip = clamp;
 export const clip_ = clamp_;
 
@@ -250,7 +250,7 @@ export const lerp_ = op(
 export const bitwiseNot = (input: Tensor): Tensor =>
   input.dtype === bool ? elementwise.logicalNot(input) : applyPointwise('invertBits', [input]);
 export const bitwiseNot_ = (input: Tensor): Tensor =>
-  assign('bitwiseNot_', input, bitwiseNot(input));
+  assignFrom('bitwiseNot_', input, (before) => bitwiseNot(before));
 
 /** Rounded to `decimals` places after the point (negative: before it), ties to even. */
 export const round = op('round', 'input, decimals', (input: Tensor, decimals = 0): Tensor => {
@@ -265,7 +265,7 @@ export const round = op('round', 'input, decimals', (input: Tensor, decimals = 0
 export const round_ = op(
   'round_',
   'input, decimals',
-  (input: Tensor, decimals = 0): Tensor => assign('round_', input, round(input, decimals)),
+  (input: Tensor, decimals = 0): Tensor => assignFrom('round_', input, (before) => round(before, decimals)),
 );
 
 /** The tensor itself, as +x. */
@@ -310,7 +310,7 @@ export const nanToNum_ = op(
     nan: number | null = null,
     posinf: number | null = null,
     neginf: number | null = null,
-  ): Tensor => assign('nanToNum_', input, nanToNum(input, nan, posinf, neginf)),
+  ): Tensor => assignFrom('nanToNum_', input, (before) => nanToNum(before, nan, posinf, neginf)),
 );
 
 const LARGEST: Partial<Record<Dtype['name'], number>> = {

@@ -1,6 +1,6 @@
 /** Reading and writing at indices along one dimension, or of the flat tensor. */
 
-import { assign } from '../autograd/inplace.js';
+import { assignFrom } from '../autograd/inplace.js';
 import { Category } from '../core/dtype.js';
 import { DtypeError, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, normalizeDim, numelOf, type Shape, sameShape } from '../core/layout.js';
@@ -139,19 +139,19 @@ export const indexAdd_ = op(
   'indexAdd_',
   'input, dim, index, source, alpha',
   (input: Tensor, dim: number, index: Tensor, source: Tensor, alpha = 1): Tensor =>
-    assign('indexAdd_', input, indexAdd(input, dim, index, source, alpha)),
+    assignFrom('indexAdd_', input, (before) => indexAdd(before, dim, index, source, alpha)),
 );
 export const indexCopy_ = op(
   'indexCopy_',
   'input, dim, index, source',
   (input: Tensor, dim: number, index: Tensor, source: Tensor): Tensor =>
-    assign('indexCopy_', input, indexCopy(input, dim, index, source)),
+    assignFrom('indexCopy_', input, (before) => indexCopy(before, dim, index, source)),
 );
 export const indexFill_ = op(
   'indexFill_',
   'input, dim, index, value',
   (input: Tensor, dim: number, index: Tensor, value: number | boolean | Tensor): Tensor =>
-    assign('indexFill_', input, indexFill(input, dim, index, value)),
+    assignFrom('indexFill_', input, (before) => indexFill(before, dim, index, value)),
 );
 
 // --- Single elements along a dimension ---------------------------------------------------------
@@ -350,13 +350,13 @@ export const scatter_ = op(
     src?: Tensor | number | boolean,
     reduce: ScatterReduce | null = null,
     value?: number | boolean,
-  ): Tensor => assign('scatter_', input, scatter(input, dim, index, src, reduce, value)),
+  ): Tensor => assignFrom('scatter_', input, (before) => scatter(before, dim, index, src, reduce, value)),
 );
 export const scatterAdd_ = op(
   'scatterAdd_',
   'input, dim, index, src',
   (input: Tensor, dim: number, index: Tensor, src: Tensor): Tensor =>
-    assign('scatterAdd_', input, scatterAdd(input, dim, index, src)),
+    assignFrom('scatterAdd_', input, (before) => scatterAdd(before, dim, index, src)),
 );
 export const scatterReduce_ = op(
   'scatterReduce_',
@@ -369,7 +369,7 @@ export const scatterReduce_ = op(
     reduce: ReduceMode,
     includeSelf = true,
   ): Tensor =>
-    assign('scatterReduce_', input, scatterReduce(input, dim, index, src, reduce, includeSelf)),
+    assignFrom('scatterReduce_', input, (before) => scatterReduce(before, dim, index, src, reduce, includeSelf)),
 );
 
 // --- The flat tensor ---------------------------------------------------------------------------
@@ -395,5 +395,5 @@ export const put_ = op(
   'put_',
   'input, index, source, accumulate',
   (input: Tensor, index: Tensor, source: Tensor, accumulate = false): Tensor =>
-    assign('put_', input, put(input, index, source, accumulate)),
+    assignFrom('put_', input, (before) => put(before, index, source, accumulate)),
 );

@@ -23,6 +23,10 @@ function pw(name: PointwiseName, x: Tensor, y?: Tensor, ...scalars: number[]): T
 const X = { inputs: [0] } as const satisfies Saves;
 const Y = { inputs: [1] } as const satisfies Saves;
 const XY = { inputs: [0, 1] } as const satisfies Saves;
+/** Each factor serves the other's gradient. */
+const FACTORS = { inputs: [0, 1], onlyFor: { 0: 1, 1: 0 } } as const satisfies Saves;
+/** x / y: x serves only y's gradient. */
+const QUOTIENT = { inputs: [0, 1], onlyFor: { 0: 1 } } as const satisfies Saves;
 const XYZ = { inputs: [0, 1, 2] } as const satisfies Saves;
 const YZ = { inputs: [1, 2] } as const satisfies Saves;
 const OUT = { outputs: [0] } as const satisfies Saves;
@@ -100,8 +104,8 @@ const pointwiseGradients: Pointwise = {
   addTensors: rule(NONE, (g) => g, (g) => g),
   addScaled: rule(NONE, (g) => g, (g, s) => g.mul(s.attributes.alpha)),
   subTensors: rule(NONE, (g) => g, (g) => g.neg()),
-  mul: rule(XY, (g, s) => g.mul(s.operandY), (g, s) => g.mul(s.operandX)),
-  divTrue: rule(XY, (g, s) => g.div(s.operandY), (g, s) => g.mul(s.x.div(s.y)).div(s.y).neg()),
+  mul: rule(FACTORS, (g, s) => g.mul(s.operandY), (g, s) => g.mul(s.operandX)),
+  divTrue: rule(QUOTIENT, (g, s) => g.div(s.operandY), (g, s) => g.mul(s.x.div(s.y)).div(s.y).neg()),
   divFloor: rule(NONE, zero, zero),
   divTrunc: rule(NONE, zero, zero),
   fmod: rule(XY, (g) => g, (g, s) => g.mul(s.x.div(s.y, 'trunc')).neg()),

@@ -40,6 +40,8 @@ const NONE = {} as const satisfies Saves;
 const X = { inputs: [0] } as const satisfies Saves;
 const Y = { inputs: [1] } as const satisfies Saves;
 const XY = { inputs: [0, 1] } as const satisfies Saves;
+/** Each factor serves the other's gradient. */
+const FACTORS = { inputs: [0, 1], onlyFor: { 0: 1, 1: 0 } } as const satisfies Saves;
 const OUT = { outputs: [0] } as const satisfies Saves;
 
 const INTEGER = none('its result is an integer or bool');
@@ -204,7 +206,7 @@ export const kernelGradients: {
 
   // Products of [batch, m, k] and [batch, k, n], with a bias [n].
   matmul: rule(
-      XY,
+      FACTORS,
       (g, s) => product(g, s.y.transpose(1, 2), s.x),
       (g, s) => product(s.x.transpose(1, 2), g, s.y),
       (g) => g.sum([0, 1]),

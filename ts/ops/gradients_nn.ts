@@ -24,6 +24,7 @@ function call<K extends PrimitiveName>(
 
 const NONE = {} as const satisfies Saves;
 const Y = { inputs: [1] } as const satisfies Saves;
+const FACTORS = { inputs: [0, 1], onlyFor: { 0: 1, 1: 0 } } as const satisfies Saves;
 const XY = { inputs: [0, 1] } as const satisfies Saves;
 
 type Pair = readonly [number, number];
@@ -56,7 +57,7 @@ export const nnGradients: {
   readonly [K in keyof typeof nnPrimitives]: GradientRow<AttributesOf<K>>;
 } = {
   conv2d: rule(
-    XY,
+    FACTORS,
     (g, s) =>
       call('conv2dInputGrad', [g, s.y], { ...s.attributes, inputSize: planeOf(s.shapes[0]) }),
     (g, s) =>

@@ -1,6 +1,6 @@
 /** `x.at(...)` and `x.setAt(...)`: Python's square brackets, and index_put. */
 
-import { assign } from '../autograd/inplace.js';
+import { assign, assignFrom } from '../autograd/inplace.js';
 import { bool, Category, int32, uint8 } from '../core/dtype.js';
 import { DtypeError, IndexError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape, sameShape } from '../core/layout.js';
@@ -367,7 +367,7 @@ export const indexPut_ = op(
   'indexPut_',
   'input, indices, values, accumulate',
   (input: Tensor, indices: PutIndices, values: Tensor, accumulate = false): Tensor =>
-    assign('indexPut_', input, indexPut(input, indices, values, accumulate)),
+    assignFrom('indexPut_', input, (before) => indexPut(before, indices, values, accumulate)),
 );
 
 /** `input` with `src` as its slice at `index` along `dim`. */

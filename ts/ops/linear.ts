@@ -1,6 +1,6 @@
 /** Products of vectors, matrices and batches of them. All of them run the row `matmul`. */
 
-import { assign } from '../autograd/inplace.js';
+import { assignFrom } from '../autograd/inplace.js';
 import { bool, type Dtype } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape } from '../core/layout.js';
@@ -289,31 +289,31 @@ export const addmm_ = op(
   'addmm_',
   'input, mat1, mat2, beta, alpha',
   (input: Tensor, mat1: Tensor, mat2: Tensor, beta = 1, alpha = 1): Tensor =>
-    assign('addmm_', input, addmm(input, mat1, mat2, beta, alpha)),
+    assignFrom('addmm_', input, (before) => addmm(before, mat1, mat2, beta, alpha)),
 );
 export const addmv_ = op(
   'addmv_',
   'input, mat, vec, beta, alpha',
   (input: Tensor, mat: Tensor, vec: Tensor, beta = 1, alpha = 1): Tensor =>
-    assign('addmv_', input, addmv(input, mat, vec, beta, alpha)),
+    assignFrom('addmv_', input, (before) => addmv(before, mat, vec, beta, alpha)),
 );
 export const baddbmm_ = op(
   'baddbmm_',
   'input, batch1, batch2, beta, alpha',
   (input: Tensor, batch1: Tensor, batch2: Tensor, beta = 1, alpha = 1): Tensor =>
-    assign('baddbmm_', input, baddbmm(input, batch1, batch2, beta, alpha)),
+    assignFrom('baddbmm_', input, (before) => baddbmm(before, batch1, batch2, beta, alpha)),
 );
 export const addbmm_ = op(
   'addbmm_',
   'input, batch1, batch2, beta, alpha',
   (input: Tensor, batch1: Tensor, batch2: Tensor, beta = 1, alpha = 1): Tensor =>
-    assign('addbmm_', input, addbmm(input, batch1, batch2, beta, alpha)),
+    assignFrom('addbmm_', input, (before) => addbmm(before, batch1, batch2, beta, alpha)),
 );
 export const addr_ = op(
   'addr_',
   'input, vec1, vec2, beta, alpha',
   (input: Tensor, vec1: Tensor, vec2: Tensor, beta = 1, alpha = 1): Tensor =>
-    assign('addr_', input, addr(input, vec1, vec2, beta, alpha)),
+    assignFrom('addr_', input, (before) => addr(before, vec1, vec2, beta, alpha)),
 );
 
 // --- Products without a sum, and sums over several dimensions ----------------------------------

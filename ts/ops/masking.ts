@@ -1,6 +1,6 @@
 /** Reading and writing under a bool mask, and the positions of true elements. */
 
-import { assign, assignInPlace } from '../autograd/inplace.js';
+import { assignFrom, assignInPlace } from '../autograd/inplace.js';
 import { bool, Category, uint8 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastShapes, sameShape } from '../core/layout.js';
@@ -113,5 +113,5 @@ export const maskedScatter_ = op(
   'maskedScatter_',
   'input, mask, source',
   (input: Tensor, mask: Tensor, source: Tensor): Tensor =>
-    assign('maskedScatter_', input, maskedScatter(input, mask, source)),
+    assignFrom('maskedScatter_', input, (before) => maskedScatter(before, mask, source)),
 );

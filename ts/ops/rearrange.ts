@@ -1,6 +1,6 @@
 /** Elements in another order, triangles and diagonals, fills and constant borders. */
 
-import { assign } from '../autograd/inplace.js';
+import { assignFrom } from '../autograd/inplace.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { contiguousStrides, normalizeDim, normalizeDims } from '../core/layout.js';
 import { emptyTensor, Tensor } from '../tensor.js';
@@ -120,10 +120,10 @@ export const triu = op('triu', 'input, diagonal', (input: Tensor, offset = 0): T
 );
 
 export const tril_ = op('tril_', 'input, diagonal', (input: Tensor, offset = 0): Tensor =>
-  assign('tril_', input, tril(input, offset)),
+  assignFrom('tril_', input, (before) => tril(before, offset)),
 );
 export const triu_ = op('triu_', 'input, diagonal', (input: Tensor, offset = 0): Tensor =>
-  assign('triu_', input, triu(input, offset)),
+  assignFrom('triu_', input, (before) => triu(before, offset)),
 );
 
 /** Zeros but for the last dimension of the input as the diagonal of two new ones. */

@@ -29,6 +29,8 @@ export interface GradContext<Attributes = Record<string, unknown>> {
 export interface Saves {
   readonly inputs?: readonly number[];
   readonly outputs?: readonly number[];
+  /** Input `i` is kept only if input `onlyFor[i]` wants a gradient. */
+  readonly onlyFor?: Readonly<Record<number, number>>;
 }
 
 /** One function per differentiable input, called only if that input wants a gradient. */

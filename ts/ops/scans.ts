@@ -1,6 +1,6 @@
 /** Running totals along a dimension, and differences of neighbours. */
 
-import { assign } from '../autograd/inplace.js';
+import { assignFrom } from '../autograd/inplace.js';
 import { bool, type Dtype, int32, int64, toFloating } from '../core/dtype.js';
 import { ShapeError, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
@@ -34,17 +34,17 @@ export const cumsum_ = op(
   'cumsum_',
   'input, dim, dtype',
   (input: Tensor, dim: number, dtype?: Dtype | null): Tensor =>
-    assign('cumsum_', input, cumsum(input, dim, dtype ?? input.dtype)),
+    assignFrom('cumsum_', input, (before) => cumsum(before, dim, dtype ?? input.dtype)),
 );
 export const cumprod_ = op(
   'cumprod_',
   'input, dim, dtype',
   (input: Tensor, dim: number, dtype?: Dtype | null): Tensor =>
     // Its gradient needs the elements as they were.
-    assign(
+    assignFrom(
       'cumprod_',
       input,
-      cumprod(input.requiresGrad ? input.clone() : input, dim, dtype ?? input.dtype),
+      (before) => cumprod(before.requiresGrad ? input.clone() : input, dim, dtype ?? input.dtype),
     ),
 );
 

@@ -135,6 +135,8 @@ const MOST_ROWS = 32;
 /** Pixels of a unit, where there are images enough for every thread. */
 const PIXELS = 448;
 const FEW_IMAGES = 1;
+/** Shares of a launch, enough for every thread. */
+const MOST_SHARES = 96;
 /** The largest tile a build may use, and products that stay in the first-level cache. */
 const TILE = 16;
 const PRODUCTS = 8192;

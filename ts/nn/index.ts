@@ -1,0 +1,4 @@
+/** torch.nn: modules, layers and losses. */
+
+export * from './module.js';
+export { Parameter } from './parameter.js';

@@ -1,0 +1,205 @@
+/** The Adam family. */
+
+import type { Tensor } from '../tensor.js';
+import { FusedOptimizer, type Scalars, slot } from './fused.js';
+import { checkRange, type Params, type ParamState } from './optimizer.js';
+
+type Stepped = ParamState & { step: number };
+
+const INFINITY = Number.POSITIVE_INFINITY;
+const BOUNDS = {
+  lr: [0, INFINITY],
+  betas: [0, 1],
+  eps: [0, INFINITY],
+  weightDecay: [0, INFINITY],
+} as const;
+
+export interface AdamOptions {
+  /** Learning rate. Default 0.001. */
+  lr: number;
+  /** Decay of the averages of gradient and squared gradient. Default [0.9, 0.999]. */
+  betas: readonly [number, number];
+  /** Added to the denominator. Default 1e-8. */
+  eps: number;
+  /** Default 0 (Adam), 0.01 (AdamW). */
+  weightDecay: number;
+  /** Divide by the largest average so far. Default false. */
+  amsgrad: boolean;
+  /** Climb instead of descend. Default false. */
+  maximize: boolean;
+}
+
+const ADAM: AdamOptions = {
+  lr: 1e-3,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  weightDecay: 0,
+  amsgrad: false,
+  maximize: false,
+};
+
+abstract class AdamBase extends FusedOptimizer<AdamOptions, 'adamStep'> {
+  protected readonly kernel = 'adamStep';
+  protected abstract readonly decoupled: boolean;
+
+  protected check(options: AdamOptions): void {
+    checkRange(this.constructor.name, options, BOUNDS);
+  }
+
+  protected options({ lr, betas, eps, weightDecay, amsgrad, maximize }: AdamOptions) {
+    const [beta1, beta2] = betas;
+    return { lr, beta1, beta2, eps, weightDecay, amsgrad, maximize, decoupled: this.decoupled };
+  }
+
+  protected scalars(state: Stepped, param: Tensor, { lr, betas, amsgrad }: AdamOptions): Scalars {
+    const [beta1, beta2] = betas;
+    const states = [slot(state, 'exp_avg', param), slot(state, 'exp_avg_sq', param)];
+    if (amsgrad) states.push(slot(state, 'max_exp_avg_sq', param));
+    const a = lr / (1 - beta1 ** state.step);
+    return { states, a, b: Math.sqrt(1 - beta2 ** state.step) };
+  }
+}
+
+/**
+ * m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
+ * p -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps). Kingma and Ba, 2014.
+ */
+export class Adam extends AdamBase {
+  protected readonly decoupled = false;
+
+  constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
+    super(params, { ...ADAM }, options);
+  }
+}
+
+/** Adam with weight decay apart from the gradient: p *= 1 - lr weightDecay. Loshchilov, Hutter 2017. */
+export class AdamW extends AdamBase {
+  protected readonly decoupled = true;
+
+  constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
+    super(params, { ...ADAM, weightDecay: 0.01 }, options);
+  }
+}
+
+export interface AdamaxOptions {
+  /** Default 0.002. */
+  lr: number;
+  /** Default [0.9, 0.999]. */
+  betas: readonly [number, number];
+  /** Default 1e-8. */
+  eps: number;
+  /** Default 0. */
+  weightDecay: number;
+  /** Default false. */
+  maximize: boolean;
+}
+
+/** Adam by the largest gradient: u = max(beta2 u, |g| + eps); p -= lr / (1 - beta1^t) m / u. */
+export class Adamax extends FusedOptimizer<AdamaxOptions, 'adamaxStep'> {
+  protected readonly kernel = 'adamaxStep';
+
+  constructor(params: Params<AdamaxOptions>, options: Partial<AdamaxOptions> = {}) {
+    const defaults = { lr: 2e-3, eps: 1e-8, weightDecay: 0, maximize: false };
+    super(params, { ...defaults, betas: [0.9, 0.999] }, options);
+  }
+
+  protected check(options: AdamaxOptions): void {
+    checkRange('Adamax', options, BOUNDS);
+  }
+
+  protected options({ lr, betas, eps, weightDecay, maximize }: AdamaxOptions) {
+    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize };
+  }
+
+  protected scalars(state: Stepped, param: Tensor, { lr, betas }: AdamaxOptions): Scalars {
+    const states = [slot(state, 'exp_avg', param), slot(state, 'exp_inf', param)];
+    return { states, a: lr / (1 - betas[0] ** state.step) };
+  }
+}
+
+export interface NAdamOptions {
+  /** Default 0.002. */
+  lr: number;
+  /** Default [0.9, 0.999]. */
+  betas: readonly [number, number];
+  /** Default 1e-8. */
+  eps: number;
+  /** Default 0. */
+  weightDecay: number;
+  /** Decay of the momentum schedule. Default 0.004. */
+  momentumDecay: number;
+}
+
+/** Adam with Nesterov momentum, mu_t = beta1 (1 - 0.96^(t momentumDecay) / 2). Dozat, 2016. */
+export class NAdam extends FusedOptimizer<NAdamOptions, 'nadamStep'> {
+  protected readonly kernel = 'nadamStep';
+
+  constructor(params: Params<NAdamOptions>, options: Partial<NAdamOptions> = {}) {
+    const defaults = { lr: 2e-3, eps: 1e-8, weightDecay: 0, momentumDecay: 4e-3 };
+    super(params, { ...defaults, betas: [0.9, 0.999] }, options);
+  }
+
+  protected check(options: NAdamOptions): void {
+    checkRange('NAdam', options, { ...BOUNDS, momentumDecay: [0, INFINITY] });
+  }
+
+  protected options({ lr, betas, eps, weightDecay }: NAdamOptions) {
+    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize: false };
+  }
+
+  protected scalars(state: Stepped, param: Tensor, group: NAdamOptions): Scalars {
+    const { lr, betas, momentumDecay } = group;
+    const t = state.step;
+    const mu = betas[0] * (1 - 0.5 * 0.96 ** (t * momentumDecay));
+    const next = betas[0] * (1 - 0.5 * 0.96 ** ((t + 1) * momentumDecay));
+    const product = ((state.mu_product as number | undefined) ?? 1) * mu;
+    state.mu_product = product;
+    const states = [slot(state, 'exp_avg', param), slot(state, 'exp_avg_sq', param)];
+    const a = (lr * (1 - mu)) / (1 - product);
+    const b = (lr * next) / (1 - product * next);
+    return { states, a, b, c: 1 - betas[1] ** t };
+  }
+}
+
+export interface RAdamOptions {
+  /** Default 0.001. */
+  lr: number;
+  /** Default [0.9, 0.999]. */
+  betas: readonly [number, number];
+  /** Default 1e-8. */
+  eps: number;
+  /** Default 0. */
+  weightDecay: number;
+}
+
+/** Adam with rectified variance: plain momentum until enough steps were seen. Liu et al., 2019. */
+export class RAdam extends FusedOptimizer<RAdamOptions, 'radamStep'> {
+  protected readonly kernel = 'radamStep';
+
+  constructor(params: Params<RAdamOptions>, options: Partial<RAdamOptions> = {}) {
+    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 }, options);
+  }
+
+  protected check(options: RAdamOptions): void {
+    checkRange('RAdam', options, BOUNDS);
+  }
+
+  protected options({ lr, betas, eps, weightDecay }: RAdamOptions) {
+    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize: false };
+  }
+
+  protected scalars(state: Stepped, param: Tensor, { betas }: RAdamOptions): Scalars {
+    const t = state.step;
+    const correction2 = 1 - betas[1] ** t;
+    const longest = 2 / (1 - betas[1]) - 1;
+    const length = longest - (2 * t * betas[1] ** t) / correction2;
+    let b = 0;
+    if (length > 5) {
+      const above = (length - 4) * (length - 2) * longest;
+      const below = (longest - 4) * (longest - 2) * length;
+      b = Math.sqrt(above / below) * Math.sqrt(correction2);
+    }
+    const states = [slot(state, 'exp_avg', param), slot(state, 'exp_avg_sq', param)];
+    return { states, a: 1 - betas[0] ** t, b };
+  }
+}

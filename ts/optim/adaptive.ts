@@ -1,0 +1,209 @@
+/** Optimisers that scale each element by the size of its past gradients. */
+
+import type { Tensor } from '../tensor.js';
+import { FusedOptimizer, type Scalars, slot } from './fused.js';
+import { checkRange, type Params, type ParamState } from './optimizer.js';
+
+type Stepped = ParamState & { step: number };
+
+const INFINITY = Number.POSITIVE_INFINITY;
+const POSITIVE = [0, INFINITY] as const;
+
+export interface RMSpropOptions {
+  /** Default 0.01. */
+  lr: number;
+  /** Decay of the average of squared gradients. Default 0.99. */
+  alpha: number;
+  /** Default 1e-8. */
+  eps: number;
+  /** Default 0. */
+  weightDecay: number;
+  /** Default 0. */
+  momentum: number;
+  /** Subtract the squared average gradient. Default false. */
+  centered: boolean;
+  /** Climb instead of descend. Default false. */
+  maximize: boolean;
+}
+
+/** v = alpha v + (1 - alpha) g^2; p -= lr g / (sqrt(v) + eps). Hinton, 2012. */
+export class RMSprop extends FusedOptimizer<RMSpropOptions, 'rmspropStep'> {
+  protected readonly kernel = 'rmspropStep';
+
+  constructor(params: Params<RMSpropOptions>, options: Partial<RMSpropOptions> = {}) {
+    const sizes = { lr: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0 };
+    super(params, { ...sizes, centered: false, maximize: false }, options);
+  }
+
+  protected check(options: RMSpropOptions): void {
+    const bounds = { lr: POSITIVE, alpha: POSITIVE, eps: POSITIVE, weightDecay: POSITIVE };
+    checkRange('RMSprop', options, { ...bounds, momentum: POSITIVE });
+  }
+
+  protected options(group: RMSpropOptions) {
+    const { lr, alpha, eps, weightDecay, momentum, centered, maximize } = group;
+    return { lr, alpha, eps, weightDecay, momentum, centered, maximize };
+  }
+
+  protected scalars(state: Stepped, param: Tensor, group: RMSpropOptions): Scalars {
+    const states = [slot(state, 'square_avg', param)];
+    const buffer = group.momentum > 0 ? slot(state, 'momentum_buffer', param) : undefined;
+    // The kernel's places are fixed; an unused middle one must not be another state's memory.
+    if (group.centered) states.push(slot(state, 'grad_avg', param));
+    else if (buffer !== undefined) states.push(buffer);
+    if (buffer !== undefined) states.push(buffer);
+    return { states };
+  }
+}
+
+export interface AdagradOptions {
+  /** Default 0.01. */
+  lr: number;
+  /** Default 0. */
+  lrDecay: number;
+  /** Default 0. */
+  weightDecay: number;
+  /** What the sums of squares start from. Default 0. */
+  initialAccumulatorValue: number;
+  /** Default 1e-10. */
+  eps: number;
+  /** Default false. */
+  maximize: boolean;
+}
+
+/** s += g^2; p -= lr / (1 + (t - 1) lrDecay) * g / (sqrt(s) + eps). Duchi et al., 2011. */
+export class Adagrad extends FusedOptimizer<AdagradOptions, 'adagradStep'> {
+  protected readonly kernel = 'adagradStep';
+
+  constructor(params: Params<AdagradOptions>, options: Partial<AdagradOptions> = {}) {
+    const sizes = { lr: 1e-2, lrDecay: 0, weightDecay: 0, initialAccumulatorValue: 0, eps: 1e-10 };
+    super(params, { ...sizes, maximize: false }, options);
+  }
+
+  protected check(options: AdagradOptions): void {
+    const bounds = { lr: POSITIVE, lrDecay: POSITIVE, weightDecay: POSITIVE, eps: POSITIVE };
+    checkRange('Adagrad', options, { ...bounds, initialAccumulatorValue: POSITIVE });
+  }
+
+  protected options({ lr, eps, weightDecay, maximize }: AdagradOptions) {
+    return { lr, eps, weightDecay, maximize };
+  }
+
+  protected scalars(state: Stepped, param: Tensor, group: AdagradOptions): Scalars {
+    const { lr, lrDecay, initialAccumulatorValue } = group;
+    const sum = slot(state, 'sum', param, initialAccumulatorValue);
+    return { states: [sum], a: lr / (1 + (state.step - 1) * lrDecay) };
+  }
+}
+
+export interface AdadeltaOptions {
+  /** Default 1. */
+  lr: number;
+  /** Default 0.9. */
+  rho: number;
+  /** Default 1e-6. */
+  eps: number;
+  /** Default 0. */
+  weightDecay: number;
+  /** Default false. */
+  maximize: boolean;
+}
+
+/** Steps sized by the ratio of past steps to past gradients. Zeiler, 2012. */
+export class Adadelta extends FusedOptimizer<AdadeltaOptions, 'adadeltaStep'> {
+  protected readonly kernel = 'adadeltaStep';
+
+  constructor(params: Params<AdadeltaOptions>, options: Partial<AdadeltaOptions> = {}) {
+    super(params, { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0, maximize: false }, options);
+  }
+
+  protected check(options: AdadeltaOptions): void {
+    const bounds = { lr: POSITIVE, eps: POSITIVE, weightDecay: POSITIVE };
+    checkRange('Adadelta', options, { ...bounds, rho: [0, 1 + Number.EPSILON] });
+  }
+
+  protected options({ lr, rho, eps, weightDecay, maximize }: AdadeltaOptions) {
+    return { lr, rho, eps, weightDecay, maximize };
+  }
+
+  protected scalars(state: Stepped, param: Tensor): Scalars {
+    return { states: [slot(state, 'square_avg', param), slot(state, 'acc_delta', param)] };
+  }
+}
+
+export interface RpropOptions {
+  /** First step size. Default 0.01. */
+  lr: number;
+  /** Factors for a changed and a kept sign. Default [0.5, 1.2]. */
+  etas: readonly [number, number];
+  /** Least and largest step. Default [1e-6, 50]. */
+  stepSizes: readonly [number, number];
+  /** Default false. */
+  maximize: boolean;
+}
+
+/** Steps by the sign of the gradient, grown while it stays and shrunk when it turns. */
+export class Rprop extends FusedOptimizer<RpropOptions, 'rpropStep'> {
+  protected readonly kernel = 'rpropStep';
+
+  constructor(params: Params<RpropOptions>, options: Partial<RpropOptions> = {}) {
+    super(params, { lr: 1e-2, etas: [0.5, 1.2], stepSizes: [1e-6, 50], maximize: false }, options);
+  }
+
+  protected check(options: RpropOptions): void {
+    checkRange('Rprop', options, { lr: POSITIVE });
+    checkRange('Rprop', { etaMinus: options.etas[0] }, { etaMinus: [0, 1] });
+    checkRange('Rprop', { etaPlus: options.etas[1] }, { etaPlus: [1, INFINITY] });
+  }
+
+  protected options({ etas, stepSizes, maximize }: RpropOptions) {
+    return { etaMinus: etas[0], etaPlus: etas[1], least: stepSizes[0], most: stepSizes[1], maximize };
+  }
+
+  protected scalars(state: Stepped, param: Tensor, { lr }: RpropOptions): Scalars {
+    return { states: [slot(state, 'prev', param), slot(state, 'step_size', param, lr)] };
+  }
+}
+
+export interface ASGDOptions {
+  /** Default 0.01. */
+  lr: number;
+  /** Default 1e-4. */
+  lambd: number;
+  /** Power of the decay. Default 0.75. */
+  alpha: number;
+  /** Step at which averaging starts. Default 1e6. */
+  t0: number;
+  /** Default 0. */
+  weightDecay: number;
+  /** Default false. */
+  maximize: boolean;
+}
+
+/** Gradient descent with a running average of the parameters in `ax`. Polyak and Juditsky, 1992. */
+export class ASGD extends FusedOptimizer<ASGDOptions, 'asgdStep'> {
+  protected readonly kernel = 'asgdStep';
+
+  constructor(params: Params<ASGDOptions>, options: Partial<ASGDOptions> = {}) {
+    const sizes = { lr: 1e-2, lambd: 1e-4, alpha: 0.75, t0: 1e6, weightDecay: 0 };
+    super(params, { ...sizes, maximize: false }, options);
+  }
+
+  protected check(options: ASGDOptions): void {
+    checkRange('ASGD', options, { lr: POSITIVE, weightDecay: POSITIVE });
+  }
+
+  protected options({ lr, lambd, weightDecay, maximize }: ASGDOptions) {
+    return { lr, lambd, weightDecay, maximize };
+  }
+
+  protected scalars(state: Stepped, param: Tensor, group: ASGDOptions): Scalars {
+    const { lr, lambd, alpha, t0 } = group;
+    const t = state.step;
+    const eta = (state.eta as number | undefined) ?? lr;
+    const mu = (state.mu as number | undefined) ?? 1;
+    state.eta = lr / (1 + lambd * lr * t) ** alpha;
+    state.mu = 1 / Math.max(1, t - t0);
+    return { states: [slot(state, 'ax', param)], a: eta, b: mu };
+  }
+}

@@ -1,0 +1,64 @@
+/** Stochastic gradient descent. */
+
+import { ValueError } from '../core/errors.js';
+import type { Tensor } from '../tensor.js';
+import { FusedOptimizer, type Scalars, slot } from './fused.js';
+import { checkRange, type Params, type ParamState } from './optimizer.js';
+
+export interface SGDOptions {
+  /** Learning rate; has no default. */
+  lr: number;
+  /** Default 0. */
+  momentum: number;
+  /** Default 0. */
+  dampening: number;
+  /** Default 0. */
+  weightDecay: number;
+  /** Default false. */
+  nesterov: boolean;
+  /** Climb instead of descend. Default false. */
+  maximize: boolean;
+}
+
+const INFINITY = Number.POSITIVE_INFINITY;
+
+/**
+ * b = momentum b + (1 - dampening) (g + weightDecay p); p -= lr b, with Nesterov's look-ahead
+ * p -= lr (g + momentum b). The buffer starts as the first gradient.
+ */
+export class SGD extends FusedOptimizer<SGDOptions, 'sgdStep'> {
+  protected readonly kernel = 'sgdStep';
+
+  constructor(params: Params<SGDOptions>, options: Partial<SGDOptions> & { lr: number }) {
+    const defaults = {
+      lr: Number.NaN,
+      momentum: 0,
+      dampening: 0,
+      weightDecay: 0,
+      nesterov: false,
+      maximize: false,
+    };
+    super(params, defaults, options ?? {});
+  }
+
+  protected check(options: SGDOptions): void {
+    if (Number.isNaN(options.lr)) {
+      throw new ValueError('SGD: lr has no default; give { lr: 0.1 } or another learning rate');
+    }
+    const bounds = { lr: [0, INFINITY], momentum: [0, INFINITY], weightDecay: [0, INFINITY] } as const;
+    checkRange('SGD', options, bounds);
+    if (options.nesterov && (options.momentum <= 0 || options.dampening !== 0)) {
+      throw new ValueError('SGD: nesterov needs a momentum above 0 and a dampening of 0');
+    }
+  }
+
+  protected options({ lr, momentum, dampening, weightDecay, nesterov, maximize }: SGDOptions) {
+    return { lr, momentum, dampening, weightDecay, nesterov, maximize };
+  }
+
+  protected scalars(state: ParamState, param: Tensor, { momentum }: SGDOptions): Scalars {
+    if (momentum === 0) return { states: [] };
+    const first = !('momentum_buffer' in state);
+    return { states: [slot(state, 'momentum_buffer', param)], a: first ? 1 : 0 };
+  }
+}
