@@ -52,7 +52,8 @@ async function train(run: Run, checkpoint: string): Promise<boolean> {
 async function main(options: DemoOptions): Promise<void> {
   const { name, root } = await getData(options.dataset);
   torch.manualSeed(options.seed);
-  if (options.threads > 0) torch.setNumThreads(options.threads);
+  const { threads, reason } = torch.cpu.info();
+  if (options.threads > threads) console.log(`Threads: ${threads} (${reason})`);
   const transform = transforms.ToTensor();
   const images = (train: boolean) => new datasets[name](root, { train, transform });
   const [trainingImages, testImages] = [images(true), images(false)];

@@ -39,7 +39,13 @@ export function makeModel(name: DemoOptions['model']): MLP | CNN {
   return name === 'cnn' ? new CNN() : new MLP();
 }
 
-export function makeOptimizer(model: MLP | CNN, { optimizer, lr }: DemoOptions): optim.Optimizer {
+/** What the training loop needs of an optimiser. */
+export interface Stepper {
+  zeroGrad(): void;
+  step(): unknown;
+}
+
+export function makeOptimizer(model: MLP | CNN, { optimizer, lr }: DemoOptions): Stepper {
   const parameters = model.parameters();
   switch (optimizer) {
     case 'adam':

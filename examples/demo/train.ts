@@ -2,16 +2,16 @@
 
 import { SingleBar } from 'cli-progress';
 import * as torch from '../../ts/index.js';
-import type { CNN, MLP } from './model.js';
+import type { CNN, MLP, Stepper } from './model.js';
 import type { History } from './pictures.js';
 
 const { nn } = torch;
 
-type Batches = torch.data.DataLoader<unknown, [torch.Tensor, torch.Tensor]>;
+type Batches = AsyncIterable<[torch.Tensor, torch.Tensor]> & { readonly length: number };
 
 export interface Run {
   model: MLP | CNN;
-  optimizer: torch.optim.Optimizer;
+  optimizer: Stepper;
   training: Batches;
   test: Batches;
   images: number;

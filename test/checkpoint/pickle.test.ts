@@ -15,6 +15,8 @@ describe('pickle', () => {
       tuple: new Tuple([1, new Tuple([])]),
       map: new Map<string, unknown>([['a', {}]]),
       empty: [],
+      state: { 0: { step: 1 }, 10: {} },
+      names: { 0: 1 },
     };
     const bytes = Buffer.from(pickle(values, nothing)).toString('hex');
     const text = run('import pickle, sys; print(pickle.loads(bytes.fromhex(sys.argv[1])))', bytes);
@@ -22,7 +24,8 @@ describe('pickle', () => {
       "{'small': [0, 1, -1, 255, -2147483648, 2147483647], 'large': [2147483648, -2147483649, " +
         '1180591620717411303424, -9223372036854775808, 128, -128, -129, 0], ' +
         "'floats': [0.5, -0.0, 1e+300, inf], 'text': 'grüße 🎲', 'logic': [True, False, None], " +
-        "'tuple': (1, ()), 'map': OrderedDict([('a', {})]), 'empty': []}",
+        "'tuple': (1, ()), 'map': OrderedDict([('a', {})]), 'empty': [], " +
+        "'state': {0: {'step': 1}, 10: {}}, 'names': {'0': 1}}",
     );
   });
 

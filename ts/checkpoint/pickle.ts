@@ -88,7 +88,8 @@ export type Replace = (value: object) => unknown;
 
 /**
  * Pickles numbers (whole ones as int, others as float), bigints, strings, booleans, null, arrays,
- * Maps (as OrderedDict) and plain objects; `replace` sees every other object first. Throws
+ * Maps (as OrderedDict) and plain objects (as dict; keys that number plain objects become ints);
+ * `replace` sees every other object first. Throws
  * ValueError for what has no counterpart in Python.
  */
 export function pickle(value: unknown, replace: Replace): Uint8Array {
@@ -176,9 +177,9 @@ function writeObject(w: Writer, value: object, replace: Replace, open: Set<objec
   } else if (value instanceof Map) {
     inner(orderedDict);
     writeItems(w, [...value], inner);
-  } else if (Object.getPrototypeOf(value) === Object.prototype) {
+  } else if (isPlain(value)) {
     w.byte(op.dict);
-    writeItems(w, Object.entries(value), inner);
+    writeItems(w, entriesOf(value), inner);
   } else {
     const replaced = replace(value);
     if (replaced === value || replaced === undefined) {
@@ -188,6 +189,22 @@ function writeObject(w: Writer, value: object, replace: Replace, open: Set<objec
     }
     inner(replaced);
   }
+}
+
+function isPlain(value: unknown): value is object {
+  return (
+    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  );
+}
+
+/**
+ * Entries of a plain object. JavaScript turns integer keys into strings; records by number, such
+ * as the state of an optimiser by parameter, get their integers back.
+ */
+function entriesOf(value: object): [string | number, unknown][] {
+  const entries = Object.entries(value);
+  const numbered = entries.every(([key, item]) => /^(0|[1-9]\d{0,14})$/.test(key) && isPlain(item));
+  return numbered ? entries.map(([key, item]) => [Number(key), item]) : entries;
 }
 
 /** `collections.OrderedDict()`, empty. */
