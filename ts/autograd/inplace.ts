@@ -80,13 +80,13 @@ export function assignFrom(
   return target;
 }
 
-/** Whether the gradient of a row looks at its first input. */
-function savesFirst(row: PointwiseName): boolean {
+/** Whether the gradient of a row looks at an input. */
+function saves(row: PointwiseName, input: number): boolean {
   const rule = gradients[row];
-  return rule.kind !== 'none' && (rule.saves.inputs?.includes(0) ?? false);
+  return rule.kind !== 'none' && (rule.saves.inputs?.includes(input) ?? false);
 }
 
-/** Runs an elementwise row with its first operand as the target, and moves the history there. */
+/** Runs an elementwise row with one operand as the target, and moves the history there. */
 export function assignInPlace(
   op: string,
   target: Tensor,
@@ -96,8 +96,9 @@ export function assignInPlace(
 ): Tensor {
   checkWritable(op, target);
   const recorded = operands.some((operand) => isTensor(operand) && operand.requiresGrad);
-  const first = before(target, recorded && savesFirst(row));
-  const given = first === target ? operands : operands.with(0, first);
+  const place = operands.indexOf(target);
+  const old = before(target, recorded && saves(row, place));
+  const given = old === target ? operands : operands.with(place, old);
   const result = applyPointwise(row, given, scalars, target, op);
   adoptHistory(target, result);
   result.dispose();

@@ -21,6 +21,7 @@ export class OpNode extends Node implements GradContext<never> {
   private saved: (SavedTensor | number | undefined)[] | undefined;
   private savedOutputs: (SavedTensor | undefined)[] = [];
   readonly shapes: Shape[] = [];
+  readonly strides: (readonly number[])[] = [];
   readonly dtypes: (Dtype | undefined)[] = [];
 
   constructor(
@@ -39,10 +40,12 @@ export class OpNode extends Node implements GradContext<never> {
       if (typeof input === 'object' || typeof input === 'function') {
         this.connect(input);
         this.shapes.push(input.shape);
+        this.strides.push(input.strides);
         this.dtypes.push(input.dtype);
       } else {
         this.connect(undefined);
         this.shapes.push(SCALAR_SHAPE);
+        this.strides.push(SCALAR_SHAPE);
         this.dtypes.push(undefined);
         saved[i] = input;
       }

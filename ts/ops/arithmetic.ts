@@ -71,7 +71,10 @@ export const subtract_ = sub_;
 export const rsub = op(
   'rsub',
   'input, other, alpha',
-  (input: Tensor, other: Operand, alpha = 1): Tensor => sub(other, input, alpha),
+  (input: Tensor, other: Operand, alpha = 1): Tensor => {
+    if (!isTensor(input)) throw new ValueError('rsub: the first operand must be a tensor');
+    return sub(other, input, alpha);
+  },
 );
 
 export const multiply = (input: Operand, other: Operand): Tensor => elementwise.mul(input, other);

@@ -1,10 +1,11 @@
 /** Functions and in-place forms of the unary and plain binary rows, typed from the table. */
 
 import { assignInPlace } from '../autograd/inplace.js';
+import { ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
 import { applyPointwise } from './apply.js';
 import { type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
-import type { Operand } from './promote.js';
+import { isTensor, type Operand } from './promote.js';
 
 type Rows = typeof pointwise;
 /** Rows that are public functions as they stand. */
@@ -34,6 +35,22 @@ export function isPublic(row: PointwiseRow): boolean {
   return row.scalars === undefined && row.inputs < 3 && !row.internal;
 }
 
+function binaryFunction(name: PointwiseName, row: PointwiseRow) {
+  const { tensors = 0 } = row;
+  if (tensors === 0) {
+    return (input: Operand, other: Operand) => applyPointwise(name, [input, other]);
+  }
+  return (input: Operand, other: Operand): Tensor => {
+    const refused = !isTensor(input) ? input : tensors > 1 && !isTensor(other) ? other : undefined;
+    if (refused !== undefined) {
+      throw new ValueError(
+        `${name}: expected a tensor, got ${String(refused)}; use torch.tensor(${String(refused)})`,
+      );
+    }
+    return applyPointwise(name, [input, other]);
+  };
+}
+
 function build(): Unary & Binary & UnaryInPlace & BinaryInPlace {
   const functions: Record<string, (...args: never[]) => Tensor> = {};
   for (const [name, row] of Object.entries(pointwise) as [PointwiseName, PointwiseRow][]) {
@@ -41,7 +58,7 @@ function build(): Unary & Binary & UnaryInPlace & BinaryInPlace {
     functions[name] =
       row.inputs === 1
         ? (input: Tensor) => applyPointwise(name, [input])
-        : (input: Operand, other: Operand) => applyPointwise(name, [input, other]);
+        : binaryFunction(name, row);
     if (row.noInPlace) continue;
     functions[`${name}_`] =
       row.inputs === 1

@@ -39,6 +39,9 @@ function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): GradientRo
 
 const zero = (g: Tensor): Tensor => g.zerosLike();
 
+/** 1 - x^2 without cancellation near 1. */
+const oneMinusSquare = (x: Tensor): Tensor => x.neg().add(1).mul(x.add(1));
+
 function none(reason: string): { readonly kind: 'none'; readonly reason: string } {
   return { kind: 'none', reason };
 }
@@ -75,15 +78,15 @@ const pointwiseGradients: Pointwise = {
   sin: rule(X, (g, s) => g.mul(s.x.cos())),
   cos: rule(X, (g, s) => g.mul(s.x.sin().neg())),
   tan: rule(OUT, (g, s) => g.mul(s.output().square().add(1))),
-  asin: rule(X, (g, s) => g.mul(s.x.square().neg().add(1).rsqrt())),
-  acos: rule(X, (g, s) => g.mul(s.x.square().neg().add(1).rsqrt()).neg()),
+  asin: rule(X, (g, s) => g.mul(oneMinusSquare(s.x).rsqrt())),
+  acos: rule(X, (g, s) => g.mul(oneMinusSquare(s.x).rsqrt()).neg()),
   atan: rule(X, (g, s) => g.div(s.x.square().add(1))),
   sinh: rule(X, (g, s) => g.mul(s.x.cosh())),
   cosh: rule(X, (g, s) => g.mul(s.x.sinh())),
   tanh: rule(OUT, (g, s) => pw('tanhBackward', g, s.output())),
   asinh: rule(X, (g, s) => g.mul(s.x.square().add(1).rsqrt())),
   acosh: rule(X, (g, s) => g.mul(s.x.sub(1).rsqrt()).mul(s.x.add(1).rsqrt())),
-  atanh: rule(X, (g, s) => g.div(s.x.square().neg().add(1))),
+  atanh: rule(X, (g, s) => g.div(oneMinusSquare(s.x))),
   erf: rule(X, (g, s) => g.mul(s.x.square().neg().exp()).mul(2 / Math.sqrt(Math.PI))),
   erfc: rule(X, (g, s) => g.mul(s.x.square().neg().exp()).mul(-2 / Math.sqrt(Math.PI))),
   sigmoid: rule(OUT, (g, s) => pw('sigmoidBackward', g, s.output())),

@@ -27,11 +27,11 @@ function call<K extends PrimitiveName>(
 }
 
 /**
- * a @ b as the gradient of an operand that lies like `like`: where that is a transposed matrix, so
+ * a @ b as the gradient of an operand that has strides `like`: where that is a transposed matrix, so
  * is the result, and contiguous once it is transposed back.
  */
-function product(a: Tensor, b: Tensor, like: Tensor): Tensor {
-  const transposed = like.strides[1] === 1 && like.strides[2] !== 1;
+function product(a: Tensor, b: Tensor, like: readonly number[]): Tensor {
+  const transposed = like[1] === 1 && like[2] !== 1;
   if (!transposed) return call('matmul', [a, b, undefined], {});
   return call('matmul', [b.transpose(1, 2), a.transpose(1, 2), undefined], {}).transpose(1, 2);
 }
@@ -207,8 +207,8 @@ export const kernelGradients: {
   // Products of [batch, m, k] and [batch, k, n], with a bias [n].
   matmul: rule(
       FACTORS,
-      (g, s) => product(g, s.y.transpose(1, 2), s.x),
-      (g, s) => product(s.x.transpose(1, 2), g, s.y),
+      (g, s) => product(g, s.y.transpose(1, 2), s.strides[0]),
+      (g, s) => product(s.x.transpose(1, 2), g, s.strides[1]),
       (g) => g.sum([0, 1]),
     ),
 

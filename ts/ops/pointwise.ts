@@ -36,6 +36,8 @@ export interface PointwiseRow {
   readonly keepsIntegers?: boolean;
   /** Has no `name_` form. */
   readonly noInPlace?: boolean;
+  /** How many operands, from the first on, cannot be plain numbers. Default 0. */
+  readonly tensors?: 1 | 2;
   /** Serves composites and gradients; not a public function. */
   readonly internal?: boolean;
 }
@@ -136,19 +138,19 @@ export const pointwise = {
   divTrue: binary('x / y as floats.', 'x / y', { domain: 'real', internal: true }),
   divFloor: binary('floor(x / y).', 'floor_div_(x, y)', { internal: true }),
   divTrunc: binary('trunc(x / y).', 'trunc_div_(x, y)', { internal: true }),
-  fmod: binary('C remainder: the sign of x.', 'fmod_(x, y)', {}),
+  fmod: binary('C remainder: the sign of x.', 'fmod_(x, y)', { tensors: 1 }),
   remainder: binary('Python remainder: the sign of y.', 'remainder_(x, y)', {}),
   powTensors: binary('x to the power of y.', 'pow_(x, y)', { internal: true }),
-  atan2: binary('Angle of (y, x) in radians.', 'atan2_(x, y)', { domain: 'real' }),
-  maximum: binary('The larger one; NaN if either is.', 'max_(x, y)', { noInPlace: true }),
-  minimum: binary('The smaller one; NaN if either is.', 'min_(x, y)', { noInPlace: true }),
-  fmax: binary('The larger one; NaN only if both are.', 'fmax_(x, y)', { noInPlace: true }),
-  fmin: binary('The smaller one; NaN only if both are.', 'fmin_(x, y)', { noInPlace: true }),
-  logaddexp: binary('log(exp(x) + exp(y)).', 'logaddexp_(x, y)', {
+  atan2: binary('Angle of (y, x) in radians.', 'atan2_(x, y)', { tensors: 2,  domain: 'real' }),
+  maximum: binary('The larger one; NaN if either is.', 'max_(x, y)', { tensors: 2,  noInPlace: true }),
+  minimum: binary('The smaller one; NaN if either is.', 'min_(x, y)', { tensors: 2,  noInPlace: true }),
+  fmax: binary('The larger one; NaN only if both are.', 'fmax_(x, y)', { tensors: 2,  noInPlace: true }),
+  fmin: binary('The smaller one; NaN only if both are.', 'fmin_(x, y)', { tensors: 2,  noInPlace: true }),
+  logaddexp: binary('log(exp(x) + exp(y)).', 'logaddexp_(x, y)', { tensors: 2, 
     domain: 'real',
     noInPlace: true,
   }),
-  logaddexp2: binary('log2(2^x + 2^y).', 'logaddexp2_(x, y)', { domain: 'real', noInPlace: true }),
+  logaddexp2: binary('log2(2^x + 2^y).', 'logaddexp2_(x, y)', { tensors: 2,  domain: 'real', noInPlace: true }),
   xlogy: binary('x * log(y), 0 where x is 0.', 'xlogy_(x, y)', { domain: 'real' }),
   copysign: binary('|x| with the sign of y.', 'copysign_(x, y)', { domain: 'real' }),
   heaviside: binary(
@@ -158,15 +160,15 @@ export const pointwise = {
   ),
 
   // Comparison and logic.
-  eq: compare('x == y.', 'x == y', {}),
-  ne: compare('x != y.', 'x != y', {}),
-  lt: compare('x < y.', 'x < y', {}),
-  le: compare('x <= y.', 'x <= y', {}),
-  gt: compare('x > y.', 'x > y', {}),
-  ge: compare('x >= y.', 'x >= y', {}),
-  logicalAnd: compare('Both nonzero.', '(x != K(0)) & (y != K(0))', {}),
-  logicalOr: compare('Either nonzero.', '(x != K(0)) | (y != K(0))', {}),
-  logicalXor: compare('Just one nonzero.', '(x != K(0)) ^ (y != K(0))', {}),
+  eq: compare('x == y.', 'x == y', { tensors: 1 }),
+  ne: compare('x != y.', 'x != y', { tensors: 1 }),
+  lt: compare('x < y.', 'x < y', { tensors: 1 }),
+  le: compare('x <= y.', 'x <= y', { tensors: 1 }),
+  gt: compare('x > y.', 'x > y', { tensors: 1 }),
+  ge: compare('x >= y.', 'x >= y', { tensors: 1 }),
+  logicalAnd: compare('Both nonzero.', '(x != K(0)) & (y != K(0))', { tensors: 2 }),
+  logicalOr: compare('Either nonzero.', '(x != K(0)) | (y != K(0))', { tensors: 2 }),
+  logicalXor: compare('Just one nonzero.', '(x != K(0)) ^ (y != K(0))', { tensors: 2 }),
   bitwiseAnd: binary('Bits set in both.', 'x & y', { domain: 'int' }),
   bitwiseOr: binary('Bits set in either.', 'x | y', { domain: 'int' }),
   bitwiseXor: binary('Bits set in just one.', 'x ^ y', { domain: 'int' }),

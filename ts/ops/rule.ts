@@ -20,6 +20,7 @@ export interface GradContext<Attributes = Record<string, unknown>> {
   output(position?: number): Tensor;
   readonly attributes: Attributes;
   readonly shapes: readonly Shape[];
+  readonly strides: readonly (readonly number[])[];
   readonly dtypes: readonly (Dtype | undefined)[];
   /** Whether a gradient for the input is wanted. */
   needs(position: number): boolean;

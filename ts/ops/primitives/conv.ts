@@ -6,10 +6,15 @@
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel } from '../kernel.js';
 import { type BufferRef, type Launcher, primitive } from '../row.js';
-
-const reals = ['f32', 'f64'] as const;
+import {
+  conv2dKernel,
+  convFlip,
+  convPad,
+  inputGradKernel,
+  scatterKernel,
+  weightGradKernel,
+} from './conv_kernels.js';
 
 type Pair = readonly [number, number];
 
@@ -31,99 +36,6 @@ export interface ConvWeightGradAttributes extends ConvAttributes {
   readonly kernelSize: Pair;
 }
 
-const convPad = kernel({
-  dtypes: reals,
-  buffers: ['x', 'out'],
-  params: {
-    height: 'u32',
-    width: 'u32',
-    rows: 'u32',
-    cols: 'u32',
-    phases: 'u32',
-    top: 'i32',
-    left: 'i32',
-  },
-});
-
-const shapeWords = {
-  groups: 'u32',
-  channels: 'u32',
-  filters: 'u32',
-  kernel_h: 'u32',
-  kernel_w: 'u32',
-  stride_h: 'u32',
-  stride_w: 'u32',
-  dilation_h: 'u32',
-  dilation_w: 'u32',
-} as const;
-
-const convFlip = kernel({ dtypes: reals, buffers: ['weight', 'out'], params: shapeWords });
-
-const windowParams = {
-  ...shapeWords,
-  rows: 'u32',
-  cols: 'u32',
-  slice: 'u32',
-} as const;
-
-const conv2dKernel = kernel({
-  dtypes: reals,
-  buffers: ['x', 'weight', 'bias', 'out', 'scratch'],
-  params: {
-    ...windowParams,
-    phases: 'u32',
-    biased: 'u32',
-    out_h: 'u32',
-    out_w: 'u32',
-    row_block: 'u32',
-  },
-});
-
-const inputGradKernel = kernel({
-  dtypes: reals,
-  buffers: ['g', 'weight', 'out', 'scratch'],
-  params: {
-    ...windowParams,
-    height: 'u32',
-    width: 'u32',
-    pad_h: 'u32',
-    pad_w: 'u32',
-    top: 'u32',
-    left: 'u32',
-    row_block: 'u32',
-    blocks: 'u32',
-  },
-});
-
-const weightGradKernel = kernel({
-  dtypes: reals,
-  buffers: ['x', 'g', 'out', 'scratch'],
-  params: {
-    ...windowParams,
-    phases: 'u32',
-    batch: 'u32',
-    out_h: 'u32',
-    out_w: 'u32',
-    g_cols: 'u32',
-  },
-});
-
-const scatterKernel = kernel({
-  dtypes: reals,
-  buffers: ['g', 'weight', 'out', 'scratch'],
-  params: {
-    ...shapeWords,
-    pad_h: 'u32',
-    pad_w: 'u32',
-    height: 'u32',
-    width: 'u32',
-    out_h: 'u32',
-    out_w: 'u32',
-    together: 'u32',
-    slice: 'u32',
-  },
-});
-
 /** The widest vector; reads may pass the end of a padded plane by one of them. */
 const LANES = 4;
 /** Words of one entry of a pixel table, and taps of a unit of the weight gradient. */
@@ -132,9 +44,6 @@ const TAP_BLOCK = 16;
 /** Multiplications that make a unit worth a thread, and the most rows of a unit. */
 const UNIT = 500_000;
 const MOST_ROWS = 32;
-/** Pixels of a unit, where there are images enough for every thread. */
-const PIXELS = 448;
-const FEW_IMAGES = 1;
 /** Shares of a launch, enough for every thread. */
 const MOST_SHARES = 96;
 /** The largest tile a build may use, and products that stay in the first-level cache. */
@@ -282,14 +191,15 @@ function windowOf(geometry: Geometry, planes: Planes, slice: number) {
   return { ...shapeParams(geometry), rows: planes.rows, cols: planes.cols, slice };
 }
 
-/**
- * Rows of a unit: enough to be worth a thread and to use each weight often, unless there are few
- * images to share out.
- */
-function rowBlock(rows: number, cols: number, pixelWork: number, images: number): number {
-  const worth = Math.ceil(UNIT / Math.max(1, cols * pixelWork));
-  const often = images >= FEW_IMAGES ? Math.ceil(PIXELS / cols) : 1;
-  return Math.min(rows, Math.max(worth, often), MOST_ROWS);
+/** Units of work dealt out in equal shares, each of which has scratch memory of its own. */
+function shares(units: number) {
+  const perUnit = Math.ceil(units / MOST_SHARES);
+  return { range: Math.ceil(units / perUnit), words: { units, per_unit: perUnit } };
+}
+
+/** Rows of a unit: few enough to spread the work, enough to be worth a thread. */
+function rowBlock(rows: number, rowWork: number): number {
+  return Math.min(rows, Math.max(1, Math.ceil(UNIT / Math.max(1, rowWork))), MOST_ROWS);
 }
 
 function slots(rows: number, cols: number): number {
@@ -348,11 +258,12 @@ export const conv2d = primitive<ConvAttributes>()({
     const { batch, groups, outH, outW, filters } = geometry;
     const planes = source(launcher, x, geometry);
     const depth = depthOf(geometry);
-    const block = rowBlock(outH, outW, filters * depth, batch * groups);
-    const range = batch * groups * Math.ceil(outH / block);
+    const block = rowBlock(outH, outW * filters * depth);
+    const { range, words } = shares(batch * groups * Math.ceil(outH / block));
     const slice = depth + slots(block, outW);
     const params = {
       ...windowOf(geometry, planes, slice),
+      ...words,
       phases: planes.phases,
       biased: bias ? 1 : 0,
       out_h: outH,
@@ -394,9 +305,10 @@ function scatter(launcher: Launcher, g: Tensor, weight: Tensor, out: Tensor, geo
   const parts = Math.max(1, Math.floor(channels / Math.min(most, channels)));
   const together = Math.ceil(channels / parts);
   const slice = together * each * outH * outW;
-  const range = batch * groups;
+  const { range, words } = shares(batch * groups);
   const params = {
     ...shapeParams(geo),
+    ...words,
     pad_h: geo.padding[0],
     pad_w: geo.padding[1],
     height: geo.height,
@@ -422,12 +334,13 @@ function correlate(
   const planes = pad(launcher, g, { rows: down + top, cols: across + left, phases: 1 }, top, left);
   const flipped = flip(launcher, weight, geometry);
   const depth = geometry.filters * kernel[0] * kernel[1];
-  const block = rowBlock(down, across, channels * depth, batch * groups);
+  const block = rowBlock(down, across * channels * depth);
   const blocks = Math.ceil(down / block);
-  const range = batch * groups * blocks;
+  const { range, words } = shares(batch * groups * blocks);
   const slice = depth + slots(block, across);
   const params = {
     ...windowOf(geometry, planes, slice),
+    ...words,
     height,
     width,
     pad_h: padding[0],
@@ -504,10 +417,12 @@ export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
     const planes = source(launcher, x, geometry);
     const [gradient, gCols] = widened(launcher, g, geometry);
     const depth = depthOf(geometry);
-    const range = groups * Math.ceil(filters / 4) * Math.ceil(depth / TAP_BLOCK);
+    const tiles = groups * Math.ceil(filters / 4) * Math.ceil(depth / TAP_BLOCK);
+    const { range, words } = shares(tiles);
     const slice = depth + slots(outH, outW);
     const params = {
       ...windowOf(geometry, planes, slice),
+      ...words,
       phases: planes.phases,
       batch,
       out_h: outH,
