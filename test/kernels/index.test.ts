@@ -126,7 +126,7 @@ describe('flat', () => {
     const index = wholes(300, 9, n).map((i, k) => (k % 2 ? i : i - n));
     const given = wholes(300, 10, 100);
     const at = (i: number) => (i < 0 ? i + n : i);
-    for (const dtype of [float32, int64, uint8]) {
+    for (const dtype of [float32, float64, int32, int64, int16, uint8]) {
       reset();
       const tx = input(values, [200, 200], dtype);
       const ti = input(index, [3, 100], int32);
@@ -139,7 +139,7 @@ describe('flat', () => {
         put[at(i)] = given[k]!;
       });
       expect(results(rows.putFlat, [tx, ti, ts], {})[0]).toEqual(put);
-      if (dtype === uint8) continue;
+      if (dtype === uint8 || dtype === int16) continue;
       const sum = [...values];
       const fresh = values.map(() => 0);
       index.forEach((i, k) => {
@@ -255,12 +255,14 @@ describe('triangles', () => {
         for (const upper of [true, false]) {
           reset();
           const values = wholes(2 * rows_ * columns, 40, 9).map((v) => v + 1);
-          const x = input(values, [2, rows_, columns], float32);
           const expected = values.map((v, i) => {
             const d = (i % columns) - (Math.floor(i / columns) % rows_);
             return (upper ? d >= diagonal : d <= diagonal) ? v : 0;
           });
-          expect(results(rows.triangle, [x], { diagonal, upper })[0]).toEqual(expected);
+          for (const dtype of [uint8, int16, float32, float64]) {
+            const x = input(values, [2, rows_, columns], dtype);
+            expect(results(rows.triangle, [x], { diagonal, upper })[0]).toEqual(expected);
+          }
         }
       }
     }

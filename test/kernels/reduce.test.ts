@@ -120,15 +120,14 @@ describe('hard points', () => {
   it('ties give the first position', () => {
     for (const n of [4, 33, 17000]) {
       for (const inner of [1, 2]) {
-        reset();
         const values = Array.from({ length: n }, (_, i) => (i === 0 || i === n - 1 ? 0 : 1));
-        const x = input(
-          values.flatMap((v) => Array(inner).fill(v)),
-          [1, n, inner],
-          float32,
-        );
-        expect(results(rows.argmax, [x], {})[0]).toEqual(Array(inner).fill(1));
-        expect(results(rows.argmin, [x], {})[0]).toEqual(Array(inner).fill(0));
+        const all = values.flatMap((v) => Array(inner).fill(v));
+        for (const dtype of [float32, float64, int32, int64]) {
+          reset();
+          const x = input(all, [1, n, inner], dtype);
+          expect(results(rows.argmax, [x], {})[0]).toEqual(Array(inner).fill(1));
+          expect(results(rows.argmin, [x], {})[0]).toEqual(Array(inner).fill(0));
+        }
       }
     }
   });
@@ -156,6 +155,8 @@ describe('hard points', () => {
         const each = lines(values, shape);
         expect(results(rows.sum, [x], {})[0]).toEqual(each.map(add));
         expect(results(rows.amax, [x], {})[0]).toEqual(each.map(top));
+        expect(results(rows.amin, [x], {})[0]).toEqual(each.map((v) => Math.min(...v)));
+        expect(results(rows.prod, [x], {})[0]).toHaveLength(each.length);
         expect(results(rows.argmin, [x], {})[0]).toEqual(each.map((v) => place(v, true)));
       }
     }

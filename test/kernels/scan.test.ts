@@ -108,7 +108,9 @@ describe('hard points', () => {
     const x = input([2 ** 31 - 1, 1, 5], [1, 3, 1], int32);
     expect(results(rows.cumsum, [x], {})[0]).toEqual([2 ** 31 - 1, -(2 ** 31), -(2 ** 31) + 5]);
     expect(results(rows.cumprod, [x], {})[0]).toEqual([2 ** 31 - 1, 2 ** 31 - 1, 2 ** 31 - 5]);
+    expect(results(rows.cummin, [x], {})[0]).toEqual([2 ** 31 - 1, 1, 1]);
     const y = input([3, -2, 5], [1, 3, 1], int64);
+    expect(results(rows.cumsum, [y], {})[0]).toEqual([3, 1, 6]);
     expect(results(rows.cumprod, [y], { reverse: true })[0]).toEqual([-30, -10, 5]);
     expect(results(rows.cummax, [y], {})).toEqual([
       [3, 3, 5],

@@ -84,7 +84,7 @@ function hard(x: number[]): number[] {
 
 describe('searching', () => {
   it('left and right, ties, ends and NaN', () => {
-    for (const dtype of [float32, int64]) {
+    for (const dtype of [float32, float64, int32, int64]) {
       reset();
       const sorted = input([1, 3, 3, 5], [4], dtype);
       const values = input([0, 1, 3, 4, 5, 9], [2, 3], dtype);
@@ -106,8 +106,14 @@ describe('searching', () => {
   it('run starts', () => {
     reset();
     const { NaN: nan } = Number;
-    const x = input([1, 1, 2, -0, 0, nan, nan], [7], float32);
-    expect(results(rows.runStarts, [x], {})).toEqual([[1, 0, 1, 1, 0, 1, 1]]);
+    for (const dtype of [float32, float64]) {
+      const x = input([1, 1, 2, -0, 0, nan, nan], [7], dtype);
+      expect(results(rows.runStarts, [x], {})).toEqual([[1, 0, 1, 1, 0, 1, 1]]);
+    }
+    for (const dtype of [int32, int64]) {
+      const x = input([4, 4, -4], [3], dtype);
+      expect(results(rows.runStarts, [x], {})).toEqual([[1, 0, 1]]);
+    }
     expect(results(rows.runStarts, [input([], [0], int32)], {})).toEqual([[]]);
   });
 
