@@ -30,7 +30,7 @@ function makeRun(model: string, stopped = () => false): Run {
     epochs: 2,
     history: { batches: [], epochs: [] },
     stopped,
-  } as Run;
+  };
 }
 
 describe('the training loop of the demo', () => {

@@ -191,7 +191,7 @@ function writeObject(w: Writer, value: object, replace: Replace, open: Set<objec
   }
 }
 
-function isPlain(value: unknown): value is object {
+function isPlain(value: unknown): boolean {
   return (
     typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
   );

@@ -46,10 +46,10 @@ export function checkIndex(name: string, index: number, length: number): number 
 }
 
 /** Tensors of equal first dimension; sample i is [tensors[0][i], tensors[1][i], ...]. */
-export class TensorDataset extends Dataset<Tensor[]> {
-  readonly tensors: readonly Tensor[];
+export class TensorDataset<Tensors extends Tensor[] = Tensor[]> extends Dataset<Tensors> {
+  readonly tensors: Tensors;
 
-  constructor(...tensors: Tensor[]) {
+  constructor(...tensors: Tensors) {
     super();
     if (tensors.length === 0) throw new ValueError('TensorDataset: at least one tensor is needed');
     for (const tensor of tensors) {
@@ -67,17 +67,17 @@ export class TensorDataset extends Dataset<Tensor[]> {
     return this.tensors[0].shape[0];
   }
 
-  at(index: number): Tensor[] {
+  at(index: number): Tensors {
     const i = checkIndex('TensorDataset', index, this.length);
-    return this.tensors.map((tensor) => tensor.select(0, i));
+    return this.tensors.map((tensor) => tensor.select(0, i)) as Tensors;
   }
 
   /** A batch by one gather per tensor. */
-  batch(indices: readonly number[]): Tensor[] {
+  batch(indices: readonly number[]): Tensors {
     const index = indexTensor(indices, this.tensors[0]);
     const batch = this.tensors.map((tensor) => tensor.indexSelect(0, index));
     index.dispose();
-    return batch;
+    return batch as Tensors;
   }
 }
 
