@@ -68,6 +68,39 @@ static int32_t row_stride(const Walk *walk, uint32_t k) {
   return walk->strides[k * walk->ndim + walk->ndim - 1];
 }
 
+#define PAD(type)                                                      \
+  for (uint32_t lane = 0; lane < lanes; lane++) {                      \
+    memcpy(to + lane * sizeof(type), from + MIN(lane, rest - 1) * sizeof(type), sizeof(type)); \
+  }
+
+// Copies `rest` elements and repeats the last of them up to `lanes`.
+static void pad(byte *to, const byte *from, uint32_t rest, uint32_t lanes, uint32_t size) {
+  if (size == 1) PAD(uint8_t)
+  else if (size == 4) PAD(uint32_t)
+  else PAD(uint64_t)
+}
+
+// Runs the body, which does whole vectors, on n elements: the last few in copies padded to a vector.
+static void run_body(
+    Body body, const Operands *ops, const void *const *in, byte *out, uint32_t n, const uint32_t *scalars) {
+  const uint32_t last = ops->inputs;
+  uint32_t widest = 0;
+  for (uint32_t k = 0; k <= last; k++) widest = MAX(widest, ops->size[k]);
+  const uint32_t lanes = 16 / widest, whole = n & ~(lanes - 1), rest = n - whole;
+  if (whole > 0) body(in, out, whole, scalars);
+  if (rest == 0) return;
+  _Alignas(16) byte padded[MAX_OPERANDS][16];
+  const void *tail[MAX_OPERANDS];
+  for (uint32_t k = 0; k < last; k++) {
+    const uint32_t size = ops->size[k];
+    pad(padded[k], (const byte *)in[k] + (size_t)whole * size, rest, lanes, size);
+    tail[k] = padded[k];
+  }
+  body(tail, padded[last], lanes, scalars);
+  const uint32_t size = ops->size[last];
+  pad(out + (size_t)whole * size, padded[last], rest, rest, size);
+}
+
 // Long rows: operands with stride 1 are used in place, the others pass through a tile.
 static void run_rows(
     Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body) {
@@ -92,9 +125,9 @@ static void run_rows(
     }
     byte *out = base[inputs] + walk->offset[inputs] * ops->size[inputs];
     int32_t stride = row_stride(walk, inputs);
-    if (stride == 1) body(in, out, count, scalars);
+    if (stride == 1) run_body(body, ops, in, out, count, scalars);
     else {
-      body(in, tile[inputs], count, scalars);
+      run_body(body, ops, in, tile[inputs], count, scalars);
       move_strided(out, stride, tile[inputs], 1, count, ops->size[inputs]);
     }
     walk_advance(walk, count);
@@ -120,7 +153,7 @@ static void run_tiles(
       done += run;
     }
     const void *in[MAX_OPERANDS] = {tile[0], tile[1], tile[2]};
-    body(in, tile[inputs], count, scalars);
+    run_body(body, ops, in, tile[inputs], count, scalars);
     for (uint32_t done = 0; done < count;) {
       uint32_t run = MIN(start.sizes[last] - start.index[last], count - done), size = ops->size[inputs];
       move_strided(
@@ -142,7 +175,8 @@ void elementwise(const uint32_t *words, uint32_t begin, uint32_t end, const Oper
   if (ndim == 0) {
     const void *in[MAX_OPERANDS];
     for (uint32_t k = 0; k < count - 1; k++) in[k] = base[k] + (size_t)begin * ops->size[k];
-    body(in, base[count - 1] + (size_t)begin * ops->size[count - 1], end - begin, scalars);
+    byte *out = base[count - 1] + (size_t)begin * ops->size[count - 1];
+    run_body(body, ops, in, out, end - begin, scalars);
     return;
   }
   Walk walk = {

@@ -15,6 +15,7 @@ typedef struct {
   uint8_t inputs, scalars, size[MAX_OPERANDS];
 } Operands;
 
+// Computes n elements; n is a multiple of the lanes of the row's vectors.
 typedef void (*Body)(const void *const *in, void *out, uint32_t n, const uint32_t *scalars);
 
 static inline float scalar_f32(const uint32_t *w) {

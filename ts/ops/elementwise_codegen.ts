@@ -28,22 +28,13 @@ export function pointwiseSuffixes(row: PointwiseRow): string[] {
   return TYPES[row.domain].map((type) => type.suffix);
 }
 
-function loads(row: PointwiseRow, type: CType, tail: boolean): string {
-  const lines: string[] = [];
-  for (let i = 0; i < row.inputs; i++) {
-    const name = NAMES[i];
-    const isMask = row.masks?.includes(i) ?? false;
-    const bits = type.lanes === 4 ? 'i32' : 'i64';
-    // Lanes past the end hold 1, which no function finds strange.
-    const call = isMask
-      ? tail
-        ? `load_mask_tail_${bits}(in${i} + i, n - i)`
-        : `load_mask_${bits}(in${i} + i)`
-      : tail
-        ? `load_tail(in${i} + i, n - i, (${type.scalar})1)`
-        : `load(in${i} + i)`;
-    lines.push(`${isMask ? type.mask : type.vector} ${name} = ${call};`);
-  }
+function loads(row: PointwiseRow, type: CType): string {
+  const bits = type.lanes === 4 ? 'i32' : 'i64';
+  const lines = NAMES.slice(0, row.inputs).map((name, i) =>
+    row.masks?.includes(i)
+      ? `${type.mask} ${name} = load_mask_${bits}(in${i} + i);`
+      : `${type.vector} ${name} = load(in${i} + i);`,
+  );
   return lines.join(' ');
 }
 
@@ -59,7 +50,6 @@ function body(name: string, row: PointwiseRow, type: CType): string {
   );
   const isBool = row.result === 'bool';
   const store = isBool ? 'store_mask' : 'store';
-  const storeTail = isBool ? 'store_mask_tail' : 'store_tail';
   return [
     `static void ${name}_${type.suffix}_body(`,
     '    const void *const *in, void *out_, uint32_t n, const uint32_t *scalars) {',
@@ -67,14 +57,9 @@ function body(name: string, row: PointwiseRow, type: CType): string {
     ...pointers,
     `  ${isBool ? 'uint8_t' : type.scalar} *out = out_;`,
     ...scalars,
-    '  uint32_t i = 0;',
-    `  for (; i + ${type.lanes} <= n; i += ${type.lanes}) {`,
-    `    ${loads(row, type, false)}`,
+    `  for (uint32_t i = 0; i < n; i += ${type.lanes}) {`,
+    `    ${loads(row, type)}`,
     `    ${store}(out + i, ${expression});`,
-    '  }',
-    '  if (i < n) {',
-    `    ${loads(row, type, true)}`,
-    `    ${storeTail}(out + i, ${expression}, n - i);`,
     '  }',
     '}',
   ].join('\n');
