@@ -4,7 +4,8 @@
 //   convFlip: weights as the input gradient wants them: [group][phase][c][o, taps of the phase]
 //   conv2d, conv2dInputGrad: products of weights and source pixels
 //   conv2dWeightGrad: products of the output's gradient and source pixels
-// A unit is some output rows of one image and group, or some weights: never a part of one sum.
+// A unit is some output rows of one image and group, or some weights: never a part of one sum. The
+// range counts shares of `per_unit` of these units, so that tables, one per share, stay few.
 #include "kernel.h"
 #ifndef S
 #define SOURCE "conv.c"
@@ -188,6 +189,8 @@ static uint32_t NAME(conv_taps)(int32_t *tap, uint32_t channels, uint32_t rows,
 // A unit is `row_block` output rows of one group of one image. Scratch of a range: pixels, then
 // taps.
 KERNEL(conv2d) {
+  const uint32_t first_unit = begin * p->per_unit;
+  const uint32_t last_unit = MIN(end * p->per_unit, p->units);
   const uint32_t channels = p->channels, filters = p->filters,
                  depth = channels * p->kernel_h * p->kernel_w;
   const uint32_t blocks = (p->out_h + p->row_block - 1) / p->row_block;
@@ -200,7 +203,7 @@ KERNEL(conv2d) {
   const conv_window window = WINDOW(p);
   NAME(conv_taps)(tap, channels, p->rows, &window);
   const uint32_t per_row = vectors / MIN(p->row_block, p->out_h);
-  for (uint32_t unit = begin; unit < end; unit++) {
+  for (uint32_t unit = first_unit; unit < last_unit; unit++) {
     const uint32_t image = unit / blocks / p->groups, group = unit / blocks % p->groups;
     const uint32_t y = unit % blocks * p->row_block;
     const uint32_t filter = group * filters;
@@ -260,6 +263,8 @@ static uint32_t NAME(phase_taps)(const conv2dInputGrad_params *p, int32_t *tap, 
 
 // A unit is `row_block` values of Y' of one group of one image.
 KERNEL(conv2dInputGrad) {
+  const uint32_t first_unit = begin * p->per_unit;
+  const uint32_t last_unit = MIN(end * p->per_unit, p->units);
   const uint32_t channels = p->channels, filters = p->filters;
   const size_t plane = (size_t)p->rows * p->cols, out_plane = (size_t)p->height * p->width;
   const uint32_t weights = channels * filters * p->kernel_h * p->kernel_w;
@@ -280,7 +285,7 @@ KERNEL(conv2dInputGrad) {
          .out_step = p->stride_w,
          .rows = channels,
          .depth = depth};
-    for (uint32_t unit = begin; unit < end; unit++) {
+    for (uint32_t unit = first_unit; unit < last_unit; unit++) {
       const uint32_t first = unit / p->blocks, low = unit % p->blocks * p->row_block;
       const NAME(span) ys =
           NAME(span_of)(p->height, p->pad_h, p->stride_h, ry, low, low + p->row_block);
@@ -316,6 +321,8 @@ static NOINLINE void NAME(weights_rows)(const NAME(weights) * t, uint32_t i, uin
 // A unit is up to four filters by TAP_BLOCK taps of one group. Scratch of a range: pixels, then
 // taps.
 KERNEL(conv2dWeightGrad) {
+  const uint32_t first_unit = begin * p->per_unit;
+  const uint32_t last_unit = MIN(end * p->per_unit, p->units);
   const uint32_t channels = p->channels, filters = p->filters,
                  taps = channels * p->kernel_h * p->kernel_w;
   const uint32_t quads = (filters + 3) / 4, blocks = (taps + TAP_BLOCK - 1) / TAP_BLOCK;
@@ -355,7 +362,7 @@ KERNEL(conv2dWeightGrad) {
   const uint32_t together = MAX(1, WEIGHT_VECTORS / (whole + partial));
   for (uint32_t image = 0; image < p->batch; image += together) {
     const uint32_t images = MIN(together, p->batch - image);
-    for (uint32_t unit = begin; unit < end; unit++) {
+    for (uint32_t unit = first_unit; unit < last_unit; unit++) {
       const uint32_t group = unit / blocks / quads, i = unit / blocks % quads * 4,
                      k = unit % blocks * TAP_BLOCK;
       t.g = (const char *)(IN(S, g) + group * filters * g_plane);

@@ -57,11 +57,13 @@ static NOINLINE void NAME(scatter_tap)(const conv2dScatter_params *p, const S *f
 }
 
 KERNEL(conv2dScatter) {
+  const uint32_t first_unit = begin * p->per_unit;
+  const uint32_t last_unit = MIN(end * p->per_unit, p->units);
   const uint32_t channels = p->channels, filters = p->filters, size = p->kernel_h * p->kernel_w;
   const uint32_t pixels = p->out_h * p->out_w, together = p->together;
   const size_t plane = (size_t)p->height * p->width;
   S *products = OUT(S, scratch) + (size_t)begin * p->slice;
-  for (uint32_t unit = begin; unit < end; unit++) {
+  for (uint32_t unit = first_unit; unit < last_unit; unit++) {
     const S *g = IN(S, g) + (size_t)unit * filters * pixels;
     const S *weight = IN(S, weight) + (size_t)(unit % p->groups) * filters * channels * size;
     S *out = OUT(S, out) + (size_t)unit * channels * plane;

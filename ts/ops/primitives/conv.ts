@@ -197,9 +197,9 @@ function shares(units: number) {
   return { range: Math.ceil(units / perUnit), words: { units, per_unit: perUnit } };
 }
 
-/** Rows of a unit: few enough to spread the work, enough to be worth a thread. */
+/** Rows of a unit: few enough to spread the work, enough to be worth a thread and fill tiles. */
 function rowBlock(rows: number, rowWork: number): number {
-  return Math.min(rows, Math.max(1, Math.ceil(UNIT / Math.max(1, rowWork))), MOST_ROWS);
+  return Math.min(rows, Math.max(2, Math.ceil(UNIT / Math.max(1, rowWork))), MOST_ROWS);
 }
 
 function slots(rows: number, cols: number): number {
