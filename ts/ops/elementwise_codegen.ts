@@ -57,6 +57,7 @@ function body(name: string, row: PointwiseRow, type: CType): string {
     ...pointers,
     `  ${isBool ? 'uint8_t' : type.scalar} *out = out_;`,
     ...scalars,
+    '#pragma clang loop unroll(disable)',
     `  for (uint32_t i = 0; i < n; i += ${type.lanes}) {`,
     `    ${loads(row, type)}`,
     `    ${store}(out + i, ${expression});`,
