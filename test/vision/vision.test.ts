@@ -168,6 +168,11 @@ describe('in a browser', () => {
     await expect(writeBytes('a.png', new Uint8Array())).rejects.toThrow('leave the path out');
   });
 
+  it('gzip is unpacked', async () => {
+    const { gunzip } = await import('../../ts/platform/browser.js');
+    expect(gunzip(gzipSync(labels))).toEqual(labels);
+  });
+
   it('URLs are read', async () => {
     const { readBytes } = await import('../../ts/platform/browser.js');
     expect(await readBytes('data:application/octet-stream;base64,AQID')).toEqual(

@@ -1,5 +1,6 @@
 /** A page has no file system: what Node reads from paths comes from URLs or from bytes here. */
 
+import { gunzipSync } from 'fflate';
 import { ValueError } from '../core/errors.js';
 import { fetchBytes, isUrl } from './url.js';
 
@@ -22,6 +23,11 @@ export function readBytesSync(path: string): Uint8Array {
 /** The content of a URL, relative ones included. */
 export function readBytes(path: string): Promise<Uint8Array> {
   return fetchBytes(isUrl(path) ? path : new URL(path, globalThis.location?.href).href);
+}
+
+/** Unpacks gzip. Throws if the data is damaged. */
+export function gunzip(bytes: Uint8Array): Uint8Array {
+  return gunzipSync(bytes);
 }
 
 /** Pages cannot write files. Rejects with ValueError. */

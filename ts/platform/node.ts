@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { fetchBytes, isUrl } from './url.js';
 
 /** Whether paths name files here. */
@@ -21,6 +22,11 @@ export function readBytesSync(path: string): Uint8Array {
 /** The content of a file, or of a URL. */
 export function readBytes(path: string): Promise<Uint8Array> {
   return isUrl(path) ? fetchBytes(path) : readFile(path);
+}
+
+/** Unpacks gzip, also of several members. Throws if the data is damaged. */
+export function gunzip(bytes: Uint8Array): Uint8Array {
+  return gunzipSync(bytes);
 }
 
 /**

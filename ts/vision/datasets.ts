@@ -94,12 +94,10 @@ export class MNIST<X = Tensor, Y = number> extends Dataset<[X, Y]> {
     root: string,
     options: ImageOptions<X, Y> = {},
   ): Promise<MNIST<X, Y>> {
-    // biome-ignore lint/complexity/noThisInStatic: a subclass loads its own files.
-    const own = this;
     const [images, labels] = await Promise.all(
-      fileNames(options.train ?? true).map((file) => readBytes(locate(root, own.folder, file))),
+      fileNames(options.train ?? true).map((file) => readBytes(locate(root, this.folder, file))),
     );
-    return new own({ images, labels }, options);
+    return new this({ images, labels }, options);
   }
 
   /** Names of the classes, in the order of the labels. */

@@ -1,6 +1,6 @@
 /** The idx format of MNIST: a magic number, the sizes, then the elements, all big-endian. */
 
-import { gunzipSync } from 'fflate';
+import { gunzip as unpack } from '#platform';
 import { FileFormatError, showShape } from '../core/errors.js';
 
 /** An array of an idx file. */
@@ -71,7 +71,7 @@ const elementTypes: Readonly<Record<number, ElementType>> = {
 export function gunzip(bytes: Uint8Array, file: string): Uint8Array {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
-    return gunzipSync(bytes);
+    return unpack(bytes);
   } catch (cause) {
     throw new FileFormatError(
       `${file}: the gzip data cannot be unpacked (${(cause as Error).message}) from ` +
