@@ -283,11 +283,13 @@ function fromNumbers(
 }
 
 /** start, start + step, ... below end: `arange(end)`, `arange(start, end, step)`. */
-export const arange = (...args: (number | (TensorOptions & ArangeOptions))[]): Tensor => {
+export const arange = (
+  ...args: (number | boolean | (TensorOptions & ArangeOptions))[]
+): Tensor => {
   const last = args[args.length - 1];
   const options = isOptions(last) ? (last as TensorOptions & ArangeOptions) : {};
   checkOptions('arange', options, [...OPTIONS, 'start', 'end', 'step']);
-  const numbers = args.filter((arg): arg is number => typeof arg === 'number');
+  const numbers = args.filter((arg) => typeof arg !== 'object').map(Number);
   let [start, end, step] = [options.start ?? 0, options.end, options.step ?? 1];
   if (numbers.length === 1 && end === undefined) end = numbers[0];
   else if (numbers.length === 1) start = numbers[0];

@@ -3,7 +3,8 @@
  * the keyword ones. A signature string names the parameters once, for the check and for the types.
  */
 
-import { suggestion, TorchError, ValueError } from '../core/errors.js';
+import { suggestion, type TorchError, ValueError } from '../core/errors.js';
+import { isTensor } from './promote.js';
 
 type Trim<S extends string> = S extends ` ${infer R}`
   ? Trim<R>
@@ -121,9 +122,20 @@ export function op<const S extends string, F extends object>(
         `${name}: takes at most ${names.length} arguments (${signature}), got ${args.length}`,
       );
     }
-    return isOptions(args[args.length - 1]) ? run(...spread(name, names, args)) : run(...args);
+    try {
+      return isOptions(args[args.length - 1]) ? run(...spread(name, names, args)) : run(...args);
+    } catch (error) {
+      throw error instanceof TypeError ? explained(error, name, names, args) : error;
+    }
   };
   return Object.defineProperty(call, 'name', { value: name }) as unknown as OpOf<S, F>;
+}
+
+/** A TypeError that comes of calling with something else than a tensor, as a typed one. */
+function explained(error: TypeError, name: string, names: readonly string[], args: unknown[]): Error {
+  const [first] = args;
+  if (names[0] !== 'input' || isTensor(first)) return error;
+  return new ValueError(`${name}: expected a tensor as its first argument, got ${String(first)}`);
 }
 
 /** Numbers given one by one or as one array: `view(2, 3)` and `view([2, 3])`. */

@@ -156,7 +156,8 @@ export class NAdam extends FusedOptimizer<NAdamOptions, 'nadamStep'> {
     state.mu_product = product;
     const states = [slot(state, 'exp_avg', param), slot(state, 'exp_avg_sq', param)];
     const a = (lr * (1 - mu)) / (1 - product);
-    const b = (lr * next) / (1 - product * next);
+    // PyTorch 1.13 has mu in the second product twice; its numbers are followed.
+    const b = (lr * next) / (1 - product * mu * next);
     return { states, a, b, c: 1 - betas[1] ** t };
   }
 }
