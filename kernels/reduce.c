@@ -14,7 +14,7 @@
 #define LOWEST (-INFINITY)
 #define HIGHEST INFINITY
 // A sum becomes a mean by its divisor, a p-norm by the power 1 / p.
-static inline V NAME(reduce_finish)(f64w divide, f64w raise, V v) {
+static __attribute__((noinline)) V NAME(reduce_finish)(f64w divide, f64w raise, V v) {
   double divisor = F64(divide), power = F64(raise);
   if (divisor != 1) v = v / splat((S)divisor);
   if (power == 0.5) return sqrt_(v);
