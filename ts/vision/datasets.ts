@@ -94,10 +94,7 @@ export class MNIST<X = Tensor, Y = number> extends Dataset<[X, Y]> {
     root: string,
     options: ImageOptions<X, Y> = {},
   ): Promise<MNIST<X, Y>> {
-    const [images, labels] = await Promise.all(
-      fileNames(options.train ?? true).map((file) => readBytes(locate(root, this.folder, file))),
-    );
-    return new this({ images, labels }, options);
+    return new MNIST(await readParts(root, MNIST.folder, options.train), options);
   }
 
   /** Names of the classes, in the order of the labels. */
@@ -149,6 +146,22 @@ export class FashionMNIST<X = Tensor, Y = number> extends MNIST<X, Y> {
     'Bag',
     'Ankle boot',
   ];
+
+  static override async load<X = Tensor, Y = number>(
+    root: string,
+    options: ImageOptions<X, Y> = {},
+  ): Promise<FashionMNIST<X, Y>> {
+    const parts = await readParts(root, FashionMNIST.folder, options.train);
+    return new FashionMNIST(parts, options);
+  }
+}
+
+/** Both files of a part. */
+async function readParts(root: string, folder: string, train = true): Promise<IdxBuffers> {
+  const [images, labels] = await Promise.all(
+    fileNames(train).map((file) => readBytes(locate(root, folder, file))),
+  );
+  return { images, labels };
 }
 
 /** Path of a file: in torchvision's layout or directly in the root, gzipped or not. */
