@@ -17,8 +17,9 @@ function bundle(platform) {
     outfile: resolve(root, `dist/index.${platform}.js`),
     platform,
     conditions: [platform],
-    minifySyntax: true,
-    minifyWhitespace: true,
+    minify: true,
+    // Modules print the names of their classes.
+    keepNames: true,
     legalComments: 'eof',
   });
 }

@@ -55,7 +55,7 @@ const triangleKernel = kernel({
   params: { rows: 'u32', columns: 'u32', diagonal: 'i32', upper: 'u32' },
 });
 
-interface Wrap {
+export interface Wrap {
   /** Negative indices count from the end; otherwise they are errors. Default false. */
   wrap?: boolean;
 }

@@ -34,11 +34,11 @@ const nllLossBackwardKernel = kernel({
   params: sizes,
 });
 
-interface Classes {
+export interface Classes {
   /** A target that takes no part: loss, scale and gradient are 0 there. Default -100. */
   ignoreIndex?: number;
 }
-interface Smoothing extends Classes {
+export interface Smoothing extends Classes {
   /** Weight of the even distribution over classes in the target, 0 to 1. Default 0. */
   labelSmoothing?: number;
 }

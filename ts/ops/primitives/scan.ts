@@ -22,7 +22,7 @@ const extremeKernel = kernel({
   params: { n: 'u32', inner: 'u32', least: 'u32' },
 });
 
-interface Direction {
+export interface Direction {
   /** From the last element to the first. Default false. */
   reverse?: boolean;
 }
