@@ -49,6 +49,7 @@ export * as optim from './optim/index.js';
 export * as vision from './vision/index.js';
 export * from './checkpoint/index.js';
 export * as cpu from './device/cpu/index.js';
+export { getNumThreads, setNumThreads } from './device/cpu/index.js';
 export { graph } from './autograd/graph.js';
 export { Tensor } from './tensor.js';
 export * from './torch.js';

@@ -18,7 +18,6 @@ import {
   atleast3d,
   expand,
   reshape,
-  transpose,
   unsqueeze,
 } from './shape.js';
 import { checkOptions, isOptions, op } from './signature.js';
@@ -200,8 +199,7 @@ export const meshgrid = (...args: (TensorArgs[number] | MeshgridOptions)[]): Ten
   const grids = order.map((tensor, i) =>
     expand(reshape(tensor, [...shape.map((_, d) => (d === i ? -1 : 1))]), shape),
   );
-  if (!swap) return grids;
-  return [grids[1], grids[0], ...grids.slice(2)].map((grid) => transpose(grid, 0, 1));
+  return swap ? [grids[1], grids[0], ...grids.slice(2)] : grids;
 };
 
 /** Every choice of one element from each vector: [product of sizes, number of vectors]. */

@@ -75,6 +75,9 @@ export const roll = op(
   ): Tensor => {
     const steps = [shifts].flat() as number[];
     const along = dims === null ? [] : ([dims].flat() as number[]);
+    if (steps.length === 0 || !steps.every(Number.isInteger)) {
+      throw new ValueError(`roll: shifts are integers, at least one, got [${steps.join(', ')}]`);
+    }
     if (along.length === 0 && steps.length === 1) {
       return reshape(rollOne(reshape(input, [-1]), steps[0], 0), input.shape);
     }

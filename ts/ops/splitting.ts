@@ -79,8 +79,8 @@ function positions(name: string, sections: Sections, size: number): number[] {
   if (isTensor(sections) && sections.ndim > 1) {
     throw new ShapeError(`${name}: indices are a vector, got shape ${showShape(sections.shape)}`);
   }
-  if (typeof given !== 'number' && !(isTensor(sections) && sections.ndim === 0)) return [...given];
-  const count = typeof given === 'number' ? given : given[0];
+  if (Array.isArray(given) && !(isTensor(sections) && sections.ndim === 0)) return [...given];
+  const count = Array.isArray(given) ? given[0] : (given as number);
   if (!Number.isInteger(count) || count < 1) {
     throw new ValueError(`${name}: the number of parts is a positive integer, got ${count}`);
   }

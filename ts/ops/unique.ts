@@ -140,7 +140,7 @@ function distinctSlices(
 ): Tensor | Tensor[] {
   const name = sorts ? 'unique' : 'uniqueConsecutive';
   const d = normalizeDim(dim, input.ndim, name);
-  const front = input.ndim === 0 ? input.reshape([1]) : input.movedim(d, 0);
+  const front = input.ndim === 0 ? input.reshape([1]) : input.transpose(0, d);
   const n = front.shape[0];
   const rows = front.reshape([n, front.numel() / Math.max(n, 1)]);
   const order = sorts ? rowOrder(rows) : undefined;
@@ -150,7 +150,7 @@ function distinctSlices(
   const runs = runsOf(cat([first, differs.any(1)]));
   const kept = lined.indexSelect(0, runs.starts).reshape([-1, ...front.shape.slice(1)]);
   return results(
-    input.ndim === 0 ? kept : kept.movedim(0, d),
+    input.ndim === 0 ? kept : kept.transpose(0, d),
     returnInverse ? () => toInput(runs.groups, order) : undefined,
     returnCounts ? () => countsOf(runs) : undefined,
   );

@@ -1,5 +1,6 @@
 /** torch.cpu: what the CPU device is and does. */
 
+import { ValueError } from '../../core/errors.js';
 import { cpu } from './cpu.js';
 
 /** Facts about the CPU device, for bug reports and tests. */
@@ -24,4 +25,18 @@ export function info(): CpuInfo {
 /** Sets the most bytes tensors may use; a larger allocation throws OutOfMemoryError. */
 export function setMemoryLimit(bytes: number): void {
   cpu.limit = bytes;
+}
+
+/** Threads that kernels run on. */
+export function getNumThreads(): number {
+  return 1;
+}
+
+/** Sets the number of threads kernels run on. They run on the calling thread: only 1 is accepted. */
+export function setNumThreads(count: number): void {
+  if (count !== 1) {
+    throw new ValueError(
+      `setNumThreads: kernels run on the calling thread, so the number of threads is 1, got ${count}`,
+    );
+  }
 }
