@@ -2,8 +2,8 @@
 
 import './ops/methods.js';
 
-export * as autograd from './autograd/index.js';
 export { grad } from './autograd/backward.js';
+export { graph } from './autograd/graph.js';
 export {
   enableGrad,
   inferenceMode,
@@ -12,6 +12,8 @@ export {
   noGrad,
   setGradEnabled,
 } from './autograd/mode.js';
+export * as autograd from './autograd.js';
+export * from './checkpoint/index.js';
 export {
   bfloat16,
   bool,
@@ -44,12 +46,10 @@ export {
 } from './core/memory.js';
 export { setPrintoptions } from './core/print.js';
 export * as data from './data/index.js';
-export * as nn from './nn/index.js';
-export * as optim from './optim/index.js';
-export * as vision from './vision/index.js';
-export * from './checkpoint/index.js';
 export * as cpu from './device/cpu/index.js';
 export { getNumThreads, setNumThreads } from './device/cpu/index.js';
-export { graph } from './autograd/graph.js';
+export * as nn from './nn/index.js';
+export * as optim from './optim/index.js';
 export { Tensor } from './tensor.js';
 export * from './torch.js';
+export * as vision from './vision/index.js';

@@ -11,7 +11,13 @@ import {
   halfToNumber,
 } from './core/dtype.js';
 import { AutogradError, DisposedError, DtypeError, ShapeError, showShape } from './core/errors.js';
-import { contiguousStrides, isContiguousLayout, numelOf, type Shape, sameShape } from './core/layout.js';
+import {
+  contiguousStrides,
+  isContiguousLayout,
+  numelOf,
+  type Shape,
+  sameShape,
+} from './core/layout.js';
 import { breathe, escape, note } from './core/memory.js';
 import { formatTensor } from './core/print.js';
 import { Storage } from './core/storage.js';
@@ -113,7 +119,9 @@ export class Tensor {
   private pick(list: readonly number[], dim: number, op: string): number {
     const value = list[dim < 0 ? dim + list.length : dim];
     if (value === undefined) {
-      throw new ShapeError(`${op}: dimension ${dim} is out of range for shape ${showShape(this.sizes)}`);
+      throw new ShapeError(
+        `${op}: dimension ${dim} is out of range for shape ${showShape(this.sizes)}`,
+      );
     }
     return value;
   }
@@ -194,7 +202,10 @@ export class Tensor {
   /** Whether gradients flow to this tensor. */
   get requiresGrad(): boolean {
     const meta = this.meta;
-    return meta !== undefined && (meta.requiresGrad || meta.gradFn !== undefined || this.gradFn !== undefined);
+    return (
+      meta !== undefined &&
+      (meta.requiresGrad || meta.gradFn !== undefined || this.gradFn !== undefined)
+    );
   }
 
   set requiresGrad(on: boolean) {
@@ -205,7 +216,8 @@ export class Tensor {
   get gradFn(): Node | undefined {
     const meta = this.meta;
     if (meta === undefined) return undefined;
-    if (meta.base !== undefined && meta.baseVersion !== this.storage_.version) refreshView(this, meta);
+    if (meta.base !== undefined && meta.baseVersion !== this.storage_.version)
+      refreshView(this, meta);
     return meta.gradFn;
   }
 
@@ -263,7 +275,10 @@ export class Tensor {
   itemSync(): number {
     this.assertScalar('itemSync');
     const { storage_, start, dtype } = this;
-    return toScalar(dtype, storage_.device.readSync(storage_.handle, start * dtype.size, dtype.size));
+    return toScalar(
+      dtype,
+      storage_.device.readSync(storage_.handle, start * dtype.size, dtype.size),
+    );
   }
 
   /** All elements in row-major order as a typed array; halves come as Float32Array. */
@@ -299,8 +314,7 @@ export class Tensor {
    */
   get data(): Tensor & (() => Promise<DataArray>) {
     this.assertLive('data');
-    const owner = this;
-    const read = () => owner.toArray();
+    const read = () => this.toArray();
     const bare = new Tensor(this.storage_, this.sizes, this.steps, this.start, this.dtype);
     bare.untracked = true;
     Object.setPrototypeOf(read, Tensor.prototype);
@@ -377,6 +391,14 @@ export class Tensor {
   }
 }
 Object.defineProperty(Tensor.prototype, 'isTensor', { value: true });
+
+/** Whether an operand is a tensor (also the callable one that `.data` gives). */
+export function isTensor(value: unknown): value is Tensor {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    'isTensor' in value
+  );
+}
 
 /** @internal A contiguous tensor of unset elements. */
 export function emptyTensor(shape: Shape, dtype: Dtype, device: Device): Tensor {

@@ -55,7 +55,8 @@ export function grad(
 ): (Tensor | null)[] {
   const roots = [outputs].flat() as Tensor[];
   const wanted = [inputs].flat() as Tensor[];
-  const given = options.gradOutputs === undefined ? [] : ([options.gradOutputs].flat() as (Tensor | null)[]);
+  const given =
+    options.gradOutputs === undefined ? [] : ([options.gradOutputs].flat() as (Tensor | null)[]);
   for (const input of wanted) {
     if (edgeOf(input)[0] === undefined) {
       throw new AutogradError(

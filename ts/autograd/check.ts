@@ -2,8 +2,7 @@
 
 import { float64 } from '../core/dtype.js';
 import { AutogradError, DtypeError, showShape } from '../core/errors.js';
-import { isTensor } from '../ops/promote.js';
-import type { Tensor } from '../tensor.js';
+import { isTensor, type Tensor } from '../tensor.js';
 import { grad } from './backward.js';
 import { enableGrad, noGrad } from './mode.js';
 
@@ -42,7 +41,12 @@ function checked(inputs: Tensor | readonly Tensor[], op: string): Tensor[] {
 }
 
 /** Numerical Jacobian of every output with respect to one input: [input element][output element]. */
-function numerical(f: TensorFunction, inputs: readonly Tensor[], which: number, eps: number): number[][] {
+function numerical(
+  f: TensorFunction,
+  inputs: readonly Tensor[],
+  which: number,
+  eps: number,
+): number[][] {
   const input = inputs[which];
   const values = Float64Array.from(input.detach().dataSync() as Float64Array);
   const at = (position: number, value: number): number[] => {
@@ -128,7 +132,9 @@ export function gradgradcheck(
   const weights =
     options.gradOutputs ??
     outputs.map((output, o) => {
-      const values = Float64Array.from({ length: output.numel() }, (_, i) => Math.sin(1 + i + 7 * o));
+      const values = Float64Array.from({ length: output.numel() }, (_, i) =>
+        Math.sin(1 + i + 7 * o),
+      );
       return output.detach().newTensor(values).view(output.shape).requiresGrad_();
     });
   const count = list.length;

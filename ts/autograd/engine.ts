@@ -5,7 +5,14 @@ import { sameShape } from '../core/layout.js';
 import { enter, leave } from '../core/memory.js';
 import type { Tensor } from '../tensor.js';
 import { isGradEnabled, setGradEnabled } from './mode.js';
-import { Accumulate, edgeOf, type GradHook, type Grads, isAnomalyEnabled, type Node } from './node.js';
+import {
+  Accumulate,
+  edgeOf,
+  type GradHook,
+  type Grads,
+  isAnomalyEnabled,
+  type Node,
+} from './node.js';
 
 export interface RunOptions {
   /** Keep what was saved, for another run through the same graph. */
@@ -99,14 +106,14 @@ class Run {
     const continues = node.next.some((n) => n !== undefined && (needed?.has(n) ?? true));
     if (!continues) return;
     const grads = Array.from({ length: node.outputCount }, (_, i) => slots[i]?.value);
-    const results = this.options.createGraph || node.runsUserCode ? node.run(grads) : tidy(node, grads);
+    const results =
+      this.options.createGraph || node.runsUserCode ? node.run(grads) : tidy(node, grads);
     if (isAnomalyEnabled()) checkForNaN(node, results);
     for (let i = 0; i < node.next.length; i++) {
       const next = node.next[i];
       const result = results[i];
       if (next === undefined || result === undefined) continue;
-      const shared =
-        node.runsUserCode || grads.includes(result) || results.indexOf(result) !== i;
+      const shared = node.runsUserCode || grads.includes(result) || results.indexOf(result) !== i;
       this.add(next, node.nextIndex[i], shared ? alias(result) : result, !shared);
     }
     if (!this.options.retainGraph) node.release();
@@ -180,8 +187,7 @@ class Run {
       if (slot.owned && !visible) value.dispose();
       return;
     }
-    const takes =
-      slot.owned && !visible && value.storage_.references === 1 && value.isContiguous();
+    const takes = slot.owned && !visible && value.storage_.references === 1 && value.isContiguous();
     meta.grad = takes ? value : value.clone();
     if (takes) value.meta = undefined;
     else if (slot.owned && !visible) value.dispose();

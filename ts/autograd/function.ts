@@ -1,8 +1,7 @@
 /** Operations with gradients written by the user. */
 
 import { AutogradError, ValueError } from '../core/errors.js';
-import { isTensor } from '../ops/promote.js';
-import type { Tensor } from '../tensor.js';
+import { isTensor, type Tensor } from '../tensor.js';
 import { isGradEnabled, setGradEnabled } from './mode.js';
 import { freedGraphError, type Grads, Node, SavedTensor, setHistory } from './node.js';
 
@@ -100,10 +99,7 @@ class CustomNode extends Node {
  */
 // biome-ignore lint/complexity/noStaticOnlyClass: users extend it as in PyTorch
 export class Function {
-  static apply<A extends unknown[], R extends Results>(
-    this: FunctionClass<A, R>,
-    ...args: A
-  ): R {
+  static apply<A extends unknown[], R extends Results>(this: FunctionClass<A, R>, ...args: A): R {
     const context = new FunctionContext();
     const recording = isGradEnabled();
     context.needsInputGrad = args.map((arg) => recording && isTensor(arg) && arg.requiresGrad);

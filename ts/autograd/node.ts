@@ -1,9 +1,9 @@
 /** Nodes of the autograd graph: what was computed from what, and how gradients flow back. */
 
+import type { Dtype } from '../core/dtype.js';
 import { AutogradError, showShape } from '../core/errors.js';
 import type { Shape } from '../core/layout.js';
 import type { Storage } from '../core/storage.js';
-import type { Dtype } from '../core/dtype.js';
 import { AutogradMeta, Tensor } from '../tensor.js';
 import { isGradEnabled } from './mode.js';
 

@@ -10,9 +10,7 @@ type Operand = Tensor | number | undefined;
 type Rule = RuleByInput<never> | JointRule<never>;
 
 /** What the gate gives a gradient back as, and how it undoes broadcasting and casts. */
-export interface Undo {
-  (grad: Tensor, shape: Shape, dtype: Dtype): Tensor;
-}
+export type Undo = (grad: Tensor, shape: Shape, dtype: Dtype) => Tensor;
 
 /** Makes a 0-d tensor of a saved number. */
 export type Wrap = (value: number) => Tensor;
@@ -59,7 +57,8 @@ export class OpNode extends Node implements GradContext<never> {
       }
     }
     this.saved = saved;
-    if (isAnomalyEnabled()) this.origin = new Error('forward').stack?.split('\n').slice(4).join('\n');
+    if (isAnomalyEnabled())
+      this.origin = new Error('forward').stack?.split('\n').slice(4).join('\n');
   }
 
   /** Keeps the outputs the rule asks for; called once they have their final version. */

@@ -35,7 +35,7 @@ type DataArrayConstructor<A extends DataArray> = {
 };
 
 /** Promotion looks at the category first: a float and an int of any size give the float. */
-export const enum Category {
+export enum Category {
   Bool = 0,
   Int = 1,
   Float = 2,

@@ -1,7 +1,7 @@
 /** Hooks of modules: lists of functions that can be removed again, and backward hooks. */
 
-import { type Grads, Node, setHistory } from '../autograd/node.js';
 import { isGradEnabled } from '../autograd/mode.js';
+import { type Grads, Node, setHistory } from '../autograd/node.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
 import type { Module } from './module.js';
@@ -81,7 +81,11 @@ export function runBackwardHooks(
     let current: Grads = gradInput;
     for (const hook of hooks) {
       const shown = current.map((grad) => grad ?? null);
-      const result = hook(module, shown, gradOutput.map((grad) => grad ?? null));
+      const result = hook(
+        module,
+        shown,
+        gradOutput.map((grad) => grad ?? null),
+      );
       if (result === undefined || result === null) continue;
       const replaced = (Array.isArray(result) ? result : [result]) as (Tensor | null)[];
       current = replaced.map((grad) => grad ?? undefined);

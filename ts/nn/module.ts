@@ -1,7 +1,7 @@
 /** The base class of all networks and layers. */
 
 import type { Dtype } from '../core/dtype.js';
-import { showShape, StateDictError, suggestion, ValueError } from '../core/errors.js';
+import { StateDictError, showShape, suggestion, ValueError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
 import type { DeviceType } from '../device/device.js';
 import { isTensor } from '../ops/promote.js';
@@ -48,7 +48,7 @@ type Entry<T> = [name: string, value: T];
 export abstract class Module {
   /** Whether layers such as dropout and batch norm behave as in training. */
   training = true;
-  private declare readonly [STATE]: ModuleState;
+  declare private readonly [STATE]: ModuleState;
 
   constructor() {
     const self = ((...args: unknown[]) => self.call_(args)) as unknown as this;
@@ -72,7 +72,8 @@ export abstract class Module {
     let args = given;
     for (const hook of globalHooks.forwardPre.with(state.forwardPre)) {
       const changed = hook(this, args);
-      if (changed !== undefined && changed !== null) args = Array.isArray(changed) ? changed : [changed];
+      if (changed !== undefined && changed !== null)
+        args = Array.isArray(changed) ? changed : [changed];
     }
     const forward = this.forward as (...values: unknown[]) => unknown;
     const backwardHooks = globalHooks.backward.with(state.backward);
@@ -129,7 +130,9 @@ export abstract class Module {
   }
 
   private field(name: string): unknown {
-    return Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
+    return Object.hasOwn(this, name)
+      ? (this as unknown as Record<string, unknown>)[name]
+      : undefined;
   }
 
   // --- Walking ---------------------------------------------------------------------------------
@@ -308,7 +311,8 @@ export abstract class Module {
         let next = replaced.get(value);
         if (next === undefined) {
           const converted = change(value);
-          next = value instanceof Parameter ? new Parameter(converted, value.requiresGrad) : converted;
+          next =
+            value instanceof Parameter ? new Parameter(converted, value.requiresGrad) : converted;
           replaced.set(value, next);
         }
         module.setField(name, next);
@@ -362,7 +366,9 @@ export abstract class Module {
     const unexpectedKeys = given.filter((name) => !own.has(name));
     const problems: string[] = [];
     if (strict && unexpectedKeys.length > 0) {
-      problems.push(`unexpected keys: ${unexpectedKeys.map((k) => `'${k}'${suggestion(k, own.keys())}`).join(', ')}`);
+      problems.push(
+        `unexpected keys: ${unexpectedKeys.map((k) => `'${k}'${suggestion(k, own.keys())}`).join(', ')}`,
+      );
     }
     if (strict && missingKeys.length > 0) {
       problems.push(`missing keys: ${missingKeys.map((k) => `'${k}'`).join(', ')}`);
@@ -446,6 +452,8 @@ export abstract class Module {
 }
 
 /** Instances are called like functions, with the arguments of `forward`. */
+// biome-ignore lint/style/useShorthandFunctionType: it merges with the class
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor returns a function
 export interface Module {
   (...args: Parameters<this['forward']>): ReturnType<this['forward']>;
 }
@@ -486,4 +494,3 @@ function missing(op: string, target: string, name: string, module: Module): Valu
 function indent(text: string): string {
   return text.replaceAll('\n', '\n  ');
 }
-

@@ -3,23 +3,16 @@
  * launches, and records for backward.
  */
 
-import { checkResult } from '../autograd/inplace.js';
 import { isGradEnabled } from '../autograd/mode.js';
 import { setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
-import {
-  bool,
-  Category,
-  computeDtype,
-  type Dtype,
-  int32,
-  toFloating,
-} from '../core/dtype.js';
+import { bool, Category, computeDtype, type Dtype, int32, toFloating } from '../core/dtype.js';
 import { DeviceError, DtypeError } from '../core/errors.js';
 import { broadcastShapes, type Layout, type Shape } from '../core/layout.js';
 import type { Device } from '../device/device.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { gradients } from './gradients.js';
+import { checkResult } from './inplace.js';
 import { cast, contiguousCopy, copyInto, launchPointwise } from './launch.js';
 import { Launches } from './launcher.js';
 import { nodeName } from './node_names.js';
@@ -124,7 +117,13 @@ export function applyPointwise(
 }
 
 /** The result under its final dtype: cast back, or brought into the target. */
-function land(out: Tensor, final: Dtype, target: Tensor | undefined, op: string, direct: boolean): Tensor {
+function land(
+  out: Tensor,
+  final: Dtype,
+  target: Tensor | undefined,
+  op: string,
+  direct: boolean,
+): Tensor {
   if (target !== undefined) {
     if (!direct) {
       copyInto(target, out);
@@ -142,7 +141,9 @@ function land(out: Tensor, final: Dtype, target: Tensor | undefined, op: string,
 function maskOperand(name: string, operand: Operand): Operand {
   if (isTensor(operand)) {
     if (operand.dtype === bool) return operand;
-    throw new DtypeError(`${name}: the condition is a bool tensor, got ${operand.dtype}; use ne(0)`);
+    throw new DtypeError(
+      `${name}: the condition is a bool tensor, got ${operand.dtype}; use ne(0)`,
+    );
   }
   return operand ? 1 : 0;
 }
@@ -159,7 +160,11 @@ function scalarAttributes(row: PointwiseRow, scalars: readonly number[]): object
 const NO_ATTRIBUTES = Object.freeze({});
 
 /** Runs a view operator: the same storage under another layout. */
-export function applyView<K extends ViewName>(name: K, x: Tensor, attributes: AttributesOf<K>): Tensor {
+export function applyView<K extends ViewName>(
+  name: K,
+  x: Tensor,
+  attributes: AttributesOf<K>,
+): Tensor {
   x.assertLive(name);
   const row = views[name] as { layout(input: Layout, attributes: AttributesOf<K>): Layout };
   const { shape, strides, offset } = row.layout(x, attributes);
@@ -184,7 +189,7 @@ export function applyPrimitive<K extends PrimitiveName>(
 ): Tensor[] {
   const row = primitives[name] as unknown as Primitive<AttributesOf<K>>;
   const device = commonDevice(name, inputs);
-  const promoted = promotedInput(name, row, inputs);
+  const promoted = promotedInput(row, inputs);
   const compute = row.dtypes === 'any' ? promoted : computeDtype(promoted);
   const launches = new Launches(device, name);
   const prepared = inputs.map((input, i) =>
@@ -194,7 +199,8 @@ export function applyPrimitive<K extends PrimitiveName>(
     .outputs(prepared, attributes)
     .map(({ shape, dtype }) => emptyTensor(shape, dtype, device));
   try {
-    if (outputs.some((output) => output.numel() > 0)) row.run(launches, prepared, outputs, attributes);
+    if (outputs.some((output) => output.numel() > 0))
+      row.run(launches, prepared, outputs, attributes);
   } finally {
     launches.end();
   }
@@ -210,7 +216,6 @@ export function applyPrimitive<K extends PrimitiveName>(
 }
 
 function promotedInput(
-  name: string,
   row: Primitive<never>,
   inputs: readonly (Tensor | undefined)[],
 ): Dtype {
@@ -276,7 +281,9 @@ export function record(
     shown ?? nodeName(name),
     rule,
     attributes as never,
-    inputs.map((input) => (typeof input === 'bigint' || typeof input === 'boolean' ? Number(input) : input)),
+    inputs.map((input) =>
+      typeof input === 'bigint' || typeof input === 'boolean' ? Number(input) : input,
+    ),
     outputs.length,
     sumToShape,
     (value) => wrapNumber(value, outputs[0]),
@@ -291,4 +298,3 @@ function wrapNumber(value: number, like: Tensor): Tensor {
   const scalar = emptyTensor([], like.dtype, like.backend);
   return scalar.fill_(value);
 }
-

@@ -1,11 +1,11 @@
 /** Arithmetic, comparison and choice between tensors and numbers: composites over the table. */
 
-import { assignFrom, assignInPlace } from '../autograd/inplace.js';
 import { bool, Category, type Dtype } from '../core/dtype.js';
 import { DtypeError, ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
 import { applyPointwise } from './apply.js';
 import { elementwise } from './elementwise.js';
+import { assignFrom, assignInPlace } from './inplace.js';
 import { isTensor, type Operand, resultDtype } from './promote.js';
 import { op } from './signature.js';
 
@@ -112,21 +112,18 @@ export const floorDivide = (input: Operand, other: Operand): Tensor => div(input
 export const floorDivide_ = (input: Tensor, other: Operand): Tensor => div_(input, other, 'floor');
 
 /** `input` to the power of `exponent`. Small constant exponents take the short way. */
-export const pow = op(
-  'pow',
-  'input, exponent',
-  (input: Operand, exponent: Operand): Tensor => {
-    checkIntegerPower('pow', input, exponent);
-    if (isTensor(input) && typeof exponent === 'number') {
-      if (exponent === 2) return elementwise.square(input);
-      if (exponent === 3 && input.dtype.category !== Category.Bool) return applyPointwise('cube', [input]);
-      if (exponent === 0.5) return elementwise.sqrt(input);
-      if (exponent === -0.5) return elementwise.rsqrt(input);
-      if (exponent === -1 && input.dtype.isFloatingPoint) return elementwise.reciprocal(input);
-    }
-    return applyPointwise('powTensors', [input, exponent]);
-  },
-);
+export const pow = op('pow', 'input, exponent', (input: Operand, exponent: Operand): Tensor => {
+  checkIntegerPower('pow', input, exponent);
+  if (isTensor(input) && typeof exponent === 'number') {
+    if (exponent === 2) return elementwise.square(input);
+    if (exponent === 3 && input.dtype.category !== Category.Bool)
+      return applyPointwise('cube', [input]);
+    if (exponent === 0.5) return elementwise.sqrt(input);
+    if (exponent === -0.5) return elementwise.rsqrt(input);
+    if (exponent === -1 && input.dtype.isFloatingPoint) return elementwise.reciprocal(input);
+  }
+  return applyPointwise('powTensors', [input, exponent]);
+});
 
 export const pow_ = (input: Tensor, exponent: Operand): Tensor => {
   checkIntegerPower('pow_', input, exponent);
@@ -268,7 +265,8 @@ export const round = op('round', 'input, decimals', (input: Tensor, decimals = 0
 export const round_ = op(
   'round_',
   'input, decimals',
-  (input: Tensor, decimals = 0): Tensor => assignFrom('round_', input, (before) => round(before, decimals)),
+  (input: Tensor, decimals = 0): Tensor =>
+    assignFrom('round_', input, (before) => round(before, decimals)),
 );
 
 /** The tensor itself, as +x. */
@@ -300,7 +298,11 @@ export const nanToNum = op(
     if (!input.dtype.isFloatingPoint) return input.clone();
     const largest = LARGEST[input.dtype.name] ?? 0;
     const finite = where(elementwise.isnan(input), nan ?? 0, input);
-    const below = where(elementwise.eq(finite, Number.POSITIVE_INFINITY), posinf ?? largest, finite);
+    const below = where(
+      elementwise.eq(finite, Number.POSITIVE_INFINITY),
+      posinf ?? largest,
+      finite,
+    );
     return where(elementwise.eq(below, Number.NEGATIVE_INFINITY), neginf ?? -largest, below);
   },
 );
@@ -364,4 +366,3 @@ export const equal = op('equal', 'input, other', (input: Tensor, other: Tensor):
   if (input.shape.some((size, i) => size !== other.shape[i])) return false;
   return Boolean(elementwise.eq(input, other).all().itemSync());
 });
-

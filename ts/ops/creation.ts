@@ -55,7 +55,9 @@ function finish(result: Tensor, options: TensorOptions | undefined): Tensor {
 function make(shape: Shape, dtype: Dtype, options: TensorOptions | undefined): Tensor {
   for (const size of shape) {
     if (!Number.isInteger(size) || size < 0) {
-      throw new ShapeError(`a tensor cannot have shape ${showShape(shape)}: sizes are integers >= 0`);
+      throw new ShapeError(
+        `a tensor cannot have shape ${showShape(shape)}: sizes are integers >= 0`,
+      );
     }
   }
   return emptyTensor(shape, dtype, deviceOf(options?.device ?? 'cpu'));
@@ -100,7 +102,8 @@ function inferDtype(data: TensorData): Dtype {
   const kinds = [bool, int32, int64, getDefaultDtype()];
   const visit = (item: TensorData): void => {
     if (isTensor(item)) rank = Math.max(rank, kinds.indexOf(kindOf(item.dtype)));
-    else if (ArrayBuffer.isView(item)) rank = Math.max(rank, kinds.indexOf(kindOf(dtypeOfArray(item))));
+    else if (ArrayBuffer.isView(item))
+      rank = Math.max(rank, kinds.indexOf(kindOf(dtypeOfArray(item))));
     else if (Array.isArray(item)) for (const part of item) visit(part);
     else if (typeof item === 'boolean') rank = Math.max(rank, 0);
     else if (typeof item === 'bigint') rank = Math.max(rank, 2);
@@ -144,7 +147,10 @@ function encodeAll(values: ArrayLike<number | bigint | boolean>, dtype: Dtype): 
 export const tensor = (data: TensorData, options: TensorOptions = {}): Tensor => {
   checkOptions('tensor', options, OPTIONS);
   if (isTensor(data)) {
-    const copy = data.detach().clone().to(options.dtype ?? data.dtype);
+    const copy = data
+      .detach()
+      .clone()
+      .to(options.dtype ?? data.dtype);
     return finish(copy, options);
   }
   const shape = shapeOf(data);
@@ -213,13 +219,21 @@ export const full = (
   return finish(result, options);
 };
 
-function like(name: string, input: Tensor, options: TensorOptions, shape: Shape = input.shape): Tensor {
+function like(
+  name: string,
+  input: Tensor,
+  options: TensorOptions,
+  shape: Shape = input.shape,
+): Tensor {
   checkOptions(name, options, OPTIONS);
   const device = options.device ?? input.device;
   return make(shape, options.dtype ?? input.dtype, { ...options, device });
 }
 
-function filledLike(name: string, value: number): (input: Tensor, options?: TensorOptions) => Tensor {
+function filledLike(
+  name: string,
+  value: number,
+): (input: Tensor, options?: TensorOptions) => Tensor {
   return (input, options = {}) => {
     const result = like(name, input, options);
     fillWith(result, value);
@@ -283,9 +297,7 @@ function fromNumbers(
 }
 
 /** start, start + step, ... below end: `arange(end)`, `arange(start, end, step)`. */
-export const arange = (
-  ...args: (number | boolean | (TensorOptions & ArangeOptions))[]
-): Tensor => {
+export const arange = (...args: (number | boolean | (TensorOptions & ArangeOptions))[]): Tensor => {
   const last = args[args.length - 1];
   const options = isOptions(last) ? (last as TensorOptions & ArangeOptions) : {};
   checkOptions('arange', options, [...OPTIONS, 'start', 'end', 'step']);
@@ -297,7 +309,9 @@ export const arange = (
   if (numbers.length > 1) step = numbers[2] ?? options.step ?? 1;
   if (end === undefined) throw new ValueError('arange: give an end');
   if (step === 0 || !Number.isFinite(start) || !Number.isFinite(end) || Number.isNaN(step)) {
-    throw new ValueError(`arange: start ${start}, end ${end} and step ${step} make no finite range`);
+    throw new ValueError(
+      `arange: start ${start}, end ${end} and step ${step} make no finite range`,
+    );
   }
   if ((end - start) / step < 0) {
     throw new ValueError(
@@ -307,7 +321,12 @@ export const arange = (
   const count = Math.max(0, Math.ceil((end - start) / step));
   const whole = [start, end, step].every(Number.isInteger);
   const values = Float64Array.from({ length: count }, (_, i) => start + i * step);
-  return fromNumbers(values, [count], options.dtype ?? (whole ? int32 : getDefaultDtype()), options);
+  return fromNumbers(
+    values,
+    [count],
+    options.dtype ?? (whole ? int32 : getDefaultDtype()),
+    options,
+  );
 };
 
 interface ArangeOptions {
@@ -379,4 +398,3 @@ export const eye = (...args: (number | TensorOptions)[]): Tensor => {
   if (n > 0 && m > 0) fillWith(result.detach().diagonal(), 1);
   return finish(result, options);
 };
-

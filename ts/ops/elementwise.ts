@@ -1,9 +1,9 @@
 /** Functions and in-place forms of the unary and plain binary rows, typed from the table. */
 
-import { assignInPlace } from '../autograd/inplace.js';
 import { ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
 import { applyPointwise } from './apply.js';
+import { assignInPlace } from './inplace.js';
 import { type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
 import { isTensor, type Operand } from './promote.js';
 
@@ -63,8 +63,7 @@ function build(): Unary & Binary & UnaryInPlace & BinaryInPlace {
     functions[`${name}_`] =
       row.inputs === 1
         ? (input: Tensor) => assignInPlace(`${name}_`, input, name, [input])
-        : (input: Tensor, other: Operand) =>
-            assignInPlace(`${name}_`, input, name, [input, other]);
+        : (input: Tensor, other: Operand) => assignInPlace(`${name}_`, input, name, [input, other]);
   }
   return functions as Unary & Binary & UnaryInPlace & BinaryInPlace;
 }

@@ -1,6 +1,6 @@
 /** Reading and writing at indices along one dimension, or of the flat tensor. */
 
-import { assignFrom } from '../autograd/inplace.js';
+import { assignFrom } from './inplace.js';
 import { Category } from '../core/dtype.js';
 import { DtypeError, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, normalizeDim, numelOf, type Shape, sameShape } from '../core/layout.js';

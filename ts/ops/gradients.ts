@@ -3,13 +3,13 @@
  * operations, so they can be differentiated again. Broadcasting and casts are undone by the gate.
  */
 
+import type { Tensor } from '../tensor.js';
 import { applyPointwise } from './apply.js';
 import { kernelGradients } from './gradients_kernels.js';
 import { nnGradients } from './gradients_nn.js';
 import type { PointwiseName } from './pointwise.js';
 import type { GradContext, GradientRow, Saves } from './rule.js';
 import type { AttributesOf, OpName } from './table.js';
-import type { Tensor } from '../tensor.js';
 import { addStrided, addWindows, embed } from './view_gradients.js';
 import type { ViewName } from './views.js';
 
@@ -104,30 +104,66 @@ const pointwiseGradients: Pointwise = {
   isfinite: STEP,
   logicalNot: STEP,
   signbit: STEP,
-  addTensors: rule(NONE, (g) => g, (g) => g),
-  addScaled: rule(NONE, (g) => g, (g, s) => g.mul(s.attributes.alpha)),
-  subTensors: rule(NONE, (g) => g, (g) => g.neg()),
-  mul: rule(FACTORS, (g, s) => g.mul(s.operandY), (g, s) => g.mul(s.operandX)),
-  divTrue: rule(QUOTIENT, (g, s) => g.div(s.operandY), (g, s) => g.mul(s.x.div(s.y)).div(s.y).neg()),
+  addTensors: rule(
+    NONE,
+    (g) => g,
+    (g) => g,
+  ),
+  addScaled: rule(
+    NONE,
+    (g) => g,
+    (g, s) => g.mul(s.attributes.alpha),
+  ),
+  subTensors: rule(
+    NONE,
+    (g) => g,
+    (g) => g.neg(),
+  ),
+  mul: rule(
+    FACTORS,
+    (g, s) => g.mul(s.operandY),
+    (g, s) => g.mul(s.operandX),
+  ),
+  divTrue: rule(
+    QUOTIENT,
+    (g, s) => g.div(s.operandY),
+    (g, s) => g.mul(s.x.div(s.y)).div(s.y).neg(),
+  ),
   divFloor: rule(NONE, zero, zero),
   divTrunc: rule(NONE, zero, zero),
-  fmod: rule(XY, (g) => g, (g, s) => g.mul(s.x.div(s.y, 'trunc')).neg()),
-  remainder: rule(XY, (g) => g, (g, s) => g.mul(s.x.div(s.y, 'floor')).neg()),
+  fmod: rule(
+    XY,
+    (g) => g,
+    (g, s) => g.mul(s.x.div(s.y, 'trunc')).neg(),
+  ),
+  remainder: rule(
+    XY,
+    (g) => g,
+    (g, s) => g.mul(s.x.div(s.y, 'floor')).neg(),
+  ),
   powTensors: rule(
-      XY,
-      (g, s) => g.mul(s.y.mul(s.x.pow(s.y.sub(1)))).where(s.y.ne(0), 0),
-      (g, s) => {
-        const safe = s.x.pow(s.y).mul(s.x.log());
-        return g.mul(safe.where(s.x.ne(0).logicalOr(s.y.lt(0)), 0));
-      },
-    ),
+    XY,
+    (g, s) => g.mul(s.y.mul(s.x.pow(s.y.sub(1)))).where(s.y.ne(0), 0),
+    (g, s) => {
+      const safe = s.x.pow(s.y).mul(s.x.log());
+      return g.mul(safe.where(s.x.ne(0).logicalOr(s.y.lt(0)), 0));
+    },
+  ),
   atan2: rule(
     XY,
     (g, s) => g.mul(s.y.div(s.x.square().add(s.y.square()))),
     (g, s) => g.mul(s.x.div(s.x.square().add(s.y.square()))).neg(),
   ),
-  maximum: rule(XY, (g, s) => share(g, s.x, s.y, 'gt'), (g, s) => share(g, s.y, s.x, 'gt')),
-  minimum: rule(XY, (g, s) => share(g, s.x, s.y, 'lt'), (g, s) => share(g, s.y, s.x, 'lt')),
+  maximum: rule(
+    XY,
+    (g, s) => share(g, s.x, s.y, 'gt'),
+    (g, s) => share(g, s.y, s.x, 'gt'),
+  ),
+  minimum: rule(
+    XY,
+    (g, s) => share(g, s.x, s.y, 'lt'),
+    (g, s) => share(g, s.y, s.x, 'lt'),
+  ),
   fmax: rule(
     XY,
     (g, s) => keep(g, s.x.ge(s.y).logicalOr(s.y.isnan())),
@@ -153,11 +189,7 @@ const pointwiseGradients: Pointwise = {
     (g, s) => g.mul(s.y.log()).where(s.x.ne(0).logicalOr(s.y.gt(0)), 0),
     (g, s) => g.mul(s.x).div(s.y),
   ),
-  copysign: rule(
-    XY,
-    (g, s) => g.mul(s.x.sign().mul(s.x.copysign(s.y).sign())),
-    zero,
-  ),
+  copysign: rule(XY, (g, s) => g.mul(s.x.sign().mul(s.x.copysign(s.y).sign())), zero),
   heaviside: rule(XY, zero, (g, s) => keep(g, s.x.eq(0))),
   eq: STEP,
   ne: STEP,
@@ -174,33 +206,42 @@ const pointwiseGradients: Pointwise = {
   invertBits: BITS,
   bitwiseLeftShift: BITS,
   bitwiseRightShift: BITS,
-  select3: rule(X, undefined, (g, s) => g.where(s.x, 0), (g, s) => g.where(s.x.logicalNot(), 0)),
-  clampScalars: rule(X, (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper)),
-  clampMinScalar: rule(X, (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, Number.POSITIVE_INFINITY)),
-  clampMaxScalar: rule(X, (g, s) => pw('insideBounds', s.x, g, Number.NEGATIVE_INFINITY, s.attributes.upper)),
-  insideBounds: rule(
+  select3: rule(
     X,
-    zero,
-    (g, s) => pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper),
+    undefined,
+    (g, s) => g.where(s.x, 0),
+    (g, s) => g.where(s.x.logicalNot(), 0),
+  ),
+  clampScalars: rule(X, (g, s) =>
+    pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper),
+  ),
+  clampMinScalar: rule(X, (g, s) =>
+    pw('insideBounds', s.x, g, s.attributes.lower, Number.POSITIVE_INFINITY),
+  ),
+  clampMaxScalar: rule(X, (g, s) =>
+    pw('insideBounds', s.x, g, Number.NEGATIVE_INFINITY, s.attributes.upper),
+  ),
+  insideBounds: rule(X, zero, (g, s) =>
+    pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper),
   ),
   addcmulTensors: rule(
-      YZ,
-      (g) => g,
-      (g, s) => g.mul(s.z).mul(s.attributes.value),
-      (g, s) => g.mul(s.y).mul(s.attributes.value),
-    ),
+    YZ,
+    (g) => g,
+    (g, s) => g.mul(s.z).mul(s.attributes.value),
+    (g, s) => g.mul(s.y).mul(s.attributes.value),
+  ),
   addcdivTensors: rule(
-      YZ,
-      (g) => g,
-      (g, s) => g.div(s.z).mul(s.attributes.value),
-      (g, s) => g.mul(s.y).div(s.z.square()).mul(-s.attributes.value),
-    ),
+    YZ,
+    (g) => g,
+    (g, s) => g.div(s.z).mul(s.attributes.value),
+    (g, s) => g.mul(s.y).div(s.z.square()).mul(-s.attributes.value),
+  ),
   lerpTensors: rule(
-      XYZ,
-      (g, s) => g.mul(s.z.neg().add(1)),
-      (g, s) => g.mul(s.z),
-      (g, s) => g.mul(s.y.sub(s.x)),
-    ),
+    XYZ,
+    (g, s) => g.mul(s.z.neg().add(1)),
+    (g, s) => g.mul(s.z),
+    (g, s) => g.mul(s.y.sub(s.x)),
+  ),
   relu: rule(OUT, (g, s) => pw('reluBackward', g, s.output())),
   reluBackward: rule(Y, (g, s) => pw('reluBackward', g, s.y), zero),
   leakyReluScalar: rule(X, (g, s) => pw('leakyReluBackward', g, s.x, s.attributes.slope)),
@@ -232,18 +273,27 @@ const pointwiseGradients: Pointwise = {
     (g, s) => pw('geluErfBackward', g, s.y),
     (g, s) => {
       // gelu'' = phi(y) (2 - y^2), phi the normal density
-      const density = s.y.square().mul(-0.5).exp().mul(1 / Math.sqrt(2 * Math.PI));
+      const density = s.y
+        .square()
+        .mul(-0.5)
+        .exp()
+        .mul(1 / Math.sqrt(2 * Math.PI));
       return g.mul(s.x).mul(density).mul(s.y.square().neg().add(2));
     },
   ),
   geluTanh: rule(X, (g, s) => {
-      const k = Math.sqrt(2 / Math.PI);
-      const t = s.x.add(s.x.pow(3).mul(0.044715)).mul(k).tanh();
-      const inner = s.x.square().mul(3 * 0.044715 * k).add(k);
-      const slope = t.square().neg().add(1).mul(inner).mul(s.x).mul(0.5);
-      return g.mul(t.add(1).mul(0.5).add(slope));
-    }),
-  softplusScalar: rule(X, (g, s) => pw('softplusBackward', g, s.x, s.attributes.beta, s.attributes.threshold)),
+    const k = Math.sqrt(2 / Math.PI);
+    const t = s.x.add(s.x.pow(3).mul(0.044715)).mul(k).tanh();
+    const inner = s.x
+      .square()
+      .mul(3 * 0.044715 * k)
+      .add(k);
+    const slope = t.square().neg().add(1).mul(inner).mul(s.x).mul(0.5);
+    return g.mul(t.add(1).mul(0.5).add(slope));
+  }),
+  softplusScalar: rule(X, (g, s) =>
+    pw('softplusBackward', g, s.x, s.attributes.beta, s.attributes.threshold),
+  ),
   softplusBackward: rule(
     XY,
     (g, s) => pw('softplusBackward', g, s.y, s.attributes.beta, s.attributes.threshold),
@@ -255,10 +305,13 @@ const pointwiseGradients: Pointwise = {
     },
   ),
   eluScalar: rule(X, (g, s) => {
-      const { alpha, scale, inputScale } = s.attributes;
-      const below = s.x.mul(inputScale).exp().mul(alpha * scale * inputScale);
-      return g.mul(scale).where(s.x.gt(0), g.mul(below.where(s.x.le(0), 0)));
-    }),
+    const { alpha, scale, inputScale } = s.attributes;
+    const below = s.x
+      .mul(inputScale)
+      .exp()
+      .mul(alpha * scale * inputScale);
+    return g.mul(scale).where(s.x.gt(0), g.mul(below.where(s.x.le(0), 0)));
+  }),
   mish: rule(X, (g, s) => {
     const t = pw('softplusScalar', s.x, undefined, 1, 20).tanh();
     return g.mul(t.add(s.x.mul(s.x.sigmoid()).mul(t.square().neg().add(1))));

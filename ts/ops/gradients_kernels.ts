@@ -1,10 +1,10 @@
 /** The gradients of the operators with kernels of their own. */
 
 import type { Tensor } from '../tensor.js';
-import type { GradContext, GradientRow, Saves } from './rule.js';
 import { applyPrimitive } from './apply.js';
 import { cumprodGradient, logcumsumexpGradient, productBefore } from './gradients_scans.js';
 import type { nnPrimitives } from './primitives/nn.js';
+import type { GradContext, GradientRow, Saves } from './rule.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
 
 type Formula<A> = (g: Tensor, s: GradContext<A>) => Tensor;
@@ -83,10 +83,16 @@ function normGradient(g: Tensor, x: Tensor, out: Tensor, p: number): Tensor {
   if (p === 1) return x.sign().mul(scale);
   if (Math.abs(p) === Number.POSITIVE_INFINITY) {
     const hit = x.abs().eq(norm).to(g.dtype);
-    return x.sign().mul(hit).mul(spread(g.div(hit.sum(1)), x.shape));
+    return x
+      .sign()
+      .mul(hit)
+      .mul(spread(g.div(hit.sum(1)), x.shape));
   }
   if (p === 2) return x.mul(scale.div(norm)).where(norm.ne(0), 0);
-  const steep = x.sign().mul(x.abs().pow(p - 1)).mul(scale.div(norm.pow(p - 1)));
+  const steep = x
+    .sign()
+    .mul(x.abs().pow(p - 1))
+    .mul(scale.div(norm.pow(p - 1)));
   return steep.where(norm.ne(0).logicalAnd(p < 1 ? x.ne(0) : norm.ne(0)), 0);
 }
 
@@ -206,14 +212,16 @@ export const kernelGradients: {
 
   // Products of [batch, m, k] and [batch, k, n], with a bias [n].
   matmul: rule(
-      FACTORS,
-      (g, s) => product(g, s.y.transpose(1, 2), s.strides[0]),
-      (g, s) => product(s.x.transpose(1, 2), g, s.strides[1]),
-      (g) => g.sum([0, 1]),
-    ),
+    FACTORS,
+    (g, s) => product(g, s.y.transpose(1, 2), s.strides[0]),
+    (g, s) => product(s.x.transpose(1, 2), g, s.strides[1]),
+    (g) => g.sum([0, 1]),
+  ),
 
   // Indexing of [outer, n, inner].
-  gather: rule(Y, (g, s) => call('gatherBackward', [g, s.y], { ...s.attributes, n: s.shapes[0][1] })),
+  gather: rule(Y, (g, s) =>
+    call('gatherBackward', [g, s.y], { ...s.attributes, n: s.shapes[0][1] }),
+  ),
   gatherBackward: rule(Y, (g, s) => call('gather', [g, s.y], wrapOf(s))),
   scatter: rule(
     Y,
@@ -221,7 +229,12 @@ export const kernelGradients: {
     undefined,
     (g, s) => call('gather', [g, s.y], wrapOf(s)),
   ),
-  scatterAdd: rule(Y, (g) => g, undefined, (g, s) => call('gather', [g, s.y], wrapOf(s))),
+  scatterAdd: rule(
+    Y,
+    (g) => g,
+    undefined,
+    (g, s) => call('gather', [g, s.y], wrapOf(s)),
+  ),
   scatterReduce: scatterReduceGradient,
   indexSelect: rule(Y, (g, s) =>
     call('indexSelectBackward', [g, s.y], { ...s.attributes, n: s.shapes[0][1] }),
@@ -237,10 +250,15 @@ export const kernelGradients: {
       },
     ],
   },
-  indexAdd: rule(Y, (g) => g, undefined, (g, s) => {
-    const rows = call('indexSelect', [g, s.y], wrapOf(s));
-    return s.attributes.alpha === undefined ? rows : rows.mul(s.attributes.alpha);
-  }),
+  indexAdd: rule(
+    Y,
+    (g) => g,
+    undefined,
+    (g, s) => {
+      const rows = call('indexSelect', [g, s.y], wrapOf(s));
+      return s.attributes.alpha === undefined ? rows : rows.mul(s.attributes.alpha);
+    },
+  ),
   indexCopy: rule(
     Y,
     (g, s) => call('indexFill', [g, s.y], { ...wrapOf(s), value: 0 }),
@@ -256,7 +274,12 @@ export const kernelGradients: {
     undefined,
     (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.shapes[2]),
   ),
-  putAddFlat: rule(Y, (g) => g, undefined, (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.shapes[2])),
+  putAddFlat: rule(
+    Y,
+    (g) => g,
+    undefined,
+    (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.shapes[2]),
+  ),
   triangle: rule(NONE, (g, s) => {
     const { diagonal, upper } = s.attributes;
     return upper ? g.triu(diagonal) : g.tril(diagonal);

@@ -41,7 +41,9 @@ function normalizedGradient(
 ): [Tensor, Tensor] {
   const hat = x.sub(mean).mul(rstd);
   const scaled = weight === undefined ? g : g.mul(weight);
-  const centred = scaled.sub(scaled.mean(dims, true)).sub(hat.mul(scaled.mul(hat).mean(dims, true)));
+  const centred = scaled
+    .sub(scaled.mean(dims, true))
+    .sub(hat.mul(scaled.mul(hat).mean(dims, true)));
   return [centred.mul(rstd), hat];
 }
 
@@ -128,7 +130,11 @@ export const nnGradients: {
     grads: ([g], s) =>
       g === undefined
         ? []
-        : applyPrimitive('batchNormBackward', [g, s.x, s.output(1), s.output(3), s.optional(1)], {}),
+        : applyPrimitive(
+            'batchNormBackward',
+            [g, s.x, s.output(1), s.output(3), s.optional(1)],
+            {},
+          ),
   },
   batchNormBackward: throughComposite(5, ([g, x, , rstd, weight]) => {
     const [input, grad, scale] = [x as Tensor, g as Tensor, rstd as Tensor];

@@ -1,6 +1,6 @@
 /** `x.at(...)` and `x.setAt(...)`: Python's square brackets, and index_put. */
 
-import { assign, assignFrom } from '../autograd/inplace.js';
+import { assign, assignFrom } from './inplace.js';
 import { bool, Category, int32, uint8 } from '../core/dtype.js';
 import { DtypeError, IndexError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape, sameShape } from '../core/layout.js';

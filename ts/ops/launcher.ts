@@ -34,16 +34,15 @@ export class Launches implements Launcher {
     block.begin(`${name}_${dtype}`);
     for (const buffer of buffers) place(buffer);
     const types = declaration.params;
-    const values = params as Readonly<Record<string, number | readonly (number | Tensor | BufferRef)[]>>;
+    const values = params as Readonly<
+      Record<string, number | readonly (number | Tensor | BufferRef)[]>
+    >;
     for (const param in types) this.write(types[param], values[param]);
     block.range = range;
     this.device.launch(block);
   }
 
-  private write(
-    type: string,
-    value: number | readonly (number | Tensor | BufferRef)[],
-  ): void {
+  private write(type: string, value: number | readonly (number | Tensor | BufferRef)[]): void {
     if (typeof value === 'number') {
       if (type === 'f64') block.double(value);
       else if (type === 'f32') block.float(value);

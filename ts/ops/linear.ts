@@ -1,6 +1,6 @@
 /** Products of vectors, matrices and batches of them. All of them run the row `matmul`. */
 
-import { assignFrom } from '../autograd/inplace.js';
+import { assignFrom } from './inplace.js';
 import { bool, type Dtype } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape } from '../core/layout.js';

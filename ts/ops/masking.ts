@@ -1,6 +1,6 @@
 /** Reading and writing under a bool mask, and the positions of true elements. */
 
-import { assignFrom, assignInPlace } from '../autograd/inplace.js';
+import { assignFrom, assignInPlace } from './inplace.js';
 import { bool, Category, uint8 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastShapes, sameShape } from '../core/layout.js';

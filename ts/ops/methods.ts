@@ -163,4 +163,3 @@ Object.defineProperties(Tensor.prototype, {
     configurable: true,
   },
 });
-

@@ -1,6 +1,6 @@
 /** Writing every element of a tensor in place with values that do not depend on the old ones. */
 
-import { adoptHistory, checkWritable } from '../autograd/inplace.js';
+import { adoptHistory, checkWritable } from './inplace.js';
 import { isGradEnabled } from '../autograd/mode.js';
 import type { Tensor } from '../tensor.js';
 import { type Pullback, recordLinear } from './linear_node.js';

@@ -141,16 +141,33 @@ export const pointwise = {
   fmod: binary('C remainder: the sign of x.', 'fmod_(x, y)', { tensors: 1 }),
   remainder: binary('Python remainder: the sign of y.', 'remainder_(x, y)', {}),
   powTensors: binary('x to the power of y.', 'pow_(x, y)', { internal: true }),
-  atan2: binary('Angle of (y, x) in radians.', 'atan2_(x, y)', { tensors: 2,  domain: 'real' }),
-  maximum: binary('The larger one; NaN if either is.', 'max_(x, y)', { tensors: 2,  noInPlace: true }),
-  minimum: binary('The smaller one; NaN if either is.', 'min_(x, y)', { tensors: 2,  noInPlace: true }),
-  fmax: binary('The larger one; NaN only if both are.', 'fmax_(x, y)', { tensors: 2,  noInPlace: true }),
-  fmin: binary('The smaller one; NaN only if both are.', 'fmin_(x, y)', { tensors: 2,  noInPlace: true }),
-  logaddexp: binary('log(exp(x) + exp(y)).', 'logaddexp_(x, y)', { tensors: 2, 
+  atan2: binary('Angle of (y, x) in radians.', 'atan2_(x, y)', { tensors: 2, domain: 'real' }),
+  maximum: binary('The larger one; NaN if either is.', 'max_(x, y)', {
+    tensors: 2,
+    noInPlace: true,
+  }),
+  minimum: binary('The smaller one; NaN if either is.', 'min_(x, y)', {
+    tensors: 2,
+    noInPlace: true,
+  }),
+  fmax: binary('The larger one; NaN only if both are.', 'fmax_(x, y)', {
+    tensors: 2,
+    noInPlace: true,
+  }),
+  fmin: binary('The smaller one; NaN only if both are.', 'fmin_(x, y)', {
+    tensors: 2,
+    noInPlace: true,
+  }),
+  logaddexp: binary('log(exp(x) + exp(y)).', 'logaddexp_(x, y)', {
+    tensors: 2,
     domain: 'real',
     noInPlace: true,
   }),
-  logaddexp2: binary('log2(2^x + 2^y).', 'logaddexp2_(x, y)', { tensors: 2,  domain: 'real', noInPlace: true }),
+  logaddexp2: binary('log2(2^x + 2^y).', 'logaddexp2_(x, y)', {
+    tensors: 2,
+    domain: 'real',
+    noInPlace: true,
+  }),
   xlogy: binary('x * log(y), 0 where x is 0.', 'xlogy_(x, y)', { domain: 'real' }),
   copysign: binary('|x| with the sign of y.', 'copysign_(x, y)', { domain: 'real' }),
   heaviside: binary(
@@ -242,9 +259,13 @@ export const pointwise = {
     'x * sigmoid_(y) * (K(1) + y * (K(1) - sigmoid_(y)))',
     { domain: 'real', internal: true },
   ),
-  geluErf: unary('x * Phi(x), Phi the normal distribution.', 'x * K(0.5) * (K(1) + erf_(x * K(0.70710678118654752440)))', {
-    internal: true,
-  }),
+  geluErf: unary(
+    'x * Phi(x), Phi the normal distribution.',
+    'x * K(0.5) * (K(1) + erf_(x * K(0.70710678118654752440)))',
+    {
+      internal: true,
+    },
+  ),
   geluErfBackward: binary(
     'x * (Phi(y) + y * phi(y)).',
     'x * (K(0.5) * (K(1) + erf_(y * K(0.70710678118654752440))) + ' +

@@ -1,19 +1,21 @@
 /** PyTorch's promotion among tensors and plain numbers. */
 
-import { bool, Category, type Dtype, getDefaultDtype, int32, int64, promote } from '../core/dtype.js';
+import {
+  bool,
+  Category,
+  type Dtype,
+  getDefaultDtype,
+  int32,
+  int64,
+  promote,
+} from '../core/dtype.js';
 import { DtypeError } from '../core/errors.js';
-import type { Tensor } from '../tensor.js';
+import { isTensor, type Tensor } from '../tensor.js';
+
+export { isTensor };
 
 /** What stands where PyTorch takes a tensor or a scalar. */
 export type Operand = Tensor | number | bigint | boolean;
-
-/** Whether an operand is a tensor (also the callable one that `.data` gives). */
-export function isTensor(value: unknown): value is Tensor {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    'isTensor' in value
-  );
-}
 
 /** The dtype a plain number takes by itself. Whole numbers are integers. */
 export function scalarDtype(value: number | bigint | boolean): Dtype {

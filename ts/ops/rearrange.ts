@@ -1,6 +1,6 @@
 /** Elements in another order, triangles and diagonals, fills and constant borders. */
 
-import { assignFrom } from '../autograd/inplace.js';
+import { assignFrom } from './inplace.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { contiguousStrides, normalizeDim, normalizeDims } from '../core/layout.js';
 import { emptyTensor, Tensor } from '../tensor.js';

@@ -38,7 +38,10 @@ export interface Saves {
 export interface RuleByInput<Attributes> {
   readonly kind: 'rule';
   readonly saves: Saves;
-  readonly grads: readonly (((g: Tensor, context: GradContext<Attributes>) => Tensor) | undefined)[];
+  readonly grads: readonly (
+    | ((g: Tensor, context: GradContext<Attributes>) => Tensor)
+    | undefined
+  )[];
 }
 
 /** One function for all inputs at once; `g[i]` is undefined where an output was not used. */

@@ -1,6 +1,6 @@
 /** Running totals along a dimension, and differences of neighbours. */
 
-import { assignFrom } from '../autograd/inplace.js';
+import { assignFrom } from './inplace.js';
 import { bool, type Dtype, int32, int64, toFloating } from '../core/dtype.js';
 import { ShapeError, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';

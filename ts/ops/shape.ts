@@ -1,9 +1,15 @@
 /** Views, copies and dtype changes: shapes in PyTorch's words. */
 
-import { assign, checkWritable } from '../autograd/inplace.js';
 import { isGradEnabled } from '../autograd/mode.js';
 import * as dt from '../core/dtype.js';
-import { DeviceError, DtypeError, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import {
+  DeviceError,
+  DtypeError,
+  IndexError,
+  ShapeError,
+  showShape,
+  ValueError,
+} from '../core/errors.js';
 import {
   broadcastShapes,
   inferShape,
@@ -13,10 +19,11 @@ import {
   type Shape,
   sameShape,
 } from '../core/layout.js';
-import { type DeviceType } from '../device/device.js';
+import type { DeviceType } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { applyView, recordAs } from './apply.js';
+import { assign, checkWritable } from './inplace.js';
 import { cast as castElements, contiguousCopy } from './launch.js';
 import { isTensor } from './promote.js';
 import { checkOptions, isOptions, listOf, op } from './signature.js';
@@ -107,7 +114,9 @@ export const squeeze = op(
 
 function squeezed(input: Tensor, dim: number | readonly number[] | undefined): Shape {
   if (dim === undefined || dim === null) return input.shape.filter((size) => size !== 1);
-  const dims = (Array.isArray(dim) ? dim : [dim]).map((d) => normalizeDim(d, input.ndim, 'squeeze'));
+  const dims = (Array.isArray(dim) ? dim : [dim]).map((d) =>
+    normalizeDim(d, input.ndim, 'squeeze'),
+  );
   return input.shape.filter((size, i) => size !== 1 || !dims.includes(i));
 }
 
@@ -179,7 +188,9 @@ export const movedim = op(
       order[to[i]] = dim;
     });
     const rest = input.shape.map((_, i) => i).filter((i) => !from.includes(i));
-    return applyView('permute', input, { dims: order.map((dim) => (dim < 0 ? (rest.shift() as number) : dim)) });
+    return applyView('permute', input, {
+      dims: order.map((dim) => (dim < 0 ? (rest.shift() as number) : dim)),
+    });
   },
 );
 export const moveaxis = movedim;
@@ -393,7 +404,9 @@ export const to = (
       device = options.device ?? device;
       copy = options.copy ?? copy;
     } else if (arg !== null) {
-      throw new ValueError(`to: expected a dtype, a device, a tensor or options, got ${String(arg)}`);
+      throw new ValueError(
+        `to: expected a dtype, a device, a tensor or options, got ${String(arg)}`,
+      );
     }
   }
   const moved = device === input.device ? input : move(input, device);
@@ -415,14 +428,20 @@ function move(input: Tensor, device: DeviceType): Tensor {
   const source = contiguous(input);
   const { storage_, offset, dtype } = source;
   const result = emptyTensor(input.shape, dtype, target);
-  const bytes = storage_.device.readSync(storage_.handle, offset * dtype.size, input.numel() * dtype.size);
+  const bytes = storage_.device.readSync(
+    storage_.handle,
+    offset * dtype.size,
+    input.numel() * dtype.size,
+  );
   target.write(result.storage_.handle, 0, bytes);
   return recordAs('alias', input, result, {}, 'ToCopyBackward0');
 }
 
 /** Each dtype has its method: `x.float()`, `x.long()`. */
-const castTo = (dtype: dt.Dtype) => (input: Tensor, _options?: { memoryFormat?: MemoryFormat }): Tensor =>
-  input.dtype === dtype ? input : to(input, dtype);
+const castTo =
+  (dtype: dt.Dtype) =>
+  (input: Tensor, _options?: { memoryFormat?: MemoryFormat }): Tensor =>
+    input.dtype === dtype ? input : to(input, dtype);
 
 export const float = castTo(dt.float32);
 export const double = castTo(dt.float64);

@@ -132,7 +132,12 @@ export function op<const S extends string, F extends object>(
 }
 
 /** A TypeError that comes of calling with something else than a tensor, as a typed one. */
-function explained(error: TypeError, name: string, names: readonly string[], args: unknown[]): Error {
+function explained(
+  error: TypeError,
+  name: string,
+  names: readonly string[],
+  args: unknown[],
+): Error {
   const [first] = args;
   if (names[0] !== 'input' || isTensor(first)) return error;
   return new ValueError(`${name}: expected a tensor as its first argument, got ${String(first)}`);

@@ -35,13 +35,14 @@ type Row = (typeof table)[OpName];
 /** The non-tensor arguments of an operator. */
 export type AttributesOf<K extends OpName> = object & AttributesIn<(typeof table)[K]>;
 
-type AttributesIn<R> = R extends ViewRow<infer A>
-  ? A
-  : R extends Primitive<infer A>
+type AttributesIn<R> =
+  R extends ViewRow<infer A>
     ? A
-    : R extends { scalars: readonly (infer S extends string)[] }
-      ? Readonly<Record<S, number>>
-      : Readonly<Record<never, number>>;
+    : R extends Primitive<infer A>
+      ? A
+      : R extends { scalars: readonly (infer S extends string)[] }
+        ? Readonly<Record<S, number>>
+        : Readonly<Record<never, number>>;
 
 export function isPointwise(row: Row | PointwiseRow): row is Row & PointwiseRow {
   return row.kind === 'pointwise';

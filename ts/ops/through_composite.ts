@@ -3,8 +3,8 @@
  * is differentiated instead. Used only for second derivatives.
  */
 
-import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
 import { runBackward } from '../autograd/engine.js';
+import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
 import type { Tensor } from '../tensor.js';
 import type { GradContext, JointRule } from './rule.js';
 
@@ -34,14 +34,19 @@ export function throughComposite<A>(count: number, composite: Composite<A>): Joi
         const outputs = composite(entries, context.attributes);
         const used = outputs
           .map((output, i) => [output, grads[i]] as const)
-          .filter((pair): pair is readonly [Tensor, Tensor] =>
-            pair[0]?.requiresGrad === true && pair[1] !== undefined,
+          .filter(
+            (pair): pair is readonly [Tensor, Tensor] =>
+              pair[0]?.requiresGrad === true && pair[1] !== undefined,
           );
         const wanted = inputs.filter((i) => context.needs(i) && entries[i] !== undefined);
         const results = runBackward(
           used.map(([output]) => output),
           used.map(([, grad]) => grad),
-          { createGraph, retainGraph: createGraph, captures: wanted.map((i) => entries[i] as Tensor) },
+          {
+            createGraph,
+            retainGraph: createGraph,
+            captures: wanted.map((i) => entries[i] as Tensor),
+          },
         );
         const all: (Tensor | undefined)[] = inputs.map(() => undefined);
         wanted.forEach((i, k) => {

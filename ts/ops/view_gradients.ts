@@ -38,7 +38,8 @@ export function embed<K extends ViewName>(
     fillWith(result, 0);
     copyInto(applyView(view, result, attributes), g);
   });
-  if (isGradEnabled() && g.requiresGrad) setHistory(result, new EmbedBackward(g, view, attributes), 0);
+  if (isGradEnabled() && g.requiresGrad)
+    setHistory(result, new EmbedBackward(g, view, attributes), 0);
   return result;
 }
 
@@ -55,7 +56,11 @@ function addAt(g: Tensor, index: Tensor, shape: Shape): Tensor {
 }
 
 /** Gradient of unfold: overlapping windows add up. */
-export function addWindows(g: Tensor, attributes: AttributesOf<'unfoldView'>, shape: Shape): Tensor {
+export function addWindows(
+  g: Tensor,
+  attributes: AttributesOf<'unfoldView'>,
+  shape: Shape,
+): Tensor {
   const where = noGrad(() => {
     const all = applyView('view', positions(numelOf(shape), g), { shape });
     return applyView('unfoldView', all, attributes);

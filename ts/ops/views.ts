@@ -109,7 +109,11 @@ export const views = {
         offset >= 0 ? Math.min(rows, columns - offset) : Math.min(rows + offset, columns);
       const rest = input.shape.map((_, i) => i).filter((i) => i !== dim1 && i !== dim2);
       const start =
-        length <= 0 ? 0 : offset >= 0 ? offset * input.strides[dim2] : -offset * input.strides[dim1];
+        length <= 0
+          ? 0
+          : offset >= 0
+            ? offset * input.strides[dim2]
+            : -offset * input.strides[dim1];
       return {
         shape: [...rest.map((i) => input.shape[i]), Math.max(length, 0)],
         strides: [...rest.map((i) => input.strides[i]), input.strides[dim1] + input.strides[dim2]],

@@ -2,7 +2,7 @@
 
 import type { Tensor } from '../tensor.js';
 import { FusedOptimizer, type Scalars, slot } from './fused.js';
-import { checkRange, type Params, type ParamState } from './optimizer.js';
+import { checkRange, type ParamState, type Params } from './optimizer.js';
 
 type Stepped = ParamState & { step: number };
 

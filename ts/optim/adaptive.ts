@@ -2,7 +2,7 @@
 
 import type { Tensor } from '../tensor.js';
 import { FusedOptimizer, type Scalars, slot } from './fused.js';
-import { checkRange, type Params, type ParamState } from './optimizer.js';
+import { checkRange, type ParamState, type Params } from './optimizer.js';
 
 type Stepped = ParamState & { step: number };
 
@@ -157,7 +157,13 @@ export class Rprop extends FusedOptimizer<RpropOptions, 'rpropStep'> {
   }
 
   protected options({ etas, stepSizes, maximize }: RpropOptions) {
-    return { etaMinus: etas[0], etaPlus: etas[1], least: stepSizes[0], most: stepSizes[1], maximize };
+    return {
+      etaMinus: etas[0],
+      etaPlus: etas[1],
+      least: stepSizes[0],
+      most: stepSizes[1],
+      maximize,
+    };
   }
 
   protected scalars(state: Stepped, param: Tensor, { lr }: RpropOptions): Scalars {

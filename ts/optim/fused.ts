@@ -2,7 +2,12 @@
 
 import { DtypeError } from '../core/errors.js';
 import { Launches } from '../ops/launcher.js';
-import { emitStep, type StepEntry, type StepName, type StepOptions } from '../ops/primitives/optim.js';
+import {
+  emitStep,
+  type StepEntry,
+  type StepName,
+  type StepOptions,
+} from '../ops/primitives/optim.js';
 import type { Tensor } from '../tensor.js';
 import { Optimizer, type ParamGroup, type ParamState } from './optimizer.js';
 

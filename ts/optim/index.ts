@@ -1,6 +1,6 @@
 /** torch.optim: optimisers and learning rate schedules. */
 
-export { Adam, type AdamOptions, AdamW, Adamax, NAdam, RAdam } from './adam.js';
+export { Adam, Adamax, type AdamOptions, AdamW, NAdam, RAdam } from './adam.js';
 export { Adadelta, Adagrad, ASGD, RMSprop, type RMSpropOptions, Rprop } from './adaptive.js';
 export * as lrScheduler from './lr_scheduler.js';
 export { Optimizer, type OptimizerStateDict } from './optimizer.js';

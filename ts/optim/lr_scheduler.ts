@@ -5,7 +5,10 @@ import type { Optimizer } from './optimizer.js';
 
 /** Any optimiser whose groups have a learning rate. */
 type Scheduled = Optimizer<{ lr: number }>;
-type AnyOptimizer = { readonly paramGroups: readonly { lr: number; initialLr?: number }[]; readonly stepCount: number };
+type AnyOptimizer = {
+  readonly paramGroups: readonly { lr: number; initialLr?: number }[];
+  readonly stepCount: number;
+};
 
 /**
  * Base of all schedules. step() after each epoch (or each optimiser step) sets `lr` of every group;
@@ -108,7 +111,12 @@ export class StepLR extends LRScheduler {
   private readonly stepSize: number;
   private readonly gamma: number;
 
-  constructor(optimizer: Scheduled | AnyOptimizer, stepSize: number | StepLROptions, gamma = 0.1, lastEpoch = -1) {
+  constructor(
+    optimizer: Scheduled | AnyOptimizer,
+    stepSize: number | StepLROptions,
+    gamma = 0.1,
+    lastEpoch = -1,
+  ) {
     const options = typeof stepSize === 'object' ? stepSize : { stepSize, gamma, lastEpoch };
     super(optimizer as AnyOptimizer, options.lastEpoch);
     this.stepSize = options.stepSize;
@@ -130,7 +138,10 @@ export class LambdaLR extends LRScheduler {
 
   constructor(
     optimizer: Scheduled | AnyOptimizer,
-    lrLambda: Lambda | readonly Lambda[] | { lrLambda: Lambda | readonly Lambda[]; lastEpoch?: number },
+    lrLambda:
+      | Lambda
+      | readonly Lambda[]
+      | { lrLambda: Lambda | readonly Lambda[]; lastEpoch?: number },
     lastEpoch = -1,
   ) {
     const isObject = typeof lrLambda === 'object' && 'lrLambda' in lrLambda;

@@ -1,7 +1,7 @@
 /** The base of all optimisers: parameter groups, state, and state dicts in PyTorch's form. */
 
 import { enableGrad, noGrad } from '../autograd/mode.js';
-import { ShapeError, showShape, StateDictError, suggestion, ValueError } from '../core/errors.js';
+import { ShapeError, StateDictError, showShape, suggestion, ValueError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
@@ -75,7 +75,9 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     const known = new Set(this.paramGroups.flatMap((other) => other.params));
     for (const param of params) {
       if (!isTensor(param)) {
-        throw new ValueError(`${this.constructor.name}: parameters are tensors, got ${String(param)}`);
+        throw new ValueError(
+          `${this.constructor.name}: parameters are tensors, got ${String(param)}`,
+        );
       }
       if (!param.isLeaf) {
         throw new ValueError(
@@ -131,7 +133,10 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
         return index++;
       });
       const options = Object.entries(group).filter(([name]) => name !== 'params');
-      return { ...Object.fromEntries(options.map(([name, value]) => [snake(name), value])), params };
+      return {
+        ...Object.fromEntries(options.map(([name, value]) => [snake(name), value])),
+        params,
+      };
     });
     return { state, param_groups };
   }
@@ -211,7 +216,8 @@ export function checkRange(
     const list = Array.isArray(value) ? value : [value];
     for (const item of list) {
       if (typeof item === 'number' && item >= least && item < below) continue;
-      const range = below === Number.POSITIVE_INFINITY ? `at least ${least}` : `in [${least}, ${below})`;
+      const range =
+        below === Number.POSITIVE_INFINITY ? `at least ${least}` : `in [${least}, ${below})`;
       throw new ValueError(`${optimizer}: ${name} must be ${range}, got ${String(value)}`);
     }
   }

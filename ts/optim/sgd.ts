@@ -3,7 +3,7 @@
 import { ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
 import { FusedOptimizer, type Scalars, slot } from './fused.js';
-import { checkRange, type Params, type ParamState } from './optimizer.js';
+import { checkRange, type ParamState, type Params } from './optimizer.js';
 
 export interface SGDOptions {
   /** Learning rate; has no default. */
@@ -45,7 +45,11 @@ export class SGD extends FusedOptimizer<SGDOptions, 'sgdStep'> {
     if (Number.isNaN(options.lr)) {
       throw new ValueError('SGD: lr has no default; give { lr: 0.1 } or another learning rate');
     }
-    const bounds = { lr: [0, INFINITY], momentum: [0, INFINITY], weightDecay: [0, INFINITY] } as const;
+    const bounds = {
+      lr: [0, INFINITY],
+      momentum: [0, INFINITY],
+      weightDecay: [0, INFINITY],
+    } as const;
     checkRange('SGD', options, bounds);
     if (options.nesterov && (options.momentum <= 0 || options.dampening !== 0)) {
       throw new ValueError('SGD: nesterov needs a momentum above 0 and a dampening of 0');

@@ -1,6 +1,6 @@
 /** A page has no file system: what Node reads from paths comes from URLs or from bytes here. */
 
-import { gunzipSync } from 'fflate';
+import { gunzipSync, inflateSync } from 'fflate';
 import { ValueError } from '../core/errors.js';
 import { fetchBytes, isUrl } from './url.js';
 
@@ -36,4 +36,12 @@ export async function writeBytes(path: string, _bytes: Uint8Array): Promise<void
     `${path}: a browser cannot write files; leave the path out to get the bytes, and offer them ` +
       'as a download: URL.createObjectURL(new Blob([bytes]))',
   );
+}
+
+/** The bytes of a text that is base64 of a raw deflate stream. */
+export function unpack(text: string): Uint8Array {
+  const characters = atob(text);
+  const packed = new Uint8Array(characters.length);
+  for (let i = 0; i < packed.length; i++) packed[i] = characters.charCodeAt(i);
+  return inflateSync(packed);
 }

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, inflateRawSync } from 'node:zlib';
 import { fetchBytes, isUrl } from './url.js';
 
 /** Whether paths name files here. */
@@ -46,3 +46,8 @@ export async function writeBytes(path: string, bytes: Uint8Array): Promise<void>
 }
 
 let counter = 0;
+
+/** The bytes of a text that is base64 of a raw deflate stream. */
+export function unpack(text: string): Uint8Array {
+  return inflateRawSync(Buffer.from(text, 'base64'));
+}

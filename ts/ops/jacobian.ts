@@ -1,11 +1,11 @@
 /** Jacobians and Hessians. */
 
+import { grad } from '../autograd/backward.js';
+import { enableGrad } from '../autograd/mode.js';
 import { ShapeError, showShape } from '../core/errors.js';
-import { isTensor } from '../ops/promote.js';
-import { stack } from '../ops/joining.js';
 import type { Tensor } from '../tensor.js';
-import { grad } from './backward.js';
-import { enableGrad } from './mode.js';
+import { stack } from './joining.js';
+import { isTensor } from './promote.js';
 
 export interface JacobianOptions {
   /** Make the result differentiable itself. Default false. */
@@ -23,7 +23,9 @@ function rowsOf(output: Tensor, inputs: readonly Tensor[], createGraph: boolean)
   const rows: Tensor[][] = inputs.map(() => []);
   for (let k = 0; k < flat.numel(); k++) {
     const options = { retainGraph: true, createGraph, allowUnused: true };
-    const grads = flat.requiresGrad ? grad(flat.select(0, k), inputs, options) : inputs.map(() => null);
+    const grads = flat.requiresGrad
+      ? grad(flat.select(0, k), inputs, options)
+      : inputs.map(() => null);
     grads.forEach((value, i) => {
       rows[i].push(value ?? inputs[i].detach().zerosLike());
     });

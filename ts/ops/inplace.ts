@@ -1,16 +1,16 @@
 /** In-place operations: what may be written, and how the graph follows. */
 
+import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
+import { edgeOf, type Grads, Node, setHistory } from '../autograd/node.js';
 import { Category, type Dtype } from '../core/dtype.js';
 import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { hasInternalOverlap, type Shape, sameShape } from '../core/layout.js';
-import { applyPointwise, applyView } from '../ops/apply.js';
-import { gradients } from '../ops/gradients.js';
-import { contiguousCopy, copyInto } from '../ops/launch.js';
-import type { PointwiseName } from '../ops/pointwise.js';
-import { isTensor, type Operand } from '../ops/promote.js';
 import { type AutogradMeta, emptyTensor, setViewRefresher, type Tensor } from '../tensor.js';
-import { isGradEnabled, setGradEnabled } from './mode.js';
-import { edgeOf, type Grads, Node, setHistory } from './node.js';
+import { applyPointwise, applyView } from './apply.js';
+import { gradients } from './gradients.js';
+import { contiguousCopy, copyInto } from './launch.js';
+import type { PointwiseName } from './pointwise.js';
+import { isTensor, type Operand } from './promote.js';
 
 /** Throws unless `target` may be written by `op`. Nothing has been changed yet. */
 export function checkWritable(op: string, target: Tensor): void {
@@ -217,4 +217,3 @@ function refresh(view: Tensor, meta: AutogradMeta): void {
 }
 
 setViewRefresher(refresh);
-
