@@ -104,7 +104,7 @@ const scatterReduceGradient: GradientRow<AttributesOf<'scatterReduce'>> = {
     (g, s) => {
       const { mode = 'sum' } = s.attributes;
       if (mode === 'sum') return g;
-      if (mode === 'prod') return g.mul(s.output()).div(s.x);
+      if (mode === 'prod') return factorToSelf(g, s);
       return g.mul(s.x.eq(s.output())).div(winners(s));
     },
     undefined,
@@ -112,11 +112,30 @@ const scatterReduceGradient: GradientRow<AttributesOf<'scatterReduce'>> = {
       const { mode = 'sum' } = s.attributes;
       const gathered = (t: Tensor) => call('gather', [t, s.y], wrapOf(s));
       if (mode === 'sum') return gathered(g);
-      if (mode === 'prod') return gathered(g.mul(s.output())).div(s.z);
+      if (mode === 'prod') return factorToSource(g, s);
       return gathered(g.div(winners(s))).mul(s.z.eq(gathered(s.output())));
     },
   ],
 };
+
+/** The product of all values but the tensor's own, which may be 0. */
+function factorToSelf(g: Tensor, s: GradContext<AttributesOf<'scatterReduce'>>): Tensor {
+  const safe = s.x.where(s.x.ne(0), 1);
+  return g.mul(call('scatterReduce', [safe, s.y, s.z], s.attributes)).div(safe);
+}
+
+/** The product of all values but one of the source; a single 0 among them is left out first. */
+function factorToSource(g: Tensor, s: GradContext<AttributesOf<'scatterReduce'>>): Tensor {
+  const gathered = (t: Tensor) => call('gather', [t, s.y], wrapOf(s));
+  const zero = s.z.eq(0);
+  const none = s.x.detach().zerosLike();
+  const zeros = gathered(call('scatterAdd', [none, s.y, zero.to(g.dtype)], wrapOf(s)));
+  const single = zero.logicalAnd(zeros.eq(1));
+  const others = s.z.where(single.logicalNot(), 1);
+  const without = call('scatterReduce', [s.x, s.y, others], s.attributes);
+  const share = gathered(g.mul(s.output())).div(s.z.where(zero.logicalNot(), 1));
+  return gathered(g.mul(without)).where(single, share);
+}
 
 /** How many values, x itself among them, share the extreme of each place. */
 function winners(s: GradContext<AttributesOf<'scatterReduce'>>): Tensor {
