@@ -20,6 +20,8 @@ function bundle(platform) {
     minify: true,
     // Modules print the names of their classes.
     keepNames: true,
+    // An uncaught error shows the line it was thrown in.
+    lineLimit: 160,
     legalComments: 'eof',
   });
 }

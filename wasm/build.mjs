@@ -47,8 +47,7 @@ async function link(root, tools, objects) {
 /** Deflated first: base64 hides repetitions from whatever compresses the bundle later. */
 function embed(module, bytes) {
   const deflated = Buffer.from(deflateSync(bytes, { level: 9 })).toString('base64');
-  const text = `export const deflated = '${deflated}';\nexport const byteLength = ${bytes.length};\n`;
-  return writeIfChanged(module, text);
+  return writeIfChanged(module, `export const deflated = '${deflated}';\n`);
 }
 
 function missingKernels(kernels, names) {

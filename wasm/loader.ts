@@ -1,7 +1,7 @@
 /** Instantiates the embedded kernels, synchronously and only when asked. */
 
-import { inflateSync } from 'fflate';
-import { byteLength, deflated } from '#module';
+import { deflated } from '#module';
+import { unpack } from '#platform';
 import { DeviceError } from '../ts/core/errors.js';
 
 /** A kernel: the address of its parameter block, and the range of work units to do. */
@@ -57,14 +57,6 @@ function assertSimd(): void {
   }
 }
 
-/** The bytes of the module as built: it imports a shared memory. */
-function moduleBytes(): Uint8Array {
-  const characters = atob(deflated);
-  const packed = new Uint8Array(characters.length);
-  for (let i = 0; i < packed.length; i++) packed[i] = characters.charCodeAt(i);
-  return inflateSync(packed, { out: new Uint8Array(byteLength) });
-}
-
 /** Reads an unsigned LEB128 number: [value, index after it]. */
 function readNumber(bytes: Uint8Array, start: number): [number, number] {
   let value = 0;
@@ -105,7 +97,7 @@ export function compileModule(shared: boolean): WebAssembly.Module {
   const known = cached[key];
   if (known) return known;
   assertSimd();
-  const bytes = moduleBytes() as Uint8Array<ArrayBuffer>;
+  const bytes = new Uint8Array(unpack(deflated));
   if (!shared) bytes[memoryFlagsIndex(bytes)] = UNSHARED_WITH_MAXIMUM;
   const module = new WebAssembly.Module(bytes);
   cached = { ...cached, [key]: module };
