@@ -7,13 +7,7 @@ import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
 import { type Grads, setHistory } from '../autograd/node.js';
 import { OpNode, type Undo } from '../autograd/op_node.js';
 import type { Dtype } from '../core/dtype.js';
-import {
-  broadcastStrides,
-  contiguousStrides,
-  numelOf,
-  type Shape,
-  viewStrides,
-} from '../core/layout.js';
+import { broadcastStrides, contiguousStrides, type Shape, viewStrides } from '../core/layout.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { gradients } from './gradients.js';
@@ -183,11 +177,11 @@ function unrecorded<R>(body: () => R): R {
 
 /** [outer, n, inner] of a shape for the dimensions from `start` to `end` (not included). */
 export function aroundDims(shape: Shape, start: number, end: number): Shape {
-  return [
-    numelOf(shape.slice(0, start)),
-    numelOf(shape.slice(start, end)),
-    numelOf(shape.slice(end)),
-  ];
+  let [outer, n, inner] = [1, 1, 1];
+  for (let i = 0; i < start; i++) outer *= shape[i];
+  for (let i = start; i < end; i++) n *= shape[i] ?? 1;
+  for (let i = end; i < shape.length; i++) inner *= shape[i];
+  return [outer, n, inner];
 }
 
 /** [outer, n, inner] of a shape for one dimension; a 0-d tensor is [1, 1, 1]. */

@@ -2,6 +2,7 @@
 
 import { DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastShapes, normalizeDim } from '../core/layout.js';
+import { scope } from '../core/memory.js';
 import type { Tensor } from '../tensor.js';
 import { elementwise } from './elementwise.js';
 import { op } from './signature.js';
@@ -32,14 +33,16 @@ export const cdist = op(
       throw new ShapeError(`cdist: expected [..., P, M] and [..., R, M] with one M, ${given}`);
     }
     if (!x1.dtype.isFloatingPoint || !x2.dtype.isFloatingPoint) {
-      throw new DtypeError(`cdist: defined for floating point tensors; cast with float(), ${given}`);
+      throw new DtypeError(
+        `cdist: defined for floating point tensors; cast with float(), ${given}`,
+      );
     }
     if (!(p >= 0)) throw new DtypeError(`cdist: p is a number >= 0, got ${p}`);
     const many = x1.shape[x1.ndim - 2] > PRODUCT_FROM || x2.shape[x2.ndim - 2] > PRODUCT_FROM;
     if (p === 2 && many && computeMode !== 'donot_use_mm_for_euclid_dist') {
-      return euclideanByProduct(x1, x2);
+      return scope(() => euclideanByProduct(x1, x2));
     }
-    return x1.unsqueeze(-2).sub(x2.unsqueeze(-3)).norm(p, -1);
+    return scope(() => x1.unsqueeze(-2).sub(x2.unsqueeze(-3)).norm(p, -1));
   },
 );
 
@@ -59,14 +62,17 @@ export const cosineSimilarity = op(
   (x1: Tensor, x2: Tensor, dim = 1, eps = 1e-8): Tensor => {
     const shape = broadcastShapes(x1.shape, x2.shape, 'cosineSimilarity');
     const d = normalizeDim(dim, shape.length, 'cosineSimilarity');
-    const [a, b] = [x1, x2].map((x) => {
+    const unit = (x: Tensor): Tensor => {
       const wide = x.expand(shape);
       const squares = wide.square().sum(d, true);
       // The bound is a constant: gradients pass as if the length itself had been used.
-      const raise = squares.detach().clampMin(eps * eps).sub(squares.detach());
+      const raise = squares
+        .detach()
+        .clampMin(eps * eps)
+        .sub(squares.detach());
       return wide.div(squares.add(raise).sqrt());
-    });
-    return elementwise.mul(a, b).sum(d);
+    };
+    return scope(() => elementwise.mul(unit(x1), unit(x2)).sum(d));
   },
 );
 

@@ -103,7 +103,11 @@ function sizesOf(equation: Equation, operands: readonly Labelled[]): Map<string,
 /** The labels of the result: as written, or the dots and what occurs once, in order. */
 function outputLabels(equation: Equation, operands: readonly Labelled[]): string[] {
   const all = operands.flatMap(({ labels }) => labels);
-  const dotted = dots(all.filter((name) => name.startsWith('.')).reduce((most, name) => Math.max(most, Number(name.slice(1)) + 1), 0));
+  const dotted = dots(
+    all
+      .filter((name) => name.startsWith('.'))
+      .reduce((most, name) => Math.max(most, Number(name.slice(1)) + 1), 0),
+  );
   if (equation.output === undefined) {
     const given = equation.inputs.flat().filter((name) => name !== ELLIPSIS);
     const single = given.filter((name) => given.indexOf(name) === given.lastIndexOf(name));

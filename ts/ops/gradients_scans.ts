@@ -52,12 +52,7 @@ export function cumprodGradient(g: Tensor, x: Tensor, reverse?: boolean): Tensor
  * d/dx[j] = sum over k >= j of g[k] exp(x[j] - out[k]). All exponents stay <= 0: from one k to the
  * next the sum shrinks by exp(out[k] - out[k + 1]).
  */
-export function logcumsumexpGradient(
-  g: Tensor,
-  x: Tensor,
-  out: Tensor,
-  reverse?: boolean,
-): Tensor {
+export function logcumsumexpGradient(g: Tensor, x: Tensor, out: Tensor, reverse?: boolean): Tensor {
   const n = x.shape[1];
   if (n === 0) return g;
   const [dx, dout] = [turned(x, reverse), turned(out, reverse)];

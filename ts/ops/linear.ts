@@ -1,14 +1,14 @@
 /** Products of vectors, matrices and batches of them. All of them run the row `matmul`. */
 
-import { assignFrom } from './inplace.js';
 import { bool, type Dtype } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
-import { applyCanonical, type Form, isView } from './canonical.js';
 import { where } from './arithmetic.js';
+import { applyCanonical, type Form, isView } from './canonical.js';
 import { tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
+import { assignFrom } from './inplace.js';
 import { op } from './signature.js';
 
 export * from './distances.js';
@@ -23,7 +23,8 @@ function checkDtypes(name: string, ...operands: Tensor[]): void {
       );
     }
   }
-  if (dtype === bool) throw new DtypeError(`${name}: not defined for bool tensors; cast with int()`);
+  if (dtype === bool)
+    throw new DtypeError(`${name}: not defined for bool tensors; cast with int()`);
 }
 
 function mismatch(name: string, a: Tensor, b: Tensor, why: string): ShapeError {
@@ -206,13 +207,7 @@ function plus(x: Tensor, bias: Tensor | undefined): Tensor {
 // --- Products added to something ---------------------------------------------------------------
 
 /** beta * input + alpha * product; an input times 0 is left out, even where it is NaN. */
-function combine(
-  name: string,
-  input: Tensor,
-  made: Tensor,
-  beta: number,
-  alpha: number,
-): Tensor {
+function combine(name: string, input: Tensor, made: Tensor, beta: number, alpha: number): Tensor {
   const shape = broadcastShapes(input.shape, made.shape, name);
   if (shape.length !== made.ndim || shape.some((size, i) => size !== made.shape[i])) {
     throw mismatch(name, input, made, 'the first must broadcast to the product');
@@ -378,7 +373,8 @@ function contracted(
     lists[0].map((dim) => (dim < 0 ? dim + a.ndim : dim)),
     lists[1].map((dim) => (dim < 0 ? dim + b.ndim : dim)),
   ];
-  const fits = mine.length === theirs.length && mine.every((dim, i) => a.shape[dim] === b.shape[theirs[i]]);
+  const fits =
+    mine.length === theirs.length && mine.every((dim, i) => a.shape[dim] === b.shape[theirs[i]]);
   const once = new Set(mine).size === mine.length && new Set(theirs).size === theirs.length;
   if (!fits || !once || mine.some((dim) => !(dim >= 0 && dim < a.ndim))) {
     throw mismatch('tensordot', a, b, `dims ${JSON.stringify(dims)} must name pairs of one size`);

@@ -12,12 +12,16 @@ export type Dims = number | readonly number[] | null;
 /** As in PyTorch. */
 const MOST_DIMS = 64;
 
-export function allDims(ndim: number): number[] {
-  return Array.from({ length: ndim }, (_, i) => i);
+const ALL: (readonly number[])[] = [];
+
+/** 0 to ndim - 1. */
+export function allDims(ndim: number): readonly number[] {
+  ALL[ndim] ??= Array.from({ length: ndim }, (_, i) => i);
+  return ALL[ndim];
 }
 
 /** The dimensions that are reduced, in ascending order. A 0-d tensor takes 0 and -1, and has none. */
-export function reducedDims(dim: Dims | undefined, ndim: number, name: string): number[] {
+export function reducedDims(dim: Dims | undefined, ndim: number, name: string): readonly number[] {
   if (ndim > MOST_DIMS) {
     throw new ShapeError(
       `${name}: a tensor of ${ndim} dimensions cannot be reduced, only of up to ${MOST_DIMS}; ` +
@@ -36,6 +40,7 @@ export function reducedDims(dim: Dims | undefined, ndim: number, name: string): 
 
 /** The shape without the reduced dimensions, or with 1 in their place. */
 export function reducedShape(shape: Shape, dims: readonly number[], keepdim: boolean): Shape {
+  if (dims.length === shape.length && !keepdim) return [];
   if (keepdim) return shape.map((size, i) => (dims.includes(i) ? 1 : size));
   return shape.filter((_, i) => !dims.includes(i));
 }
@@ -45,6 +50,8 @@ export function reducedShape(shape: Shape, dims: readonly number[], keepdim: boo
  * reducing nor part a run.
  */
 function runsOf(shape: Shape, dims: readonly number[]): [number, number][] {
+  if (dims.length === shape.length) return [[0, dims.length]];
+  if (dims.length === 1) return [[dims[0], dims[0] + 1]];
   const runs: [number, number][] = [];
   for (const dim of dims) {
     if (shape[dim] === 1) continue;
@@ -70,6 +77,10 @@ export function reduceRuns<K extends Stepwise>(
 ): Tensor {
   const final = reducedShape(x.shape, dims, keepdim);
   const runs = runsOf(x.shape, dims);
+  if (runs.length === 1) {
+    const form = { shape: aroundDims(x.shape, runs[0][0], runs[0][1]) };
+    return applyCanonical(row, [x], [form], [final], attributes, shown)[0];
+  }
   let current = x;
   for (let i = runs.length - 1; i >= 0; i--) {
     const [start, end] = runs[i];
@@ -109,6 +120,9 @@ export function reduceJointly<K extends PrimitiveName>(
   }
   const kept = allDims(x.ndim).filter((d) => !dims.includes(d));
   const size = numelOf(dims.map((d) => x.shape[d]));
-  const form = { order: [...kept, ...dims], shape: [numelOf(kept.map((d) => x.shape[d])), size, 1] };
+  const form = {
+    order: [...kept, ...dims],
+    shape: [numelOf(kept.map((d) => x.shape[d])), size, 1],
+  };
   return applyCanonical(row, [x], [form], shapes, attributes, shown);
 }

@@ -1,15 +1,9 @@
 /** Reductions: sums, extremes, truth and statistics over some or all dimensions. */
 
-import {
-  bool,
-  type Dtype,
-  int32,
-  int64,
-  toFloating,
-  uint8,
-} from '../core/dtype.js';
+import { bool, type Dtype, int32, int64, toFloating, uint8 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { normalizeDim, numelOf } from '../core/layout.js';
+import { normalizeDim } from '../core/layout.js';
+import { scope } from '../core/memory.js';
 import type { Tensor } from '../tensor.js';
 import { applyCanonical, aroundDim } from './canonical.js';
 import { elementwise } from './elementwise.js';
@@ -67,7 +61,7 @@ export const mean = op(
   (input: Tensor, dim?: Dims, keepdim = false, dtype?: Dtype | null): Tensor => {
     const x = forMean('mean', input, dtype);
     const dims = reducedDims(dim, x.ndim, 'mean');
-    const divisor = numelOf(dims.map((d) => x.shape[d] ?? 1));
+    const divisor = dims.reduce((count, d) => count * x.shape[d], 1);
     const shown = isFull(dim) ? 'MeanBackward0' : 'MeanBackward1';
     return reduceRuns('sum', x, dims, keepdim, { divisor }, shown);
   },
@@ -238,7 +232,7 @@ export const nansum = op(
   'nansum',
   'input, dim, keepdim, dtype',
   (input: Tensor, dim?: Dims, keepdim = false, dtype?: Dtype | null): Tensor =>
-    sum(withoutNaN(input), dim, keepdim, dtype),
+    scope(() => sum(withoutNaN(input), dim, keepdim, dtype)),
 );
 
 /** Mean over `dim` of the elements that are not NaN. */
@@ -265,10 +259,12 @@ export const logsumexp = op(
     const dims = reducedDims(dim, x.ndim, 'logsumexp');
     const shape = reducedShape(x.shape, dims, keepdim);
     if (dims.some((d) => x.shape[d] === 0)) return sum(elementwise.exp(x), dims, keepdim).log();
-    const largest = amax(x.detach(), dims, true);
-    const shift = largest.maskedFill(largest.isinf(), 0);
-    const total = sum(elementwise.exp(x.sub(shift)), dims, keepdim);
-    return elementwise.log(total).add(shift.reshape(shape));
+    return scope(() => {
+      const largest = amax(x.detach(), dims, true);
+      const shift = largest.maskedFill(largest.isinf(), 0);
+      const total = sum(elementwise.exp(x.sub(shift)), dims, keepdim);
+      return elementwise.log(total).add(shift.reshape(shape));
+    });
   },
 );
 

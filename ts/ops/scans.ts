@@ -1,21 +1,25 @@
 /** Running totals along a dimension, and differences of neighbours. */
 
-import { assignFrom } from './inplace.js';
 import { bool, type Dtype, int32, int64, toFloating } from '../core/dtype.js';
 import { ShapeError, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyCanonical, aroundDim } from './canonical.js';
 import { elementwise } from './elementwise.js';
+import { assignFrom } from './inplace.js';
 import { cat } from './joining.js';
 import { op } from './signature.js';
 
 function runningTotal(name: 'cumsum' | 'cumprod') {
-  return op(name, 'input, dim, dtype', (input: Tensor, dim: number, dtype?: Dtype | null): Tensor => {
-    const x = forTotal(input, dtype);
-    const form = { shape: aroundDim(x.shape, normalizeDim(dim, x.ndim, name)) };
-    return applyCanonical(name, [x], [form], [x.shape], {})[0];
-  });
+  return op(
+    name,
+    'input, dim, dtype',
+    (input: Tensor, dim: number, dtype?: Dtype | null): Tensor => {
+      const x = forTotal(input, dtype);
+      const form = { shape: aroundDim(x.shape, normalizeDim(dim, x.ndim, name)) };
+      return applyCanonical(name, [x], [form], [x.shape], {})[0];
+    },
+  );
 }
 
 /** Under `dtype` if one was asked for; else small integers and bools as int32. */
@@ -41,10 +45,8 @@ export const cumprod_ = op(
   'input, dim, dtype',
   (input: Tensor, dim: number, dtype?: Dtype | null): Tensor =>
     // Its gradient needs the elements as they were.
-    assignFrom(
-      'cumprod_',
-      input,
-      (before) => cumprod(before.requiresGrad ? input.clone() : input, dim, dtype ?? input.dtype),
+    assignFrom('cumprod_', input, (before) =>
+      cumprod(before.requiresGrad ? input.clone() : input, dim, dtype ?? input.dtype),
     ),
 );
 
@@ -67,11 +69,15 @@ export const cummax = runningExtreme('cummax');
 export const cummin = runningExtreme('cummin');
 
 /** log(sum(exp(x))) of the elements up to each one along `dim`, never overflowing. */
-export const logcumsumexp = op('logcumsumexp', 'input, dim', (input: Tensor, dim: number): Tensor => {
-  const x = input.dtype.isFloatingPoint ? input : input.to(toFloating(input.dtype));
-  const form = { shape: aroundDim(x.shape, normalizeDim(dim, x.ndim, 'logcumsumexp')) };
-  return applyCanonical('logcumsumexp', [x], [form], [x.shape], {})[0];
-});
+export const logcumsumexp = op(
+  'logcumsumexp',
+  'input, dim',
+  (input: Tensor, dim: number): Tensor => {
+    const x = input.dtype.isFloatingPoint ? input : input.to(toFloating(input.dtype));
+    const form = { shape: aroundDim(x.shape, normalizeDim(dim, x.ndim, 'logcumsumexp')) };
+    return applyCanonical('logcumsumexp', [x], [form], [x.shape], {})[0];
+  },
+);
 
 /**
  * Differences of neighbours along `dim`, taken `n` times, after `prepend` and `append` were joined
@@ -88,7 +94,9 @@ export const diff = op(
     append: Tensor | null = null,
   ): Tensor => {
     if (input.ndim === 0) {
-      throw new ShapeError('diff: a 0-d tensor has no neighbours; give one of at least 1 dimension');
+      throw new ShapeError(
+        'diff: a 0-d tensor has no neighbours; give one of at least 1 dimension',
+      );
     }
     if (!Number.isInteger(n) || n < 0) {
       throw new ValueError(`diff: n is an integer >= 0, got ${n}`);

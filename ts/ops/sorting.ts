@@ -2,7 +2,7 @@
 
 import { bool, getDefaultDtype, int32 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { normalizeDim, sameShape, type Shape } from '../core/layout.js';
+import { normalizeDim, type Shape, sameShape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { applyCanonical, aroundDim } from './canonical.js';
@@ -131,7 +131,8 @@ function checkSearch(sorted: Tensor, values: Tensor, sorter: Tensor | null): voi
     );
   }
   const rows = (shape: Shape) => shape.slice(0, -1);
-  if (sorted.ndim === 0) throw new ShapeError(`searchsorted: boundaries have a dimension, ${given}`);
+  if (sorted.ndim === 0)
+    throw new ShapeError(`searchsorted: boundaries have a dimension, ${given}`);
   if (sorted.ndim > 1 && !sameShape(rows(sorted.shape), rows(values.shape))) {
     throw new ShapeError(
       'searchsorted: boundaries have 1 dimension, or the dimensions of the values but for the ' +
@@ -216,7 +217,9 @@ export const histc = op(
   'input, bins, min, max',
   (input: Tensor, bins = 100, min = 0, max = 0): Tensor => {
     if (!input.dtype.isFloatingPoint) {
-      throw new DtypeError(`histc: counts floating point values, got ${input.dtype}; use bincount()`);
+      throw new DtypeError(
+        `histc: counts floating point values, got ${input.dtype}; use bincount()`,
+      );
     }
     if (!Number.isInteger(bins) || bins <= 0) {
       throw new ValueError(`histc: bins is a positive integer, got ${bins}`);
@@ -224,8 +227,15 @@ export const histc = op(
     const x = input.detach().reshape([-1]);
     const [low, high] = range(x, min, max);
     const inside = x.ge(low).logicalAnd(x.le(high));
-    const place = x.sub(low).div(high - low).mul(bins).maskedFill(inside.logicalNot(), 0);
-    const bin = place.floor().clamp(0, bins - 1).to(int32);
+    const place = x
+      .sub(low)
+      .div(high - low)
+      .mul(bins)
+      .maskedFill(inside.logicalNot(), 0);
+    const bin = place
+      .floor()
+      .clamp(0, bins - 1)
+      .to(int32);
     return x.newZeros([bins]).scatterAdd(0, bin, inside.to(x.dtype));
   },
 );

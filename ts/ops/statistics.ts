@@ -149,10 +149,7 @@ interface Median {
   (input: Tensor): Tensor;
   /** The medians along a dimension and where they are. */
   (input: Tensor, dim: number, keepdim?: boolean): { values: Tensor; indices: Tensor };
-  (
-    input: Tensor,
-    options: { dim: number; keepdim?: boolean },
-  ): { values: Tensor; indices: Tensor };
+  (input: Tensor, options: { dim: number; keepdim?: boolean }): { values: Tensor; indices: Tensor };
   readonly asMethod: {
     (): Tensor;
     (dim: number, keepdim?: boolean): { values: Tensor; indices: Tensor };
