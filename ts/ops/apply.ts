@@ -85,7 +85,8 @@ export function applyPointwise(
   const device = commonDevice(op, operands);
   const masks = row.masks;
   const valued = masks === undefined ? operands : operands.filter((_, i) => !masks.includes(i));
-  const promoted = resultDtype(valued);
+  const given = resultDtype(valued);
+  const promoted = given === bool && row.boolAsInt ? int32 : given;
   checkDomain(op, row, promoted);
   if (row.keepsIntegers && promoted.category !== Category.Float) {
     return target?.bare() ?? contiguousCopy(operands[0] as Tensor);

@@ -12,6 +12,9 @@ import { op } from './signature.js';
 /** How a division is rounded: not at all, toward zero, or down. */
 export type RoundingMode = 'trunc' | 'floor' | null;
 
+/** Python's True and False count as 1 and 0. */
+const scale = (alpha: number | boolean): number => Number(alpha);
+
 function checkAlpha(name: string, alpha: number, operands: readonly Operand[]): void {
   const dtype = resultDtype(operands);
   if (dtype === bool && name.startsWith('sub')) {
@@ -26,20 +29,20 @@ function checkAlpha(name: string, alpha: number, operands: readonly Operand[]): 
 export const add = op(
   'add',
   'input, other, alpha',
-  (input: Operand, other: Operand, alpha = 1): Tensor => {
-    if (alpha === 1) return applyPointwise('addTensors', [input, other]);
-    checkAlpha('add', alpha, [input, other]);
-    return applyPointwise('addScaled', [input, other], [alpha]);
+  (input: Operand, other: Operand, alpha: number | boolean = 1): Tensor => {
+    if (scale(alpha) === 1) return applyPointwise('addTensors', [input, other]);
+    checkAlpha('add', scale(alpha), [input, other]);
+    return applyPointwise('addScaled', [input, other], [scale(alpha)]);
   },
 );
 
 export const add_ = op(
   'add_',
   'input, other, alpha',
-  (input: Tensor, other: Operand, alpha = 1): Tensor => {
-    if (alpha === 1) return assignInPlace('add_', input, 'addTensors', [input, other]);
-    checkAlpha('add_', alpha, [input, other]);
-    return assignInPlace('add_', input, 'addScaled', [input, other], [alpha]);
+  (input: Tensor, other: Operand, alpha: number | boolean = 1): Tensor => {
+    if (scale(alpha) === 1) return assignInPlace('add_', input, 'addTensors', [input, other]);
+    checkAlpha('add_', scale(alpha), [input, other]);
+    return assignInPlace('add_', input, 'addScaled', [input, other], [scale(alpha)]);
   },
 );
 
@@ -47,20 +50,20 @@ export const add_ = op(
 export const sub = op(
   'sub',
   'input, other, alpha',
-  (input: Operand, other: Operand, alpha = 1): Tensor => {
-    if (alpha === 1) return applyPointwise('subTensors', [input, other]);
-    checkAlpha('sub', alpha, [input, other]);
-    return applyPointwise('addScaled', [input, other], [-alpha]);
+  (input: Operand, other: Operand, alpha: number | boolean = 1): Tensor => {
+    if (scale(alpha) === 1) return applyPointwise('subTensors', [input, other]);
+    checkAlpha('sub', scale(alpha), [input, other]);
+    return applyPointwise('addScaled', [input, other], [-scale(alpha)]);
   },
 );
 
 export const sub_ = op(
   'sub_',
   'input, other, alpha',
-  (input: Tensor, other: Operand, alpha = 1): Tensor => {
-    if (alpha === 1) return assignInPlace('sub_', input, 'subTensors', [input, other]);
-    checkAlpha('sub_', alpha, [input, other]);
-    return assignInPlace('sub_', input, 'addScaled', [input, other], [-alpha]);
+  (input: Tensor, other: Operand, alpha: number | boolean = 1): Tensor => {
+    if (scale(alpha) === 1) return assignInPlace('sub_', input, 'subTensors', [input, other]);
+    checkAlpha('sub_', scale(alpha), [input, other]);
+    return assignInPlace('sub_', input, 'addScaled', [input, other], [-scale(alpha)]);
   },
 );
 
@@ -342,8 +345,9 @@ export const isclose = op(
       close = elementwise.logicalOr(close, both);
     }
     if (rtol === 0 && atol === 0) return close;
-    const distance = elementwise.abs(sub(input, other));
-    const allowed = add(elementwise.abs(elementwise.mul(other, rtol)), atol);
+    const [a, b] = input.dtype === bool ? [input.float(), other.float()] : [input, other];
+    const distance = elementwise.abs(sub(a, b));
+    const allowed = add(elementwise.abs(elementwise.mul(b, rtol)), atol);
     const near = elementwise.logicalAnd(
       elementwise.isfinite(distance),
       elementwise.le(distance, allowed),

@@ -4,8 +4,11 @@ import {
   bool,
   type DataArray,
   type Dtype,
+  decodeElement,
   dtypes,
   encodeElement,
+  float32,
+  float64,
   getDefaultDtype,
   int32,
   int64,
@@ -318,8 +321,13 @@ export const arange = (...args: (number | boolean | (TensorOptions & ArangeOptio
       `arange: from ${start} to ${end} with step ${step} leads away from the end; change its sign`,
     );
   }
-  const count = Math.max(0, Math.ceil((end - start) / step));
   const whole = [start, end, step].every(Number.isInteger);
+  if (options.dtype && !options.dtype.isFloatingPoint) {
+    // As in PyTorch, an integer range is between integers.
+    [start, end, step] = [start, end, step].map(Math.trunc);
+    if (step === 0) throw new ValueError('arange: the step of an integer range is below 1');
+  }
+  const count = Math.max(0, Math.ceil((end - start) / step));
   const values = Float64Array.from({ length: count }, (_, i) => start + i * step);
   return fromNumbers(
     values,
@@ -351,6 +359,13 @@ function spaced(start: number, end: number, count: number): Float64Array {
   ).map((value, i) => (count === 1 && i === 0 ? start : value));
 }
 
+/** A number as the dtype holds it: truncated by integers, rounded by the small floats. */
+function held(value: number, dtype: Dtype): number {
+  if (dtype === float32 || dtype === float64) return value;
+  if (!dtype.isFloatingPoint) return Math.trunc(value);
+  return Number(decodeElement(dtype, encodeElement(dtype, value)));
+}
+
 export const linspace = op(
   'linspace',
   'start, end, steps, dtype, device, requiresGrad, layout, pinMemory',
@@ -364,8 +379,10 @@ export const linspace = op(
     _layout?: unknown,
     _pinMemory?: boolean,
   ): Tensor => {
-    const values = spaced(start, end, steps('linspace', count));
-    return fromNumbers(values, [count], dtype ?? getDefaultDtype(), { device, requiresGrad });
+    const type = dtype ?? getDefaultDtype();
+    const [first, last] = [held(start, type), held(end, type)];
+    const values = spaced(first, last, steps('linspace', count));
+    return fromNumbers(values, [count], type, { device, requiresGrad });
   },
 );
 
@@ -384,8 +401,16 @@ export const logspace = op(
     _layout?: unknown,
     _pinMemory?: boolean,
   ): Tensor => {
-    const values = spaced(start, end, steps('logspace', count)).map((power) => base ** power);
-    return fromNumbers(values, [count], dtype ?? getDefaultDtype(), { device, requiresGrad });
+    const type = dtype ?? getDefaultDtype();
+    const [first, last, root] = [held(start, type), held(end, type), held(base, type)];
+    let powers = spaced(first, last, steps('logspace', count));
+    if (!type.isFloatingPoint && count > 1) {
+      // PyTorch's step is an integer division for integer dtypes.
+      const step = Math.trunc((last - first) / (count - 1));
+      powers = powers.map((_, i) => first + i * step);
+    }
+    const values = powers.map((power) => root ** power);
+    return fromNumbers(values, [count], type, { device, requiresGrad });
   },
 );
 

@@ -96,7 +96,7 @@ export const indexAdd = op(
     const rows = rowIndex('indexAdd', input, index);
     const values = rowValues('indexAdd', input, along, rows, source);
     const inputs = [canonical(input, along), rows, values];
-    return reshape(applyPrimitive('indexAdd', inputs, { ...WRAP, alpha })[0], input.shape);
+    return reshape(applyPrimitive('indexAdd', inputs, { ...WRAP, alpha: Number(alpha) })[0], input.shape);
   },
 );
 

@@ -2,7 +2,7 @@
 
 import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
 import { edgeOf, type Grads, Node, setHistory } from '../autograd/node.js';
-import { Category, type Dtype } from '../core/dtype.js';
+import type { Dtype } from '../core/dtype.js';
 import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { hasInternalOverlap, type Shape, sameShape } from '../core/layout.js';
 import { type AutogradMeta, emptyTensor, setViewRefresher, type Tensor } from '../tensor.js';
@@ -47,7 +47,7 @@ export function checkResult(op: string, target: Tensor, shape: Shape, dtype: Dty
         `${showShape(target.shape)} it is written to; the target of an in-place operation is not broadcast`,
     );
   }
-  if (dtype.category > target.dtype.category && target.dtype.category !== Category.Bool) {
+  if (dtype.category > target.dtype.category) {
     throw new DtypeError(
       `${op}: a ${dtype} result cannot be written into a ${target.dtype} tensor; cast it with to(torch.${dtype.name})`,
     );

@@ -34,6 +34,8 @@ export interface PointwiseRow {
   readonly noBool?: string;
   /** Integers and bools come back unchanged (rounding functions). */
   readonly keepsIntegers?: boolean;
+  /** Bools count as integers 0 and 1. */
+  readonly boolAsInt?: boolean;
   /** Has no `name_` form. */
   readonly noInPlace?: boolean;
   /** How many operands, from the first on, cannot be plain numbers. Default 0. */
@@ -84,7 +86,7 @@ export const pointwise = {
   sqrt: unary('Square root.', 'sqrt_(x)', {}),
   rsqrt: unary('1 / sqrt(x).', 'K(1) / sqrt_(x)', {}),
   reciprocal: unary('1 / x.', 'K(1) / x', {}),
-  square: unary('x * x.', 'x * x', { domain: 'number' }),
+  square: unary('x * x.', 'x * x', { domain: 'number', boolAsInt: true }),
   cube: unary('x * x * x.', 'x * x * x', { domain: 'number', internal: true }),
 
   // Trigonometric and hyperbolic functions.

@@ -493,6 +493,17 @@ export const unsqueeze_ = op(
   (input: Tensor, dim: number): Tensor => relayout('unsqueeze_', input, unsqueeze(input, dim)),
 );
 
+export const asStrided_ = op(
+  'asStrided_',
+  'input, size, stride, storageOffset',
+  (
+    input: Tensor,
+    size: readonly number[],
+    stride: readonly number[],
+    storageOffset: number | null = null,
+  ): Tensor => relayout('asStrided_', input, asStrided(input, size, stride, storageOffset)),
+);
+
 /** Writes the elements of `src` (broadcast, cast) into the tensor. */
 export const copy_ = op('copy_', 'input, src', (input: Tensor, src: Tensor): Tensor => {
   checkWritable('copy_', input);

@@ -29,7 +29,7 @@ type Keywords<N extends unknown[], P extends unknown[]> = P extends []
     : unknown;
 
 /** Any number of positional arguments, then an object with the rest. */
-type Mixed<N extends unknown[], P extends unknown[], Given extends unknown[] = []> = P extends []
+export type Mixed<N extends unknown[], P extends unknown[], Given extends unknown[] = []> = P extends []
   ? never
   :
       | [...Given, Keywords<N, P>]
@@ -77,7 +77,7 @@ export function isOptions(value: unknown): value is Record<string, unknown> {
 }
 
 /** Arguments in their positions. Names that are not parameters are an error naming the nearest. */
-function spread(op: string, names: readonly string[], args: unknown[]): unknown[] {
+export function spread(op: string, names: readonly string[], args: readonly unknown[]): unknown[] {
   const options = args[args.length - 1] as Record<string, unknown>;
   const result = args.slice(0, -1);
   for (const key of Object.keys(options)) {

@@ -1,0 +1,293 @@
+/** Normalisations. */
+
+import { ShapeError, showShape, ValueError } from '../core/errors.js';
+import { numelOf } from '../core/layout.js';
+import { applyCanonical } from '../ops/canonical.js';
+import { op } from '../ops/signature.js';
+import type { Tensor } from '../tensor.js';
+
+type Maybe = Tensor | null;
+
+/** Moves running statistics towards those of a batch of `count` values per channel. */
+function updateRunning(
+  runningMean: Maybe,
+  runningVar: Maybe,
+  mean: Tensor,
+  variance: Tensor,
+  count: number,
+  momentum: number,
+): void {
+  const move = (running: Maybe, batch: Tensor, scale: number) => {
+    running?.detach().mul_(1 - momentum).add_(batch.detach(), momentum * scale);
+  };
+  move(runningMean, mean, 1);
+  move(runningVar, variance, count / (count - 1));
+}
+
+interface BatchStatistics {
+  output: Tensor;
+  mean: Tensor;
+  variance: Tensor;
+  rstd: Tensor;
+}
+
+function checkChannels(name: string, x: Tensor, vectors: Readonly<Record<string, Maybe>>): void {
+  if (x.ndim < 2) {
+    throw new ShapeError(`${name}: expected input [N, C, ...], got ${showShape(x.shape)}`);
+  }
+  for (const [what, vector] of Object.entries(vectors)) {
+    if (vector === null || vector.numel() === x.shape[1]) continue;
+    throw new ShapeError(
+      `${name}: the input ${showShape(x.shape)} has ${x.shape[1]} channels (dim 1), ` +
+        `${what} has ${vector.numel()} values`,
+    );
+  }
+}
+
+/** [N, C, length] of [N, C, ...]. */
+function channelForm(x: Tensor): { shape: number[] } {
+  return { shape: [x.shape[0], x.shape[1], numelOf(x.shape.slice(2))] };
+}
+
+function withBatch(x: Tensor, weight: Maybe, bias: Maybe, eps: number): BatchStatistics {
+  const channels = [x.shape[1]];
+  const [output, mean, variance, rstd] = applyCanonical(
+    'batchNorm',
+    [x, weight ?? undefined, bias ?? undefined],
+    [channelForm(x), undefined, undefined],
+    [x.shape, channels, channels, channels],
+    { eps },
+    'NativeBatchNormBackward0',
+  );
+  return { output, mean, variance, rstd };
+}
+
+function withRunning(
+  x: Tensor,
+  mean: Tensor,
+  variance: Tensor,
+  weight: Maybe,
+  bias: Maybe,
+  eps: number,
+): Tensor {
+  return applyCanonical(
+    'batchNormInference',
+    [x, mean, variance, weight ?? undefined, bias ?? undefined],
+    [channelForm(x), undefined, undefined, undefined, undefined],
+    [x.shape],
+    { eps },
+    'NativeBatchNormBackward0',
+  )[0];
+}
+
+/**
+ * (x - mean) / sqrt(var + eps) * weight + bias for each channel of [N, C, ...]: with the
+ * statistics of the batch in training (the running ones move towards them by `momentum`), else
+ * with the running ones.
+ */
+export const batchNorm = op(
+  'batchNorm',
+  'input, runningMean, runningVar, weight, bias, training, momentum, eps',
+  (
+    input: Tensor,
+    runningMean: Maybe,
+    runningVar: Maybe,
+    weight: Maybe = null,
+    bias: Maybe = null,
+    training = false,
+    momentum = 0.1,
+    eps = 1e-5,
+  ): Tensor => {
+    checkChannels('batchNorm', input, { runningMean, runningVar, weight, bias });
+    if (!training) {
+      if (!runningMean || !runningVar) {
+        throw new ValueError(
+          'batchNorm: without training it needs runningMean and runningVar; give both, ' +
+            'or { training: true } for the statistics of the batch',
+        );
+      }
+      return withRunning(input, runningMean, runningVar, weight, bias, eps);
+    }
+    const count = input.numel() / Math.max(1, input.shape[1]);
+    if (count === 1) {
+      throw new ValueError(
+        'batchNorm: training needs more than 1 value per channel, got input ' +
+          `${showShape(input.shape)}; use larger batches, or eval()`,
+      );
+    }
+    const { output, mean, variance } = withBatch(input, weight, bias, eps);
+    updateRunning(runningMean, runningVar, mean, variance, count, momentum);
+    return output;
+  },
+);
+
+/** Batch norm with the mean and 1 / sqrt(var + eps) it used: [output, mean, rstd]. */
+export const nativeBatchNorm = op(
+  'nativeBatchNorm',
+  'input, weight, bias, runningMean, runningVar, training, momentum, eps',
+  (
+    input: Tensor,
+    weight: Maybe,
+    bias: Maybe,
+    runningMean: Maybe,
+    runningVar: Maybe,
+    training: boolean,
+    momentum: number,
+    eps: number,
+  ): [Tensor, Tensor, Tensor] => {
+    if (!training) {
+      const output = batchNorm(input, runningMean, runningVar, weight, bias, false, momentum, eps);
+      const none = input.detach().newZeros([0]);
+      return [output, none, none];
+    }
+    checkChannels('nativeBatchNorm', input, { runningMean, runningVar, weight, bias });
+    const { output, mean, variance, rstd } = withBatch(input, weight, bias, eps);
+    const count = input.numel() / Math.max(1, input.shape[1]);
+    updateRunning(runningMean, runningVar, mean, variance, count, momentum);
+    return [output, mean.detach(), rstd.detach()];
+  },
+);
+
+function groups(
+  x: Tensor,
+  form: readonly number[],
+  weight: Maybe,
+  bias: Maybe,
+  eps: number,
+  statistics: readonly number[],
+  shown: string,
+): Tensor[] {
+  const vector = { shape: [form[1] * form[2]] };
+  return applyCanonical(
+    'groupNorm',
+    [x, weight ?? undefined, bias ?? undefined],
+    [{ shape: form }, vector, vector],
+    [x.shape, statistics, statistics],
+    { eps },
+    shown,
+  );
+}
+
+/**
+ * (x - mean) / sqrt(var + eps) * weight + bias over the last dimensions, which are
+ * `normalizedShape`, with the statistics: [output, mean, 1 / sqrt(var + eps)].
+ */
+export const nativeLayerNorm = op(
+  'nativeLayerNorm',
+  'input, normalizedShape, weight, bias, eps',
+  (
+    input: Tensor,
+    normalizedShape: readonly number[],
+    weight: Maybe,
+    bias: Maybe,
+    eps: number,
+  ): [Tensor, Tensor, Tensor] => {
+    const { shape } = input;
+    const lead = shape.length - normalizedShape.length;
+    const fits = normalizedShape.length > 0 && normalizedShape.every((size, d) => shape[lead + d] === size);
+    if (!fits) {
+      throw new ShapeError(
+        `layerNorm: expected input [..., ${normalizedShape.join(', ')}], got ${showShape(shape)}`,
+      );
+    }
+    for (const [what, vector] of Object.entries({ weight, bias })) {
+      if (vector === null || showShape(vector.shape) === showShape(normalizedShape)) continue;
+      throw new ShapeError(
+        `layerNorm: expected a ${what} of shape ${showShape(normalizedShape)}, got ` +
+          showShape(vector.shape),
+      );
+    }
+    const outer = numelOf(shape.slice(0, lead));
+    const form = [outer, 1, numelOf(normalizedShape), 1];
+    const statistics = [...shape.slice(0, lead), ...normalizedShape.map(() => 1)];
+    const shown = 'NativeLayerNormBackward0';
+    const [output, mean, rstd] = groups(input, form, weight, bias, eps, statistics, shown);
+    return [output, mean.detach(), rstd.detach()];
+  },
+);
+
+/** (x - mean) / sqrt(var + eps) * weight + bias over the last dimensions. */
+export const layerNorm = op(
+  'layerNorm',
+  'input, normalizedShape, weight, bias, eps',
+  (
+    input: Tensor,
+    normalizedShape: readonly number[],
+    weight: Maybe = null,
+    bias: Maybe = null,
+    eps = 1e-5,
+  ): Tensor => nativeLayerNorm(input, normalizedShape, weight, bias, eps)[0],
+);
+
+/** (x - mean) / sqrt(var + eps) * weight + bias over each of `numGroups` groups of channels. */
+export const groupNorm = op(
+  'groupNorm',
+  'input, numGroups, weight, bias, eps',
+  (
+    input: Tensor,
+    numGroups: number,
+    weight: Maybe = null,
+    bias: Maybe = null,
+    eps = 1e-5,
+  ): Tensor => {
+    checkChannels('groupNorm', input, { weight, bias });
+    const [batch, channels] = input.shape;
+    if (!Number.isInteger(numGroups) || numGroups < 1 || channels % numGroups !== 0) {
+      throw new ShapeError(
+        `groupNorm: the ${channels} channels of input ${showShape(input.shape)} do not divide ` +
+          `into ${numGroups} groups`,
+      );
+    }
+    const form = [batch, numGroups, channels / numGroups, numelOf(input.shape.slice(2))];
+    const statistics = [batch, numGroups];
+    const shown = 'NativeGroupNormBackward0';
+    return groups(input, form, weight, bias, eps, statistics, shown)[0];
+  },
+);
+
+/** Each channel of each sample normalised by itself, or with the running statistics. */
+export const instanceNorm = op(
+  'instanceNorm',
+  'input, runningMean, runningVar, weight, bias, useInputStats, momentum, eps',
+  (
+    input: Tensor,
+    runningMean: Maybe = null,
+    runningVar: Maybe = null,
+    weight: Maybe = null,
+    bias: Maybe = null,
+    useInputStats = true,
+    momentum = 0.1,
+    eps = 1e-5,
+  ): Tensor => {
+    checkChannels('instanceNorm', input, { runningMean, runningVar, weight, bias });
+    if (!useInputStats) {
+      if (!runningMean || !runningVar) {
+        throw new ValueError('instanceNorm: without useInputStats it needs running statistics');
+      }
+      return withRunning(input, runningMean, runningVar, weight, bias, eps);
+    }
+    const [batch, channels] = input.shape;
+    const length = numelOf(input.shape.slice(2));
+    if (length <= 1) {
+      throw new ValueError(
+        'instanceNorm: it needs more than 1 value per channel of a sample, got input ' +
+          showShape(input.shape),
+      );
+    }
+    const form = [batch, channels, 1, length];
+    const [output, mean, rstd] = groups(
+      input,
+      form,
+      weight,
+      bias,
+      eps,
+      [batch, channels],
+      'NativeBatchNormBackward0',
+    );
+    if (runningMean || runningVar) {
+      const variance = rstd.detach().pow(-2).sub(eps).mean(0);
+      updateRunning(runningMean, runningVar, mean.detach().mean(0), variance, length, momentum);
+    }
+    return output;
+  },
+);
