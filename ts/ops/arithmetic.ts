@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor.js';
 import { applyPointwise } from './apply.js';
 import { elementwise } from './elementwise.js';
 import { assignFrom, assignInPlace } from './inplace.js';
+import { nonzero } from './masking.js';
 import { isTensor, type Operand, resultDtype } from './promote.js';
 import { op } from './signature.js';
 
@@ -192,17 +193,26 @@ export const clampMax_ = (input: Tensor, max: Operand): Tensor =>
 export const clip = clamp;
 export const clip_ = clamp_;
 
-/** `input` where `condition` is true, else `other`; all broadcast together. */
-export const where = op(
+/**
+ * `input` where `condition` is true, else `other`; all broadcast together. With the condition
+ * alone the positions where it holds, one vector per dimension.
+ */
+export const where: {
+  (condition: Tensor): Tensor[];
+  (condition: Tensor, input: Operand, other: Operand): Tensor;
+  (condition: Tensor, options: { input: Operand; other: Operand }): Tensor;
+} = op(
   'where',
   'condition, input, other',
-  (condition: Tensor, input: Operand, other: Operand): Tensor => {
-    if (condition.dtype.name === 'uint8') {
-      return applyPointwise('select3', [elementwise.ne(condition, 0), input, other]);
+  (condition: Tensor, input?: Operand, other?: Operand): Tensor | Tensor[] => {
+    if (input === undefined && other === undefined) return nonzero(condition, { asTuple: true });
+    if (input === undefined || other === undefined) {
+      throw new ValueError('where: give both input and other, or the condition alone');
     }
-    return applyPointwise('select3', [condition, input, other]);
+    const mask = condition.dtype.name === 'uint8' ? elementwise.ne(condition, 0) : condition;
+    return applyPointwise('select3', [mask, input, other]);
   },
-);
+) as never;
 
 /** `input + value * tensor1 * tensor2`. */
 export const addcmul = op(
