@@ -12,6 +12,7 @@ import {
   getDefaultDtype,
   int32,
   int64,
+  toFloating,
 } from '../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import type { Shape } from '../core/layout.js';
@@ -145,7 +146,7 @@ function encodeAll(values: ArrayLike<number | bigint | boolean>, dtype: Dtype): 
 
 /**
  * A tensor with a copy of `data`: nested arrays, a typed array (whose dtype it keeps), or a value.
- * Numbers are float32 if any has a fraction, else int32; `dtype` says otherwise.
+ * Numbers are float32 if any has a fraction or `requiresGrad` is set, else int32; `dtype` says otherwise.
  */
 export const tensor = (data: TensorData, options: TensorOptions = {}): Tensor => {
   checkOptions('tensor', options, OPTIONS);
@@ -165,7 +166,9 @@ export const tensor = (data: TensorData, options: TensorOptions = {}): Tensor =>
     if (bytes.length > 0) result.backend.write(result.storage_.handle, 0, bytes);
     return finish(result, options);
   }
-  const dtype = options.dtype ?? inferDtype(data);
+  const inferred = inferDtype(data);
+  // JavaScript writes 1.0 as 1: a tensor that is to have gradients holds floats.
+  const dtype = options.dtype ?? (options.requiresGrad ? toFloating(inferred) : inferred);
   const values: (number | bigint | boolean)[] = [];
   flattenInto(data, values);
   const result = make(shape, dtype, options);
@@ -322,12 +325,12 @@ export const arange = (...args: (number | boolean | (TensorOptions & ArangeOptio
     );
   }
   const whole = [start, end, step].every(Number.isInteger);
-  if (options.dtype && !options.dtype.isFloatingPoint) {
-    // As in PyTorch, an integer range is between integers.
-    [start, end, step] = [start, end, step].map(Math.trunc);
-    if (step === 0) throw new ValueError('arange: the step of an integer range is below 1');
-  }
+  const integers = [start, end, step].map(Math.trunc);
+  // As in PyTorch, an int64 range is between integers; the smaller ones only step by one.
+  if (options.dtype === int64) [start, end, step] = integers;
   const count = Math.max(0, Math.ceil((end - start) / step));
+  if (options.dtype && !options.dtype.isFloatingPoint) [start, , step] = integers;
+  if (step === 0) throw new ValueError('arange: the step of an integer range is below 1');
   const values = Float64Array.from({ length: count }, (_, i) => start + i * step);
   return fromNumbers(
     values,
@@ -359,6 +362,16 @@ function spaced(start: number, end: number, count: number): Float64Array {
   ).map((value, i) => (count === 1 && i === 0 ? start : value));
 }
 
+/** Integers evenly spaced: PyTorch steps in float32 and cuts the fractions off. */
+function spacedIntegers(start: number, end: number, count: number): Float64Array {
+  const step = Math.fround((end - start) / (count - 1));
+  return Float64Array.from({ length: count }, (_, i) =>
+    i < Math.trunc(count / 2)
+      ? Math.trunc(Math.fround(start + Math.fround(step * i)))
+      : Math.trunc(Math.fround(end - Math.fround(step * (count - 1 - i)))),
+  );
+}
+
 /** A number as the dtype holds it: truncated by integers, rounded by the small floats. */
 function held(value: number, dtype: Dtype): number {
   if (dtype === float32 || dtype === float64) return value;
@@ -381,7 +394,8 @@ export const linspace = op(
   ): Tensor => {
     const type = dtype ?? getDefaultDtype();
     const [first, last] = [held(start, type), held(end, type)];
-    const values = spaced(first, last, steps('linspace', count));
+    let values = spaced(first, last, steps('linspace', count));
+    if (!type.isFloatingPoint && count > 1) values = spacedIntegers(first, last, count);
     return fromNumbers(values, [count], type, { device, requiresGrad });
   },
 );
