@@ -2,6 +2,7 @@
 
 export * from '../build/functions.js';
 export * from './ops/arithmetic.js';
+export * from './ops/convert.js';
 export * from './ops/creation.js';
 export * from './ops/einsum.js';
 export * from './ops/indexing.js';
@@ -16,3 +17,4 @@ export * from './ops/scans.js';
 export * from './ops/shape.js';
 export * from './ops/sorting.js';
 export * from './ops/splitting.js';
+export { nativeBatchNorm, nativeLayerNorm } from './nn/functional_norm.js';

@@ -32,7 +32,7 @@ export abstract class Node {
 
   constructor(
     /** As PyTorch prints it: `MulBackward0`. */
-    readonly name: string,
+    public name: string,
     readonly outputCount: number,
   ) {}
 

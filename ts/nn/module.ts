@@ -5,7 +5,7 @@ import { StateDictError, showShape, suggestion, ValueError } from '../core/error
 import { sameShape } from '../core/layout.js';
 import type { DeviceType } from '../device/device.js';
 import { isTensor } from '../ops/promote.js';
-import type { ToOptions } from '../ops/shape.js';
+import type { ToOptions } from '../ops/convert.js';
 import type { Tensor } from '../tensor.js';
 import { type Hook, HookList, type RemovableHandle, runBackwardHooks } from './hooks.js';
 import { Parameter } from './parameter.js';

@@ -8,7 +8,8 @@ import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { isTensor } from './promote.js';
 import { viewScatter } from './replace.js';
-import { expand, narrow, reshape, to } from './shape.js';
+import { to } from './convert.js';
+import { expand, narrow, reshape } from './shape.js';
 import { op } from './signature.js';
 
 const WRAP = { wrap: true } as const;

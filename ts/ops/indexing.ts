@@ -11,18 +11,8 @@ import { elementwise } from './elementwise.js';
 import { maskedFill_, nonzero } from './masking.js';
 import { isTensor } from './promote.js';
 import { viewScatter } from './replace.js';
-import {
-  alias,
-  diagonal,
-  expand,
-  permute,
-  reshape,
-  select,
-  slice,
-  to,
-  unsqueeze,
-  view,
-} from './shape.js';
+import { to } from './convert.js';
+import { alias, diagonal, expand, permute, reshape, select, slice, unsqueeze, view } from './shape.js';
 import { op } from './signature.js';
 
 export * from './gathering.js';

@@ -8,7 +8,8 @@ import type { Tensor } from '../tensor.js';
 import { applyPointwise, applyPrimitive } from './apply.js';
 import { elementwise } from './elementwise.js';
 import { isTensor, type Operand } from './promote.js';
-import { expand, reshape, to } from './shape.js';
+import { to } from './convert.js';
+import { expand, reshape } from './shape.js';
 import { op } from './signature.js';
 import { unbind } from './splitting.js';
 

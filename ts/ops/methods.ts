@@ -4,6 +4,7 @@ import * as backwardFunctions from '../autograd/backward.js';
 import { ShapeError, showShape } from '../core/errors.js';
 import { Tensor } from '../tensor.js';
 import * as arithmetic from './arithmetic.js';
+import * as convert from './convert.js';
 import * as creation from './creation.js';
 import {
   type Binary,
@@ -51,6 +52,7 @@ declare module '../tensor.js' {
       Methods<Arithmetic>,
       Methods<Backward>,
       Methods<Creation>,
+      Methods<typeof convert>,
       Methods<typeof shape>,
       Methods<typeof indexing>,
       Methods<typeof linear>,
@@ -92,6 +94,7 @@ function method(name: string, f: AnyFunction): void {
 const families = [
   elementwise,
   arithmetic,
+  convert,
   shape,
   indexing,
   linear,

@@ -34,6 +34,10 @@ const names: { readonly [K in OpName]?: string } = {
   minDim: 'MinBackward0',
   vectorNorm: 'LinalgVectorNormBackward0',
   matmul: 'BmmBackward0',
+  conv2d: 'ConvolutionBackward0',
+  maxPool2d: 'MaxPool2DWithIndicesBackward0',
+  avgPool2d: 'AvgPool2DBackward0',
+  adaptiveAvgPool2d: 'AdaptiveAvgPool2DBackward0',
 };
 
 /** As PyTorch prints it: `MulBackward0`. */

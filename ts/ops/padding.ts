@@ -7,7 +7,8 @@ import { tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
 import { indexSelect } from './gathering.js';
 import { constantPadNd } from './rearrange.js';
-import { clone, to, unsqueeze } from './shape.js';
+import { to } from './convert.js';
+import { clone, unsqueeze } from './shape.js';
 import { op } from './signature.js';
 
 /** How the border is filled. */

@@ -22,7 +22,8 @@ import { recordLinear } from './linear_node.js';
 import { overwrite } from './overwrite.js';
 import { isTensor } from './promote.js';
 import { drawInto, memoryOrder, orderLike, reordered } from './random_fill.js';
-import { expand, to } from './shape.js';
+import { to } from './convert.js';
+import { expand } from './shape.js';
 import { op } from './signature.js';
 
 type MaybeGenerator = Generator | null;

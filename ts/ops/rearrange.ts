@@ -10,15 +10,8 @@ import { contiguousCopy, copyInto, fillWith } from './launch.js';
 import { type Pullback, recordLinear } from './linear_node.js';
 import { overwrite } from './overwrite.js';
 import { isTensor, type Operand } from './promote.js';
-import {
-  clone,
-  diagonal,
-  narrow,
-  reshape,
-  type Sizes,
-  to,
-  transpose,
-} from './shape.js';
+import { to } from './convert.js';
+import { clone, diagonal, narrow, reshape, type Sizes, transpose } from './shape.js';
 import { checkOptions, isOptions, listOf, op } from './signature.js';
 import { embed } from './view_gradients.js';
 

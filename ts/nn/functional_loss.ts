@@ -1,0 +1,375 @@
+/** Losses as functions. */
+
+import { Function as CustomFunction, type FunctionContext } from '../autograd/function.js';
+import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { broadcastShapes, numelOf, sameShape } from '../core/layout.js';
+import { applyCanonical } from '../ops/canonical.js';
+import { elementwise } from '../ops/elementwise.js';
+import { op } from '../ops/signature.js';
+import type { Tensor } from '../tensor.js';
+import { logsigmoid } from './functional_activations.js';
+
+/** How the losses of all elements become one: not at all, their mean, or their sum. */
+export type Reduction = 'none' | 'mean' | 'sum';
+type Legacy = boolean | null;
+
+/** The reduction, which PyTorch's older two flags may ask for too. */
+function reductionOf<R extends string>(
+  name: string,
+  reduction: R,
+  sizeAverage: Legacy = null,
+  reduce: Legacy = null,
+  known: readonly string[] = ['none', 'mean', 'sum'],
+): R {
+  if (sizeAverage !== null || reduce !== null) {
+    if (reduce === false) return 'none' as R;
+    return (sizeAverage === false ? 'sum' : 'mean') as R;
+  }
+  if (known.includes(reduction)) return reduction;
+  const list = known.map((item) => `'${item}'`).join(', ');
+  throw new ValueError(`${name}: reduction is one of ${list}, got '${String(reduction)}'`);
+}
+
+function reduced(loss: Tensor, reduction: Reduction): Tensor {
+  if (reduction === 'none') return loss;
+  return reduction === 'mean' ? loss.mean() : loss.sum();
+}
+
+/** Gives the node of a composite the name that PyTorch prints. */
+function shown(loss: Tensor, name: string): Tensor {
+  const node = loss.meta?.gradFn;
+  if (node !== undefined) node.name = `${name}Backward0`;
+  return loss;
+}
+
+function checkPair(name: string, input: Tensor, target: Tensor): void {
+  if (!input.dtype.isFloatingPoint) {
+    throw new DtypeError(`${name}: the input is floating point, got ${input.dtype}; use float()`);
+  }
+  broadcastShapes(input.shape, target.shape, name);
+}
+
+/** Mean of (input - target)^2. */
+export const mseLoss = op(
+  'mseLoss',
+  'input, target, sizeAverage, reduce, reduction',
+  (
+    input: Tensor,
+    target: Tensor,
+    sizeAverage: Legacy = null,
+    reduce: Legacy = null,
+    reduction: Reduction = 'mean',
+  ): Tensor => {
+    const how = reductionOf('mseLoss', reduction, sizeAverage, reduce);
+    checkPair('mseLoss', input, target);
+    return shown(reduced(elementwise.square(input.sub(target)), how), 'MseLoss');
+  },
+);
+
+/** Mean of |input - target|. */
+export const l1Loss = op(
+  'l1Loss',
+  'input, target, sizeAverage, reduce, reduction',
+  (
+    input: Tensor,
+    target: Tensor,
+    sizeAverage: Legacy = null,
+    reduce: Legacy = null,
+    reduction: Reduction = 'mean',
+  ): Tensor => {
+    const how = reductionOf('l1Loss', reduction, sizeAverage, reduce);
+    checkPair('l1Loss', input, target);
+    return reduced(elementwise.abs(input.sub(target)), how);
+  },
+);
+
+/** With d = |input - target|: 0.5 d^2 / beta below beta, d - 0.5 beta above. */
+export const smoothL1Loss = op(
+  'smoothL1Loss',
+  'input, target, sizeAverage, reduce, reduction, beta',
+  (
+    input: Tensor,
+    target: Tensor,
+    sizeAverage: Legacy = null,
+    reduce: Legacy = null,
+    reduction: Reduction = 'mean',
+    beta = 1,
+  ): Tensor => {
+    const how = reductionOf('smoothL1Loss', reduction, sizeAverage, reduce);
+    checkPair('smoothL1Loss', input, target);
+    if (beta < 0) throw new ValueError(`smoothL1Loss: beta is not negative, got ${beta}`);
+    if (beta === 0) return l1Loss(input, target, { reduction: how });
+    const d = elementwise.abs(input.sub(target));
+    const near = elementwise.square(d).mul(0.5 / beta);
+    const loss = near.where(elementwise.lt(d, beta), d.sub(0.5 * beta));
+    return shown(reduced(loss, how), 'SmoothL1Loss');
+  },
+);
+
+/** With d = |input - target|: 0.5 d^2 up to delta, delta (d - 0.5 delta) above. */
+export const huberLoss = op(
+  'huberLoss',
+  'input, target, reduction, delta',
+  (input: Tensor, target: Tensor, reduction: Reduction = 'mean', delta = 1): Tensor => {
+    const how = reductionOf('huberLoss', reduction);
+    checkPair('huberLoss', input, target);
+    if (!(delta > 0)) throw new ValueError(`huberLoss: delta is positive, got ${delta}`);
+    const d = elementwise.abs(input.sub(target));
+    const near = elementwise.square(d).mul(0.5);
+    const loss = near.where(elementwise.le(d, delta), d.sub(0.5 * delta).mul(delta));
+    return shown(reduced(loss, how), 'HuberLoss');
+  },
+);
+
+/** Mean of target (log(target) - input), for log-probabilities `input`. */
+export const klDiv = op(
+  'klDiv',
+  'input, target, sizeAverage, reduce, reduction, logTarget',
+  (
+    input: Tensor,
+    target: Tensor,
+    sizeAverage: Legacy = null,
+    reduce: Legacy = null,
+    reduction: Reduction | 'batchmean' = 'mean',
+    logTarget = false,
+  ): Tensor => {
+    const known = ['none', 'batchmean', 'mean', 'sum'];
+    const how = reductionOf('klDiv', reduction, sizeAverage, reduce, known);
+    checkPair('klDiv', input, target);
+    const loss = logTarget
+      ? elementwise.exp(target).mul(target.sub(input))
+      : elementwise.xlogy(target, target).sub(elementwise.mul(target, input));
+    if (how === 'batchmean') return loss.sum().div(input.shape[0] ?? 1);
+    return reduced(loss, how);
+  },
+);
+
+// --- Probabilities of two classes ----------------------------------------------------------------
+
+/** Elementwise loss whose gradient stays finite at probabilities 0 and 1, as PyTorch's does. */
+class BinaryCrossEntropy extends CustomFunction {
+  static forward(ctx: FunctionContext, input: Tensor, target: Tensor): Tensor {
+    ctx.saveForBackward(input, target);
+    const [yes, no] = BinaryCrossEntropy.logs(input);
+    return elementwise.neg(target.mul(yes).add(target.neg().add(1).mul(no)));
+  }
+
+  static backward(ctx: FunctionContext, g: Tensor): (Tensor | null)[] {
+    const [input, target] = ctx.savedTensors as [Tensor, Tensor];
+    const slope = input.sub(target).div(input.neg().add(1).mul(input).clampMin(1e-12));
+    const [yes, no] = ctx.needsInputGrad[1] ? BinaryCrossEntropy.logs(input) : [input, input];
+    return [g.mul(slope), ctx.needsInputGrad[1] ? g.mul(no.sub(yes)) : null];
+  }
+
+  private static logs(input: Tensor): [Tensor, Tensor] {
+    const yes = elementwise.log(input).clampMin(-100);
+    return [yes, elementwise.log1p(input.neg()).clampMin(-100)];
+  }
+}
+
+/**
+ * -(target log(input) + (1 - target) log(1 - input)) for probabilities `input`; logarithms are at
+ * least -100. `weight` scales the losses.
+ */
+export const binaryCrossEntropy = op(
+  'binaryCrossEntropy',
+  'input, target, weight, sizeAverage, reduce, reduction',
+  (
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | null = null,
+    sizeAverage: Legacy = null,
+    reduce: Legacy = null,
+    reduction: Reduction = 'mean',
+  ): Tensor => {
+    const how = reductionOf('binaryCrossEntropy', reduction, sizeAverage, reduce);
+    if (!sameShape(input.shape, target.shape)) {
+      throw new ShapeError(
+        `binaryCrossEntropy: input ${showShape(input.shape)} and target ` +
+          `${showShape(target.shape)} have one shape; reshape the target, perhaps unsqueeze(1)`,
+      );
+    }
+    checkPair('binaryCrossEntropy', input, target);
+    if (input.dtype !== target.dtype) {
+      throw new DtypeError(
+        `binaryCrossEntropy: input is ${input.dtype}, target ${target.dtype}; cast the target`,
+      );
+    }
+    if (input.device === 'cpu' && input.numel() > 0) {
+      const x = input.detach();
+      const inside = elementwise.logicalAnd(elementwise.ge(x, 0), elementwise.le(x, 1));
+      if (!inside.all().itemSync()) {
+        throw new ValueError(
+          'binaryCrossEntropy: probabilities lie between 0 and 1; apply sigmoid() first, ' +
+            'or use binaryCrossEntropyWithLogits',
+        );
+      }
+    }
+    const loss = BinaryCrossEntropy.apply(input, target) as Tensor;
+    const weighted = weight === null ? loss : loss.mul(weight);
+    return shown(reduced(weighted, how), 'BinaryCrossEntropy');
+  },
+);
+
+/**
+ * Binary cross-entropy of sigmoid(input), never overflowing. `posWeight` scales the losses of
+ * positive targets.
+ */
+export const binaryCrossEntropyWithLogits = op(
+  'binaryCrossEntropyWithLogits',
+  'input, target, weight, sizeAverage, reduce, reduction, posWeight',
+  (
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | null = null,
+    sizeAverage: Legacy = null,
+    reduce: Legacy = null,
+    reduction: Reduction = 'mean',
+    posWeight: Tensor | null = null,
+  ): Tensor => {
+    const how = reductionOf('binaryCrossEntropyWithLogits', reduction, sizeAverage, reduce);
+    if (!sameShape(input.shape, target.shape)) {
+      throw new ShapeError(
+        `binaryCrossEntropyWithLogits: input ${showShape(input.shape)} and target ` +
+          `${showShape(target.shape)} have one shape; reshape the target, perhaps unsqueeze(1)`,
+      );
+    }
+    checkPair('binaryCrossEntropyWithLogits', input, target);
+    const log = logsigmoid(input);
+    const positive = posWeight === null ? log : log.mul(posWeight.sub(1).mul(target).add(1));
+    const loss = target.neg().add(1).mul(input).sub(positive);
+    const weighted = weight === null ? loss : loss.mul(weight);
+    return shown(reduced(weighted, how), 'BinaryCrossEntropyWithLogits');
+  },
+);
+
+// --- Classes -------------------------------------------------------------------------------------
+
+/** Shapes around the class dimension: 1, or 0 for a single sample of scores alone. */
+interface Classes {
+  /** [outer, classes, inner]. */
+  readonly scores: readonly number[];
+  readonly target: readonly number[];
+}
+
+function classesOf(name: string, input: Tensor, target: Tensor, weight: Tensor | null): Classes {
+  const { shape } = input;
+  const single = shape.length === 1;
+  const [outer, classes] = single ? [1, shape[0]] : shape;
+  const expected = single ? [] : [outer, ...shape.slice(2)];
+  if (shape.length === 0 || !sameShape(expected, target.shape)) {
+    const form = shape.length === 0 ? 'scores [N, C, ...]' : `a target ${showShape(expected)}`;
+    throw new ShapeError(
+      `${name}: expected ${form} for input ${showShape(shape)}, got ${showShape(target.shape)}. ` +
+        'The class dimension of the input is 1 (0 for a single sample)',
+    );
+  }
+  if (weight !== null && (weight.ndim !== 1 || weight.shape[0] !== classes)) {
+    throw new ShapeError(
+      `${name}: expected a weight for each of the ${classes} classes, got ` +
+        showShape(weight.shape),
+    );
+  }
+  return {
+    scores: [outer, classes, single ? 1 : numelOf(shape.slice(2))],
+    target: [outer, single ? 1 : numelOf(shape.slice(2))],
+  };
+}
+
+/** Losses per target, and by what each counts in a mean. */
+function finish(losses: Tensor, scale: Tensor, how: Reduction): Tensor {
+  if (how === 'none') return losses;
+  const total = losses.sum();
+  return shown(how === 'sum' ? total : total.div(scale.detach().sum()), 'NllLoss');
+}
+
+function againstClasses(
+  name: 'crossEntropy' | 'nllLoss',
+  input: Tensor,
+  target: Tensor,
+  weight: Tensor | null,
+  attributes: { ignoreIndex: number; labelSmoothing?: number },
+  how: Reduction,
+): Tensor {
+  const { scores, target: flat } = classesOf(name, input, target, weight);
+  const inputs = [input, target, weight ?? undefined];
+  const forms = [{ shape: scores }, { shape: flat }, undefined];
+  const shapes = [target.shape, target.shape, target.shape, target.shape];
+  const results = applyCanonical(name, inputs, forms, shapes, attributes, 'NllLossBackward0');
+  return finish(results[0], results[1], how);
+}
+
+/** -weight[target] * input[target] for log-probabilities [N, C, ...] and classes [N, ...]. */
+export const nllLoss = op(
+  'nllLoss',
+  'input, target, weight, sizeAverage, ignoreIndex, reduce, reduction',
+  (
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | null = null,
+    sizeAverage: Legacy = null,
+    ignoreIndex = -100,
+    reduce: Legacy = null,
+    reduction: Reduction = 'mean',
+  ): Tensor => {
+    const how = reductionOf('nllLoss', reduction, sizeAverage, reduce);
+    return againstClasses('nllLoss', input, target, weight, { ignoreIndex }, how);
+  },
+);
+
+/** Cross-entropy with a distribution over the classes for each sample. */
+function againstDistributions(
+  input: Tensor,
+  target: Tensor,
+  weight: Tensor | null,
+  smoothing: number,
+  how: Reduction,
+): Tensor {
+  if (!target.dtype.isFloatingPoint) {
+    throw new DtypeError(
+      `crossEntropy: a target of the input's shape ${showShape(input.shape)} holds ` +
+        `probabilities, got ${target.dtype}; cast it with float(), or give class indices`,
+    );
+  }
+  const dim = input.ndim === 1 ? 0 : 1;
+  const classes = input.shape[dim];
+  const log = input.logSoftmax(dim);
+  const smooth = smoothing > 0 ? target.mul(1 - smoothing).add(smoothing / classes) : target;
+  const lead = new Array<number>(input.ndim - 1 - dim).fill(1);
+  const weighted = weight === null ? smooth : smooth.mul(weight.view([-1, ...lead]));
+  const losses = elementwise.neg(log.mul(weighted).sum(dim));
+  if (how !== 'mean') return how === 'none' ? losses : losses.sum();
+  return losses.sum().div(input.numel() / classes);
+}
+
+/**
+ * Cross-entropy of scores [N, C, ...] with class indices [N, ...], or with probabilities of the
+ * scores' shape. `weight` [C] scales classes, targets equal to `ignoreIndex` do not count, and
+ * `labelSmoothing` mixes the even distribution into the target.
+ */
+export const crossEntropy = op(
+  'crossEntropy',
+  'input, target, weight, sizeAverage, ignoreIndex, reduce, reduction, labelSmoothing',
+  (
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | null = null,
+    sizeAverage: Legacy = null,
+    ignoreIndex = -100,
+    reduce: Legacy = null,
+    reduction: Reduction = 'mean',
+    labelSmoothing = 0,
+  ): Tensor => {
+    const how = reductionOf('crossEntropy', reduction, sizeAverage, reduce);
+    if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+      throw new ValueError(
+        `crossEntropy: labelSmoothing lies between 0 and 1, got ${labelSmoothing}`,
+      );
+    }
+    if (sameShape(input.shape, target.shape) && input.ndim > 0) {
+      return againstDistributions(input, target, weight, labelSmoothing, how);
+    }
+    const attributes = { ignoreIndex, labelSmoothing };
+    return againstClasses('crossEntropy', input, target, weight, attributes, how);
+  },
+);

@@ -1,0 +1,104 @@
+/** Other dtypes and devices for the same elements. */
+
+import { isGradEnabled } from '../autograd/mode.js';
+import * as dt from '../core/dtype.js';
+import { DeviceError, ValueError } from '../core/errors.js';
+import type { DeviceType } from '../device/device.js';
+import { deviceOf } from '../device/registry.js';
+import { emptyTensor, isTensor, type Tensor } from '../tensor.js';
+import { recordAs } from './apply.js';
+import { cast as castElements } from './launch.js';
+import { checkFormat, type MemoryFormat } from './memory_format.js';
+import { clone, contiguous } from './shape.js';
+import { checkOptions, isOptions } from './signature.js';
+
+export interface ToOptions {
+  dtype?: dt.Dtype | null;
+  device?: DeviceType | null;
+  copy?: boolean;
+  nonBlocking?: boolean;
+  memoryFormat?: MemoryFormat | null;
+}
+
+const TO_OPTIONS = ['dtype', 'device', 'copy', 'nonBlocking', 'memoryFormat', 'other'];
+
+/**
+ * The tensor under another dtype, on another device, or as another tensor is: `to(dtype)`,
+ * `to(device)`, `to(device, dtype)`, `to(other)`, each with `{ copy }`. Itself if nothing changes.
+ */
+export const to = (
+  input: Tensor,
+  ...args: (dt.Dtype | DeviceType | Tensor | ToOptions | boolean | null)[]
+): Tensor => {
+  input.assertLive('to');
+  let dtype: dt.Dtype = input.dtype;
+  let device: DeviceType = input.device;
+  let flags = 0;
+  let copy = false;
+  for (const arg of args) {
+    if (arg instanceof dt.Dtype) dtype = arg;
+    else if (typeof arg === 'string') device = arg;
+    else if (typeof arg === 'boolean') copy = flags++ === 1 ? arg : copy;
+    else if (isTensor(arg)) {
+      dtype = arg.dtype;
+      device = arg.device;
+    } else if (isOptions(arg)) {
+      checkOptions('to', arg, TO_OPTIONS);
+      const options = arg as ToOptions;
+      checkFormat('to', options.memoryFormat);
+      dtype = options.dtype ?? dtype;
+      device = options.device ?? device;
+      copy = options.copy ?? copy;
+    } else if (arg !== null) {
+      throw new ValueError(
+        `to: expected a dtype, a device, a tensor or options, got ${String(arg)}`,
+      );
+    }
+  }
+  const moved = device === input.device ? input : move(input, device);
+  if (dtype !== moved.dtype) return convert(moved, dtype);
+  return copy && moved === input ? clone(input) : moved;
+};
+
+function convert(input: Tensor, dtype: dt.Dtype): Tensor {
+  const result = castElements(input, dtype);
+  if (!dtype.isFloatingPoint || !isGradEnabled()) return result;
+  return recordAs('alias', input, result, {}, 'ToCopyBackward0');
+}
+
+function move(input: Tensor, device: DeviceType): Tensor {
+  const target = deviceOf(device);
+  if (input.device !== 'cpu') {
+    throw new DeviceError(`to: reading '${input.device}' back is asynchronous; use await x.cpu()`);
+  }
+  const source = contiguous(input);
+  const { storage_, offset, dtype } = source;
+  const result = emptyTensor(input.shape, dtype, target);
+  const bytes = storage_.device.readSync(
+    storage_.handle,
+    offset * dtype.size,
+    input.numel() * dtype.size,
+  );
+  target.write(result.storage_.handle, 0, bytes);
+  return recordAs('alias', input, result, {}, 'ToCopyBackward0');
+}
+
+/** Each dtype has its method: `x.float()`, `x.long()`. */
+const castTo =
+  (dtype: dt.Dtype) =>
+  (input: Tensor, _options?: { memoryFormat?: MemoryFormat }): Tensor =>
+    input.dtype === dtype ? input : to(input, dtype);
+
+export const float = castTo(dt.float32);
+export const double = castTo(dt.float64);
+export const half = castTo(dt.float16);
+export const bfloat16 = castTo(dt.bfloat16);
+export const int = castTo(dt.int32);
+export const long = castTo(dt.int64);
+export const short = castTo(dt.int16);
+export const char = castTo(dt.int8);
+export const byte = castTo(dt.uint8);
+export const bool = castTo(dt.bool);
+
+export const type = (input: Tensor, dtype: dt.Dtype): Tensor => to(input, dtype);
+export const typeAs = (input: Tensor, other: Tensor): Tensor => to(input, other.dtype);
