@@ -3,8 +3,9 @@ import '../../ts/ops/methods.js';
 import { float64, int32, int64 } from '../../ts/core/dtype.js';
 import { AutogradError, ShapeError, ValueError } from '../../ts/core/errors.js';
 import { empty, full, ones, tensor, zeros } from '../../ts/ops/creation.js';
-import { bernoulli, multinomial } from '../../ts/ops/random.js';
+import { bernoulli, multinomial, poisson } from '../../ts/ops/random.js';
 import * as torch from '../../ts/ops/random_creation.js';
+import { dropoutNoise } from '../../ts/ops/random_fill.js';
 import type { Tensor } from '../../ts/tensor.js';
 
 function list(x: Tensor): number[] {
@@ -125,5 +126,92 @@ describe('draws', () => {
     const once = list(full([5], 0.2).multinomial(5));
     expect(once.sort()).toEqual([0, 1, 2, 3, 4]);
     expect(() => multinomial(tensor(1.5), 2)).toThrow(ShapeError);
+  });
+});
+
+/** Values of PyTorch 1.13.1 after torch.manual_seed(0). */
+describe("PyTorch's numbers", () => {
+  const seeded = (draw: () => Tensor): number[] => {
+    torch.manualSeed(0);
+    return list(draw());
+  };
+  const close = (actual: number[], expected: number[]): void => {
+    expect(actual.length).toBe(expected.length);
+    actual.forEach((value, i) => {
+      expect(value).toBeCloseTo(expected[i], 5);
+    });
+  };
+  const turned = () => ones(2, 3).t();
+
+  it('come in the order of memory for transposed tensors', () => {
+    close(
+      seeded(() => torch.randLike(turned())),
+      [0.4962566, 0.1320305, 0.7682218, 0.3074228, 0.0884774, 0.6340787],
+    );
+    close(
+      seeded(() => torch.randnLike(turned())),
+      [1.5409961, 0.5684313, -0.2934289, -1.0845224, -2.1787894, -1.3985955],
+    );
+    expect(seeded(() => torch.randintLike(turned(), 10))).toEqual([4, 0, 9, 3, 3, 9]);
+    expect(
+      seeded(() =>
+        empty(2, 3)
+          .t()
+          .bernoulli_(tensor([0.5, 0.6])),
+      ),
+    ).toEqual([1, 1, 0, 1, 1, 0]);
+    const p = tensor([
+      [0.5, 0.6, 0.1],
+      [0.3, 0.8, 0.9],
+    ]).t();
+    expect(seeded(() => bernoulli(p))).toEqual([1, 0, 1, 1, 0, 1]);
+    close(
+      seeded(() => empty(4, 10).at(':', '::2').normal_().at(0)),
+      [1.540996, -0.2934289, -2.1787894, 0.5684313, -1.0845224],
+    );
+  });
+
+  it('come row-major from normal() with tensors', () => {
+    close(
+      seeded(() => torch.normal(zeros(2, 3).t(), ones(3, 1))),
+      [1.5409961, -0.2934289, -2.1787894, 0.5684313, -1.0845224, -1.3985955],
+    );
+  });
+
+  it('hold for the rarer distributions', () => {
+    expect(seeded(() => empty(3, { dtype: int32 }).random_())).toEqual([
+      209652396, 398764591, 924231285,
+    ]);
+    expect(seeded(() => empty(3).random_(3, 10))).toEqual([7, 6, 3]);
+    expect(seeded(() => empty(3).geometric_(0.3))).toEqual([1, 1, 3]);
+    close(
+      seeded(() => empty(3).cauchy_()),
+      [10.5977297, 0.7647673, -0.1282993],
+    );
+    close(
+      seeded(() => empty(3).logNormal_()),
+      [59.2634163, 1.51156, 0.0348195],
+    );
+    expect(seeded(() => poisson(tensor([1.0, 5, 20, 100, 10, 0]).float()))).toEqual([
+      2, 6, 19, 96, 10, 0,
+    ]);
+    expect(seeded(() => torch.randperm(5, { dtype: float64 }))).toEqual([4, 0, 1, 3, 2]);
+    expect(seeded(() => tensor([0.1, 0.2, 0.3, 0.4]).multinomial(1, true))).toEqual([3]);
+  });
+
+  it('make dropout noise, whole planes at once if asked', () => {
+    torch.manualSeed(0);
+    const noise = dropoutNoise(ones(2, 3, 4), 0.5, true);
+    expect(noise.shape).toEqual([2, 3, 1]);
+    expect(new Set(list(noise))).toEqual(new Set([0, 2]));
+    expect(list(dropoutNoise(ones(3), 1))).toEqual([0, 0, 0]);
+  });
+
+  it('pass no gradient to what was overwritten', () => {
+    const x = ones(3, { requiresGrad: true });
+    const y = x.mul(2);
+    y.normal_();
+    y.sum().backward();
+    expect(x.grad?.tolistSync()).toEqual([0, 0, 0]);
   });
 });

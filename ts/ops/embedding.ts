@@ -35,7 +35,9 @@ function byFrequency(rows: Tensor, index: Tensor): Tensor {
   const share = numbers.map((row) => 1 / (counts.get(row) as number));
   const scale = tensor(share, { dtype: rows.dtype, device: rows.device });
   const column = view(scale, [1, -1, 1]);
-  return recordLinear('EmbeddingScaleBackward0', [rows], alias(rows.detach()), (g) => g.mul(column));
+  return recordLinear('EmbeddingScaleBackward0', [rows], alias(rows.detach()), (g) =>
+    g.mul(column),
+  );
 }
 
 /**

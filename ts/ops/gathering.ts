@@ -1,14 +1,14 @@
 /** Reading and writing at indices along one dimension, or of the flat tensor. */
 
-import { assignFrom } from './inplace.js';
 import { Category } from '../core/dtype.js';
 import { DtypeError, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, normalizeDim, numelOf, type Shape, sameShape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
+import { to } from './convert.js';
+import { assignFrom } from './inplace.js';
 import { isTensor } from './promote.js';
 import { viewScatter } from './replace.js';
-import { to } from './convert.js';
 import { expand, narrow, reshape } from './shape.js';
 import { op } from './signature.js';
 
@@ -97,7 +97,10 @@ export const indexAdd = op(
     const rows = rowIndex('indexAdd', input, index);
     const values = rowValues('indexAdd', input, along, rows, source);
     const inputs = [canonical(input, along), rows, values];
-    return reshape(applyPrimitive('indexAdd', inputs, { ...WRAP, alpha: Number(alpha) })[0], input.shape);
+    return reshape(
+      applyPrimitive('indexAdd', inputs, { ...WRAP, alpha: Number(alpha) })[0],
+      input.shape,
+    );
   },
 );
 
@@ -235,7 +238,13 @@ function scatterInto(
 }
 
 /** The values for each index, as [outer, count, inner]. */
-function scatterValues(name: string, input: Tensor, index: Tensor, src: Tensor, dim: number): Tensor {
+function scatterValues(
+  name: string,
+  input: Tensor,
+  index: Tensor,
+  src: Tensor,
+  dim: number,
+): Tensor {
   checkSource(name, input, src);
   checkWithin(name, index, src, -1, 'values');
   return canonical(corner(src, index.shape, -1), dim);
@@ -294,7 +303,8 @@ function identity(mode: ReduceMode, x: Tensor): number {
   const sign = mode === 'amax' ? -1 : 1;
   if (x.dtype.isFloatingPoint) return sign * Number.POSITIVE_INFINITY;
   const bits = x.dtype.category === Category.Bool ? 0 : 8 * x.dtype.size - 1;
-  if (x.dtype.name === 'uint8' || bits === 0) return sign < 0 ? 0 : x.dtype.name === 'bool' ? 1 : 255;
+  if (x.dtype.name === 'uint8' || bits === 0)
+    return sign < 0 ? 0 : x.dtype.name === 'bool' ? 1 : 255;
   return sign < 0 ? -(2 ** bits) : 2 ** bits - 1;
 }
 
@@ -351,7 +361,8 @@ export const scatter_ = op(
     src?: Tensor | number | boolean,
     reduce: ScatterReduce | null = null,
     value?: number | boolean,
-  ): Tensor => assignFrom('scatter_', input, (before) => scatter(before, dim, index, src, reduce, value)),
+  ): Tensor =>
+    assignFrom('scatter_', input, (before) => scatter(before, dim, index, src, reduce, value)),
 );
 export const scatterAdd_ = op(
   'scatterAdd_',
@@ -370,7 +381,9 @@ export const scatterReduce_ = op(
     reduce: ReduceMode,
     includeSelf = true,
   ): Tensor =>
-    assignFrom('scatterReduce_', input, (before) => scatterReduce(before, dim, index, src, reduce, includeSelf)),
+    assignFrom('scatterReduce_', input, (before) =>
+      scatterReduce(before, dim, index, src, reduce, includeSelf),
+    ),
 );
 
 // --- The flat tensor ---------------------------------------------------------------------------

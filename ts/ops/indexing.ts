@@ -1,18 +1,28 @@
 /** `x.at(...)` and `x.setAt(...)`: Python's square brackets, and index_put. */
 
-import { assign, assignFrom } from './inplace.js';
 import { bool, Category, int32, uint8 } from '../core/dtype.js';
 import { DtypeError, IndexError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape, sameShape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
+import { to } from './convert.js';
 import { type TensorData, tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
+import { assign, assignFrom } from './inplace.js';
 import { maskedFill_, nonzero } from './masking.js';
 import { isTensor } from './promote.js';
 import { viewScatter } from './replace.js';
-import { to } from './convert.js';
-import { alias, diagonal, expand, permute, reshape, select, slice, unsqueeze, view } from './shape.js';
+import {
+  alias,
+  diagonal,
+  expand,
+  permute,
+  reshape,
+  select,
+  slice,
+  unsqueeze,
+  view,
+} from './shape.js';
 import { op } from './signature.js';
 
 export * from './gathering.js';
@@ -91,7 +101,10 @@ class Parser {
       this.position(Number(index), original);
     } else if (typeof index === 'boolean') {
       this.take(unsqueeze(this.view, this.dim), original);
-      this.advanced[this.dim++] = tensor(index ? [0] : [], { dtype: int32, device: original.device });
+      this.advanced[this.dim++] = tensor(index ? [0] : [], {
+        dtype: int32,
+        device: original.device,
+      });
     } else if (isTensor(index)) this.byTensor(index, original);
     else {
       throw new ValueError(
@@ -120,7 +133,8 @@ class Parser {
       throw new DtypeError(
         `${this.op}: indices are integer or bool tensors, got ${index.dtype}; cast with int()`,
       );
-    } else if (index.ndim === 0 && index.device === 'cpu') this.position(index.itemSync(), original);
+    } else if (index.ndim === 0 && index.device === 'cpu')
+      this.position(index.itemSync(), original);
     else this.advanced[this.dim++] = index;
   }
 
@@ -181,7 +195,12 @@ function checkPositions(name: string, index: Tensor, size: number, dim: number):
 }
 
 /** Several index tensors as positions in their dimensions taken as one. */
-function linearIndex(name: string, indices: readonly Tensor[], sizes: Shape, dims: number[]): Tensor {
+function linearIndex(
+  name: string,
+  indices: readonly Tensor[],
+  sizes: Shape,
+  dims: number[],
+): Tensor {
   let linear: Tensor | undefined;
   indices.forEach((index, i) => {
     checkPositions(name, index, sizes[i], dims[i]);
@@ -306,7 +325,9 @@ export const setAt = (
     target.fill_(value as number);
     return input;
   }
-  const given = isTensor(value) ? value : tensor(value, { dtype: input.dtype, device: input.device });
+  const given = isTensor(value)
+    ? value
+    : tensor(value, { dtype: input.dtype, device: input.device });
   if (advanced.length === 0) {
     target.copy_(withoutLeadingOnes(given, target.ndim));
     return input;

@@ -11,15 +11,7 @@ import { indexSelect } from './gathering.js';
 import { copyInto } from './launch.js';
 import { isTensor, resultDtype } from './promote.js';
 import { constantPadNd } from './rearrange.js';
-import {
-  alias,
-  atleast1d,
-  atleast2d,
-  atleast3d,
-  expand,
-  reshape,
-  unsqueeze,
-} from './shape.js';
+import { alias, atleast1d, atleast2d, atleast3d, expand, reshape, unsqueeze } from './shape.js';
 import { checkOptions, isOptions, op } from './signature.js';
 
 /** The tensors of a list argument, checked to be such a list and to be on one device. */
@@ -140,24 +132,31 @@ export const hstack = op('hstack', 'tensors', (tensors: readonly Tensor[]): Tens
 });
 
 /** Joins along dimension 0; vectors count as rows. */
-export const vstack = op('vstack', 'tensors', (tensors: readonly Tensor[]): Tensor =>
-  cat(atleast2d(listed('vstack', tensors)) as Tensor[], 0),
+export const vstack = op(
+  'vstack',
+  'tensors',
+  (tensors: readonly Tensor[]): Tensor => cat(atleast2d(listed('vstack', tensors)) as Tensor[], 0),
 );
 export const rowStack = vstack;
 
 /** Joins along dimension 2. */
-export const dstack = op('dstack', 'tensors', (tensors: readonly Tensor[]): Tensor =>
-  cat(atleast3d(listed('dstack', tensors)) as Tensor[], 2),
+export const dstack = op(
+  'dstack',
+  'tensors',
+  (tensors: readonly Tensor[]): Tensor => cat(atleast3d(listed('dstack', tensors)) as Tensor[], 2),
 );
 
 /** Joins along dimension 1; vectors count as columns. */
-export const columnStack = op('columnStack', 'tensors', (tensors: readonly Tensor[]): Tensor =>
-  cat(
-    listed('columnStack', tensors).map((tensor) =>
-      tensor.ndim < 2 ? reshape(tensor, [tensor.numel(), 1]) : tensor,
+export const columnStack = op(
+  'columnStack',
+  'tensors',
+  (tensors: readonly Tensor[]): Tensor =>
+    cat(
+      listed('columnStack', tensors).map((tensor) =>
+        tensor.ndim < 2 ? reshape(tensor, [tensor.numel(), 1]) : tensor,
+      ),
+      1,
     ),
-    1,
-  ),
 );
 
 /** Keyword arguments of meshgrid(). */

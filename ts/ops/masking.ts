@@ -1,14 +1,14 @@
 /** Reading and writing under a bool mask, and the positions of true elements. */
 
-import { assignFrom, assignInPlace } from './inplace.js';
 import { bool, Category, uint8 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastShapes, sameShape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyPointwise, applyPrimitive } from './apply.js';
-import { elementwise } from './elementwise.js';
-import { isTensor, type Operand } from './promote.js';
 import { to } from './convert.js';
+import { elementwise } from './elementwise.js';
+import { assignFrom, assignInPlace } from './inplace.js';
+import { isTensor, type Operand } from './promote.js';
 import { expand, reshape } from './shape.js';
 import { op } from './signature.js';
 import { unbind } from './splitting.js';

@@ -1,8 +1,8 @@
 /** Writing every element of a tensor in place with values that do not depend on the old ones. */
 
-import { adoptHistory, checkWritable } from './inplace.js';
 import { isGradEnabled } from '../autograd/mode.js';
 import type { Tensor } from '../tensor.js';
+import { adoptHistory, checkWritable } from './inplace.js';
 import { type Pullback, recordLinear } from './linear_node.js';
 
 /**

@@ -3,11 +3,11 @@
 import { int32, int64 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
+import { to } from './convert.js';
 import { tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
 import { indexSelect } from './gathering.js';
 import { constantPadNd } from './rearrange.js';
-import { to } from './convert.js';
 import { clone, unsqueeze } from './shape.js';
 import { op } from './signature.js';
 
@@ -71,7 +71,12 @@ export const pad = op(
       throw new ValueError(`pad: mode '${mode}' takes no value, got ${value}`);
     }
     const count = sizes.length / 2;
-    if (!Number.isInteger(count) || count < 1 || count > 3 || ![1, 2].includes(input.ndim - count)) {
+    if (
+      !Number.isInteger(count) ||
+      count < 1 ||
+      count > 3 ||
+      ![1, 2].includes(input.ndim - count)
+    ) {
       throw new ShapeError(
         `pad: mode '${mode}' takes 2, 4 or 6 sizes for a tensor with one or two dimensions more ` +
           `than are padded, got [${sizes.join(', ')}] for shape ${showShape(input.shape)}`,
@@ -105,7 +110,9 @@ export const oneHot = op(
       }
       if (count < 0) {
         if (values.length === 0) {
-          throw new ValueError('oneHot: an empty tensor says nothing of the number of classes; give it');
+          throw new ValueError(
+            'oneHot: an empty tensor says nothing of the number of classes; give it',
+          );
         }
         count = largest + 1;
       } else if (largest >= count) {
@@ -117,7 +124,10 @@ export const oneHot = op(
     if (count <= 0 && classes.numel() === 0) {
       throw new ValueError(`oneHot: numClasses must be positive, got ${count}`);
     }
-    const columns = tensor(Int32Array.from({ length: count }, (_, i) => i), { device: classes.device });
+    const columns = tensor(
+      Int32Array.from({ length: count }, (_, i) => i),
+      { device: classes.device },
+    );
     const hits = elementwise.eq(unsqueeze(classes, -1), columns);
     return to(hits, classes.dtype === int64 ? int64 : int32);
   },

@@ -12,17 +12,24 @@ import {
   fillRandom,
   fillUniform,
 } from '../core/distributions.js';
-import { type DataArray, type Dtype, encodeElement, float32, float64, int32 } from '../core/dtype.js';
+import {
+  type DataArray,
+  type Dtype,
+  encodeElement,
+  float32,
+  float64,
+  int32,
+} from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { sampleMultinomial } from '../core/multinomial.js';
 import { samplePoisson } from '../core/poisson.js';
 import type { Generator } from '../core/random.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
+import { to } from './convert.js';
 import { recordLinear } from './linear_node.js';
 import { overwrite } from './overwrite.js';
 import { isTensor } from './promote.js';
-import { drawInto, memoryOrder, orderLike, reordered } from './random_fill.js';
-import { to } from './convert.js';
+import { drawInto, memoryOrder, reordered } from './random_fill.js';
 import { expand } from './shape.js';
 import { op } from './signature.js';
 
@@ -74,7 +81,9 @@ export const geometric_ = op(
   'geometric_',
   'input, p, generator',
   (input: Tensor, p: number, generator: MaybeGenerator = null): Tensor =>
-    drawn('geometric_', input, (out, dtype) => fillGeometric(out, dtype, p, generator ?? undefined)),
+    drawn('geometric_', input, (out, dtype) =>
+      fillGeometric(out, dtype, p, generator ?? undefined),
+    ),
 );
 
 /** Fills with Cauchy numbers. */
@@ -109,16 +118,24 @@ export const random_ = op(
     from: number | null = null,
     end: number | null = null,
     generator: MaybeGenerator = null,
-  ): Tensor =>
-    drawn('random_', input, (out, dtype) => {
-      if (from === null && end === null) fillRandom(out, dtype, generator ?? undefined);
-      else if (end === null) fillRandint(out, dtype, 0, from ?? 0, generator ?? undefined);
-      else fillRandint(out, dtype, from ?? 0, end, generator ?? undefined);
-    }),
+  ): Tensor => {
+    const source = generator ?? undefined;
+    if (from === null && end === null) {
+      return drawn('random_', input, (out, dtype) => fillRandom(out, dtype, source));
+    }
+    const low = end === null ? 0 : (from ?? 0);
+    const high = end ?? (from as number);
+    return drawn('random_', input, (out, dtype) => fillRandint(out, dtype, low, high, source));
+  },
 );
 
 /** Draws ones with the probabilities of `p` into `target`. */
-function drawFrom(target: Tensor, p: Tensor, order: readonly number[], generator: MaybeGenerator): void {
+function drawFrom(
+  target: Tensor,
+  p: Tensor,
+  order: readonly number[],
+  generator: MaybeGenerator,
+): void {
   const ordered = reordered(p, order);
   const probabilities = ordered.dtype === float64 ? ordered : to(ordered, float32);
   const values = probabilities.dataSync();
@@ -157,14 +174,10 @@ export const bernoulli = op(
       throw new DtypeError(`bernoulli: probabilities are floating point, got ${input.dtype}`);
     }
     const result = emptyTensor(input.shape, input.dtype, input.backend);
-    const order = orderLike(input);
+    const order = input.shape.map((_, d) => d);
     if (p === null) drawFrom(result, input, order, generator);
     else {
-      drawInto(
-        result,
-        (out) => fillBernoulli(out, input.dtype, p, generator ?? undefined),
-        order,
-      );
+      drawInto(result, (out) => fillBernoulli(out, input.dtype, p, generator ?? undefined), order);
     }
     return recordLinear('BernoulliBackward0', [input], result, (g) => g.zerosLike());
   },
@@ -188,7 +201,11 @@ export const poisson = op(
       if (!(rate >= 0)) throw new ValueError(`poisson: rates are not negative, got ${rate}`);
     }
     const counts = samplePoisson(rates, generator ?? undefined);
-    drawInto(result, (out) => encodeInto(out, input.dtype, counts), input.shape.map((_, d) => d));
+    drawInto(
+      result,
+      (out) => encodeInto(out, input.dtype, counts),
+      input.shape.map((_, d) => d),
+    );
     return recordLinear('PoissonBackward0', [input], result, (g) => g.zerosLike());
   },
 );

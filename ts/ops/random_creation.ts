@@ -1,11 +1,6 @@
 /** New random tensors, and the default generator: functions of `torch` without a method. */
 
-import {
-  fillNormal,
-  fillRandint,
-  fillRandperm,
-  fillUniform,
-} from '../core/distributions.js';
+import { fillNormal, fillRandint, fillRandperm, fillUniform } from '../core/distributions.js';
 import { type DataArray, type Dtype, getDefaultDtype, int32, uint8 } from '../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, type Shape } from '../core/layout.js';
@@ -26,7 +21,15 @@ export interface RandomOptions extends TensorOptions {
   generator?: Generator | null;
 }
 
-const OPTIONS = ['dtype', 'device', 'requiresGrad', 'generator', 'layout', 'pinMemory', 'memoryFormat'];
+const OPTIONS = [
+  'dtype',
+  'device',
+  'requiresGrad',
+  'generator',
+  'layout',
+  'pinMemory',
+  'memoryFormat',
+];
 
 type Draw = (out: DataArray, dtype: Dtype, generator: Generator | undefined) => void;
 
@@ -49,7 +52,11 @@ function make(
 type Args = readonly unknown[];
 
 /** The positional arguments and the options behind them. */
-function withOptions(name: string, args: Args, more: readonly string[] = []): [Args, RandomOptions & Record<string, unknown>] {
+function withOptions(
+  name: string,
+  args: Args,
+  more: readonly string[] = [],
+): [Args, RandomOptions & Record<string, unknown>] {
   const last = args[args.length - 1];
   if (!isOptions(last)) return [args, {}];
   checkOptions(name, last, [...more, ...OPTIONS]);
@@ -110,7 +117,8 @@ function bounds(
 /** 0 to n - 1 in random order; int32. */
 export const randperm = (n: number, options: RandomOptions = {}): Tensor => {
   checkOptions('randperm', options, OPTIONS);
-  if (!Number.isInteger(n) || n < 0) throw new ValueError(`randperm: n is an integer >= 0, got ${n}`);
+  if (!Number.isInteger(n) || n < 0)
+    throw new ValueError(`randperm: n is an integer >= 0, got ${n}`);
   return make([n], options.dtype ?? int32, options, fillRandperm);
 };
 
@@ -128,8 +136,9 @@ function like(name: string, draw: (contiguous: boolean) => Draw) {
 export const randLike = like('randLike', () => uniform);
 
 /** Standard normal numbers in the shape, dtype and device of a tensor. */
-export const randnLike = like('randnLike', (contiguous) => (out, dtype, generator) =>
-  fillNormal(out, dtype, 0, 1, generator, contiguous),
+export const randnLike = like(
+  'randnLike',
+  (contiguous) => (out, dtype, generator) => fillNormal(out, dtype, 0, 1, generator, contiguous),
 );
 
 /** Integers of [low, high) in the shape, dtype and device of a tensor: `randintLike(x, low, high)`. */
@@ -141,8 +150,9 @@ export const randintLike = (
   const [low, high] = bounds(given as number[], options);
   if (high === undefined) throw new ValueError('randintLike: give high');
   const { low: _low, high: _high, ...rest } = options;
-  return like('randintLike', () => (out, dtype, generator) =>
-    fillRandint(out, dtype, low, high, generator),
+  return like(
+    'randintLike',
+    () => (out, dtype, generator) => fillRandint(out, dtype, low, high, generator),
   )(input, rest);
 };
 
@@ -171,7 +181,7 @@ export const normal = (
   const [a, b] = [mean, std].map((x) => (isTensor(x) ? x : undefined));
   const model = (a ?? b) as Tensor;
   const shape = broadcastShapes(a?.shape ?? [], b?.shape ?? [], 'normal');
-  if (b !== undefined && b.detach().lt(0).any().itemSync()) {
+  if (b?.detach().lt(0).any().itemSync()) {
     throw new ValueError('normal: all elements of std must be >= 0');
   }
   const scale = isTensor(std) ? 1 : std;

@@ -1,7 +1,7 @@
 /** Random numbers into tensors, in the order in which PyTorch draws them for a layout. */
 
-import type { DataArray } from '../core/dtype.js';
 import { fillBernoulli } from '../core/distributions.js';
+import type { DataArray } from '../core/dtype.js';
 import { isContiguousLayout } from '../core/layout.js';
 import type { Generator } from '../core/random.js';
 import { emptyTensor, type Tensor } from '../tensor.js';

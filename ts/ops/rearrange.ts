@@ -1,25 +1,30 @@
 /** Elements in another order, triangles and diagonals, fills and constant borders. */
 
-import { assignFrom } from './inplace.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { contiguousStrides, normalizeDim, normalizeDims } from '../core/layout.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
+import { to } from './convert.js';
+import { assignFrom } from './inplace.js';
 import { cat } from './joining.js';
 import { contiguousCopy, copyInto, fillWith } from './launch.js';
 import { type Pullback, recordLinear } from './linear_node.js';
 import { overwrite } from './overwrite.js';
 import { isTensor, type Operand } from './promote.js';
-import { to } from './convert.js';
 import { clone, diagonal, narrow, reshape, type Sizes, transpose } from './shape.js';
 import { checkOptions, isOptions, listOf, op } from './signature.js';
 import { embed } from './view_gradients.js';
 
 /** The elements in reverse order along the dimensions given; a copy. */
-export const flip = (input: Tensor, ...dims: (Sizes[number] | { dims: readonly number[] })[]): Tensor => {
+export const flip = (
+  input: Tensor,
+  ...dims: (Sizes[number] | { dims: readonly number[] })[]
+): Tensor => {
   const last = dims[dims.length - 1];
   if (isOptions(last)) checkOptions('flip', last, ['dims']);
-  const given = isOptions(last) ? (last as { dims: readonly number[] }).dims : listOf(dims as Sizes);
+  const given = isOptions(last)
+    ? (last as { dims: readonly number[] }).dims
+    : listOf(dims as Sizes);
   const along = normalizeDims(given, input.ndim, 'flip');
   if (input.ndim === 0 || input.numel() === 0) return clone(input);
   const strides = input.strides.slice();
@@ -106,20 +111,32 @@ export const rot90 = op(
 );
 
 /** The lower triangle of matrices [..., rows, columns]: columns up to row + `diagonal`. */
-export const tril = op('tril', 'input, diagonal', (input: Tensor, offset = 0): Tensor =>
-  applyPrimitive('triangle', [input], { diagonal: offset, upper: false })[0],
+export const tril = op(
+  'tril',
+  'input, diagonal',
+  (input: Tensor, offset = 0): Tensor =>
+    applyPrimitive('triangle', [input], { diagonal: offset, upper: false })[0],
 );
 
 /** The upper triangle of matrices [..., rows, columns]: columns from row + `diagonal` on. */
-export const triu = op('triu', 'input, diagonal', (input: Tensor, offset = 0): Tensor =>
-  applyPrimitive('triangle', [input], { diagonal: offset, upper: true })[0],
+export const triu = op(
+  'triu',
+  'input, diagonal',
+  (input: Tensor, offset = 0): Tensor =>
+    applyPrimitive('triangle', [input], { diagonal: offset, upper: true })[0],
 );
 
-export const tril_ = op('tril_', 'input, diagonal', (input: Tensor, offset = 0): Tensor =>
-  assignFrom('tril_', input, (before) => tril(before, offset)),
+export const tril_ = op(
+  'tril_',
+  'input, diagonal',
+  (input: Tensor, offset = 0): Tensor =>
+    assignFrom('tril_', input, (before) => tril(before, offset)),
 );
-export const triu_ = op('triu_', 'input, diagonal', (input: Tensor, offset = 0): Tensor =>
-  assignFrom('triu_', input, (before) => triu(before, offset)),
+export const triu_ = op(
+  'triu_',
+  'input, diagonal',
+  (input: Tensor, offset = 0): Tensor =>
+    assignFrom('triu_', input, (before) => triu(before, offset)),
 );
 
 /** Zeros but for the last dimension of the input as the diagonal of two new ones. */
@@ -151,8 +168,10 @@ export const diag = op('diag', 'input, diagonal', (input: Tensor, offset = 0): T
 });
 
 /** A matrix with all elements, flattened, on its diagonal. */
-export const diagflat = op('diagflat', 'input, offset', (input: Tensor, offset = 0): Tensor =>
-  diagEmbed(reshape(input, [-1]), offset),
+export const diagflat = op(
+  'diagflat',
+  'input, offset',
+  (input: Tensor, offset = 0): Tensor => diagEmbed(reshape(input, [-1]), offset),
 );
 
 /** The last two dimensions exchanged; matrices here are real, so this is their adjoint. */
@@ -188,7 +207,9 @@ export const constantPadNd = op(
     input.assertLive('constantPadNd');
     const sides = borders('pad', pad, input.ndim);
     const shape = input.shape.map((size, d) => size + sides[d][0] + sides[d][1]);
-    const kept = input.shape.map((size, d) => size + Math.min(0, sides[d][0]) + Math.min(0, sides[d][1]));
+    const kept = input.shape.map(
+      (size, d) => size + Math.min(0, sides[d][0]) + Math.min(0, sides[d][1]),
+    );
     if (kept.some((size) => size < 0)) {
       throw new ShapeError(
         `pad: [${pad.join(', ')}] crops more than shape ${showShape(input.shape)} has`,
@@ -253,8 +274,10 @@ function fillInPlace(name: string, input: Tensor, value: Operand): Tensor {
 }
 
 /** Sets all elements to `value`, a number or a 0-d tensor. */
-export const fill_ = op('fill_', 'input, value', (input: Tensor, value: Operand): Tensor =>
-  fillInPlace('fill_', input, value),
+export const fill_ = op(
+  'fill_',
+  'input, value',
+  (input: Tensor, value: Operand): Tensor => fillInPlace('fill_', input, value),
 );
 
 /** Sets all elements to 0. */

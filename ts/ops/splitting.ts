@@ -6,7 +6,17 @@ import type { Tensor } from '../tensor.js';
 import { tensor } from './creation.js';
 import { indexSelect } from './gathering.js';
 import { isTensor } from './promote.js';
-import { clone, expand, narrow, reshape, type Sizes, select, slice, unsqueeze, view } from './shape.js';
+import {
+  clone,
+  expand,
+  narrow,
+  reshape,
+  type Sizes,
+  select,
+  slice,
+  unsqueeze,
+  view,
+} from './shape.js';
 import { listOf, op } from './signature.js';
 
 function dimOf(name: string, input: Tensor, dim: number): number {
@@ -160,9 +170,18 @@ export const repeat = (input: Tensor, ...sizes: Sizes): Tensor => {
   }
   const lead = times.length - input.ndim;
   const own = times.map((_, d) => (d < lead ? 1 : input.shape[d - lead]));
-  const spaced = view(input, own.flatMap((size) => [1, size]));
-  const tiled = expand(spaced, own.flatMap((size, d) => [times[d], size]));
-  return view(clone(tiled), own.map((size, d) => size * times[d]));
+  const spaced = view(
+    input,
+    own.flatMap((size) => [1, size]),
+  );
+  const tiled = expand(
+    spaced,
+    own.flatMap((size, d) => [times[d], size]),
+  );
+  return view(
+    clone(tiled),
+    own.map((size, d) => size * times[d]),
+  );
 };
 
 /** As repeat(), but missing counts in front are 1. */
@@ -212,7 +231,9 @@ export const repeatInterleave = op(
     const source = dim === null ? reshape(input, [-1]) : input;
     const along = dimOf('repeatInterleave', source, dim ?? 0);
     const size = source.shape[along];
-    const counts = Array.isArray(repeats) ? tensor(repeats as number[]) : (repeats as number | Tensor);
+    const counts = Array.isArray(repeats)
+      ? tensor(repeats as number[])
+      : (repeats as number | Tensor);
     if (isTensor(counts) && counts.numel() !== 1) {
       if (counts.numel() !== size) {
         throw new IndexError(
