@@ -237,7 +237,7 @@ export const pointwise = {
   ),
 
   // Activations and their backwards (g is x, the saved tensor is y).
-  relu: unary('max(x, 0).', 'select(x <= K(0), K(0), x)', { domain: 'number', noBool: 'cast it' }),
+  relu: unary('max(x, 0).', 'select(x < K(0), K(0), x)', { domain: 'number', noBool: 'cast it' }),
   reluBackward: binary('x where y > 0, else 0.', 'select(y <= K(0), K(0), x)', {
     internal: true,
   }),
