@@ -28,8 +28,10 @@ check:
 	@scripts/setup build
 	@npm run --silent check
 
+# Beside the other libraries that are installed here: make bench ARGS='matmul --peers isotorch,tfjs'
 bench:
 	@scripts/setup build
+	@cd bench && { [ -e node_modules/.package-lock.json ] || npm ci --ignore-scripts --no-fund --no-audit; }
 	@npm run --silent bench -- $(ARGS)
 
 # The table of operators by device, dtype and gradient.

@@ -1,0 +1,105 @@
+/** A million floats: one operation each, bound by memory or by the vector units. */
+
+import type { Tensor } from '../../ts/index.js';
+import { type Case, type Inputs, toTensor, uniform, values } from '../case.js';
+import type { JaxArray } from '../peers/jax_types.js';
+import type { TfTensor } from '../peers/tfjs_types.js';
+
+const SIDE = 1024;
+const SHAPE = [SIDE, SIDE];
+
+interface Work {
+  readonly name: string;
+  readonly expected: (inputs: Inputs) => ArrayLike<number>;
+  readonly tolerance: number;
+  readonly isotorch: (x: Tensor, y: Tensor) => Tensor;
+  readonly tfjs: (x: TfTensor, y: TfTensor, softmax: (x: TfTensor) => TfTensor) => TfTensor;
+  readonly jax: (x: JaxArray, y: JaxArray, jax: JaxFunctions) => JaxArray;
+  readonly pytorch: string;
+}
+
+interface JaxFunctions {
+  readonly exp: (x: JaxArray) => JaxArray;
+  readonly softmax: (x: JaxArray) => JaxArray;
+}
+
+function naiveSoftmax({ x }: Inputs): Float64Array {
+  const out = new Float64Array(x.data.length);
+  for (let row = 0; row < SIDE; row++) {
+    const range = (x.data as Float32Array).subarray(row * SIDE, (row + 1) * SIDE);
+    const total = range.reduce((sum, v) => sum + Math.exp(v), 0);
+    range.forEach((v, i) => {
+      out[row * SIDE + i] = Math.exp(v) / total;
+    });
+  }
+  return out;
+}
+
+const WORKS: readonly Work[] = [
+  {
+    name: 'add',
+    expected: ({ x, y }) => Float64Array.from(x.data, (v, i) => v + y.data[i]),
+    tolerance: 1e-6,
+    isotorch: (x, y) => x.add(y),
+    tfjs: (x, y) => x.add(y),
+    jax: (x, y) => x.ref.add(y.ref),
+    pytorch: 'x + y',
+  },
+  {
+    name: 'exp',
+    expected: ({ x }) => Float64Array.from(x.data, Math.exp),
+    tolerance: 1e-6,
+    isotorch: (x) => x.exp(),
+    tfjs: (x) => x.exp(),
+    jax: (x, _, { exp }) => exp(x.ref),
+    pytorch: 'x.exp()',
+  },
+  {
+    name: 'sum',
+    expected: ({ x }) => [(x.data as Float32Array).reduce((a, b) => a + b, 0)],
+    tolerance: 1e-4,
+    isotorch: (x) => x.sum(),
+    tfjs: (x) => x.sum(),
+    jax: (x) => x.ref.sum(),
+    pytorch: 'x.sum()',
+  },
+  {
+    name: 'softmax',
+    expected: naiveSoftmax,
+    tolerance: 1e-6,
+    isotorch: (x) => x.softmax(1),
+    tfjs: (x, _, softmax) => softmax(x),
+    jax: (x, _, { softmax }) => softmax(x.ref),
+    pytorch: 'x.softmax(1)',
+  },
+];
+
+function elementwise(work: Work): Case {
+  return {
+    name: `1M/${work.name}`,
+    inputs: () => ({ x: uniform(3, SHAPE), y: uniform(4, SHAPE) }),
+    expected: work.expected,
+    tolerance: work.tolerance,
+    isotorch(torch, inputs) {
+      const [x, y] = [toTensor(torch, inputs.x), toTensor(torch, inputs.y)];
+      return {
+        run: () => work.isotorch(x, y).dispose(),
+        check: () => values(work.isotorch(x, y)),
+      };
+    },
+    tfjs(tf, inputs) {
+      const [x, y] = [tf.tensor(inputs.x.data, SHAPE), tf.tensor(inputs.y.data, SHAPE)];
+      const result = () => work.tfjs(x, y, (t) => tf.softmax(t, 1));
+      return { run: () => result().dispose(), check: () => result().dataSync() };
+    },
+    jax({ numpy: np, nn }, inputs) {
+      const [x, y] = [inputs.x, inputs.y].map(({ data }) => np.array(data).reshape(SHAPE));
+      const functions = { exp: np.exp, softmax: (t: JaxArray) => nn.softmax(t, 1) };
+      const run = async () => (await work.jax(x, y, functions).blockUntilReady()).dispose();
+      return { run, check: () => work.jax(x, y, functions).data() };
+    },
+    pytorch: `def run(): return ${work.pytorch}`,
+  };
+}
+
+export const elementwiseCases = WORKS.map(elementwise);

@@ -1,0 +1,16 @@
+/** All cases, in the order they are shown. */
+
+import type { Case } from '../case.js';
+import { convCases } from './conv.js';
+import { elementwiseCases } from './elementwise.js';
+import { matmulCases } from './matmul.js';
+import { smallCases } from './small.js';
+import { trainingCases } from './training.js';
+
+export const cases: readonly Case[] = [
+  ...matmulCases,
+  ...elementwiseCases,
+  ...smallCases,
+  ...convCases,
+  ...trainingCases,
+];

@@ -1,0 +1,95 @@
+/** What a run shows: a line per case, a Markdown table, and a chart. */
+
+import { parse, View } from 'vega';
+import { compile, type TopLevelSpec } from 'vega-lite';
+import type { Outcome, Result, Timing } from './measure.js';
+
+const OWN = 'isotorch';
+
+export function isTiming(outcome: Outcome | undefined): outcome is Timing {
+  return outcome !== undefined && 'median' in outcome;
+}
+
+/** Three digits and a unit. */
+export function showTime(seconds: number): string {
+  const [scale, unit] =
+    seconds >= 1
+      ? [1, 's']
+      : seconds >= 1e-3
+        ? [1e3, 'ms']
+        : seconds >= 1e-6
+          ? [1e6, 'µs']
+          : [1e9, 'ns'];
+  return `${digits(seconds * scale)} ${unit}`;
+}
+
+function digits(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** Half the distance between the tenth and the ninetieth percentile, as a share of the median. */
+function spread({ median, low, high }: Timing): string {
+  return `±${Math.round((50 * (high - low)) / median)}%`;
+}
+
+function cell(outcome: Outcome | undefined, own: Timing | undefined): string {
+  if (!isTiming(outcome)) return outcome === undefined ? '-' : 'fails';
+  if (own === undefined || outcome === own) return `${showTime(outcome.median)} ${spread(outcome)}`;
+  return `${showTime(outcome.median)} (${digits(outcome.median / own.median)}x)`;
+}
+
+/** A row of cells: case, time, rate, then each peer's time and its ratio to ours. */
+export function row({ name, flops, peers }: Result, names: readonly string[]): string[] {
+  const outcome = peers[OWN];
+  const own = isTiming(outcome) ? outcome : undefined;
+  const rate = flops && own ? (flops / own.median / 1e9).toFixed(0) : '';
+  const others = names.filter((peer) => peer !== OWN).map((peer) => cell(peers[peer], own));
+  return [name, cell(outcome, own), rate, ...others];
+}
+
+export function header(names: readonly string[]): string[] {
+  return ['case', OWN, 'GFLOP/s', ...names.filter((name) => name !== OWN)];
+}
+
+/** All rows as a Markdown table. */
+export function markdown(results: readonly Result[], names: readonly string[]): string {
+  const head = header(names);
+  const rows = [head, head.map(() => '---'), ...results.map((result) => row(result, names))];
+  return rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** Why a library has no figure for a case. */
+export function failures(results: readonly Result[]): string[] {
+  return results.flatMap(({ name, peers }) =>
+    Object.entries(peers).flatMap(([peer, outcome]) =>
+      isTiming(outcome) ? [] : [`${peer} on ${name}: ${outcome.reason}`],
+    ),
+  );
+}
+
+/** The time of each library over ours, per case, on a logarithmic axis, as SVG. */
+export function chart(results: readonly Result[], title: string): Promise<string> {
+  const values = results.flatMap(({ name, peers }) => {
+    const own = peers[OWN];
+    if (!isTiming(own)) return [];
+    return Object.entries(peers).flatMap(([peer, outcome]) =>
+      isTiming(outcome) ? [{ case: name, library: peer, ratio: outcome.median / own.median }] : [],
+    );
+  });
+  const spec: TopLevelSpec = {
+    title: { text: title, subtitle: 'time over isotorch: further right is slower' },
+    background: 'white',
+    padding: 12,
+    width: 480,
+    height: { step: 20 },
+    data: { values },
+    mark: { type: 'point', filled: true, size: 70 },
+    encoding: {
+      y: { field: 'case', type: 'nominal', sort: null, title: null, axis: { grid: true } },
+      x: { field: 'ratio', type: 'quantitative', scale: { type: 'log' }, title: 'ratio' },
+      color: { field: 'library', type: 'nominal', title: null },
+      shape: { field: 'library', type: 'nominal', title: null },
+    },
+  };
+  return new View(parse(compile(spec).spec), { renderer: 'none' }).toSVG();
+}
