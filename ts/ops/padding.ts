@@ -24,8 +24,7 @@ function source(mode: PadMode, i: number, size: number, before: number, after: n
   }
   const at = i - before;
   if (mode === 'replicate') return size === 0 ? -1 : Math.min(Math.max(at, 0), size - 1);
-  const reflected = at < 0 ? -at : at;
-  const result = reflected >= size ? 2 * (size - 1) - reflected : reflected;
+  const result = at < 0 ? -at : at >= size ? 2 * (size - 1) - at : at;
   return result < 0 || result >= size ? -1 : result;
 }
 
