@@ -1,22 +1,17 @@
-// Reads the kernel declarations out of the operator table and writes them as C structs.
-import { existsSync, readdirSync } from 'node:fs';
+// Reads the kernel declarations out of the rows of primitives and writes them as C structs.
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { importTypeScript } from '../scripts/typescript.mjs';
 
 const WORDS = { u32: 'uint32_t', i32: 'int32_t', f32: 'float', f64: 'f64w' };
 
-/** TypeScript that exports every row: those of the table, and of row files it does not list yet. */
+/** TypeScript that exports every row that declares kernels, operators and optimiser steps alike. */
 function rowSource(root) {
   const folder = join(root, 'ts/ops/primitives');
-  const files = existsSync(folder) ? readdirSync(folder).filter((f) => f.endsWith('.ts')) : [];
-  const paths = files.map((file) => `./ts/ops/primitives/${file}`);
-  const imports = paths.map((path, i) => `import * as m${i} from '${path}';`);
+  const files = readdirSync(folder).filter((file) => file.endsWith('.ts'));
+  const imports = files.map((file, i) => `import * as m${i} from './ts/ops/primitives/${file}';`);
   const rows = files.map((_, i) => `...Object.values(m${i})`);
-  if (existsSync(join(root, 'ts/ops/table.ts'))) {
-    imports.push("import { table as listed } from './ts/ops/table.ts';");
-    rows.push('...Object.values(listed)');
-  }
-  return `${imports.join('\n')}\nexport const table = [${rows.join(', ')}];`;
+  return `${imports.join('\n')}\nexport const rows = [${rows.join(', ')}];`;
 }
 
 /** The C struct of one kernel: buffer words, then parameters in their order. */
@@ -58,10 +53,10 @@ export function collectKernels(rows) {
   return kernels;
 }
 
-/** The kernels of the operator table. */
+/** The kernels of all rows. */
 export async function readDeclarations(root) {
-  const { table } = await importTypeScript(root, rowSource(root), 'rows');
-  return collectKernels(table);
+  const { rows } = await importTypeScript(root, rowSource(root), 'rows');
+  return collectKernels(rows);
 }
 
 /** The text of build/kernels.h. */
