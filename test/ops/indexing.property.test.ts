@@ -1,4 +1,4 @@
-/** at() and setAt() with tensors, masks, slices and numbers against coordinates worked out by hand. */
+/** at() and setAt() with tensors, masks, slices and numbers against coordinates found by hand. */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -33,7 +33,8 @@ function padDim(input: Tensor, dim: number, mode: PadMode, before: number, after
   const length = size + before + after;
   if (length < 0 || (length === 0 && size > 0)) {
     throw new ShapeError(
-      `pad: (${before}, ${after}) leaves nothing of dimension ${dim} of shape ${showShape(input.shape)}`,
+      `pad: (${before}, ${after}) leaves nothing of dimension ${dim} of shape ` +
+        showShape(input.shape),
     );
   }
   const index = Int32Array.from({ length }, (_, i) => source(mode, i, size, before, after));

@@ -141,7 +141,7 @@ export const randnLike = like(
   (contiguous) => (out, dtype, generator) => fillNormal(out, dtype, 0, 1, generator, contiguous),
 );
 
-/** Integers of [low, high) in the shape, dtype and device of a tensor: `randintLike(x, low, high)`. */
+/** Integers of [low, high) like a tensor: `randintLike(x, high)`, `randintLike(x, low, high)`. */
 export const randintLike = (
   input: Tensor,
   ...args: (number | (RandomOptions & { low?: number; high?: number }))[]

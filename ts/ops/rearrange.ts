@@ -98,8 +98,8 @@ export const rot90 = op(
   (input: Tensor, k = 1, dims: readonly number[] = [0, 1]): Tensor => {
     if (dims.length !== 2 || input.ndim < 2) {
       throw new ShapeError(
-        `rot90: expected two dimensions of a tensor with at least 2, got [${dims.join(', ')}] for ` +
-          `shape ${showShape(input.shape)}`,
+        `rot90: expected two dimensions of a tensor with at least 2, got [${dims.join(', ')}] ` +
+          `for shape ${showShape(input.shape)}`,
       );
     }
     const [a, b] = normalizeDims(dims, input.ndim, 'rot90');

@@ -156,7 +156,8 @@ export const dsplit = op(
 /** The slices along `dim`, which goes. */
 export const unbind = op('unbind', 'input, dim', (input: Tensor, dim = 0): Tensor[] => {
   const along = dimOf('unbind', input, dim);
-  return Array.from({ length: input.shape[along] }, (_, i) => select(input, along, i));
+  const parts = Array.from({ length: input.shape[along] }, (_, i) => select(input, along, i));
+  return recordParts('UnbindBackward0', input, parts, (grads) => stack(grads, along));
 });
 
 /** The whole tensor repeated `sizes[d]` times along each dimension; new ones come in front. */
@@ -237,8 +238,8 @@ export const repeatInterleave = op(
     if (isTensor(counts) && counts.numel() !== 1) {
       if (counts.numel() !== size) {
         throw new IndexError(
-          `repeatInterleave: ${counts.numel()} repeats for dimension ${dim ?? 0} of size ${size}; ` +
-            'give one number, or one for each position',
+          `repeatInterleave: ${counts.numel()} repeats for dimension ${dim ?? 0} of size ` +
+            `${size}; give one number, or one for each position`,
         );
       }
       const index = tensor(repeatedPositions(counts), { device: input.device });
