@@ -1,6 +1,6 @@
 /** Runs the recorded cases of one operator: every form, every layout, values and gradients. */
 
-import { type LooseTensor, Missing } from './adapter.js';
+import { type LooseTensor, Missing, requireFunction } from './adapter.js';
 import { callForms, type Form, inplaceForm } from './calls.js';
 import {
   ACCUMULATED,
@@ -127,8 +127,14 @@ function layoutsFor(op: string): readonly Layout[] {
   return READS_MEMORY.test(op) ? ['contiguous'] : LAYOUTS;
 }
 
+/** Recordings of operators that draw random numbers were made under this seed. */
+function seedAsRecorded(): void {
+  requireFunction('manual_seed')(42);
+}
+
 /** Runs a form; undefined where a view of these strides is rightly refused. */
 async function runForm(form: Form, call: Call, layout: Layout, op: string): Promise<unknown> {
+  seedAsRecorded();
   try {
     return await form(call.args, call.kwargs);
   } catch (error) {
@@ -188,6 +194,7 @@ async function checkInplace(
   const [first, ...rest] = call.args;
   const target = grads ? (first as LooseTensor).clone() : (first as LooseTensor);
   let result: unknown;
+  seedAsRecorded();
   try {
     result = await form([target, ...rest], call.kwargs);
   } catch (error) {

@@ -6,7 +6,17 @@ export { oneHot, pad } from '../ops/padding.js';
 export * from './functional_activations.js';
 export { conv1d, conv2d } from './functional_conv.js';
 export * from './functional_loss.js';
-export * from './functional_misc.js';
+export {
+  _scaledDotProductAttention,
+  bilinear,
+  cosineSimilarity,
+  dropout,
+  dropout1d,
+  dropout2d,
+  normalize,
+  pairwiseDistance,
+  scaledDotProductAttention,
+} from './functional_misc.js';
 export {
   batchNorm,
   groupNorm,

@@ -16,7 +16,14 @@ export type ConvPadding = Size | 'same' | 'valid';
 
 const AXES = ['', 'L', 'H, W'];
 
-function checkInput(name: string, rank: number, x: Tensor, weight: Tensor, groups: number): void {
+function checkInput(
+  name: string,
+  rank: number,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  groups: number,
+): void {
   if (weight.ndim !== rank + 2) {
     const sizes = rank === 1 ? 'k' : 'kh, kw';
     throw new ShapeError(
@@ -44,6 +51,9 @@ function checkInput(name: string, rank: number, x: Tensor, weight: Tensor, group
       `${name}: input is ${x.dtype}, weight ${weight.dtype}; cast one, ` +
         `for example with to(torch.${weight.dtype.name})`,
     );
+  }
+  if (bias !== null && bias.dtype !== weight.dtype) {
+    throw new DtypeError(`${name}: weight is ${weight.dtype}, bias ${bias.dtype}; cast one`);
   }
 }
 
@@ -75,7 +85,7 @@ function convolve(
   dilationGiven: Size,
   groups: number,
 ): Tensor {
-  checkInput(name, rank, input, weight, groups);
+  checkInput(name, rank, input, weight, bias, groups);
   const stride = perDimension(name, 'stride', strideGiven, rank);
   const dilation = perDimension(name, 'dilation', dilationGiven, rank);
   const kernel = weight.shape.slice(2);

@@ -11,6 +11,12 @@ import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 import { softmax } from './functional_activations.js';
 
+/** @internal Throws unless p is a probability. */
+export function checkProbability(name: string, p: number): void {
+  if (p >= 0 && p <= 1) return;
+  throw new ValueError(`${name}: the probability p lies between 0 and 1, got ${p}`);
+}
+
 function drop(
   name: string,
   input: Tensor,
@@ -19,9 +25,7 @@ function drop(
   inplace: boolean,
   whole: boolean,
 ): Tensor {
-  if (!(p >= 0 && p <= 1)) {
-    throw new ValueError(`${name}: the probability p lies between 0 and 1, got ${p}`);
-  }
+  checkProbability(name, p);
   if (p === 0 || !training || input.numel() === 0) return input;
   const noise = dropoutNoise(input, p, whole);
   if (inplace) return assignFrom(`${name}_`, input, (before) => before.mul(noise));

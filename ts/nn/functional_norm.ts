@@ -33,7 +33,10 @@ interface BatchStatistics {
 
 function checkChannels(name: string, x: Tensor, vectors: Readonly<Record<string, Maybe>>): void {
   if (x.ndim < 2) {
-    throw new ShapeError(`${name}: expected input [N, C, ...], got ${showShape(x.shape)}`);
+    throw new ShapeError(
+      `${name}: expected input [N, C, ...], got ${showShape(x.shape)}; ` +
+        'a single sample needs a batch dimension: x.unsqueeze(0)',
+    );
   }
   for (const [what, vector] of Object.entries(vectors)) {
     if (vector === null || vector.numel() === x.shape[1]) continue;
@@ -98,6 +101,8 @@ export const batchNorm = op(
     momentum = 0.1,
     eps = 1e-5,
   ): Tensor => {
+    // As PyTorch, which takes an empty vector for no channels at all.
+    if (input.ndim === 1 && input.numel() === 0) return input.clone();
     checkChannels('batchNorm', input, { runningMean, runningVar, weight, bias });
     if (!training) {
       if (!runningMean || !runningVar) {

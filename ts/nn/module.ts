@@ -5,6 +5,7 @@ import { StateDictError, showShape, suggestion, ValueError } from '../core/error
 import { sameShape } from '../core/layout.js';
 import type { DeviceType } from '../device/device.js';
 import { isTensor } from '../ops/promote.js';
+import { isOptions, spread } from '../ops/signature.js';
 import type { ToOptions } from '../ops/convert.js';
 import type { Tensor } from '../tensor.js';
 import { type Hook, HookList, type RemovableHandle, runBackwardHooks } from './hooks.js';
@@ -46,6 +47,9 @@ type Entry<T> = [name: string, value: T];
  *     const scores = net(images);
  */
 export abstract class Module {
+  /** Names of forward's parameters, for layers that may be called with { name: value } too. */
+  static readonly forwardArguments: string | undefined = undefined;
+
   /** Whether layers such as dropout and batch norm behave as in training. */
   training = true;
   declare private readonly [STATE]: ModuleState;
@@ -69,7 +73,7 @@ export abstract class Module {
   /** Runs hooks around forward. */
   private call_(given: unknown[]): unknown {
     const state = this[STATE];
-    let args = given;
+    let args = this.inPositions(given);
     for (const hook of globalHooks.forwardPre.with(state.forwardPre)) {
       const changed = hook(this, args);
       if (changed !== undefined && changed !== null)
@@ -86,6 +90,14 @@ export abstract class Module {
       if (changed !== undefined && changed !== null) output = changed;
     }
     return output;
+  }
+
+  /** Arguments of forward by position, if some were given by name. */
+  private inPositions(given: unknown[]): unknown[] {
+    const type = this.constructor as typeof Module;
+    if (type.forwardArguments === undefined || !isOptions(given[given.length - 1])) return given;
+    const names = type.forwardArguments.split(', ');
+    return spread(type.name, names, given);
   }
 
   // --- Registration ----------------------------------------------------------------------------
