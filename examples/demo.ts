@@ -50,7 +50,7 @@ async function train(run: Run, checkpoint: string): Promise<boolean> {
 }
 
 async function main(options: DemoOptions): Promise<void> {
-  const { name, root } = await getData(options.dataset);
+  const { name, root } = await getData(options.dataset, { data: 'data' });
   torch.manualSeed(options.seed);
   const { threads, reason } = torch.cpu.info();
   if (options.threads > threads) console.log(`Threads: ${threads} (${reason})`);

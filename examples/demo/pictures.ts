@@ -18,7 +18,8 @@ export function drawCurves(history: History, title: string): Promise<string> {
   const batches = history.batches.map((b) => ({ ...b, kind: 'training' }));
   const epochAxis = { field: 'epoch', type: 'quantitative', title: 'epoch' } as const;
   const lossAxis = { field: 'loss', type: 'quantitative', title: 'loss' } as const;
-  const colour = { field: 'kind', type: 'nominal', title: null } as const;
+  const legend = { orient: 'top-right', title: null } as const;
+  const colour = { field: 'kind', type: 'nominal', legend } as const;
   const spec: TopLevelSpec = {
     title,
     background: 'white',
@@ -50,14 +51,14 @@ export function drawCurves(history: History, title: string): Promise<string> {
         height,
         data: { values: history.epochs },
         layer: [
-          { mark: { type: 'line', point: true, color: '#2a7f3f' } },
+          { mark: { type: 'line', point: { color: '#2a7f3f' }, color: '#2a7f3f' } },
           {
             mark: { type: 'text', dy: -10, fontSize: 10 },
             encoding: { text: { field: 'testAccuracy', format: '.1%' } },
           },
         ],
         encoding: {
-          x: epochAxis,
+          x: { ...epochAxis, axis: { tickMinStep: 1, format: 'd' }, scale: { padding: 20 } },
           y: {
             field: 'testAccuracy',
             type: 'quantitative',
@@ -72,12 +73,14 @@ export function drawCurves(history: History, title: string): Promise<string> {
   return new View(parse(compile(spec).spec), { renderer: 'none' }).toSVG();
 }
 
-/** Running mean, so that the trend shows through the noise of the batches. */
+/** Running mean over about 20 batches, so that the trend shows through the noise. */
 function smooth<Row extends { loss: number }>(rows: readonly Row[]): Row[] {
-  let mean = rows[0]?.loss ?? 0;
+  let sum = 0;
+  let weight = 0;
   return rows.map((row) => {
-    mean += 0.05 * (row.loss - mean);
-    return { ...row, loss: mean };
+    sum = 0.95 * sum + row.loss;
+    weight = 0.95 * weight + 1;
+    return { ...row, loss: sum / weight };
   });
 }
 
