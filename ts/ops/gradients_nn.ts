@@ -2,6 +2,8 @@
 
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
+import { recurrentGradients } from './gradients_recurrent.js';
+import { recurrentGradients } from './gradients_recurrent.js';
 import type { nnPrimitives } from './primitives/nn.js';
 import type { GradContext, GradientRow, Saves } from './rule.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
@@ -58,6 +60,8 @@ function statistics(x: Tensor, rstd: Tensor, dims: number[]): [Tensor, Tensor] {
 export const nnGradients: {
   readonly [K in keyof typeof nnPrimitives]: GradientRow<AttributesOf<K>>;
 } = {
+  ...recurrentGradients,
+
   conv2d: rule(
     FACTORS,
     (g, s) =>
@@ -197,4 +201,6 @@ export const nnGradients: {
       },
     ],
   },
+
+  ...recurrentGradients,
 };

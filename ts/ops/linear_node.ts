@@ -2,6 +2,7 @@
 
 import { isGradEnabled } from '../autograd/mode.js';
 import { type Grads, Node, setHistory } from '../autograd/node.js';
+import type { Shape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 
 /** The gradient of one input from that of the output. */
@@ -38,4 +39,42 @@ export function recordLinear(
     setHistory(result, new LinearBackward(name, inputs, pullbacks), 0);
   }
   return result;
+}
+
+/** A node of several outputs that together are its one input, cut up. */
+class PartsBackward extends Node {
+  private readonly shapes: readonly Shape[];
+
+  constructor(
+    name: string,
+    input: Tensor,
+    parts: readonly Tensor[],
+    private readonly join: (grads: readonly Tensor[]) => Tensor,
+  ) {
+    super(name, parts.length);
+    this.connect(input);
+    this.shapes = parts.map((part) => part.shape);
+  }
+
+  run(grads: Grads): Grads {
+    const some = grads.find((grad) => grad !== undefined);
+    if (some === undefined) return [];
+    return [this.join(grads.map((grad, i) => grad ?? some.newZeros(this.shapes[i])))];
+  }
+}
+
+/** Gives views that cover `input` one node, so that their gradients are joined in one copy. */
+export function recordParts(
+  name: string,
+  input: Tensor,
+  parts: Tensor[],
+  join: (grads: readonly Tensor[]) => Tensor,
+): Tensor[] {
+  if (parts.length > 0 && isGradEnabled() && input.requiresGrad) {
+    const node = new PartsBackward(name, input, parts, join);
+    parts.forEach((part, i) => {
+      setHistory(part, node, i);
+    });
+  }
+  return parts;
 }

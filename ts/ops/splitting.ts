@@ -5,6 +5,8 @@ import { normalizeDim } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { tensor } from './creation.js';
 import { indexSelect } from './gathering.js';
+import { cat, stack } from './joining.js';
+import { recordParts } from './linear_node.js';
 import { isTensor } from './promote.js';
 import {
   clone,
@@ -38,10 +40,11 @@ export const splitWithSizes = op(
       );
     }
     let start = 0;
-    return splitSizes.map((size) => {
+    const parts = splitSizes.map((size) => {
       start += size;
       return narrow(input, along, start - size, size);
     });
+    return recordParts('SplitWithSizesBackward0', input, parts, (grads) => cat(grads, along));
   },
 );
 
@@ -60,9 +63,10 @@ export const split = op(
       throw new ValueError(`split: the size of a part is a positive integer, got ${size}`);
     }
     const count = size === 0 ? 1 : Math.max(1, Math.ceil(whole / size));
-    return Array.from({ length: count }, (_, i) =>
+    const parts = Array.from({ length: count }, (_, i) =>
       narrow(input, along, i * size, Math.min(size, whole - i * size)),
     );
+    return recordParts('SplitBackward0', input, parts, (grads) => cat(grads, along));
   },
 );
 

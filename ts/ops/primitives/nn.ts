@@ -1,14 +1,18 @@
-/** The rows of neural networks: convolution, pooling, normalisation, losses. */
+/** The rows of neural networks: convolution, pooling, normalisation, losses, recurrent cells. */
 
 import { rows } from '../rows.js';
 import * as conv from './conv.js';
 import * as loss from './loss.js';
 import * as norm from './norm.js';
 import * as pool from './pool.js';
+import * as recurrent from './recurrent.js';
+import * as recurrent from './recurrent.js';
 
 export const nnPrimitives = {
   ...rows(conv),
   ...rows(loss),
   ...rows(norm),
   ...rows(pool),
+  ...rows(recurrent),
+  ...rows(recurrent),
 } as const;
