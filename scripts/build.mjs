@@ -21,7 +21,7 @@ function bundle(platform) {
     // Modules print the names of their classes.
     keepNames: true,
     // An uncaught error shows the line it was thrown in.
-    lineLimit: 160,
+    lineLimit: 1000,
     legalComments: 'none',
     metafile: true,
   });

@@ -69,7 +69,7 @@ function digest(...parts) {
  * What an object depends on: its text, the headers, and the structs of the kernels it names
  * (and of those that no file names literally), so that one changed row recompiles one file.
  */
-function keys(root, files, kernels, fixed) {
+function keys(root, files, kernels, compiler) {
   const texts = files.map((file) => readFileSync(file, 'utf8'));
   const headers = readdirSync(join(root, 'kernels'))
     .filter((file) => file.endsWith('.h'))
@@ -81,7 +81,8 @@ function keys(root, files, kernels, fixed) {
   }));
   return texts.map((text, index) => {
     const used = structs.filter(({ users }) => users[index] || !users.includes(true));
-    return digest(text, ...headers, ...used.map(({ struct }) => struct), ...fixed);
+    const flags = [compiler.program, compiler.version, ...compiler.flagsOf(files[index])];
+    return digest(text, ...headers, ...used.map(({ struct }) => struct), ...flags);
   });
 }
 
@@ -102,15 +103,15 @@ async function pooled(items, work) {
 }
 
 /**
- * Compiles what changed with `compiler` = { program, version, env, flags } into build/obj/<name>.
+ * Compiles what changed with `compiler` = { program, version, env, flagsOf(file) } into build/obj/<name>.
  * Returns the objects, and the messages of the files that did not compile.
  */
 export async function compile(root, name, compiler, kernels) {
   const folder = join(root, 'build/obj', name);
   mkdirSync(folder, { recursive: true });
-  const { program, version, env, flags } = compiler;
+  const { program, env, flagsOf } = compiler;
   const files = sources(root);
-  const fileKeys = keys(root, files, kernels, [program, version, ...flags]);
+  const fileKeys = keys(root, files, kernels, compiler);
   const include = ['kernels', 'build'].flatMap((each) => ['-I', join(root, each)]);
   const failures = [];
   const objects = [];
@@ -122,7 +123,9 @@ export async function compile(root, name, compiler, kernels) {
     if (!current || !existsSync(object)) {
       try {
         await writeWhole(object, (passing) =>
-          run(program, [...flags, ...include, '-c', files[index], '-o', passing], { env }),
+          run(program, [...flagsOf(files[index]), ...include, '-c', files[index], '-o', passing], {
+            env,
+          }),
         );
       } catch (error) {
         failures.push(messageOf(error));

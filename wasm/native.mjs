@@ -46,7 +46,7 @@ export async function buildReplay(root) {
   const clang = required(findProgram(['clang-19', 'clang']), 'clang (Debian: clang-19)');
   const nm = required(findProgram(['llvm-nm-19', 'llvm-nm', 'nm']), 'llvm-nm (Debian: llvm-19)');
   const kernels = await generate(root);
-  const compiler = { program: clang, version: '', env: process.env, flags: FLAGS };
+  const compiler = { program: clang, version: '', env: process.env, flagsOf: () => FLAGS };
   const { objects, failures } = await compile(root, 'native', compiler, kernels);
   if (failures.length > 0) throw new Error(failures.join('\n'));
   const folder = join(root, 'build/obj/native');
