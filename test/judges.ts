@@ -4,6 +4,7 @@ import type { OpName } from '../ts/ops/table.js';
 import type { JudgeOf } from './judges/judge.js';
 import { pointwiseJudges } from './judges/pointwise.js';
 import { kernelJudges, nnJudges } from './judges/primitives.js';
+import { recurrentJudges } from './judges/recurrent.js';
 import { viewJudges } from './judges/views.js';
 
 export const judges: { readonly [K in OpName]: JudgeOf<K> } = {
@@ -11,4 +12,5 @@ export const judges: { readonly [K in OpName]: JudgeOf<K> } = {
   ...viewJudges,
   ...kernelJudges,
   ...nnJudges,
+  ...recurrentJudges,
 };
