@@ -386,6 +386,45 @@ export const scatterReduce_ = op(
     ),
 );
 
+/**
+ * As indexAdd(), with the slices of one place combined by `reduce` ('prod', 'mean', 'amax' or
+ * 'amin'). Without `includeSelf` the slices of `input` do not count where an index points.
+ */
+export const indexReduce = op(
+  'indexReduce',
+  'input, dim, index, source, reduce, includeSelf',
+  (
+    input: Tensor,
+    dim: number,
+    index: Tensor,
+    source: Tensor,
+    reduce: ReduceMode,
+    includeSelf = true,
+  ): Tensor => {
+    const along = normalizeDim(dim, input.ndim, 'indexReduce');
+    const rows = rowIndex('indexReduce', input, index);
+    const values = rowValues('indexReduce', input, along, rows, source);
+    const places = expand(reshape(rows, [1, -1, 1]), values.shape);
+    const x = canonical(input, along);
+    return reshape(scatterReduce(x, 1, places, values, reduce, includeSelf), input.shape);
+  },
+);
+export const indexReduce_ = op(
+  'indexReduce_',
+  'input, dim, index, source, reduce, includeSelf',
+  (
+    input: Tensor,
+    dim: number,
+    index: Tensor,
+    source: Tensor,
+    reduce: ReduceMode,
+    includeSelf = true,
+  ): Tensor =>
+    assignFrom('indexReduce_', input, (before) =>
+      indexReduce(before, dim, index, source, reduce, includeSelf),
+    ),
+);
+
 // --- The flat tensor ---------------------------------------------------------------------------
 
 /** The elements of the flattened tensor at `index`, in the shape of `index`. */

@@ -167,6 +167,14 @@ export const diag = op('diag', 'input, diagonal', (input: Tensor, offset = 0): T
   );
 });
 
+/** narrow() into a tensor of its own. */
+export const narrowCopy = op(
+  'narrowCopy',
+  'input, dim, start, length',
+  (input: Tensor, dim: number, start: number, length: number): Tensor =>
+    clone(narrow(input, dim, start, length)),
+);
+
 /** A matrix with all elements, flattened, on its diagonal. */
 export const diagflat = op(
   'diagflat',
