@@ -1,4 +1,4 @@
-"""Runs benchmark programs in native PyTorch, on one thread; talks JSON lines over stdin and stdout."""
+"""Runs benchmark programs in native PyTorch, on one thread; JSON lines over stdin and stdout."""
 
 import array
 import json

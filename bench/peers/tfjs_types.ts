@@ -1,4 +1,4 @@
-/** The part of TensorFlow.js that the cases call; its own types are not installed with the library. */
+/** The part of TensorFlow.js that the cases call; its types are not installed with the library. */
 
 export interface TfTensor {
   readonly shape: number[];

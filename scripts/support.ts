@@ -1,0 +1,13 @@
+/** Writes docs/support.md and the summary in README.md: `make support`. */
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { support, withSummary } from './support_tables.js';
+
+const root = join(process.argv[1], '../..');
+const readme = join(root, 'README.md');
+
+mkdirSync(join(root, 'docs'), { recursive: true });
+writeFileSync(join(root, 'docs/support.md'), support());
+writeFileSync(readme, withSummary(readFileSync(readme, 'utf8')));
+console.log('Written: docs/support.md, and the summary in README.md');

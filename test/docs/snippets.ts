@@ -1,0 +1,63 @@
+/** Runs the TypeScript blocks of a document as their readers would. */
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleTypeScript } from '../../scripts/typescript.mjs';
+
+export const root = resolve(fileURLToPath(import.meta.url), '../../..');
+
+export interface Snippet {
+  /** Line of the document where the block starts. */
+  readonly line: number;
+  readonly code: string;
+}
+
+/** The blocks fenced as ts. */
+export function snippetsOf(file: string): Snippet[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => ({
+    line: text.slice(0, match.index).split('\n').length + 1,
+    code: match[1],
+  }));
+}
+
+/** What the comments say is printed: the comment lines right after each console.log. */
+export function expectedOutput(code: string): string {
+  const lines: string[] = [];
+  let printed = false;
+  for (const line of code.split('\n')) {
+    const comment = /^\/\/ ?(.*)$/.exec(line);
+    if (comment && printed) lines.push(comment[1]);
+    else printed = /^console\.log\(.*\);$/.test(line);
+  }
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function withPackage(code: string, path: string): string {
+  return code.replaceAll("from 'isotorch'", `from '${path}'`);
+}
+
+/** What a snippet prints; what it throws ends up in the text. */
+export async function run({ code, line }: Snippet): Promise<string> {
+  const contents = withPackage(code, './ts/index.ts');
+  const program = await bundleTypeScript(root, { contents }, `snippet-${line}`);
+  const { stdout, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8' });
+  return stdout + stderr;
+}
+
+/** The complaints of the type checker about snippets. */
+export function typeErrors(snippets: readonly Snippet[]): string {
+  const folder = join(root, 'build/snippets');
+  mkdirSync(folder, { recursive: true });
+  for (const { code, line } of snippets) {
+    writeFileSync(join(folder, `line${line}.ts`), withPackage(code, '../../ts/index.js'));
+  }
+  const files = snippets.map(({ line }) => `./line${line}.ts`);
+  const compilerOptions = { incremental: false, noUnusedLocals: false };
+  const config = { extends: '../../tsconfig.json', compilerOptions, files, include: [] };
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+  const tsc = join(root, 'node_modules/.bin/tsc');
+  return spawnSync(tsc, ['-p', folder], { encoding: 'utf8', cwd: folder }).stdout;
+}

@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { support, withSummary } from '../../scripts/support_tables.js';
+import { root } from './snippets.js';
+
+const advice = 'run `make support` and commit what it writes';
+
+test('docs/support.md is current', () => {
+  expect(readFileSync(join(root, 'docs/support.md'), 'utf8'), advice).toBe(support());
+});
+
+test('the summary in README.md is current', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  expect(withSummary(readme), advice).toBe(readme);
+});
