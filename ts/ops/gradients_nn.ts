@@ -3,7 +3,6 @@
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { recurrentGradients } from './gradients_recurrent.js';
-import { recurrentGradients } from './gradients_recurrent.js';
 import type { nnPrimitives } from './primitives/nn.js';
 import type { GradContext, GradientRow, Saves } from './rule.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
@@ -201,6 +200,4 @@ export const nnGradients: {
       },
     ],
   },
-
-  ...recurrentGradients,
 };

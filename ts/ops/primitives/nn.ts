@@ -6,13 +6,11 @@ import * as loss from './loss.js';
 import * as norm from './norm.js';
 import * as pool from './pool.js';
 import * as recurrent from './recurrent.js';
-import * as recurrent from './recurrent.js';
 
 export const nnPrimitives = {
   ...rows(conv),
   ...rows(loss),
   ...rows(norm),
   ...rows(pool),
-  ...rows(recurrent),
   ...rows(recurrent),
 } as const;
