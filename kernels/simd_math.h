@@ -1,7 +1,7 @@
 // Elementary functions of f32x4 and f64x2, overloaded; names end in an underscore. Those of f32x4
-// are branch-free polynomials (ULP figures: against float64, over the range said); those of f64x2
-// go through the C library. Every function gives IEEE results at 0, -0, infinities, NaN, denormals
-// and at overflow and underflow.
+// are polynomials; those of f64x2 go through the C library. Each gives IEEE results at 0, -0,
+// infinities, NaN, denormals and at overflow and underflow. The errors stated are the largest over
+// every float (over 400 million pairs for two arguments), by test/kernels/simd_math.c.
 #ifndef ISOTORCH_SIMD_MATH_H
 #define ISOTORCH_SIMD_MATH_H
 
@@ -74,8 +74,8 @@ VFN f32x4 exp_near(f32x4 x) {
   return p * power_of_two(n);
 }
 
-// Small arguments have neither NaN nor edges: n joins the exponent directly. The compare, of bits,
-// takes NaN for large.
+// Max 0.93 ULP, at -5.176. Small arguments have neither NaN nor edges: n joins the exponent
+// directly. The compare, of bits, takes NaN for large.
 VFN f32x4 exp_(f32x4 x) {
   if (any_((i32x4)abs_(x) > 0x42ae0000)) return exp_scaled(x, 0); // 87
   i32x4 n;
@@ -89,6 +89,7 @@ VFN f32x4 exp2_split(f32x4 x, i32x4 *n) {
   return 1.0f + r * POLY(r, 0x1.62e430p-1f, 0x1.ebfbe0p-3f, 0x1.c6b066p-5f, 0x1.3b2a5ap-7f,
                          0x1.5db294p-10f, 0x1.4409e0p-13f, 0x1.cd6a90p-17f);
 }
+// Max 1.48 ULP, at -0.4932.
 VFN f32x4 exp2_(f32x4 x) {
   i32x4 n;
   if (any_((i32x4)abs_(x) > 0x42fc0000)) { // 126
@@ -99,7 +100,7 @@ VFN f32x4 exp2_(f32x4 x) {
   return (f32x4)((i32x4)p + (n << 23));
 }
 
-// exp(x) - 1 for x <= 90.
+// Max 1.68 ULP, at 0.3616.
 VFN f32x4 expm1_(f32x4 x) {
   f32x4 bounded = clamp_(x, -18.0f, 90.0f);
   f32x4 t = bounded * LOG2_E + ROUNDER, whole = t - ROUNDER;
@@ -173,13 +174,13 @@ VFN f32x4 lift_tiny(f32x4 x, i32x4 *lifted) {
     }                                                                                              \
     return value;                                                                                  \
   }
-M(log_, log_of_split)
-M(log2_, log2_of_split)
-M(log10_, log10_of_split)
+M(log_, log_of_split)     // max 0.91 ULP, at 0.7066
+M(log2_, log2_of_split)   // max 1.59 ULP, at 1.397
+M(log10_, log10_of_split) // max 1.99 ULP, at 1.330
 #undef M
 
-// log(1 + x): what the sum u = 1 + x loses is added to the fraction of u. The result has x's sign,
-// also at 0.
+// Max 1.46 ULP, at 0.4427. What the sum u = 1 + x loses is added to the fraction of u. The result
+// has x's sign, also at 0.
 VFN f32x4 log1p_(f32x4 x) {
   f32x4 u = x + 1.0f, one = u - x, lost = (1.0f - one) + (x - (u - one));
   i32x4 e;
@@ -192,6 +193,7 @@ VFN f32x4 log1p_(f32x4 x) {
 
 // ---- Hyperbolic ---------------------------------------------------------------------------------
 
+// Max 1.62 ULP, at 1.419: x + x^3 P(x^2) near 0, else exp(|x|) / 2 less its inverse / 4.
 VFN f32x4 sinh_(f32x4 x) {
   f32x4 size = abs_(x), s = x * x;
   f32x4 small = POLY(s, 0x1.555556p-3f, 0x1.1110e0p-7f, 0x1.a022bap-13f, 0x1.756cb4p-19f);
@@ -199,12 +201,13 @@ VFN f32x4 sinh_(f32x4 x) {
   return select(size < 1, x + x * s * small, copysign_(half - 0.25f / half, x));
 }
 
+// Max 1.37 ULP, at 5.234.
 VFN f32x4 cosh_(f32x4 x) {
   f32x4 half = exp_scaled(abs_(x), -1);
   return half + 0.25f / half;
 }
 
-// x + x^3 P(x^2) near 0, else 1 - 2 / (exp(2|x|) + 1).
+// Max 1.33 ULP, at 0.6271: x + x^3 P(x^2) near 0, else 1 - 2 / (exp(2|x|) + 1).
 VFN f32x4 tanh_(f32x4 x) {
   f32x4 size = clamp_(abs_(x), 0.0f, 10.0f), s = size * size;
   f32x4 p = POLY(s, -0x1.555524p-2f, 0x1.1103f0p-3f, -0x1.b7cfb2p-5f, 0x1.4f5d36p-6f,
@@ -215,7 +218,7 @@ VFN f32x4 tanh_(f32x4 x) {
 
 // ---- Error function -----------------------------------------------------------------------------
 
-// x P(x^2) near 0, else 1 - exp(-P(|x|)).
+// Max 1.47 ULP, at 0.9353: x P(x^2) near 0, else 1 - exp(-P(|x|)).
 VFN f32x4 erf_(f32x4 x) {
   f32x4 size = clamp_(abs_(x), 0.0f, 4.0f), s = size * size;
   f32x4 small = POLY(s, 0x1.06eba8p-3f, -0x1.812740p-2f, 0x1.ce2d64p-4f, -0x1.b8011ap-6f,
@@ -228,12 +231,13 @@ VFN f32x4 erf_(f32x4 x) {
 
 // ---- Composed, of both types --------------------------------------------------------------------
 
-// 1 / (1 + exp(-x)), by exp(-|x|) so that small results keep their digits. What the sum 1 + e loses
-// counts for a relative error lost / (1 + e), of which 0.7 lost is near enough.
+// Max 1.97 ULP, at -6.238. 1 / (1 + exp(-x)), by e = exp(-|x|) so that small results keep their
+// digits. What the sum 1 + e loses is a relative error lost / (1 + e); 1 - e / 2 is near enough to
+// 1 / (1 + e) there.
 VFN f32x4 sigmoid_(f32x4 x) {
   f32x4 e = exp_(-abs_(x)), sum = e + 1.0f, lost = e - (sum - 1.0f);
   f32x4 value = select(x < 0, e, (f32x4){1, 1, 1, 1}) / sum;
-  return value - value * (lost * 0.7f);
+  return value - value * (lost * (1.0f - 0.5f * e));
 }
 VFN f64x2 sigmoid_(f64x2 x) {
   f64x2 e = exp_(-abs_(x));
@@ -241,27 +245,40 @@ VFN f64x2 sigmoid_(f64x2 x) {
 }
 
 #define M(V, S, I)                                                                                 \
+  /* max 1.49 ULP */                                                                               \
   VFN V rsqrt_(V x) { return (S)1 / sqrt_(x); }                                                    \
-  /* log(1 + exp(x)) without overflow (softplus), and log(sigmoid(x)) */                           \
+  /* log(1 + exp(x)) without overflow (softplus), and log(sigmoid(x)): max 1.73 ULP */             \
   VFN V log1pexp_(V x) { return max_(x, splat((S)0)) + log1p_(exp_(-abs_(x))); }                   \
   VFN V logsigmoid_(V x) { return min_(x, splat((S)0)) - log1p_(exp_(-abs_(x))); }                 \
-  /* log(exp(a) + exp(b)); equal infinities have no difference */                                  \
+  /* log(exp(a) + exp(b)); equal infinities have no difference. Max 1.67 ULP of the largest of */  \
+  /* |a|, |b|, 1/2 */                                                                              \
   VFN V logaddexp_(V a, V b) {                                                                     \
     V most = max_(a, b), gap = -abs_(a - b);                                                       \
     return select(isinf_(a) & (a == b), a, most + log1p_(exp_(gap)));                              \
   }                                                                                                \
-  VFN V logaddexp2_(V a, V b) {                                                                    \
-    V most = max_(a, b), gap = -abs_(a - b);                                                       \
-    const S log2_e = (S)1.44269504088896340736;                                                    \
-    return select(isinf_(a) & (a == b), a, most + log1p_(exp2_(gap)) * log2_e);                    \
-  }                                                                                                \
-  /* x * log(y), 0 where x is 0 unless y is NaN */                                                 \
+  /* x * log(y), 0 where x is 0 unless y is NaN: max 1.81 ULP */                                   \
   VFN V xlogy_(V x, V y) {                                                                         \
     V product = select(x == 0, splat((S)0), x * log_(y));                                          \
     return select(isnan_(y), y, product);                                                          \
   }
 REAL_TYPES(M)
 #undef M
+
+// The same to base 2: max 1.1 ULP. For floats in double, since log1p's error would count in units
+// of log2's.
+VFN f64x2 logaddexp2_(f64x2 a, f64x2 b) {
+  f64x2 most = max_(a, b), less = log1p_(exp2_(-abs_(a - b))) * LOG2_E_WIDE;
+  return select(isinf_(a) & (a == b), a, most + less);
+}
+VFN f64x2 logaddexp2_wide(f64x2 a, f64x2 b) {
+  f64x2 gap = clamp_(-abs_(a - b), -200.0, 0.0);
+  f64x2 less = log_wide(1.0 + exp2_wide(gap)) * LOG2_E_WIDE;
+  return select(isinf_(a) & (a == b), a, max_(a, b) + less);
+}
+VFN f32x4 logaddexp2_(f32x4 a, f32x4 b) {
+  f64x2 low = logaddexp2_wide(widen_low(a), widen_low(b));
+  return narrow(low, logaddexp2_wide(widen_high(a), widen_high(b)));
+}
 
 #undef PI
 #undef PI_HALF

@@ -79,8 +79,8 @@ VFN f32x4 sin_quadrant(f32x4 r, i32x4 n) {
   return (f32x4)((i32x4)size ^ (n & 2) << 30);
 }
 
-// sin(x + quarter pi / 2) of x >= 0. Up to 100 the reduction is exact in float32: pi/2 in 18 + 17 + 24 bits,
-// whose products with n are exact but for the last, and |r| >= 2^-27.
+// sin(x + quarter pi / 2) of x >= 0. Up to 100 the reduction is exact in float32: pi/2 in 18 + 17 +
+// 24 bits, whose products with n are exact but for the last, and |r| >= 2^-27.
 VFN f32x4 sin_shifted(f32x4 x, int32_t quarter) {
   f32x4 t = x * 0x1.45f306p-1f + 0x1.8p23f, whole = t - 0x1.8p23f;
   f32x4 r = x - whole * 0x1.921f8p+0f - whole * 0x1.aa22p-19f - whole * 0x1.68c234p-39f;
@@ -94,9 +94,10 @@ VFN f32x4 sin_shifted(f32x4 x, int32_t quarter) {
   return value;
 }
 
+// Max 1.58 ULP, at 6.0e31.
 VFN f32x4 cos_(f32x4 x) { return sin_shifted(abs_(x), 1); }
 
-// Of |x|, with x's sign, which keeps -0.
+// Max 1.58 ULP, at 3.9e9. Of |x|, with x's sign, which keeps -0.
 VFN f32x4 sin_(f32x4 x) {
   return (f32x4)((i32x4)sin_shifted(abs_(x), 0) ^ ((i32x4)x & INT32_MIN));
 }
@@ -109,7 +110,7 @@ VFN f64x2 tan_pair(f64x2 r, i64x2 odd) {
   return select(odd, splat(-1.0), t) / select(odd, t, splat(1.0));
 }
 
-// In double throughout, since the quotient would double the error.
+// Max 0.53 ULP: in double throughout, since the quotient would double the error.
 VFN f32x4 tan_(f32x4 x) {
   f64x2 low, high;
   i32x4 odd = -(reduce_angle(x, &low, &high) & 1);
@@ -125,16 +126,17 @@ VFN f32x4 asin_rest(f32x4 x, f32x4 s) {
                       0x1.595c14p-5f);
 }
 
-// Beyond 1/2: asin(x) = pi/2 - 2 asin(sqrt((1 - x) / 2)).
+// Max 1.69 ULP, at 0.5377. Beyond 1/2: asin(x) = pi/2 - 2 asin(sqrt((1 - x) / 2)).
 VFN f32x4 asin_(f32x4 x) {
   f32x4 size = abs_(x), s_far = (1.0f - size) * 0.5f;
   i32x4 far = size > 0.5f;
   f32x4 s = select(far, s_far, x * x), y = select(far, sqrt_(s_far), size);
   f32x4 rest = asin_rest(y, s);
-  f32x4 value = select(far, PI_HALF - 2.0f * y - (2.0f * rest - PI_HALF_LOW), y + rest);
+  f32x4 value = select(far, PI_HALF - (2.0f * y + (2.0f * rest - PI_HALF_LOW)), y + rest);
   return copysign_(value, x);
 }
 
+// Max 1.19 ULP, at 0.5541.
 VFN f32x4 acos_(f32x4 x) {
   f32x4 size = abs_(x), s_far = (1.0f - size) * 0.5f;
   i32x4 far = size > 0.5f;
@@ -153,6 +155,7 @@ VFN f32x4 atan_near(f32x4 q) {
                           -0x1.d32dbcp-10f);
 }
 
+// Max 1.65 ULP, at 1.003.
 VFN f32x4 atan_(f32x4 x) {
   f32x4 size = abs_(x);
   i32x4 steep = size > 1;
@@ -160,7 +163,7 @@ VFN f32x4 atan_(f32x4 x) {
   return copysign_(select(steep, PI_HALF - (angle - PI_HALF_LOW), angle), x);
 }
 
-// The angle of the point (x, y), with C's signs of zero and values at infinities.
+// Max 1.62 ULP. The angle of the point (x, y), with C's signs of zero and values at infinities.
 VFN f32x4 atan2_(f32x4 y, f32x4 x) {
   f32x4 width = abs_(x), height = abs_(y);
   i32x4 steep = height > width;
