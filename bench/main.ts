@@ -1,22 +1,23 @@
 /**
  * Measures this library beside its peers: npm run bench -- [pattern] [--json <file>]
- * [--peers isotorch,pytorch,tfjs,jax] [--seconds 2] [--rounds 10]. Everything runs on one thread.
+ * [--peers isotorch,pytorch,tfjs,jax] [--seconds 2] [--rounds 10] [--clock wall|cpu]. Everything runs on one thread.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cases } from './cases/index.js';
 import { measure, type Result, type Settings } from './measure.js';
 import { openPeers, peerNames } from './peers/index.js';
-import type { Peer } from './peers/peer.js';
+import type { Clock, Peer } from './peers/peer.js';
 import { chart, failures, header, markdown, row } from './report.js';
 
 interface Options extends Settings {
   readonly pattern: string;
   readonly json: string | undefined;
   readonly peers: readonly string[];
+  readonly clock: Clock;
 }
 
 function readOptions(): Options {
@@ -27,6 +28,7 @@ function readOptions(): Options {
       peers: { type: 'string', default: peerNames.join(',') },
       seconds: { type: 'string', default: '2' },
       rounds: { type: 'string', default: '10' },
+      clock: { type: 'string', default: 'wall' },
     },
   });
   const peers = values.peers.split(',');
@@ -34,21 +36,27 @@ function readOptions(): Options {
   if (unknown !== undefined) {
     throw new Error(`--peers: there is no '${unknown}'; there are ${peerNames.join(', ')}`);
   }
+  if (values.clock !== 'wall' && values.clock !== 'cpu') {
+    throw new Error(`--clock: 'wall' or 'cpu', got '${values.clock}'`);
+  }
   return {
     pattern: positionals.join(' '),
     json: values.json,
     peers,
+    clock: values.clock,
     seconds: Number(values.seconds),
     rounds: Number(values.rounds),
   };
 }
 
 /** What the figures hold for. */
-function machine(peers: readonly Peer[]) {
+function machine(peers: readonly Peer[], clock: Clock) {
   const [{ model }] = cpus();
   return {
     cpu: model,
     cores: cpus().length,
+    clock,
+    load: loadavg()[0],
     node: process.version,
     v8: process.versions.v8,
     libraries: Object.fromEntries(peers.map(({ name, about }) => [name, about])),
@@ -70,12 +78,15 @@ async function main(): Promise<void> {
     return;
   }
   const program = process.argv[1];
-  const peers = await openPeers(program, options.peers);
-  const about = machine(peers);
+  const peers = await openPeers(program, options.peers, options.clock);
+  const about = machine(peers, options.clock);
   const names = peers.map(({ name }) => name);
   const versions = Object.values(about.libraries).join(', ');
   console.log(`${about.cpu}, Node ${process.version}, one thread; ${versions}`);
-  console.log("Medians with half the 10-90 % spread; in brackets the peer's time over ours.\n");
+  const time = options.clock === 'cpu' ? 'processor time' : 'time';
+  console.log(
+    `Medians of ${time} with half the 10-90 % spread; in brackets the peer's time over ours.\n`,
+  );
   printRow(header(names));
   const results: Result[] = [];
   for (const benchmark of chosen) {

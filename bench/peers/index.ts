@@ -7,15 +7,16 @@ import { pathToFileURL } from 'node:url';
 import * as torch from '../../ts/index.js';
 import type { Program } from '../case.js';
 import type { Jax } from './jax_types.js';
-import { inProcess, type Peer } from './peer.js';
+import { type Clock, inProcess, type Peer } from './peer.js';
 import { openPyTorch } from './pytorch.js';
 import type { Tf } from './tfjs_types.js';
 
-type Open = (folder: string) => Promise<Peer>;
+type Open = (folder: string, clock: Clock) => Promise<Peer>;
 
 function localPeer(
   name: string,
   about: string,
+  clock: Clock,
   program: (...given: Parameters<Peer['prepare']>) => Program | undefined,
 ): Peer {
   return {
@@ -23,7 +24,7 @@ function localPeer(
     about,
     async prepare(benchmark, inputs) {
       const made = program(benchmark, inputs);
-      return made && inProcess(made);
+      return made && inProcess(made, clock);
     },
     close() {},
   };
@@ -38,25 +39,25 @@ function installed(folder: string, name: string) {
   return { home, version: version as string, load: () => require(name) };
 }
 
-async function openIsotorch(folder: string): Promise<Peer> {
+async function openIsotorch(folder: string, clock: Clock): Promise<Peer> {
   const { version } = JSON.parse(readFileSync(join(folder, '../package.json'), 'utf8'));
-  return localPeer('isotorch', `isotorch ${version}`, (benchmark, inputs) =>
+  return localPeer('isotorch', `isotorch ${version}`, clock, (benchmark, inputs) =>
     benchmark.isotorch(torch, inputs),
   );
 }
 
-async function openTfjs(folder: string): Promise<Peer> {
+async function openTfjs(folder: string, clock: Clock): Promise<Peer> {
   const { version, load } = installed(folder, '@tensorflow/tfjs');
   const tf = load() as Tf & { setBackend(name: string): Promise<boolean> };
   const wasm = installed(folder, '@tensorflow/tfjs-backend-wasm');
   wasm.load().setWasmPaths(join(wasm.home, 'dist/'));
   await tf.setBackend('wasm');
-  return localPeer('tfjs', `TensorFlow.js ${version} (wasm)`, (benchmark, inputs) =>
+  return localPeer('tfjs', `TensorFlow.js ${version} (wasm)`, clock, (benchmark, inputs) =>
     benchmark.tfjs?.(tf, inputs),
   );
 }
 
-async function openJax(folder: string): Promise<Peer> {
+async function openJax(folder: string, clock: Clock): Promise<Peer> {
   const { version, home } = installed(folder, '@jax-js/jax');
   const { href } = pathToFileURL(join(home, 'dist/index.js'));
   const jax = (await import(href)) as Jax & {
@@ -65,7 +66,7 @@ async function openJax(folder: string): Promise<Peer> {
   };
   await jax.init('wasm');
   jax.defaultDevice('wasm');
-  return localPeer('jax', `jax-js ${version} (wasm)`, (benchmark, inputs) =>
+  return localPeer('jax', `jax-js ${version} (wasm)`, clock, (benchmark, inputs) =>
     benchmark.jax?.(jax, inputs),
   );
 }
@@ -80,11 +81,15 @@ const OPENERS: Readonly<Record<string, Open>> = {
 export const peerNames = Object.keys(OPENERS);
 
 /** Opens the named libraries; says which are not there, and goes on without them. */
-export async function openPeers(program: string, names: readonly string[]): Promise<Peer[]> {
+export async function openPeers(
+  program: string,
+  names: readonly string[],
+  clock: Clock,
+): Promise<Peer[]> {
   const peers: Peer[] = [];
   for (const name of names) {
     try {
-      peers.push(await OPENERS[name](dirname(program)));
+      peers.push(await OPENERS[name](dirname(program), clock));
     } catch (error) {
       console.log(`Without ${name}: ${(error as Error).message.split('\n')[0]}`);
     }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Case, Inputs } from '../case.js';
-import type { Peer, Runner } from './peer.js';
+import type { Clock, Peer, Runner } from './peer.js';
 
 interface Answer {
   readonly version: string;
@@ -56,7 +56,7 @@ class Python {
   }
 }
 
-export async function openPyTorch(folder: string): Promise<Peer> {
+export async function openPyTorch(folder: string, clock: Clock): Promise<Peer> {
   const program = findPython();
   if (program === undefined) throw new Error('no python3 here can import torch');
   const python = new Python(program, join(folder, 'peers/pytorch.py'));
@@ -77,7 +77,7 @@ export async function openPyTorch(folder: string): Promise<Peer> {
     const bytes = readFileSync(result);
     return {
       check: async () => new Float32Array(new Uint8Array(bytes).buffer),
-      sample: async (repeat) => (await python.ask({ do: 'sample', repeat })).seconds,
+      sample: async (repeat) => (await python.ask({ do: 'sample', repeat, clock })).seconds,
     };
   }
 
