@@ -17,6 +17,7 @@ function updateRunning(
   count: number,
   momentum: number,
 ): void {
+  if (count === 0) return;
   const move = (running: Maybe, batch: Tensor, scale: number) => {
     running?.detach().mul_(1 - momentum).add_(batch.detach(), momentum * scale);
   };

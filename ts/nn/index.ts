@@ -10,5 +10,8 @@ export * from './layers/linear.js';
 export * from './layers/loss.js';
 export * from './layers/norm.js';
 export * from './layers/pool.js';
+export { GRU, LSTM, RNN } from './layers/recurrent.js';
+export { GRUCell, LSTMCell, RNNCell } from './layers/recurrent_cell.js';
 export * from './module.js';
 export { Parameter } from './parameter.js';
+export * as utils from './utils.js';

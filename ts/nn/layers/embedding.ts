@@ -2,7 +2,6 @@
 
 import { noGrad } from '../../autograd/mode.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
-import { op } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
 import { type Arguments, bind, checkSize, type FactoryOptions } from '../arguments.js';
 import { float } from '../format.js';
@@ -24,6 +23,18 @@ type EmbeddingArguments = [
   _weight?: Tensor | null,
   device?: FactoryOptions['device'],
   dtype?: FactoryOptions['dtype'],
+];
+
+const PRETRAINED =
+  'embeddings, freeze, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse';
+type PretrainedArguments = [
+  embeddings: Tensor,
+  freeze?: boolean,
+  paddingIdx?: number | null,
+  maxNorm?: number | null,
+  normType?: number,
+  scaleGradByFreq?: boolean,
+  sparse?: boolean,
 ];
 
 /**
@@ -91,36 +102,17 @@ export class Embedding extends Layer {
   }
 
   /** A layer over a given table [count, size], which is not trained unless `freeze` is false. */
-  static readonly fromPretrained = op(
-    'fromPretrained',
-    'embeddings, freeze, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse',
-    (
-      embeddings: Tensor,
-      freeze = true,
-      paddingIdx: number | null = null,
-      maxNorm: number | null = null,
-      normType = 2,
-      scaleGradByFreq = false,
-      sparse = false,
-    ): Embedding => {
-      if (embeddings.ndim !== 2) {
-        throw new ShapeError(
-          `Embedding.fromPretrained: expected a matrix, got ${showShape(embeddings.shape)}`,
-        );
-      }
-      const [count, size] = embeddings.shape;
-      const layer = new Embedding(
-        count,
-        size,
-        paddingIdx,
-        maxNorm,
-        normType,
-        scaleGradByFreq,
-        sparse,
-        embeddings,
-      );
-      layer.weight.requiresGrad_(!freeze);
-      return layer;
-    },
-  );
+  static fromPretrained(...args: Arguments<typeof PRETRAINED, PretrainedArguments>): Embedding {
+    const name = 'Embedding.fromPretrained';
+    const [table, freeze = true, ...rest] = bind<PretrainedArguments>(name, PRETRAINED, args, 1);
+    if (table.ndim !== 2) {
+      throw new ShapeError(`${name}: expected a matrix, got ${showShape(table.shape)}`);
+    }
+    const [count, size] = table.shape;
+    const [paddingIdx, maxNorm, normType, scaleGradByFreq, sparse] = rest;
+    const options = { maxNorm, normType, scaleGradByFreq, sparse, _weight: table };
+    const layer = new Embedding(count, size, paddingIdx, options);
+    layer.weight.requiresGrad_(!freeze);
+    return layer;
+  }
 }

@@ -1,23 +1,297 @@
-/** Recurrent layers over whole sequences: RNN, LSTM, GRU. */
+/** Recurrent networks over sequences. */
 
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
-import { sameShape } from '../../core/layout.js';
+import { zeros } from '../../ops/creation.js';
 import { cat, stack } from '../../ops/joining.js';
+import { linear } from '../../ops/linear.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind, checkSize, type Factory } from '../arguments.js';
+import { type Arguments, bind, checkSize, type Factory, type FactoryOptions } from '../arguments.js';
 import { bool, float } from '../format.js';
-import * as F from '../functional.js';
+import { dropout } from '../functional.js';
+import { checkProbability } from '../functional_misc.js';
 import { uniform_ } from '../init.js';
 import { Module } from '../module.js';
-import type { Parameter } from '../parameter.js';
 import { unset } from './layer.js';
-import { type CellKind, cellKinds, type State } from './recurrent_step.js';
+import { GATES, type Mode, modeOf, type Nonlinearity, type States, step } from './recurrent_cell.js';
 
-const SIGNATURE =
-  'inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, projSize, ' +
-  'device, dtype, nonlinearity';
+interface Shape {
+  readonly inputSize: number;
+  readonly hiddenSize: number;
+  readonly numLayers?: number;
+  readonly bias?: boolean;
+  readonly batchFirst?: boolean;
+  readonly dropout?: number;
+  readonly bidirectional?: boolean;
+  readonly projSize?: number;
+}
 
-type RecurrentArguments = [
+/** What a run over a sequence gives: [T, N, D * H], and the last states [D * layers, N, ...]. */
+interface Outcome {
+  readonly output: Tensor;
+  readonly h: Tensor;
+  readonly c?: Tensor;
+}
+
+/** Layers and directions of RNN, LSTM and GRU. */
+abstract class Recurrent extends Module {
+  static override readonly forwardArguments: string = 'input, hx';
+  readonly inputSize: number;
+  readonly hiddenSize: number;
+  readonly projSize: number;
+  readonly numLayers: number;
+  readonly bias: boolean;
+  readonly batchFirst: boolean;
+  readonly dropout: number;
+  readonly bidirectional: boolean;
+  protected readonly mode: Mode;
+
+  constructor(mode: Mode, shape: Shape, factory: FactoryOptions) {
+    super();
+    const name = this.constructor.name;
+    const { inputSize, hiddenSize, numLayers = 1, projSize = 0 } = shape;
+    this.mode = mode;
+    this.inputSize = checkSize(name, 'inputSize', inputSize);
+    this.hiddenSize = checkSize(name, 'hiddenSize', hiddenSize);
+    this.numLayers = checkSize(name, 'numLayers', numLayers);
+    this.projSize = checkSize(name, 'projSize', projSize, 0);
+    if (projSize >= hiddenSize && projSize > 0) {
+      throw new ValueError(
+        `${name}: projSize must be smaller than hiddenSize, got ${projSize} and ${hiddenSize}`,
+      );
+    }
+    this.bias = shape.bias ?? true;
+    this.batchFirst = shape.batchFirst ?? false;
+    this.dropout = shape.dropout ?? 0;
+    checkProbability(name, this.dropout);
+    this.bidirectional = shape.bidirectional ?? false;
+    this.makeParameters(factory);
+    this.resetParameters();
+  }
+
+  /** Size of what a direction of a layer gives. */
+  private get outputSize(): number {
+    return this.projSize > 0 ? this.projSize : this.hiddenSize;
+  }
+
+  private get directions(): readonly string[] {
+    return this.bidirectional ? ['', '_reverse'] : [''];
+  }
+
+  private makeParameters(factory: FactoryOptions): void {
+    const rows = GATES[this.mode] * this.hiddenSize;
+    for (let layer = 0; layer < this.numLayers; layer++) {
+      for (const direction of this.directions) {
+        const width = layer === 0 ? this.inputSize : this.outputSize * this.directions.length;
+        const add = (name: string, ...shape: number[]) => {
+          this.registerParameter(`${name}_l${layer}${direction}`, unset(shape, factory));
+        };
+        add('weight_ih', rows, width);
+        add('weight_hh', rows, this.outputSize);
+        if (this.bias) {
+          add('bias_ih', rows);
+          add('bias_hh', rows);
+        }
+        if (this.projSize > 0) add('weight_hr', this.projSize, this.hiddenSize);
+      }
+    }
+  }
+
+  /** Draws all parameters from +-1 / sqrt(hiddenSize). */
+  resetParameters(): void {
+    const bound = 1 / Math.sqrt(this.hiddenSize);
+    for (const parameter of this.parameters()) uniform_(parameter, -bound, bound);
+  }
+
+  /** Exists for programs written for PyTorch: weights need no special layout here. */
+  flattenParameters(): void {}
+
+  private parameter(name: string): Tensor | null {
+    return (this as unknown as Record<string, Tensor | undefined>)[name] ?? null;
+  }
+
+  private checkInput(input: Tensor): void {
+    const { inputSize, batchFirst } = this;
+    const fits = input.ndim === 2 || input.ndim === 3;
+    if (fits && input.shape[input.ndim - 1] === inputSize) return;
+    const form = batchFirst ? 'batch, time' : 'time, batch';
+    throw new ShapeError(
+      `${this.constructor.name}: expected input [${form}, ${inputSize}] ` +
+        `(or [time, ${inputSize}]), got ${showShape(input.shape)}`,
+    );
+  }
+
+  private checkState(what: string, state: Tensor, expected: readonly number[]): void {
+    if (showShape(state.shape) === showShape(expected)) return;
+    throw new ShapeError(
+      `${this.constructor.name}: expected ${what} ${showShape(expected)}, got ` +
+        `${showShape(state.shape)}`,
+    );
+  }
+
+  /** States of every layer and direction, given ones checked, else zeros. */
+  private initial(input: Tensor, hx: readonly Tensor[] | null, single: boolean): States[] {
+    const count = this.numLayers * this.directions.length;
+    const batch = input.shape[1];
+    const sizes = this.mode === 'LSTM' ? [this.outputSize, this.hiddenSize] : [this.outputSize];
+    if (hx !== null && (!Array.isArray(hx) || hx.length !== sizes.length)) {
+      throw new ValueError(`${this.constructor.name}: the state is [h, c], got ${String(hx)}`);
+    }
+    const states = sizes.map((size, i) => {
+      if (hx === null) {
+        return zeros([count, batch, size], { dtype: input.dtype, device: input.device });
+      }
+      const expected = single ? [count, size] : [count, batch, size];
+      this.checkState(i === 0 ? 'a hidden state' : 'a cell state', hx[i], expected);
+      return single ? hx[i].unsqueeze(1) : hx[i];
+    });
+    const parts = states.map((state) => state.unbind(0));
+    return Array.from({ length: count }, (_, i) => ({ h: parts[0][i], c: parts[1]?.[i] }));
+  }
+
+  /** One direction of one layer over [T, N, width]: its outputs in time order, and last states. */
+  private sweep(input: Tensor, suffix: string, reverse: boolean, start: States): [Tensor, States] {
+    const weight = this.parameter(`weight_ih${suffix}`) as Tensor;
+    const products = linear(input, weight, this.parameter(`bias_ih${suffix}`)).unbind(0);
+    const weights = {
+      weight: this.parameter(`weight_hh${suffix}`) as Tensor,
+      bias: this.parameter(`bias_hh${suffix}`),
+      projection: this.parameter(`weight_hr${suffix}`),
+    };
+    const outputs: Tensor[] = new Array(products.length);
+    let states = start;
+    for (let i = 0; i < products.length; i++) {
+      const t = reverse ? products.length - 1 - i : i;
+      states = step(this.mode, products[t], states, weights);
+      outputs[t] = states.h;
+    }
+    return [stack(outputs, 0), states];
+  }
+
+  /** Runs over a sequence [T, N, inputSize]. */
+  private sequence(input: Tensor, initial: readonly States[]): Outcome {
+    const last: States[] = [];
+    let x = input;
+    for (let layer = 0; layer < this.numLayers; layer++) {
+      const sweeps = this.directions.map((direction, d) => {
+        const start = initial[layer * this.directions.length + d];
+        return this.sweep(x, `_l${layer}${direction}`, d === 1, start);
+      });
+      last.push(...sweeps.map(([, states]) => states));
+      const outputs = sweeps.map(([output]) => output);
+      x = outputs.length === 1 ? outputs[0] : cat(outputs, -1);
+      if (layer < this.numLayers - 1) x = dropout(x, this.dropout, this.training);
+    }
+    const cells = this.mode === 'LSTM' ? stack(last.map(({ c }) => c as Tensor)) : undefined;
+    return { output: x, h: stack(last.map(({ h }) => h)), c: cells };
+  }
+
+  /** Runs over any input that forward takes. */
+  protected run(input: Tensor, hx: readonly Tensor[] | null): Outcome {
+    this.checkInput(input);
+    const single = input.ndim === 2;
+    let x = single ? input.unsqueeze(1) : input;
+    if (this.batchFirst && !single) x = x.transpose(0, 1);
+    if (x.shape[0] === 0) {
+      throw new ShapeError(
+        `${this.constructor.name}: the sequence is empty, input ${showShape(input.shape)}`,
+      );
+    }
+    const result = this.sequence(x, this.initial(x, hx, single));
+    if (single) {
+      const { output, h, c } = result;
+      return { output: output.squeeze(1), h: h.squeeze(1), c: c?.squeeze(1) };
+    }
+    return this.batchFirst ? { ...result, output: result.output.transpose(0, 1) } : result;
+  }
+
+  override extraRepr(): string {
+    const parts = [`${this.inputSize}, ${this.hiddenSize}`];
+    if (this.projSize !== 0) parts.push(`proj_size=${this.projSize}`);
+    if (this.numLayers !== 1) parts.push(`num_layers=${this.numLayers}`);
+    if (!this.bias) parts.push(`bias=${bool(this.bias)}`);
+    if (this.batchFirst) parts.push('batch_first=True');
+    if (this.dropout !== 0) parts.push(`dropout=${float(this.dropout)}`);
+    if (this.bidirectional) parts.push('bidirectional=True');
+    return parts.join(', ');
+  }
+}
+
+const RNN_NAMES =
+  'inputSize, hiddenSize, numLayers, nonlinearity, bias, batchFirst, dropout, bidirectional, device, dtype';
+type RnnArguments = [
+  inputSize: number,
+  hiddenSize: number,
+  numLayers?: number,
+  nonlinearity?: Nonlinearity,
+  bias?: boolean,
+  batchFirst?: boolean,
+  dropout?: number,
+  bidirectional?: boolean,
+  ...Factory,
+];
+
+/**
+ * h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), or relu, over [time, batch, inputSize] (with
+ * `batchFirst` [batch, time, inputSize]; without a batch [time, inputSize]).
+ */
+export class RNN extends Recurrent {
+  readonly nonlinearity: Nonlinearity;
+
+  constructor(...args: Arguments<typeof RNN_NAMES, RnnArguments>) {
+    const given = bind<RnnArguments>('RNN', RNN_NAMES, args, 2);
+    const [inputSize, hiddenSize, numLayers, nonlinearity = 'tanh', bias, batchFirst] = given;
+    const [dropout, bidirectional, device, dtype] = given.slice(6) as [
+      number?,
+      boolean?,
+      ...Factory,
+    ];
+    const shape = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional };
+    super(modeOf('RNN', nonlinearity), shape, { device, dtype });
+    this.nonlinearity = nonlinearity;
+  }
+
+  /**
+   * The outputs of the last layer [time, batch, directions * hiddenSize], and the last states
+   * [directions * numLayers, batch, hiddenSize]. `hx` are the first states, default zeros.
+   */
+  forward(input: Tensor, hx: Tensor | null = null): [output: Tensor, hn: Tensor] {
+    const { output, h } = this.run(input, hx === null ? null : [hx]);
+    return [output, h];
+  }
+}
+
+const GRU_NAMES =
+  'inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, device, dtype';
+type GruArguments = [
+  inputSize: number,
+  hiddenSize: number,
+  numLayers?: number,
+  bias?: boolean,
+  batchFirst?: boolean,
+  dropout?: number,
+  bidirectional?: boolean,
+  ...Factory,
+];
+
+/** Gated recurrent units over a sequence; shapes as in RNN. */
+export class GRU extends Recurrent {
+  constructor(...args: Arguments<typeof GRU_NAMES, GruArguments>) {
+    const given = bind<GruArguments>('GRU', GRU_NAMES, args, 2);
+    const [inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional] = given;
+    const shape = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional };
+    super('GRU', shape, { device: given[7], dtype: given[8] });
+  }
+
+  /** The outputs of the last layer, and the last states; `hx` are the first, default zeros. */
+  forward(input: Tensor, hx: Tensor | null = null): [output: Tensor, hn: Tensor] {
+    const { output, h } = this.run(input, hx === null ? null : [hx]);
+    return [output, h];
+  }
+}
+
+const LSTM_NAMES =
+  'inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, projSize, device, dtype';
+type LstmArguments = [
   inputSize: number,
   hiddenSize: number,
   numLayers?: number,
@@ -26,257 +300,27 @@ type RecurrentArguments = [
   dropout?: number,
   bidirectional?: boolean,
   projSize?: number,
-  ...factory: Factory,
-  nonlinearity?: 'tanh' | 'relu',
+  ...Factory,
 ];
 
-type Given = Arguments<typeof SIGNATURE, RecurrentArguments>;
-
-/**
- * What RNN, LSTM and GRU share: stacked layers, one or two directions, initial states.
- *
- * Input: [length, batch, inputSize], with `batchFirst` [batch, length, inputSize], or unbatched
- * [length, inputSize]. Output: the same with hiddenSize (projSize if given) times the number of
- * directions. States: [numLayers * directions, batch, size].
- */
-abstract class Recurrent extends Module {
-  static override readonly forwardArguments: string = 'input, hx';
-  readonly inputSize: number;
-  readonly hiddenSize: number;
-  readonly numLayers: number;
-  readonly bias: boolean;
-  readonly batchFirst: boolean;
-  readonly dropout: number;
-  readonly bidirectional: boolean;
-  readonly projSize: number;
-
-  constructor(
-    private readonly kind: CellKind,
-    args: readonly unknown[],
-  ) {
-    super();
-    const name = new.target.name;
-    const given = bind<RecurrentArguments>(name, SIGNATURE, args, 2);
-    const [inputSize, hiddenSize, numLayers = 1, bias = true, batchFirst = false] = given;
-    const [dropout = 0, bidirectional = false, projSize = 0, device, dtype] = given.slice(5) as [
-      number?,
-      boolean?,
-      number?,
-      ...Factory,
-    ];
-    if (!(dropout >= 0 && dropout <= 1)) {
-      throw new ValueError(`${name}: dropout is a probability, between 0 and 1, got ${dropout}`);
-    }
-    if (projSize !== 0 && !(kind.cells === 2 && projSize > 0 && projSize < hiddenSize)) {
-      throw new ValueError(
-        `${name}: projSize is for LSTM only, above 0 and below hiddenSize ${hiddenSize}, got ${projSize}`,
-      );
-    }
-    this.inputSize = checkSize(name, 'inputSize', inputSize);
-    this.hiddenSize = checkSize(name, 'hiddenSize', hiddenSize);
-    this.numLayers = checkSize(name, 'numLayers', numLayers);
-    this.bias = bias;
-    this.batchFirst = batchFirst;
-    this.dropout = dropout;
-    this.bidirectional = bidirectional;
-    this.projSize = projSize;
-    this.makeParameters({ device, dtype });
-    this.resetParameters();
-  }
-
-  private makeParameters(factory: { device?: Factory[0]; dtype?: Factory[1] }): void {
-    const gates = this.kind.gates * this.hiddenSize;
-    for (let layer = 0; layer < this.numLayers; layer++) {
-      for (const suffix of this.suffixes(layer)) {
-        const width = layer === 0 ? this.inputSize : this.outputSize * this.directions;
-        this.registerParameter(`weight_ih${suffix}`, unset([gates, width], factory));
-        this.registerParameter(`weight_hh${suffix}`, unset([gates, this.outputSize], factory));
-        if (this.bias) {
-          this.registerParameter(`bias_ih${suffix}`, unset([gates], factory));
-          this.registerParameter(`bias_hh${suffix}`, unset([gates], factory));
-        }
-        if (this.projSize > 0) {
-          const shape = [this.projSize, this.hiddenSize];
-          this.registerParameter(`weight_hr${suffix}`, unset(shape, factory));
-        }
-      }
-    }
-  }
-
-  /** Draws all parameters uniformly from +-1 / sqrt(hiddenSize). */
-  resetParameters(): void {
-    const bound = 1 / Math.sqrt(this.hiddenSize);
-    for (const parameter of this.parameters()) uniform_(parameter, -bound, bound);
-  }
-
-  private get directions(): number {
-    return this.bidirectional ? 2 : 1;
-  }
-
-  private get outputSize(): number {
-    return this.projSize > 0 ? this.projSize : this.hiddenSize;
-  }
-
-  private suffixes(layer: number): string[] {
-    return this.bidirectional ? [`_l${layer}`, `_l${layer}_reverse`] : [`_l${layer}`];
-  }
-
-  private weight(name: string): Parameter | null {
-    return ((this as unknown as Record<string, Parameter | undefined>)[name] ??
-      null) as Parameter | null;
-  }
-
-  /** Runs all layers; returns the output and the last states, stacked. */
-  protected run(input: Tensor, initial: readonly Tensor[] | undefined): [Tensor, Tensor[]] {
-    const name = this.constructor.name;
-    if (input.ndim !== 2 && input.ndim !== 3) {
-      throw new ShapeError(
-        `${name}: expected input [length, batch, ${this.inputSize}] or unbatched ` +
-          `[length, ${this.inputSize}], got ${showShape(input.shape)}`,
-      );
-    }
-    if (input.shape[input.ndim - 1] !== this.inputSize) {
-      throw new ShapeError(
-        `${name}: the last dimension of the input is inputSize ${this.inputSize}, got ` +
-          showShape(input.shape),
-      );
-    }
-    const batched = input.ndim === 3;
-    const swaps = batched && this.batchFirst;
-    let x = batched ? input : input.unsqueeze(1);
-    if (swaps) x = x.transpose(0, 1);
-    const states = this.initialStates(x, initial, batched);
-    const last: Tensor[][] = states.map(() => []);
-    for (let layer = 0; layer < this.numLayers; layer++) {
-      const outputs = this.suffixes(layer).map((suffix, direction) => {
-        const place = layer * this.directions + direction;
-        const start = states.map((state) => state.select(0, place));
-        const [output, end] = this.runDirection(x, suffix, start, direction === 1);
-        end.forEach((state, i) => {
-          last[i].push(state);
-        });
-        return output;
-      });
-      x = outputs.length === 1 ? outputs[0] : cat(outputs, 2);
-      const between = layer < this.numLayers - 1;
-      if (between && this.dropout > 0) x = F.dropout(x, this.dropout, this.training);
-    }
-    const ends = last.map((list) => stack(list, 0));
-    if (!batched) return [x.squeeze(1), ends.map((state) => state.squeeze(1))];
-    return [swaps ? x.transpose(0, 1) : x, ends];
-  }
-
-  private initialStates(
-    x: Tensor,
-    given: readonly Tensor[] | undefined,
-    batched: boolean,
-  ): Tensor[] {
-    const count = this.numLayers * this.directions;
-    const sizes = this.kind.cells === 2 ? [this.outputSize, this.hiddenSize] : [this.outputSize];
-    return sizes.map((size, i) => {
-      const expected = [count, x.shape[1], size];
-      if (given === undefined) return x.newZeros(expected);
-      const state = given[i];
-      const wanted = batched ? expected : [count, size];
-      if (!sameShape(state.shape, wanted)) {
-        throw new ShapeError(
-          `${this.constructor.name}: expected an initial state of shape ${showShape(wanted)}, got ` +
-            showShape(state.shape),
-        );
-      }
-      return batched ? state : state.unsqueeze(1);
-    });
-  }
-
-  /** One layer in one direction: the input side of all steps is one product. */
-  private runDirection(
-    x: Tensor,
-    suffix: string,
-    start: Tensor[],
-    reverse: boolean,
-  ): [Tensor, Tensor[]] {
-    const [length, batch] = x.shape;
-    const weightIh = this.weight(`weight_ih${suffix}`) as Parameter;
-    const weightHh = this.weight(`weight_hh${suffix}`) as Parameter;
-    const biasHh = this.weight(`bias_hh${suffix}`);
-    const projection = this.weight(`weight_hr${suffix}`);
-    const flat = x.reshape(length * batch, x.shape[2]);
-    const all = F.linear(flat, weightIh, this.weight(`bias_ih${suffix}`));
-    const steps = all.view(length, batch, weightIh.shape[0]).unbind(0);
-    const outputs = new Array<Tensor>(length);
-    let state: State = start;
-    for (let i = 0; i < length; i++) {
-      const t = reverse ? length - 1 - i : i;
-      state = this.kind.step(steps[t], F.linear(state[0], weightHh, biasHh), state);
-      if (projection !== null) state = [F.linear(state[0], projection), ...state.slice(1)];
-      outputs[t] = state[0];
-    }
-    const output = length > 0 ? stack(outputs, 0) : x.newZeros([0, batch, this.outputSize]);
-    return [output, [...state]];
-  }
-
-  override extraRepr(): string {
-    const parts = [`${this.inputSize}, ${this.hiddenSize}`];
-    if (this.projSize !== 0) parts.push(`proj_size=${this.projSize}`);
-    if (this.numLayers !== 1) parts.push(`num_layers=${this.numLayers}`);
-    if (!this.bias) parts.push(`bias=${bool(this.bias)}`);
-    if (this.batchFirst) parts.push(`batch_first=${bool(this.batchFirst)}`);
-    if (this.dropout !== 0) parts.push(`dropout=${float(this.dropout)}`);
-    if (this.bidirectional) parts.push(`bidirectional=${bool(this.bidirectional)}`);
-    return parts.join(', ');
-  }
-}
-
-/** The nonlinearity among the arguments of RNN, by position or by name. */
-function nonlinearityOf(args: readonly unknown[]): 'tanh' | 'relu' {
-  const last = args[args.length - 1];
-  const given =
-    typeof last === 'object' && last !== null
-      ? (last as { nonlinearity?: string }).nonlinearity
-      : args[10];
-  if (given === undefined || given === 'tanh') return 'tanh';
-  if (given === 'relu') return 'relu';
-  throw new ValueError(`RNN: nonlinearity is 'tanh' or 'relu', got '${String(given)}'`);
-}
-
-/** h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), or relu. Returns [output, h]. */
-export class RNN extends Recurrent {
-  readonly nonlinearity: 'tanh' | 'relu';
-
-  constructor(...args: Given) {
-    super(cellKinds[nonlinearityOf(args)], args);
-    this.nonlinearity = nonlinearityOf(args);
-  }
-
-  forward(input: Tensor, hx?: Tensor | null): [Tensor, Tensor] {
-    const [output, [h]] = this.run(input, hx ? [hx] : undefined);
-    return [output, h];
-  }
-}
-
-/** Gated recurrent unit (Cho et al., 2014), gates in the order r z n. Returns [output, h]. */
-export class GRU extends Recurrent {
-  constructor(...args: Given) {
-    super(cellKinds.gru, args);
-  }
-
-  forward(input: Tensor, hx?: Tensor | null): [Tensor, Tensor] {
-    const [output, [h]] = this.run(input, hx ? [hx] : undefined);
-    return [output, h];
-  }
-}
-
-/**
- * Long short-term memory (Hochreiter and Schmidhuber, 1997), gates in the order i f g o.
- * Returns [output, [h, c]]; the initial state is [h, c].
- */
+/** Long short-term memory over a sequence; with `projSize` hidden states are projected. */
 export class LSTM extends Recurrent {
-  constructor(...args: Given) {
-    super(cellKinds.lstm, args);
+  constructor(...args: Arguments<typeof LSTM_NAMES, LstmArguments>) {
+    const given = bind<LstmArguments>('LSTM', LSTM_NAMES, args, 2);
+    const [inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional] = given;
+    const shape = { inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional };
+    super('LSTM', { ...shape, projSize: given[7] }, { device: given[8], dtype: given[9] });
   }
 
-  forward(input: Tensor, hx?: readonly [Tensor, Tensor] | null): [Tensor, [h: Tensor, c: Tensor]] {
-    const [output, [h, c]] = this.run(input, hx ?? undefined);
-    return [output, [h, c]];
+  /**
+   * The outputs of the last layer, and the last states [h, c], each
+   * [directions * numLayers, batch, size]; `hx` are the first ones, default zeros.
+   */
+  forward(
+    input: Tensor,
+    hx: readonly [Tensor, Tensor] | null = null,
+  ): [output: Tensor, states: [hn: Tensor, cn: Tensor]] {
+    const { output, h, c } = this.run(input, hx);
+    return [output, [h, c as Tensor]];
   }
 }
