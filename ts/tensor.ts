@@ -37,6 +37,8 @@ export class AutogradMeta {
   base: Tensor | undefined = undefined;
   /** Version of the storage for which `gradFn` of a view holds. */
   baseVersion = 0;
+  /** A view made outside recording: writes through it could not reach the base's history. */
+  unrecordedView = false;
   retainsGrad = false;
 }
 
@@ -257,7 +259,13 @@ export class Tensor {
           `got ${showShape(value.shape)}`,
       );
     }
-    this.autograd().grad = value ?? undefined;
+    if (value !== null && (value.dtype !== this.dtype || value.backend !== this.backend)) {
+      throw new DtypeError(
+        `grad: the gradient of a ${this.dtype} tensor on '${this.device}' has that dtype and ` +
+          `device, got ${value.dtype} on '${value.device}'; use to()`,
+      );
+    }
+    this.autograd().grad = value?.keep() ?? undefined;
   }
 
   // --- Reading ---------------------------------------------------------------------------------
@@ -318,7 +326,11 @@ export class Tensor {
     const bare = new Tensor(this.storage_, this.sizes, this.steps, this.start, this.dtype);
     bare.untracked = true;
     Object.setPrototypeOf(read, Tensor.prototype);
-    return Object.assign(read, bare) as unknown as Tensor & (() => Promise<DataArray>);
+    const result = Object.assign(read, bare) as unknown as Tensor & (() => Promise<DataArray>);
+    // The function is the handle now: the open scope disposes it and not the tensor it is made of.
+    escape(bare);
+    note(result);
+    return result;
   }
 
   private assertScalar(op: string): void {

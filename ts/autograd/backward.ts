@@ -1,19 +1,20 @@
 /** backward(), autograd.grad() and what else users say to the graph through a tensor. */
 
-import { AutogradError } from '../core/errors.js';
-import type { Tensor } from '../tensor.js';
-import { type RunOptions, runBackward } from './engine.js';
+import { AutogradError, showShape, suggestion, ValueError } from '../core/errors.js';
+import { isTensor, type Tensor } from '../tensor.js';
+import { addToGrad, type RunOptions, runBackward } from './engine.js';
+import { setGradEnabled } from './mode.js';
 import { edgeOf, type GradHook } from './node.js';
 
 export interface BackwardOptions {
   /** Gradient of the tensor, of its shape; ones for a tensor of one element. */
-  gradient?: Tensor;
+  gradient?: Tensor | null;
   /** Keep saved tensors for another backward through the same graph. Default: `createGraph`. */
   retainGraph?: boolean;
   /** Record the gradient computation, for higher derivatives. Default false. */
   createGraph?: boolean;
   /** Accumulate into these leaves only. */
-  inputs?: readonly Tensor[];
+  inputs?: Tensor | readonly Tensor[];
 }
 
 function runOptions(options: { retainGraph?: boolean; createGraph?: boolean }): RunOptions {
@@ -21,23 +22,55 @@ function runOptions(options: { retainGraph?: boolean; createGraph?: boolean }): 
   return { createGraph, retainGraph: options.retainGraph ?? createGraph };
 }
 
-/** Adds the gradients of the tensor with respect to all leaves into their `grad`. */
-export function backward(input: Tensor, options: BackwardOptions = {}): void {
+const BACKWARD_OPTIONS = ['gradient', 'retainGraph', 'createGraph', 'inputs'];
+const GRAD_OPTIONS = ['gradOutputs', 'retainGraph', 'createGraph', 'allowUnused'];
+
+function checkNames(op: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    throw new ValueError(
+      `${op}: unknown option '${name}'.${suggestion(name, known)} It takes: ${known.join(', ')}`,
+    );
+  }
+}
+
+/**
+ * Adds the gradients of the tensor with respect to all leaves into their `grad`. The gradient of
+ * the tensor may also come first, by position.
+ */
+export function backward(input: Tensor, given: Tensor | BackwardOptions | null = null): void {
+  const options: BackwardOptions = isTensor(given) ? { gradient: given } : (given ?? {});
+  checkNames('backward', options, BACKWARD_OPTIONS);
   const { gradient, inputs } = options;
   if (inputs === undefined) {
-    runBackward([input], [gradient], runOptions(options));
+    runBackward([input], [gradient ?? undefined], runOptions(options));
     return;
   }
-  const grads = runBackward([input], [gradient], { ...runOptions(options), captures: inputs });
-  inputs.forEach((leaf, i) => {
-    const value = grads[i];
-    if (value === undefined) return;
-    leaf.grad = leaf.grad === null ? value : leaf.grad.add(value);
-  });
+  const leaves = [inputs].flat() as Tensor[];
+  for (const leaf of leaves) refuseConstant('backward', leaf);
+  const settings = { ...runOptions(options), captures: leaves };
+  const grads = runBackward([input], [gradient ?? undefined], settings);
+  const before = setGradEnabled(settings.createGraph);
+  try {
+    leaves.forEach((leaf, i) => {
+      const value = grads[i];
+      if (value !== undefined) addToGrad(leaf, value, settings.createGraph);
+    });
+  } finally {
+    setGradEnabled(before);
+  }
+}
+
+function refuseConstant(op: string, input: Tensor): void {
+  if (edgeOf(input)[0] !== undefined) return;
+  throw new AutogradError(
+    `${op}: one of the inputs, of shape ${showShape(input.shape)}, does not require gradients; ` +
+      'call requiresGrad_() on it before computing the outputs',
+  );
 }
 
 export interface GradOptions {
-  gradOutputs?: Tensor | readonly (Tensor | null)[];
+  gradOutputs?: Tensor | readonly (Tensor | null)[] | null;
   retainGraph?: boolean;
   createGraph?: boolean;
   /** Give null for inputs the outputs do not depend on, instead of an error. Default false. */
@@ -53,17 +86,14 @@ export function grad(
   inputs: Tensor | readonly Tensor[],
   options: GradOptions = {},
 ): (Tensor | null)[] {
+  checkNames('grad', options, GRAD_OPTIONS);
   const roots = [outputs].flat() as Tensor[];
   const wanted = [inputs].flat() as Tensor[];
   const given =
-    options.gradOutputs === undefined ? [] : ([options.gradOutputs].flat() as (Tensor | null)[]);
-  for (const input of wanted) {
-    if (edgeOf(input)[0] === undefined) {
-      throw new AutogradError(
-        'grad: one of the inputs does not require gradients; set requiresGrad before using it',
-      );
-    }
-  }
+    (options.gradOutputs ?? undefined) === undefined
+      ? []
+      : ([options.gradOutputs].flat() as (Tensor | null)[]);
+  for (const input of wanted) refuseConstant('grad', input);
   const settings = { ...runOptions(options), captures: wanted };
   const grads = runBackward(
     roots,

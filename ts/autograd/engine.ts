@@ -80,12 +80,17 @@ class Run {
     const targets = new Set<Node>();
     for (const [node] of this.captureEdges) if (node !== undefined) targets.add(node);
     const needed = this.options.captures === undefined ? undefined : leadingTo(order, targets);
-    for (const node of order) {
-      const slots = this.buffers.get(node);
-      if (slots === undefined) continue;
-      this.buffers.delete(node);
-      if (needed === undefined || needed.has(node)) this.visit(node, slots, targets, needed);
-      else this.drop(slots);
+    try {
+      for (const node of order) {
+        const slots = this.buffers.get(node);
+        if (slots === undefined) continue;
+        this.buffers.delete(node);
+        if (needed === undefined || needed.has(node)) this.visit(node, slots, targets, needed);
+        else this.drop(slots);
+      }
+    } catch (error) {
+      for (const slots of this.buffers.values()) this.drop(slots);
+      throw error;
     }
   }
 
@@ -96,15 +101,19 @@ class Run {
     needed: ReadonlySet<Node> | undefined,
   ): void {
     const visible = this.runHooks(node, slots);
-    if (targets.has(node)) this.capture(node, slots);
+    if (targets.has(node)) this.capture(node, slots, visible);
     if (node instanceof Accumulate) {
       if (this.options.captures === undefined && slots[0] !== undefined) {
-        this.accumulate(node.leaf, slots[0], visible);
+        addToGrad(node.leaf, this.handOver(slots[0], visible), this.options.createGraph);
       }
+      if (!visible) this.drop(slots);
       return;
     }
     const continues = node.next.some((n) => n !== undefined && (needed?.has(n) ?? true));
-    if (!continues) return;
+    if (!continues) {
+      if (!visible) this.drop(slots);
+      return;
+    }
     const grads = Array.from({ length: node.outputCount }, (_, i) => slots[i]?.value);
     const results =
       this.options.createGraph || node.runsUserCode ? node.run(grads) : tidy(node, grads);
@@ -114,10 +123,10 @@ class Run {
       const result = results[i];
       if (next === undefined || result === undefined) continue;
       const shared = node.runsUserCode || grads.includes(result) || results.indexOf(result) !== i;
-      this.add(next, node.nextIndex[i], shared ? alias(result) : result, !shared);
+      this.add(next, node.nextIndex[i], shared ? alias(result) : result, true);
     }
     if (!this.options.retainGraph) node.release();
-    if (!visible && !targets.has(node)) this.drop(slots);
+    if (!visible) this.drop(slots);
   }
 
   /** Adds a gradient into the buffer of a node's output. */
@@ -162,42 +171,46 @@ class Run {
       const value = slots[index]?.value;
       if (value === undefined) continue;
       seen = true;
-      const meta = tensor.autograd();
-      meta.grad = meta.grad === undefined ? value : meta.grad.add(value);
+      const { createGraph } = this.options;
+      addToGrad(tensor, createGraph ? value : value.clone(), createGraph);
     }
     return seen;
   }
 
-  private capture(node: Node, slots: Buffers): void {
+  private capture(node: Node, slots: Buffers, visible: boolean): void {
     this.captureEdges.forEach(([target, index], i) => {
-      if (target === node) this.captured[i] = slots[index]?.value;
+      const slot = slots[index];
+      if (target === node && slot !== undefined) this.captured[i] = this.handOver(slot, visible);
     });
   }
 
-  /** Adds to the leaf's grad; the first gradient is taken over where nobody else holds it. */
-  private accumulate(leaf: Tensor, slot: Slot, visible: boolean): void {
-    const meta = leaf.autograd();
+  /** A gradient for the user: the buffer itself where nobody else holds it, else a copy. */
+  private handOver(slot: Slot, visible: boolean): Tensor {
     const { value } = slot;
-    if (this.options.createGraph) {
-      meta.grad = meta.grad === undefined ? value : meta.grad.add(value);
-      return;
-    }
-    if (meta.grad !== undefined) {
-      meta.grad.add_(value);
-      if (slot.owned && !visible) value.dispose();
-      return;
-    }
-    const takes = slot.owned && !visible && value.storage_.references === 1 && value.isContiguous();
-    meta.grad = takes ? value : value.clone();
-    if (takes) value.meta = undefined;
-    else if (slot.owned && !visible) value.dispose();
-    meta.grad.keep();
+    if (this.options.createGraph) return value;
+    const exclusive =
+      slot.owned && !visible && value.storage_.references === 1 && value.isContiguous();
+    if (!exclusive) return value.clone();
+    slot.owned = false;
+    value.meta = undefined;
+    return value;
   }
 
   private drop(slots: Buffers): void {
     if (this.options.createGraph) return;
     for (const slot of slots) if (slot?.owned) slot.value.dispose();
   }
+}
+
+/** Adds a gradient, which the leaf may keep, into its `grad`. */
+export function addToGrad(leaf: Tensor, value: Tensor, createGraph: boolean): void {
+  const meta = leaf.autograd();
+  if (meta.grad === undefined || createGraph) {
+    meta.grad = (meta.grad === undefined ? value : meta.grad.add(value)).keep();
+    return;
+  }
+  meta.grad.add_(value);
+  value.dispose();
 }
 
 /** Runs a node and frees what it made on the way. */
@@ -212,7 +225,7 @@ function tidy(node: Node, grads: Grads): Grads {
   }
 }
 
-/** Another handle on the same value and history, so that each buffer owns its own. */
+/** Another handle on the same value and history, so that each buffer has its own to dispose. */
 function alias(tensor: Tensor): Tensor {
   const handle = tensor.bare();
   handle.meta = tensor.meta;

@@ -1,7 +1,10 @@
 /** Operations with gradients written by the user. */
 
-import { AutogradError, ValueError } from '../core/errors.js';
-import { isTensor, type Tensor } from '../tensor.js';
+import type { Dtype } from '../core/dtype.js';
+import { AutogradError, showShape, ValueError } from '../core/errors.js';
+import { type Shape, sameShape } from '../core/layout.js';
+import type { Device } from '../device/device.js';
+import { emptyTensor, isTensor, type Tensor } from '../tensor.js';
 import { isGradEnabled, setGradEnabled } from './mode.js';
 import { freedGraphError, type Grads, Node, SavedTensor, setHistory } from './node.js';
 
@@ -44,19 +47,49 @@ export interface FunctionClass<A extends unknown[], R extends Results> {
   backward(ctx: FunctionContext, ...gradOutputs: Tensor[]): unknown;
 }
 
+/** Whether a gradient is the argument's shape, or would broadcast from it. */
+function fitsInto(shape: Shape, grad: Shape): boolean {
+  const lead = grad.length - shape.length;
+  return lead >= 0 && shape.every((size, i) => size === 1 || size === grad[lead + i]);
+}
+
+function sumTo(grad: Tensor, shape: Shape): Tensor {
+  const lead = grad.ndim - shape.length;
+  const dims = grad.shape.map((_, i) => i);
+  const extra = dims.filter((i) => i < lead || (shape[i - lead] === 1 && grad.shape[i] !== 1));
+  return grad.sum(extra, true).reshape(shape);
+}
+
+/** What zeros like a tensor are made from, without holding its memory. */
+interface Made {
+  readonly shape: Shape;
+  readonly dtype: Dtype;
+  readonly device: Device;
+}
+
+function madeOf({ shape, dtype, backend }: Tensor): Made {
+  return { shape, dtype, device: backend };
+}
+
+function zerosOf({ shape, dtype, device }: Made): Tensor {
+  return emptyTensor(shape, dtype, device).zero_();
+}
+
 class CustomNode extends Node {
   override runsUserCode = true;
   private saved: (SavedTensor | null)[] | undefined = [];
+  private readonly given: readonly (Made | undefined)[];
 
   constructor(
     private readonly definition: FunctionClass<never, Results>,
     private readonly context: FunctionContext,
     private readonly args: number,
     inputs: readonly unknown[],
-    private readonly shapes: readonly Tensor[],
+    private readonly made: readonly Made[],
   ) {
-    super(`${definition.name}Backward`, shapes.length);
+    super(`${definition.name}Backward`, made.length);
     for (const input of inputs) this.connect(isTensor(input) ? input : undefined);
+    this.given = inputs.map((input) => (isTensor(input) ? madeOf(input) : undefined));
   }
 
   keep(outputs: readonly Tensor[]): void {
@@ -74,7 +107,7 @@ class CustomNode extends Node {
 
   run(grads: Grads): Grads {
     if (this.saved === undefined) throw freedGraphError(this.name);
-    const full = grads.map((grad, i) => grad ?? this.shapes[i].zerosLike());
+    const full = grads.map((grad, i) => grad ?? zerosOf(this.made[i]));
     const result = this.definition.backward(this.context, ...full);
     const list = (Array.isArray(result) ? result : [result]) as (Tensor | null | undefined)[];
     if (list.length !== this.args) {
@@ -83,7 +116,21 @@ class CustomNode extends Node {
           'forward; return one per argument, null for those without',
       );
     }
-    return list.map((grad) => grad ?? undefined);
+    return list.map((grad, i) => (grad && this.needs(i) ? this.fitted(grad, i) : undefined));
+  }
+
+  /** A gradient of backward in the shape and dtype of its argument. */
+  private fitted(grad: Tensor, position: number): Tensor {
+    const { shape, dtype } = this.given[position] as Made;
+    if (!isTensor(grad) || !fitsInto(shape, grad.shape)) {
+      const got = isTensor(grad) ? `a tensor of shape ${showShape(grad.shape)}` : String(grad);
+      throw new AutogradError(
+        `${this.name}: backward returned ${got} as the gradient of argument ${position}, which ` +
+          `has shape ${showShape(shape)}; a gradient has the shape of its argument`,
+      );
+    }
+    const whole = sameShape(shape, grad.shape) ? grad : sumTo(grad, shape);
+    return whole.dtype === dtype ? whole : whole.to(dtype);
   }
 
   override release(): void {
@@ -117,8 +164,7 @@ export class Function {
     if (!context.needsInputGrad.includes(true)) return result;
     const definition = this as unknown as FunctionClass<never, Results>;
     const fresh = outputs.map((output) => (args.includes(output) ? output.bare() : output));
-    const shapes = fresh.map((output) => output.detach());
-    const node = new CustomNode(definition, context, args.length, args, shapes);
+    const node = new CustomNode(definition, context, args.length, args, fresh.map(madeOf));
     node.keep(outputs);
     fresh.forEach((output, i) => {
       const skips = context.nonDifferentiable.has(outputs[i]) || !output.dtype.isFloatingPoint;

@@ -60,12 +60,16 @@ function toDot(boxes: Map<Node, Box>, edges: readonly [Node, Node][]): string {
   const lines = ['digraph autograd {', '  node [shape=box];'];
   for (const box of boxes.values()) {
     const style = box.leaf ? ', style=filled, fillcolor=lightblue' : '';
-    lines.push(`  n${box.id} [label="${box.label}"${style}];`);
+    lines.push(`  n${box.id} [label=${JSON.stringify(box.label)}${style}];`);
   }
   for (const [from, to] of edges) {
     lines.push(`  n${boxes.get(from)?.id} -> n${boxes.get(to)?.id};`);
   }
   return `${[...lines, '}'].join('\n')}\n`;
+}
+
+function escaped(text: string): string {
+  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 }
 
 function toSvg(boxes: Map<Node, Box>, edges: readonly [Node, Node][]): string {
@@ -76,7 +80,7 @@ function toSvg(boxes: Map<Node, Box>, edges: readonly [Node, Node][]): string {
     filled[box.depth] = column + 1;
     places.set(box, { x: 10 + column * COLUMN, y: 10 + box.depth * ROW });
   }
-  const width = 20 + Math.max(1, ...filled) * COLUMN;
+  const width = 20 + filled.reduce((a, b) => Math.max(a, b), 1) * COLUMN;
   const height = 20 + filled.length * ROW;
   const at = (node: Node) => places.get(boxes.get(node) as Box) as { x: number; y: number };
   const lines = edges.map(([from, to]) => {
@@ -88,7 +92,7 @@ function toSvg(boxes: Map<Node, Box>, edges: readonly [Node, Node][]): string {
     const fill = box.leaf ? '#cfe8ff' : '#fff';
     return (
       `<rect x="${x}" y="${y}" width="${WIDTH}" height="${HEIGHT}" rx="5" fill="${fill}" stroke="#333"/>` +
-      `<text x="${x + WIDTH / 2}" y="${y + 21}" text-anchor="middle">${box.label}</text>`
+      `<text x="${x + WIDTH / 2}" y="${y + 21}" text-anchor="middle">${escaped(box.label)}</text>`
     );
   });
   return (

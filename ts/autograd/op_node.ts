@@ -69,8 +69,10 @@ export class OpNode extends Node implements GradContext<never> {
   }
 
   run(grads: Grads): Grads {
-    if (this.saved === undefined) throw freedGraphError(this.name);
     const { rule } = this;
+    // A rule that saves nothing can run again, as in PyTorch.
+    const { inputs, outputs } = rule.saves;
+    if (this.saved === undefined && (inputs ?? outputs)) throw freedGraphError(this.name);
     if (rule.kind === 'joint') {
       return rule.grads(grads, this).map((grad, i) => this.finish(grad, i));
     }

@@ -48,6 +48,17 @@ export function hasInternalOverlap(shape: Shape, strides: readonly number[]): bo
   return false;
 }
 
+/** Whether two layouts over one storage could name a common element without being the same. */
+export function overlapsPartly(a: Layout, b: Layout): boolean {
+  const same = sameShape(a.shape, b.shape) && sameShape(a.strides, b.strides);
+  if (same && a.offset === b.offset) return false;
+  return a.offset <= lastOffset(b) && b.offset <= lastOffset(a);
+}
+
+function lastOffset({ shape, strides, offset }: Layout): number {
+  return shape.reduce((last, size, i) => last + (size - 1) * strides[i], offset);
+}
+
 export function sameShape(a: Shape, b: Shape): boolean {
   if (a === b) return true;
   if (a.length !== b.length) return false;

@@ -38,7 +38,7 @@ export class Block {
   constructor(device: Device, size: number) {
     const handle = device.allocate(size);
     this.ticket = { device, handle, size, bytes: 0, storages: 0, freed: false };
-    this.ballast = size >= BALLAST_THRESHOLD ? new ArrayBuffer(size >> 1) : undefined;
+    this.ballast = size >= BALLAST_THRESHOLD ? new ArrayBuffer(Math.floor(size / 2)) : undefined;
     allocatedSinceTurn += size;
     if (debug) noteOrigin(this.ticket);
     finalizers.register(this, this.ticket);
@@ -157,7 +157,8 @@ export function escape(tensor: Tensor): void {
 }
 
 function isTensor(value: unknown): value is Tensor {
-  return typeof value === 'object' && value !== null && 'isTensor' in value;
+  const object = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return object && 'isTensor' in value;
 }
 
 function collectTensors(value: unknown, into: Set<unknown>, depth = 0): void {

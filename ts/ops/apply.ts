@@ -13,25 +13,16 @@ import type { Device } from '../device/device.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { gradients } from './gradients.js';
 import { checkResult } from './inplace.js';
-import { cast, contiguousCopy, copyInto, launchPointwise } from './launch.js';
+import { cast, contiguousCopy, copyInto, launchPointwise, spoils } from './launch.js';
 import { Launches } from './launcher.js';
-import { nodeName } from './node_names.js';
+import { nodeName, publicName } from './node_names.js';
 import { type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
 import { isTensor, type Operand, resultDtype } from './promote.js';
-import type { Primitive } from './row.js';
+import type { OutputSpec, Primitive } from './row.js';
 import type { GradientRow } from './rule.js';
 import { type AttributesOf, type OpName, type PrimitiveName, primitives } from './table.js';
 import { sumToShape } from './undo.js';
 import { type ViewName, views } from './views.js';
-
-/** Rows that serve a public function are named by it in errors: addTensors is 'add'. */
-const shownNames = Object.fromEntries(
-  Object.keys(pointwise).map((name) => [
-    name,
-    name.replace(/(Tensors|Scaled|Scalars?|True|Floor|Trunc|Even|Erf|Tanh|3)$/, ''),
-  ]),
-) as Record<PointwiseName, string>;
-shownNames.select3 = 'where';
 
 const NO_SCALARS: readonly number[] = [];
 
@@ -65,9 +56,14 @@ function checkDomain(name: string, row: PointwiseRow, promoted: Dtype): void {
   }
 }
 
-/** An operand as the kernel wants it, and whether it is a temporary. */
-function prepare(operand: Operand, compute: Dtype): Operand {
-  return isTensor(operand) && operand.dtype !== compute ? cast(operand, compute) : operand;
+/** An operand as the kernel wants it: in its dtype, and not overlapping what is written. */
+function prepare(op: string, operand: Operand, want: Dtype, target: Tensor | undefined): Operand {
+  if (!isTensor(operand)) return want === bool ? Number(Boolean(operand)) : operand;
+  if (want === bool && operand.dtype !== bool) {
+    throw new DtypeError(`${op}: the condition is a bool tensor, got ${operand.dtype}; use ne(0)`);
+  }
+  if (operand.dtype !== want) return cast(operand, want);
+  return target !== undefined && spoils(target, operand) ? contiguousCopy(operand) : operand;
 }
 
 /**
@@ -79,7 +75,7 @@ export function applyPointwise(
   operands: readonly Operand[],
   scalars: readonly number[] = NO_SCALARS,
   target?: Tensor,
-  op: string = shownNames[name],
+  op: string = publicName(name),
 ): Tensor {
   const row: PointwiseRow = pointwise[name];
   const device = commonDevice(op, operands);
@@ -98,17 +94,23 @@ export function applyPointwise(
     if (!isTensor(operand)) continue;
     shape = shape === undefined ? operand.shape : broadcastShapes(shape, operand.shape, op);
   }
-  const prepared = operands.map((operand, i) =>
-    masks?.includes(i) ? maskOperand(name, operand) : prepare(operand, compute),
-  );
   const raw = row.result === 'bool' ? bool : compute;
   const final = row.result === 'bool' ? bool : result;
   if (target !== undefined) checkResult(op, target, shape as Shape, final);
   const direct = target !== undefined && target.dtype === raw;
-  const out = direct ? target : emptyTensor(shape as Shape, raw, device);
-  launchPointwise(name, compute, prepared, scalars, out);
-  for (let i = 0; i < prepared.length; i++) {
-    if (prepared[i] !== operands[i]) (prepared[i] as Tensor).dispose();
+  const prepared: Operand[] = [];
+  let out: Tensor;
+  try {
+    for (let i = 0; i < operands.length; i++) {
+      const want = masks?.includes(i) ? bool : compute;
+      prepared.push(prepare(op, operands[i], want, direct ? target : undefined));
+    }
+    out = direct ? target : emptyTensor(shape as Shape, raw, device);
+    launchPointwise(name, compute, prepared, scalars, out);
+  } finally {
+    prepared.forEach((operand, i) => {
+      if (operand !== operands[i] && isTensor(operand)) operand.dispose();
+    });
   }
   const outcome = land(out, final, target, op, direct);
   if (isGradEnabled() && final.category === Category.Float) {
@@ -125,28 +127,25 @@ function land(
   op: string,
   direct: boolean,
 ): Tensor {
-  if (target !== undefined) {
-    if (!direct) {
+  if (target === undefined) return out.dtype === final ? out : exchange(out, final);
+  if (!direct) {
+    try {
       copyInto(target, out);
+    } finally {
       out.dispose();
     }
-    if (!target.untracked) target.storage_.written(op);
-    return target.bare();
   }
-  if (out.dtype === final) return out;
-  const result = cast(out, final);
-  out.dispose();
-  return result;
+  if (!target.untracked) target.storage_.written(op);
+  return target.bare();
 }
 
-function maskOperand(name: string, operand: Operand): Operand {
-  if (isTensor(operand)) {
-    if (operand.dtype === bool) return operand;
-    throw new DtypeError(
-      `${name}: the condition is a bool tensor, got ${operand.dtype}; use ne(0)`,
-    );
+/** A temporary under another dtype, instead of it. */
+function exchange(temporary: Tensor, dtype: Dtype): Tensor {
+  try {
+    return cast(temporary, dtype);
+  } finally {
+    temporary.dispose();
   }
-  return operand ? 1 : 0;
 }
 
 function scalarAttributes(row: PointwiseRow, scalars: readonly number[]): object {
@@ -166,18 +165,25 @@ export function applyView<K extends ViewName>(
   x: Tensor,
   attributes: AttributesOf<K>,
 ): Tensor {
-  x.assertLive(name);
+  x.assertLive(publicName(name));
   const row = views[name] as { layout(input: Layout, attributes: AttributesOf<K>): Layout };
   const { shape, strides, offset } = row.layout(x, attributes);
   const result = new Tensor(x.storage_, shape, strides, offset, x.dtype);
   result.untracked = x.untracked;
-  if (x.dtype.category === Category.Float && isGradEnabled()) {
+  if (x.dtype.category !== Category.Float) return result;
+  if (isGradEnabled()) {
     record(name, [x], [result], attributes);
     // A view also remembers its base while nothing requires grad yet: writing a value that does
     // through the view must reach the base.
     const meta = result.autograd();
     meta.base = x.meta?.base ?? x;
     meta.baseVersion = x.storage_.version;
+    meta.unrecordedView = x.meta?.unrecordedView ?? false;
+  } else if (x.meta !== undefined) {
+    const meta = result.autograd();
+    meta.base = x.meta.base ?? x;
+    meta.baseVersion = x.storage_.version;
+    meta.unrecordedView = true;
   }
   return result;
 }
@@ -189,37 +195,44 @@ export function applyPrimitive<K extends PrimitiveName>(
   attributes: AttributesOf<K>,
 ): Tensor[] {
   const row = primitives[name] as unknown as Primitive<AttributesOf<K>>;
-  const device = commonDevice(name, inputs);
+  const op = publicName(name);
+  const device = commonDevice(op, inputs);
   const promoted = promotedInput(row, inputs);
   const compute = row.dtypes === 'any' ? promoted : computeDtype(promoted);
-  const launches = new Launches(device, name);
-  const prepared = inputs.map((input, i) =>
-    input === undefined ? undefined : prepareInput(name, row, input, i, compute, launches),
-  ) as Tensor[];
-  const outputs = row
-    .outputs(prepared, attributes)
-    .map(({ shape, dtype }) => emptyTensor(shape, dtype, device));
+  const launches = new Launches(device, op);
+  let outputs: Tensor[];
   try {
-    if (outputs.some((output) => output.numel() > 0))
+    const prepared = inputs.map((input, i) =>
+      input === undefined ? undefined : prepareInput(op, row, input, i, compute, launches),
+    ) as Tensor[];
+    outputs = allocate(row.outputs(prepared, attributes), device);
+    if (outputs.some((output) => output.numel() > 0)) {
       row.run(launches, prepared, outputs, attributes);
+    }
   } finally {
     launches.end();
   }
   const results = outputs.map((output, i) => {
     const final = output.dtype !== compute || row.positions?.includes(i);
-    if (final || promoted === compute) return output;
-    const result = cast(output, promoted);
-    output.dispose();
-    return result;
+    return final || promoted === compute ? output : exchange(output, promoted);
   });
   if (isGradEnabled()) record(name, inputs, results, attributes as object);
   return results;
 }
 
-function promotedInput(
-  row: Primitive<never>,
-  inputs: readonly (Tensor | undefined)[],
-): Dtype {
+/** The outputs of a call, all of them or none. */
+function allocate(specs: readonly OutputSpec[], device: Device): Tensor[] {
+  const made: Tensor[] = [];
+  try {
+    for (const { shape, dtype } of specs) made.push(emptyTensor(shape, dtype, device));
+    return made;
+  } catch (error) {
+    for (const tensor of made) tensor.dispose();
+    throw error;
+  }
+}
+
+function promotedInput(row: Primitive<never>, inputs: readonly (Tensor | undefined)[]): Dtype {
   const valued = inputs.filter(
     (input, i): input is Tensor =>
       input !== undefined && !row.index?.includes(i) && !row.mask?.includes(i),
@@ -278,6 +291,8 @@ export function record(
   if (!wanted) return;
   const rule = gradients[name] as GradientRow<never>;
   if (rule.kind === 'none') return;
+  // The node must not hold its own output: only its dtype and device are needed for numbers.
+  const { dtype, backend } = outputs[0];
   const node = new OpNode(
     shown ?? nodeName(name),
     rule,
@@ -287,15 +302,10 @@ export function record(
     ),
     outputs.length,
     sumToShape,
-    (value) => wrapNumber(value, outputs[0]),
+    (value) => emptyTensor([], dtype, backend).fill_(value),
   );
   node.saveOutputs(outputs);
   outputs.forEach((output, i) => {
     if (output.dtype.isFloatingPoint) setHistory(output, node, i);
   });
-}
-
-function wrapNumber(value: number, like: Tensor): Tensor {
-  const scalar = emptyTensor([], like.dtype, like.backend);
-  return scalar.fill_(value);
 }

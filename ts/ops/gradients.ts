@@ -307,6 +307,7 @@ const pointwiseGradients: Pointwise = {
   eluScalar: rule(X, (g, s) => {
     const { alpha, scale, inputScale } = s.attributes;
     const below = s.x
+      .clampMax(0)
       .mul(inputScale)
       .exp()
       .mul(alpha * scale * inputScale);

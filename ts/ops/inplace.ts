@@ -24,6 +24,13 @@ export function checkWritable(op: string, target: Tensor): void {
           'gradient would be lost. Use noGrad(() => ...), or `.data`',
       );
     }
+    if (meta?.unrecordedView && base?.requiresGrad && !base.isLeaf) {
+      throw new AutogradError(
+        `${op}: the tensor is a view made inside noGrad() of a tensor that requires gradients, and ` +
+          'the gradients would not follow the write. Make the view while recording, or write ' +
+          'inside noGrad() too',
+      );
+    }
     if (base?.meta?.requiresGrad && base.isLeaf) {
       throw new AutogradError(
         `${op}: the tensor is a view of a leaf that requires gradients; it cannot be changed in ` +
@@ -96,9 +103,9 @@ export function assignInPlace(
 ): Tensor {
   checkWritable(op, target);
   const recorded = operands.some((operand) => isTensor(operand) && operand.requiresGrad);
-  const place = operands.indexOf(target);
-  const old = before(target, recorded && saves(row, place));
-  const given = old === target ? operands : operands.with(place, old);
+  const needed = operands.some((operand, i) => operand === target && saves(row, i));
+  const old = before(target, recorded && needed);
+  const given = operands.map((operand) => (operand === target ? old : operand));
   const result = applyPointwise(row, given, scalars, target, op);
   adoptHistory(target, result);
   result.dispose();
@@ -194,6 +201,7 @@ class ReplaceSlice extends Node {
 function refresh(view: Tensor, meta: AutogradMeta): void {
   const base = meta.base as Tensor;
   meta.baseVersion = view.storage_.version;
+  if (meta.unrecordedView) return;
   if (!base.requiresGrad) {
     meta.gradFn = undefined;
     return;

@@ -1,7 +1,13 @@
 /** Eager launches of elementwise kernels, copies, fills and casts. Nothing is recorded here. */
 
 import { type Dtype, encodeElement, int64 } from '../core/dtype.js';
-import { broadcastStrides, type Shape, sameShape, simplifyLayouts } from '../core/layout.js';
+import {
+  broadcastStrides,
+  overlapsPartly,
+  type Shape,
+  sameShape,
+  simplifyLayouts,
+} from '../core/layout.js';
 import { LaunchBlock } from '../device/device.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { isTensor, type Operand } from './promote.js';
@@ -156,23 +162,33 @@ export function contiguousCopy(x: Tensor): Tensor {
 export function cast(x: Tensor, dtype: Dtype): Tensor {
   if (x.dtype === dtype) return contiguousCopy(x);
   const source = x.isContiguous() ? x : contiguousCopy(x);
-  const out = emptyTensor(x.shape, dtype, x.backend);
-  if (out.numel() > 0) {
-    block.begin('cast_any');
-    block.buffer(source.storage_, source.offset * source.dtype.size);
-    block.buffer(out.storage_, 0);
-    block.word(source.dtype.code);
-    block.word(dtype.code);
-    block.range = out.numel();
-    out.backend.launch(block);
+  try {
+    const out = emptyTensor(x.shape, dtype, x.backend);
+    if (out.numel() > 0) launchCast(source, out);
+    return out;
+  } finally {
+    if (source !== x) source.dispose();
   }
-  if (source !== x) source.dispose();
-  return out;
+}
+
+function launchCast(source: Tensor, out: Tensor): void {
+  block.begin('cast_any');
+  block.buffer(source.storage_, source.offset * source.dtype.size);
+  block.buffer(out.storage_, 0);
+  block.word(source.dtype.code);
+  block.word(out.dtype.code);
+  block.range = out.numel();
+  out.backend.launch(block);
+}
+
+/** Whether writing `target` could change elements of `x` before they are read. */
+export function spoils(target: Tensor, x: Tensor): boolean {
+  return target.storage_ === x.storage_ && overlapsPartly(target, x);
 }
 
 /** Writes `source` (broadcast, cast) into the elements of `target`. */
 export function copyInto(target: Tensor, source: Tensor): void {
-  if (source.dtype === target.dtype) {
+  if (source.dtype === target.dtype && !spoils(target, source)) {
     launchCopy(source, target);
     return;
   }

@@ -44,3 +44,34 @@ const names: { readonly [K in OpName]?: string } = {
 export function nodeName(op: OpName): string {
   return names[op] ?? `${op[0].toUpperCase()}${op.slice(1)}Backward0`;
 }
+
+/** Rows whose public function is not their name without the part that tells rows apart. */
+const functions: { readonly [K in OpName]?: string } = {
+  select3: 'where',
+  roundEven: 'round',
+  invertBits: 'bitwiseNot',
+  cube: 'pow',
+  logSigmoid: 'logsigmoid',
+  vectorNorm: 'norm',
+  varMean: 'var',
+  countTrue: 'nonzero',
+  nonzeroFill: 'nonzero',
+  putAddFlat: 'put',
+  runStarts: 'unique',
+  triangle: 'triu',
+};
+
+const PART =
+  /(Backward|InputGrad|WeightGrad|Inference|Tensors|Scaled|Scalars?|True|Floor|Trunc|Erf|Tanh|Dim|View|Flat)$/;
+
+const publicNames = new Map<OpName, string>();
+
+/** The function that users know a row by, for errors: 'add' for addTensors. */
+export function publicName(op: OpName): string {
+  let name = publicNames.get(op);
+  if (name === undefined) {
+    name = functions[op] ?? op.replace(PART, '');
+    publicNames.set(op, name);
+  }
+  return name;
+}

@@ -1,7 +1,14 @@
 /** Views, copies and dtype changes: shapes in PyTorch's words. */
 
 import * as dt from '../core/dtype.js';
-import { DtypeError, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import {
+  AutogradError,
+  DtypeError,
+  IndexError,
+  ShapeError,
+  showShape,
+  ValueError,
+} from '../core/errors.js';
 import {
   broadcastShapes,
   inferShape,
@@ -344,7 +351,17 @@ export const detach = (input: Tensor): Tensor => {
 
 /** Takes the tensor itself out of the graph. */
 export const detach_ = (input: Tensor): Tensor => {
-  input.meta = undefined;
+  input.assertLive('detach_');
+  if (input.meta?.base?.requiresGrad) {
+    throw new AutogradError(
+      `detach_: the tensor of shape ${showShape(input.shape)} is a view and stays tied to its ` +
+        'base; use detach() for a tensor outside the graph',
+    );
+  }
+  if (input.meta !== undefined) {
+    input.meta.gradFn = undefined;
+    input.meta.requiresGrad = false;
+  }
   return input;
 };
 
