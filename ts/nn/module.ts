@@ -295,7 +295,7 @@ export abstract class Module {
   to(...args: (Dtype | DeviceType | Tensor | ToOptions)[]): this {
     return this.convert((tensor) => {
       const moved = tensor.detach().to(...args);
-      return moved.dtype.isFloatingPoint || moved.dtype === tensor.dtype
+      return tensor.dtype.isFloatingPoint || moved.dtype === tensor.dtype
         ? moved
         : tensor.detach().to(moved.device);
     });

@@ -109,9 +109,10 @@ export class Embedding extends Layer {
       throw new ShapeError(`${name}: expected a matrix, got ${showShape(table.shape)}`);
     }
     const [count, size] = table.shape;
-    const [paddingIdx, maxNorm, normType, scaleGradByFreq, sparse] = rest;
-    const options = { maxNorm, normType, scaleGradByFreq, sparse, _weight: table };
-    const layer = new Embedding(count, size, paddingIdx, options);
+    const [paddingIdx = null, maxNorm = null, normType = 2, byFreq = false, sparse = false] = rest;
+    const options = { maxNorm, normType, scaleGradByFreq: byFreq, sparse, _weight: table };
+    // biome-ignore lint/complexity/noThisInStatic: bundlers rename classes that name themselves
+    const layer = new this(count, size, paddingIdx, options);
     layer.weight.requiresGrad_(!freeze);
     return layer;
   }
