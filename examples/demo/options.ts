@@ -25,7 +25,7 @@ interface Option {
 }
 
 const options: Record<string, Option> = {
-  epochs: { help: 'passes over the training images', preset: '4', whole: true, least: 1 },
+  epochs: { help: 'passes over the training images', preset: '5', whole: true, least: 1 },
   'batch-size': { help: 'images per step', preset: '128', whole: true, least: 1 },
   lr: { help: 'learning rate (default: 0.001, for sgd 0.1)', preset: '', least: 0 },
   optimizer: { help: 'optimiser', preset: 'adam', words: ['adam', 'adamw', 'sgd', 'rmsprop'] },
