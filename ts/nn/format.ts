@@ -23,3 +23,8 @@ export function value(given: number | null | readonly (number | null)[]): string
   const parts = given.map((item) => (item === null ? 'None' : String(item)));
   return parts.length === 1 ? `(${parts[0]},)` : `(${parts.join(', ')})`;
 }
+
+/** Text of several lines, all but the first moved in by two spaces. */
+export function indent(text: string): string {
+  return text.replaceAll('\n', '\n  ');
+}

@@ -1,11 +1,11 @@
 /** Activations as functions; `inplace` writes the result into the input. */
 
-import { assignFrom, assignInPlace } from '../ops/inplace.js';
 import { isGradEnabled } from '../autograd/mode.js';
 import type { Dtype } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { applyPointwise } from '../ops/apply.js';
 import { elementwise } from '../ops/elementwise.js';
+import { assignFrom, assignInPlace } from '../ops/inplace.js';
 import type { PointwiseName } from '../ops/pointwise.js';
 import { logSoftmax as logSoftmaxOf, softmax as softmaxOf } from '../ops/reductions.js';
 import { op } from '../ops/signature.js';
@@ -24,8 +24,10 @@ function run(
 }
 
 /** max(input, 0). */
-export const relu = op('relu', 'input, inplace', (input: Tensor, inplace = false): Tensor =>
-  run('relu', 'relu', input, [], inplace),
+export const relu = op(
+  'relu',
+  'input, inplace',
+  (input: Tensor, inplace = false): Tensor => run('relu', 'relu', input, [], inplace),
 );
 
 /** input above 0, negativeSlope * input below. */
@@ -61,13 +63,17 @@ export const celu = op(
 );
 
 /** input * sigmoid(input). */
-export const silu = op('silu', 'input, inplace', (input: Tensor, inplace = false): Tensor =>
-  run('silu', 'silu', input, [], inplace),
+export const silu = op(
+  'silu',
+  'input, inplace',
+  (input: Tensor, inplace = false): Tensor => run('silu', 'silu', input, [], inplace),
 );
 
 /** input * tanh(softplus(input)). */
-export const mish = op('mish', 'input, inplace', (input: Tensor, inplace = false): Tensor =>
-  run('mish', 'mish', input, [], inplace),
+export const mish = op(
+  'mish',
+  'input, inplace',
+  (input: Tensor, inplace = false): Tensor => run('mish', 'mish', input, [], inplace),
 );
 
 /**
@@ -94,18 +100,24 @@ export const softplus = op(
 );
 
 /** input / (1 + |input|). */
-export const softsign = op('softsign', 'input', (input: Tensor): Tensor =>
-  input.div(elementwise.abs(input).add(1)),
+export const softsign = op(
+  'softsign',
+  'input',
+  (input: Tensor): Tensor => input.div(elementwise.abs(input).add(1)),
 );
 
 /** log(sigmoid(input)), never overflowing. */
-export const logsigmoid = op('logsigmoid', 'input', (input: Tensor): Tensor =>
-  run('logsigmoid', 'logSigmoid', input, [], false),
+export const logsigmoid = op(
+  'logsigmoid',
+  'input',
+  (input: Tensor): Tensor => run('logsigmoid', 'logSigmoid', input, [], false),
 );
 
 /** 1 / (1 + exp(-input)). */
-export const sigmoid = op('sigmoid', 'input', (input: Tensor): Tensor =>
-  elementwise.sigmoid(input),
+export const sigmoid = op(
+  'sigmoid',
+  'input',
+  (input: Tensor): Tensor => elementwise.sigmoid(input),
 );
 
 /** Hyperbolic tangent. */
@@ -130,10 +142,11 @@ export const hardtanh = op(
 );
 
 /** min(max(input, 0), 6). */
-export const relu6 = op('relu6', 'input, inplace', (input: Tensor, inplace = false): Tensor =>
-  inplace
-    ? assignFrom('relu6_', input, (before) => bounded(before, 0, 6))
-    : bounded(input, 0, 6),
+export const relu6 = op(
+  'relu6',
+  'input, inplace',
+  (input: Tensor, inplace = false): Tensor =>
+    inplace ? assignFrom('relu6_', input, (before) => bounded(before, 0, 6)) : bounded(input, 0, 6),
 );
 
 /** input above 0, weight * input below; `weight` has one value, or one per channel (dim 1). */
@@ -191,8 +204,10 @@ export const softmin = op(
 );
 
 /** input - tanh(input). */
-export const tanhshrink = op('tanhshrink', 'input', (input: Tensor): Tensor =>
-  input.sub(elementwise.tanh(input)),
+export const tanhshrink = op(
+  'tanhshrink',
+  'input',
+  (input: Tensor): Tensor => input.sub(elementwise.tanh(input)),
 );
 
 /** The first half of `dim` times the sigmoid of the second. */

@@ -3,7 +3,7 @@
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { applyPrimitive } from '../ops/apply.js';
 import { applyCanonical } from '../ops/canonical.js';
-import { convOutputSize, type ConvAttributes } from '../ops/primitives/conv.js';
+import { type ConvAttributes, convOutputSize } from '../ops/primitives/conv.js';
 import { constantPadNd } from '../ops/rearrange.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
@@ -137,7 +137,13 @@ function reshaped(
     );
   }
   const forms = [{ shape }, { shape: [filters, depth, ...flat, ...kernel] }, undefined];
-  return applyCanonical('conv2d', [x, weight, bias], forms, [[...batch, filters, ...out]], attributes)[0];
+  return applyCanonical(
+    'conv2d',
+    [x, weight, bias],
+    forms,
+    [[...batch, filters, ...out]],
+    attributes,
+  )[0];
 }
 
 /**

@@ -2,9 +2,9 @@
 
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { numelOf } from '../core/layout.js';
-import { assignFrom } from '../ops/inplace.js';
 import { ones } from '../ops/creation.js';
 import { elementwise } from '../ops/elementwise.js';
+import { assignFrom } from '../ops/inplace.js';
 import { matmul } from '../ops/linear.js';
 import { dropoutNoise } from '../ops/random_fill.js';
 import { op } from '../ops/signature.js';
@@ -46,7 +46,9 @@ function channelDropout(name: string, ranks: readonly number[], axes: string) {
     'input, p, training, inplace',
     (input: Tensor, p = 0.5, training = true, inplace = false): Tensor => {
       if (!ranks.includes(input.ndim)) {
-        throw new ShapeError(`${name}: expected input [N, C, ${axes}], got ${showShape(input.shape)}`);
+        throw new ShapeError(
+          `${name}: expected input [N, C, ${axes}], got ${showShape(input.shape)}`,
+        );
       }
       const batched = input.ndim === ranks[ranks.length - 1] || !ranks.includes(2);
       if (batched) return drop(name, input, p, training, inplace, true);
@@ -89,7 +91,9 @@ export const cosineSimilarity = op(
     const size = Math.max(a.shape[along] ?? 1, b.shape[along] ?? 1);
     const whole = (x: Tensor) =>
       x.shape[along] === size ? x : x.expand(x.shape.map((n, d) => (d === along ? size : n)));
-    return unit(whole(a)).mul(unit(whole(b))).sum(dim);
+    return unit(whole(a))
+      .mul(unit(whole(b)))
+      .sum(dim);
   },
 );
 
@@ -125,7 +129,10 @@ export const bilinear = op(
     const folded = weight.permute(1, 0, 2).reshape([in1, out * in2]);
     const products = matmul(first, folded).view([rows, out, in2]);
     const second = input2.reshape([rows, 1, in2]);
-    const result = products.mul(second).sum(-1).view([...lead, out]);
+    const result = products
+      .mul(second)
+      .sum(-1)
+      .view([...lead, out]);
     return bias === null ? result : result.add(bias);
   },
 );

@@ -19,7 +19,10 @@ function updateRunning(
 ): void {
   if (count === 0) return;
   const move = (running: Maybe, batch: Tensor, scale: number) => {
-    running?.detach().mul_(1 - momentum).add_(batch.detach(), momentum * scale);
+    running
+      ?.detach()
+      .mul_(1 - momentum)
+      .add_(batch.detach(), momentum * scale);
   };
   move(runningMean, mean, 1);
   move(runningVar, variance, count / (count - 1));
@@ -190,7 +193,8 @@ export const nativeLayerNorm = op(
   ): [Tensor, Tensor, Tensor] => {
     const { shape } = input;
     const lead = shape.length - normalizedShape.length;
-    const fits = normalizedShape.length > 0 && normalizedShape.every((size, d) => shape[lead + d] === size);
+    const fits =
+      normalizedShape.length > 0 && normalizedShape.every((size, d) => shape[lead + d] === size);
     if (!fits) {
       throw new ShapeError(
         `layerNorm: expected input [..., ${normalizedShape.join(', ')}], got ${showShape(shape)}`,

@@ -93,8 +93,15 @@ export interface MaxPoolFunction {
     ceilMode: boolean | undefined,
     returnIndices: true,
   ): [Tensor, Tensor];
-  (input: Tensor, kernelSize: Size, options: MaxPoolOptions & { returnIndices: true }): [Tensor, Tensor];
-  (input: Tensor, options: MaxPoolOptions & { kernelSize: Size; returnIndices: true }): [Tensor, Tensor];
+  (
+    input: Tensor,
+    kernelSize: Size,
+    options: MaxPoolOptions & { returnIndices: true },
+  ): [Tensor, Tensor];
+  (
+    input: Tensor,
+    options: MaxPoolOptions & { kernelSize: Size; returnIndices: true },
+  ): [Tensor, Tensor];
   (
     input: Tensor,
     kernelSize: Size,

@@ -122,3 +122,21 @@ export function runBackwardHooks(
   const swap = (value: unknown) => (isTensor(value) ? (shown.get(value) ?? value) : value);
   return Array.isArray(output) ? output.map(swap) : swap(output);
 }
+
+/** @internal Hooks of all modules. */
+export const globalHooks = {
+  forwardPre: new HookList(),
+  forward: new HookList(),
+  backward: new HookList(),
+};
+
+/** Hooks that run for every module, before its own. */
+export function registerModuleForwardPreHook(hook: Hook): RemovableHandle {
+  return globalHooks.forwardPre.add(hook);
+}
+export function registerModuleForwardHook(hook: Hook): RemovableHandle {
+  return globalHooks.forward.add(hook);
+}
+export function registerModuleFullBackwardHook(hook: Hook): RemovableHandle {
+  return globalHooks.backward.add(hook);
+}

@@ -1,6 +1,13 @@
 /** torch.nn: modules, layers and losses. */
 
 export * as functional from './functional.js';
+export {
+  type Hook,
+  type RemovableHandle,
+  registerModuleForwardHook,
+  registerModuleForwardPreHook,
+  registerModuleFullBackwardHook,
+} from './hooks.js';
 export * as init from './init.js';
 export * from './layers/activation.js';
 export * from './layers/container.js';

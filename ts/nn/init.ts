@@ -72,8 +72,10 @@ export const normal_ = op(
 );
 
 /** One value everywhere. */
-export const constant_ = op('constant_', 'tensor, val', (tensor: Tensor, val: number): Tensor =>
-  filled(tensor, (t) => t.fill_(val)),
+export const constant_ = op(
+  'constant_',
+  'tensor, val',
+  (tensor: Tensor, val: number): Tensor => filled(tensor, (t) => t.fill_(val)),
 );
 
 /** Ones. */
@@ -232,7 +234,10 @@ export const truncNormal_ = op(
       t.uniform_(2 * low - 1, 2 * high - 1);
       const values = Float64Array.from(t.dataSync() as Float32Array, erfinv);
       const normal = makeTensor(values, { dtype: t.dtype, device: t.device }).view(t.shape);
-      t.copy_(normal).mul_(std * Math.SQRT2).add_(mean).clamp_(a, b);
+      t.copy_(normal)
+        .mul_(std * Math.SQRT2)
+        .add_(mean)
+        .clamp_(a, b);
     });
   },
 );

@@ -4,11 +4,18 @@ import type { Dtype } from '../core/dtype.js';
 import { StateDictError, showShape, suggestion, ValueError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
 import type { DeviceType } from '../device/device.js';
+import type { ToOptions } from '../ops/convert.js';
 import { isTensor } from '../ops/promote.js';
 import { isOptions, spread } from '../ops/signature.js';
-import type { ToOptions } from '../ops/convert.js';
 import type { Tensor } from '../tensor.js';
-import { type Hook, HookList, type RemovableHandle, runBackwardHooks } from './hooks.js';
+import { indent } from './format.js';
+import {
+  globalHooks,
+  type Hook,
+  HookList,
+  type RemovableHandle,
+  runBackwardHooks,
+} from './hooks.js';
 import { Parameter } from './parameter.js';
 
 /** Names and tensors, as PyTorch's state dict. */
@@ -46,6 +53,7 @@ type Entry<T> = [name: string, value: T];
  *     const net = new Net();
  *     const scores = net(images);
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor returns a function
 export abstract class Module {
   /** Names of forward's parameters, for layers that may be called with { name: value } too. */
   static readonly forwardArguments: string | undefined = undefined;
@@ -464,27 +472,9 @@ export abstract class Module {
 }
 
 /** Instances are called like functions, with the arguments of `forward`. */
-// biome-ignore lint/style/useShorthandFunctionType: it merges with the class
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor returns a function
 export interface Module {
+  // biome-ignore lint/style/useShorthandFunctionType: it merges with the class
   (...args: Parameters<this['forward']>): ReturnType<this['forward']>;
-}
-
-const globalHooks = {
-  forwardPre: new HookList(),
-  forward: new HookList(),
-  backward: new HookList(),
-};
-
-/** Hooks that run for every module, before its own. */
-export function registerModuleForwardPreHook(hook: Hook): RemovableHandle {
-  return globalHooks.forwardPre.add(hook);
-}
-export function registerModuleForwardHook(hook: Hook): RemovableHandle {
-  return globalHooks.forward.add(hook);
-}
-export function registerModuleFullBackwardHook(hook: Hook): RemovableHandle {
-  return globalHooks.backward.add(hook);
 }
 
 /** Every module with the prefix of its state, shared modules under each of their names. */
@@ -501,8 +491,4 @@ function missing(op: string, target: string, name: string, module: Module): Valu
     `${op}: there is no '${target}': ${module.constructor.name} has no such '${name}'.` +
       suggestion(name, Object.keys(module)),
   );
-}
-
-function indent(text: string): string {
-  return text.replaceAll('\n', '\n  ');
 }

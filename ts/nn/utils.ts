@@ -24,12 +24,7 @@ function gradsOf(parameters: Parameters): Tensor[] {
 export const clipGradNorm_ = op(
   'clipGradNorm_',
   'parameters, maxNorm, normType, errorIfNonfinite',
-  (
-    parameters: Parameters,
-    maxNorm: number,
-    normType = 2,
-    errorIfNonfinite = false,
-  ): Tensor =>
+  (parameters: Parameters, maxNorm: number, normType = 2, errorIfNonfinite = false): Tensor =>
     noGrad(() => {
       const grads = gradsOf(parameters);
       if (grads.length === 0) return tensor(0, { dtype: null }).float();

@@ -96,7 +96,8 @@ export class Sequential extends OrderedModules {
     const [first] = modules;
     const named = modules.length === 1 && (isOptions(first) || first instanceof Map);
     if (!named) this.extend(modules as Module[]);
-    else for (const [name, module] of entriesOf(first as NamedModules)) this.addModule(name, module);
+    else
+      for (const [name, module] of entriesOf(first as NamedModules)) this.addModule(name, module);
   }
 
   forward(input: Tensor): Tensor {

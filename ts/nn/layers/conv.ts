@@ -59,9 +59,13 @@ abstract class Conv extends Layer {
     super();
     const given = bind<ConvArguments>(name, CONV, args, 3);
     const [inChannels, outChannels, kernelSize, stride = 1, padding = 0, dilation = 1] = given;
-    const [groups = 1, bias = true, paddingMode = 'zeros', device, dtype] = given.slice(
-      6,
-    ) as [number?, boolean?, PaddingMode?, FactoryOptions['device']?, FactoryOptions['dtype']?];
+    const [groups = 1, bias = true, paddingMode = 'zeros', device, dtype] = given.slice(6) as [
+      number?,
+      boolean?,
+      PaddingMode?,
+      FactoryOptions['device']?,
+      FactoryOptions['dtype']?,
+    ];
     this.inChannels = checkSize(name, 'inChannels', inChannels);
     this.outChannels = checkSize(name, 'outChannels', outChannels);
     this.groups = checkSize(name, 'groups', groups);

@@ -25,8 +25,7 @@ type EmbeddingArguments = [
   dtype?: FactoryOptions['dtype'],
 ];
 
-const PRETRAINED =
-  'embeddings, freeze, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse';
+const PRETRAINED = 'embeddings, freeze, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse';
 type PretrainedArguments = [
   embeddings: Tensor,
   freeze?: boolean,
@@ -111,7 +110,7 @@ export class Embedding extends Layer {
     const [count, size] = table.shape;
     const [paddingIdx = null, maxNorm = null, normType = 2, byFreq = false, sparse = false] = rest;
     const options = { maxNorm, normType, scaleGradByFreq: byFreq, sparse, _weight: table };
-    // biome-ignore lint/complexity/noThisInStatic: bundlers rename classes that name themselves
+    // Not by its name: bundlers rename classes that name themselves, and printing shows names.
     const layer = new this(count, size, paddingIdx, options);
     layer.weight.requiresGrad_(!freeze);
     return layer;

@@ -1,9 +1,9 @@
 /** What built-in layers share. */
 
-import { emptyTensor, type Tensor } from '../../tensor.js';
 import { getDefaultDtype } from '../../core/dtype.js';
 import type { Shape } from '../../core/layout.js';
 import { deviceOf } from '../../device/registry.js';
+import { emptyTensor, type Tensor } from '../../tensor.js';
 import type { FactoryOptions } from '../arguments.js';
 import { Module } from '../module.js';
 import { Parameter } from '../parameter.js';

@@ -11,7 +11,6 @@ import { Layer, unset } from './layer.js';
 
 /** Gives back its input; takes and ignores any arguments. */
 export class Identity extends Layer {
-  // biome-ignore lint/complexity/noUselessConstructor: it takes arguments and ignores them
   constructor(..._ignored: unknown[]) {
     super();
   }

@@ -4,7 +4,13 @@ import { noGrad } from '../../autograd/mode.js';
 import { int64 } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind, checkSize, type Factory, type FactoryOptions } from '../arguments.js';
+import {
+  type Arguments,
+  bind,
+  checkSize,
+  type Factory,
+  type FactoryOptions,
+} from '../arguments.js';
 import { bool, float, value } from '../format.js';
 import * as F from '../functional.js';
 import { ones_, zeros_ } from '../init.js';

@@ -5,14 +5,27 @@ import { zeros } from '../../ops/creation.js';
 import { cat, stack } from '../../ops/joining.js';
 import { linear } from '../../ops/linear.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind, checkSize, type Factory, type FactoryOptions } from '../arguments.js';
+import {
+  type Arguments,
+  bind,
+  checkSize,
+  type Factory,
+  type FactoryOptions,
+} from '../arguments.js';
 import { bool, float } from '../format.js';
 import { dropout } from '../functional.js';
 import { checkProbability } from '../functional_misc.js';
 import { uniform_ } from '../init.js';
 import { Module } from '../module.js';
 import { unset } from './layer.js';
-import { GATES, type Mode, modeOf, type Nonlinearity, type States, step } from './recurrent_cell.js';
+import {
+  GATES,
+  type Mode,
+  modeOf,
+  type Nonlinearity,
+  type States,
+  step,
+} from './recurrent_cell.js';
 
 interface Shape {
   readonly inputSize: number;

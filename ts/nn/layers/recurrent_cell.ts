@@ -5,7 +5,13 @@ import { applyPrimitive } from '../../ops/apply.js';
 import { zeros } from '../../ops/creation.js';
 import { linear } from '../../ops/linear.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind, checkSize, type Factory, type FactoryOptions } from '../arguments.js';
+import {
+  type Arguments,
+  bind,
+  checkSize,
+  type Factory,
+  type FactoryOptions,
+} from '../arguments.js';
 import { uniform_ } from '../init.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
@@ -47,9 +53,7 @@ export function step(mode: Mode, gi: Tensor, states: States, weights: HiddenWeig
 export function modeOf(name: string, nonlinearity: Nonlinearity): Mode {
   if (nonlinearity === 'tanh') return 'RNN_TANH';
   if (nonlinearity === 'relu') return 'RNN_RELU';
-  throw new ValueError(
-    `${name}: nonlinearity is 'tanh' or 'relu', got '${String(nonlinearity)}'`,
-  );
+  throw new ValueError(`${name}: nonlinearity is 'tanh' or 'relu', got '${String(nonlinearity)}'`);
 }
 
 /** Weights, checks and printing of the cells. */
