@@ -31,6 +31,8 @@ export class AutogradMeta {
   gradFn: Node | undefined = undefined;
   outputIndex = 0;
   grad: Tensor | undefined = undefined;
+  /** Whether user code was given `grad`: then only the collector knows when nobody holds it. */
+  gradSeen = false;
   /** The leaf's entry into the graph, made when it is first used. */
   accumulate: Accumulate | undefined = undefined;
   /** For a differentiable view: the tensor whose elements it shows. */
@@ -249,7 +251,10 @@ export class Tensor {
 
   /** The gradient accumulated by backward(), or null. */
   get grad(): Tensor | null {
-    return this.meta?.grad ?? null;
+    const meta = this.meta;
+    if (meta?.grad === undefined) return null;
+    meta.gradSeen = true;
+    return meta.grad;
   }
 
   set grad(value: Tensor | null) {
@@ -265,7 +270,12 @@ export class Tensor {
           `device, got ${value.dtype} on '${value.device}'; use to()`,
       );
     }
-    this.autograd().grad = value?.keep() ?? undefined;
+    if (value === null && this.meta?.grad === undefined) return;
+    const meta = this.autograd();
+    // What nobody else can hold is freed at once.
+    if (!meta.gradSeen) meta.grad?.dispose();
+    meta.grad = value?.keep() ?? undefined;
+    meta.gradSeen = true;
   }
 
   // --- Reading ---------------------------------------------------------------------------------

@@ -206,6 +206,8 @@ class Run {
 export function addToGrad(leaf: Tensor, value: Tensor, createGraph: boolean): void {
   const meta = leaf.autograd();
   if (meta.grad === undefined || createGraph) {
+    // A gradient with a graph is part of it.
+    meta.gradSeen = createGraph;
     meta.grad = (meta.grad === undefined ? value : meta.grad.add(value)).keep();
     return;
   }

@@ -8,6 +8,7 @@ import { constantPadNd } from '../ops/rearrange.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 import { perDimension } from './arguments.js';
+import { keepingIntegers } from './precision.js';
 
 /** A size per dimension, or one for all. */
 export type Size = number | readonly number[];
@@ -161,7 +162,10 @@ export const conv1d = op(
     padding: ConvPadding = 0,
     dilation: Size = 1,
     groups = 1,
-  ): Tensor => convolve('conv1d', 1, input, weight, bias, stride, padding, dilation, groups),
+  ): Tensor =>
+    keepingIntegers([input, weight], ([x, w]) =>
+      convolve('conv1d', 1, x, w, bias, stride, padding, dilation, groups),
+    ),
 );
 
 /**
@@ -179,5 +183,8 @@ export const conv2d = op(
     padding: ConvPadding = 0,
     dilation: Size = 1,
     groups = 1,
-  ): Tensor => convolve('conv2d', 2, input, weight, bias, stride, padding, dilation, groups),
+  ): Tensor =>
+    keepingIntegers([input, weight], ([x, w]) =>
+      convolve('conv2d', 2, x, w, bias, stride, padding, dilation, groups),
+    ),
 );

@@ -8,6 +8,7 @@ import { elementwise } from '../ops/elementwise.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 import { logsigmoid } from './functional_activations.js';
+import { roundedOnce } from './precision.js';
 
 /** How the losses of all elements become one: not at all, their mean, or their sum. */
 export type Reduction = 'none' | 'mean' | 'sum';
@@ -235,11 +236,13 @@ export const binaryCrossEntropyWithLogits = op(
       );
     }
     checkPair('binaryCrossEntropyWithLogits', input, target);
-    const log = logsigmoid(input);
-    const positive = posWeight === null ? log : log.mul(posWeight.sub(1).mul(target).add(1));
-    const loss = target.neg().add(1).mul(input).sub(positive);
-    const weighted = weight === null ? loss : loss.mul(weight);
-    return shown(reduced(weighted, how), 'BinaryCrossEntropyWithLogits');
+    const result = roundedOnce(input, (x) => {
+      const log = logsigmoid(x);
+      const positive = posWeight === null ? log : log.mul(posWeight.sub(1).mul(target).add(1));
+      const loss = target.neg().add(1).mul(x).sub(positive);
+      return reduced(weight === null ? loss : loss.mul(weight), how);
+    });
+    return shown(result, 'BinaryCrossEntropyWithLogits');
   },
 );
 

@@ -9,6 +9,7 @@ import type { AttributesOf, PrimitiveName } from '../ops/table.js';
 import type { Tensor } from '../tensor.js';
 import { perDimension } from './arguments.js';
 import type { Size } from './functional_conv.js';
+import { keepingIntegers } from './precision.js';
 
 type Pair = readonly [number, number];
 
@@ -202,16 +203,18 @@ export const avgPool2d = op(
     countIncludePad = true,
     divisorOverride: number | null = null,
   ): Tensor =>
-    avgPool(
-      'avgPool2d',
-      2,
-      input,
-      kernelSize,
-      stride,
-      padding,
-      ceilMode,
-      countIncludePad,
-      divisorOverride,
+    keepingIntegers([input], ([x]) =>
+      avgPool(
+        'avgPool2d',
+        2,
+        x,
+        kernelSize,
+        stride,
+        padding,
+        ceilMode,
+        countIncludePad,
+        divisorOverride,
+      ),
     ),
 );
 

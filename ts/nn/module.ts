@@ -293,9 +293,8 @@ export abstract class Module {
   /** Forgets the gradients (or, with `setToNone: false`, fills them with zeros). */
   zeroGrad({ setToNone = true }: { setToNone?: boolean } = {}): void {
     for (const parameter of this.parameters()) {
-      if (parameter.grad === null) continue;
       if (setToNone) parameter.grad = null;
-      else parameter.grad = parameter.grad.detach().zero_();
+      else if (parameter.grad !== null) parameter.grad = parameter.grad.detach().zero_();
     }
   }
 

@@ -362,16 +362,6 @@ function spaced(start: number, end: number, count: number): Float64Array {
   ).map((value, i) => (count === 1 && i === 0 ? start : value));
 }
 
-/** Integers evenly spaced: PyTorch steps in float32 and cuts the fractions off. */
-function spacedIntegers(start: number, end: number, count: number): Float64Array {
-  const step = Math.fround((end - start) / (count - 1));
-  return Float64Array.from({ length: count }, (_, i) =>
-    i < Math.trunc(count / 2)
-      ? Math.trunc(Math.fround(start + Math.fround(step * i)))
-      : Math.trunc(Math.fround(end - Math.fround(step * (count - 1 - i)))),
-  );
-}
-
 /** A number as the dtype holds it: truncated by integers, rounded by the small floats. */
 function held(value: number, dtype: Dtype): number {
   if (dtype === float32 || dtype === float64) return value;
@@ -394,8 +384,7 @@ export const linspace = op(
   ): Tensor => {
     const type = dtype ?? getDefaultDtype();
     const [first, last] = [held(start, type), held(end, type)];
-    let values = spaced(first, last, steps('linspace', count));
-    if (!type.isFloatingPoint && count > 1) values = spacedIntegers(first, last, count);
+    const values = spaced(first, last, steps('linspace', count));
     return fromNumbers(values, [count], type, { device, requiresGrad });
   },
 );

@@ -1,6 +1,6 @@
 /** Products of vectors, matrices and batches of them. All of them run the row `matmul`. */
 
-import { bool, type Dtype } from '../core/dtype.js';
+import { bool } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
@@ -207,15 +207,20 @@ function plus(x: Tensor, bias: Tensor | undefined): Tensor {
 // --- Products added to something ---------------------------------------------------------------
 
 /** beta * input + alpha * product; an input times 0 is left out, even where it is NaN. */
-function combine(name: string, input: Tensor, made: Tensor, beta: number, alpha: number): Tensor {
+function combine(
+  name: string,
+  input: Tensor,
+  made: Tensor,
+  givenBeta: number,
+  givenAlpha: number,
+): Tensor {
   const shape = broadcastShapes(input.shape, made.shape, name);
   if (shape.length !== made.ndim || shape.some((size, i) => size !== made.shape[i])) {
     throw mismatch(name, input, made, 'the first must broadcast to the product');
   }
-  const dtype: Dtype = made.dtype;
-  if (!dtype.isFloatingPoint && !(Number.isInteger(beta) && Number.isInteger(alpha))) {
-    throw new DtypeError(`${name}: beta and alpha are integers for ${dtype} tensors`);
-  }
+  // As in PyTorch, factors of integer tensors lose their fractions.
+  const held = made.dtype.isFloatingPoint ? Number : Math.trunc;
+  const [beta, alpha] = [held(givenBeta), held(givenAlpha)];
   if (beta === 0) {
     const scaled = alpha === 1 ? made : made.mul(alpha);
     if (!input.requiresGrad) return scaled;

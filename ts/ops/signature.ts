@@ -29,7 +29,11 @@ type Keywords<N extends unknown[], P extends unknown[]> = P extends []
     : unknown;
 
 /** Any number of positional arguments, then an object with the rest. */
-export type Mixed<N extends unknown[], P extends unknown[], Given extends unknown[] = []> = P extends []
+export type Mixed<
+  N extends unknown[],
+  P extends unknown[],
+  Given extends unknown[] = [],
+> = P extends []
   ? never
   :
       | [...Given, Keywords<N, P>]

@@ -145,7 +145,7 @@ function distinctSlices(
   const rows = front.reshape([n, front.numel() / Math.max(n, 1)]);
   const order = sorts ? rowOrder(rows) : undefined;
   const lined = order === undefined ? rows : rows.indexSelect(0, order);
-  const differs = lined.narrow(0, 1, Math.max(n - 1, 0)).ne(lined.narrow(0, 0, Math.max(n - 1, 0)));
+  const differs = lined.slice(0, 1).ne(lined.slice(0, 0, Math.max(n - 1, 0)));
   const first = tensor(new Array<boolean>(Math.min(n, 1)).fill(true), { device: input.device });
   const runs = runsOf(cat([first, differs.any(1)]));
   const kept = lined.indexSelect(0, runs.starts).reshape([-1, ...front.shape.slice(1)]);

@@ -34,8 +34,9 @@ export abstract class FusedOptimizer<
     const byKind = new Map<string, StepEntry[]>();
     const copies: [Tensor, Tensor][] = [];
     for (const param of group.params) {
-      const grad = param.grad;
-      if (grad === null) continue;
+      // Not through `grad`, which would count as looking at it.
+      const grad = param.meta?.grad;
+      if (grad === undefined) continue;
       if (!param.dtype.isFloatingPoint || param.dtype.size < 4) {
         throw new DtypeError(
           `${this.constructor.name}: parameters are float32 or float64, got ${param.dtype}; keep ` +
@@ -51,7 +52,7 @@ export abstract class FusedOptimizer<
       }
       const entry = {
         param: target,
-        grad: grad.detach().contiguous(),
+        grad: grad.isContiguous() ? grad : grad.detach().contiguous(),
         ...this.scalars(state, param, group),
       };
       const kind = `${param.device} ${param.dtype}`;

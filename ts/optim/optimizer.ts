@@ -99,9 +99,8 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
   zeroGrad({ setToNone = true }: { setToNone?: boolean } = {}): void {
     for (const { params } of this.paramGroups) {
       for (const param of params) {
-        if (param.grad === null) continue;
         if (setToNone) param.grad = null;
-        else param.grad = param.grad.detach().zero_();
+        else if (param.grad !== null) param.grad = param.grad.detach().zero_();
       }
     }
   }
