@@ -85,11 +85,10 @@ async function main(options: DemoOptions): Promise<void> {
     console.log('No epoch was finished; nothing was saved.');
   } else {
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    const { testAccuracy } = run.history.epochs[run.history.epochs.length - 1];
-    const percent = (100 * testAccuracy).toFixed(2);
-    console.log(
-      `Test accuracy ${percent} % after ${run.history.epochs.length} epochs, ${seconds} s`,
-    );
+    const done = run.history.epochs.length;
+    const percent = (100 * run.history.epochs[done - 1].testAccuracy).toFixed(2);
+    const passes = done === 1 ? '1 epoch' : `${done} epochs`;
+    console.log(`Test accuracy ${percent} % after ${passes}, ${seconds} s`);
     const text = (content: string) => new TextEncoder().encode(content);
     const title = `${name}, ${options.model.toUpperCase()}, ${options.optimizer}`;
     await writeBytes(file('curves.svg'), text(await drawCurves(run.history, title)));
