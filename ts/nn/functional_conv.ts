@@ -163,8 +163,8 @@ export const conv1d = op(
     dilation: Size = 1,
     groups = 1,
   ): Tensor =>
-    keepingIntegers([input, weight], ([x, w]) =>
-      convolve('conv1d', 1, x, w, bias, stride, padding, dilation, groups),
+    keepingIntegers(bias === null ? [input, weight] : [input, weight, bias], ([x, w, b = null]) =>
+      convolve('conv1d', 1, x, w, b, stride, padding, dilation, groups),
     ),
 );
 
@@ -184,7 +184,7 @@ export const conv2d = op(
     dilation: Size = 1,
     groups = 1,
   ): Tensor =>
-    keepingIntegers([input, weight], ([x, w]) =>
-      convolve('conv2d', 2, x, w, bias, stride, padding, dilation, groups),
+    keepingIntegers(bias === null ? [input, weight] : [input, weight, bias], ([x, w, b = null]) =>
+      convolve('conv2d', 2, x, w, b, stride, padding, dilation, groups),
     ),
 );
