@@ -1,6 +1,7 @@
 /** Every operator as a function of the `torch` namespace. */
 
 export * from '../build/functions.js';
+export { nativeBatchNorm, nativeLayerNorm } from './nn/functional_norm.js';
 export * from './ops/arithmetic.js';
 export * from './ops/convert.js';
 export * from './ops/creation.js';
@@ -17,4 +18,3 @@ export * from './ops/scans.js';
 export * from './ops/shape.js';
 export * from './ops/sorting.js';
 export * from './ops/splitting.js';
-export { nativeBatchNorm, nativeLayerNorm } from './nn/functional_norm.js';

@@ -214,10 +214,9 @@ const TARGET = int([2, 3], 1, 0, 3, 2, 1, 0);
 const WEIGHT: InputSpec = { shape: [4], range: [0.5, 1.5], constant: true };
 
 export const nnJudges: {
-  readonly [K in Exclude<
-    keyof typeof nnPrimitives,
-    keyof typeof recurrentGradients
-  >]: SampledJudge<AttributesOf<K>>;
+  readonly [K in Exclude<keyof typeof nnPrimitives, keyof typeof recurrentGradients>]: SampledJudge<
+    AttributesOf<K>
+  >;
 } = {
   conv2d: judge(1e-5, [
     call('plain, with a bias', [real([2, 2, 4, 4]), real([3, 2, 3, 2]), real([3])], CONV),

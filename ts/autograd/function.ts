@@ -144,7 +144,6 @@ class CustomNode extends Node {
  * `backward(ctx, ...gradOutputs)` returns one gradient per argument of forward. Call it with
  * `MyFunction.apply(...args)`.
  */
-// biome-ignore lint/complexity/noStaticOnlyClass: users extend it as in PyTorch
 export class Function {
   static apply<A extends unknown[], R extends Results>(this: FunctionClass<A, R>, ...args: A): R {
     const context = new FunctionContext();

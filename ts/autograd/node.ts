@@ -10,6 +10,7 @@ import { isGradEnabled } from './mode.js';
 let nextSequence = 0;
 
 /** Called with a gradient; a returned tensor replaces it. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks returns nothing
 export type GradHook = (grad: Tensor) => Tensor | undefined | null | void;
 
 /** Gradients by output or input position; undefined stands for zero. */

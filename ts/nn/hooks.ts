@@ -114,7 +114,8 @@ export function runBackwardHooks(
   );
   if (outputs.length === 0) return output;
   const node = new Passage('BackwardHookFunctionBackward', outputs, (grads) => {
-    gradOutput = grads;
+    // Handles of their own: the engine gives up a gradient once it has been passed on.
+    gradOutput = grads.map((grad) => (grad?.requiresGrad ? grad : grad?.bare()));
     if (inputs.length === 0) runHooks([]);
     return grads;
   });
