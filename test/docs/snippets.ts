@@ -41,8 +41,8 @@ function withPackage(code: string, path: string): string {
 
 /** What a snippet prints; what it throws ends up in the text. */
 export async function run({ code, line }: Snippet): Promise<string> {
-  const contents = withPackage(code, './ts/index.ts');
-  const program = await bundleTypeScript(root, { contents }, `snippet-${line}`);
+  const source = { contents: withPackage(code, './ts/index.ts'), file: undefined };
+  const program = await bundleTypeScript(root, source, `snippet-${line}`);
   const { stdout, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8' });
   return stdout + stderr;
 }
