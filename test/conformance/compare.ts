@@ -27,18 +27,21 @@ export interface CompareOptions {
   readonly int64: boolean;
   /** Whether float64 may stand where float32 is recorded: recordings are made in float64. */
   readonly float64?: boolean;
+  /** Whether int32 may stand where float32 is recorded: modules' outputs were all cast to floats. */
+  readonly indices?: boolean;
 }
 
 function dtypeDifference(
   actual: string,
   expected: string,
-  { int64, float64 }: CompareOptions,
+  { int64, float64, indices }: CompareOptions,
 ): string | undefined {
   if (expected === 'int64') {
     if (actual === 'int32' || (actual === 'int64' && int64)) return undefined;
     return `dtype ${actual}, expected ${int64 ? 'int64 or int32' : 'int32'}`;
   }
   if (float64 && expected === 'float32' && actual === 'float64') return undefined;
+  if (indices && expected === 'float32' && actual === 'int32') return undefined;
   return actual === expected ? undefined : `dtype ${actual}, expected ${expected}`;
 }
 

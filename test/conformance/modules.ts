@@ -124,7 +124,7 @@ async function checkRun(
   const inputs = prepareInputs(recorded, device, layout);
   const call = module as unknown as Callable;
   const output = await call(...withOptions(inputs.args, inputs.kwargs));
-  const difference = await compareResult(output, recorded.output, SUMS);
+  const difference = await compareResult(output, recorded.output, { ...SUMS, indices: true });
   if (difference) return `output: ${difference}`;
   const after = recorded.state_dict_after ?? {};
   const changed = await compareState(module.stateDict(), after, SUMS);

@@ -267,7 +267,11 @@ describe('mistakes', () => {
       () => new nn.Conv2d(3, 4, 3, 2, 'same'),
       "padding 'same' needs stride 1",
     ],
-    ['row of a table', () => new nn.Embedding(3, 2)(torch.tensor([3])), 'indexSelect'],
+    [
+      'row of a table',
+      () => new nn.Embedding(3, 2)(torch.tensor([3])),
+      'embedding: index 3 at position 0 is out of range for a dimension of size 3: the weight is [3, 2]',
+    ],
     [
       'size',
       () => new nn.Linear(2.5, 1),

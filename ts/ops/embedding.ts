@@ -40,6 +40,21 @@ function byFrequency(rows: Tensor, index: Tensor): Tensor {
   );
 }
 
+/** The rows of `table` [1, count, size]; the row `skip` gets no gradient. */
+function lookUp(table: Tensor, index: Tensor, skip: number): Tensor[] {
+  try {
+    return applyPrimitive('indexSelect', [table, index], { skip });
+  } catch (error) {
+    if (!(error instanceof IndexError)) throw error;
+    const [, count, size] = table.shape;
+    const found = error.message.replace(/^indexSelect: /, '').replace(/;.*/, '');
+    throw new IndexError(
+      `embedding: ${found}: the weight is [${count}, ${size}]. Give the layer more rows, or map ` +
+        'unknown words to one row',
+    );
+  }
+}
+
 /**
  * The rows of `weight` [count, size] at the numbers in `input` (any shape): [...input.shape, size].
  * Row `paddingIdx` gets no gradient. With `maxNorm`, rows used are first scaled down in place to
@@ -75,7 +90,7 @@ export const embedding = op(
     if (maxNorm !== null) renormalize(weight, index, maxNorm, normType);
     const skip = paddingIdx === null ? -1 : (paddingIdx + count) % count;
     const table = reshape(weight, [1, count, size]);
-    const [taken] = applyPrimitive('indexSelect', [table, index], { skip });
+    const [taken] = lookUp(table, index, skip);
     const rows = scaleGradByFreq ? byFrequency(taken, index) : taken;
     return reshape(rows, [...input.shape, size]);
   },
