@@ -215,6 +215,8 @@ describe('init', () => {
     expect(init.calculateGain('leakyRelu', 1)).toBe(1);
     const truncated = numbers(init.truncNormal_(torch.empty(500), 0, 1, -1, 0.5));
     expect(truncated.every((value) => value >= -1 && value <= 0.5)).toBe(true);
+    const wide = init.orthogonal_(torch.empty(2, 2, 3), 2).view(2, 6);
+    close(wide.matmul(wide.t()), [4, 0, 0, 4]);
     expect(() => init.xavierNormal_(torch.empty(3))).toThrow('need at least 2 dimensions');
   });
 });

@@ -242,6 +242,47 @@ export const truncNormal_ = op(
   },
 );
 
+/** Orthonormal columns that span those of `a` [rows, columns], rows >= columns: Gram-Schmidt. */
+function orthonormal(a: Float64Array, rows: number, columns: number): void {
+  const dot = (p: number, q: number) => {
+    let sum = 0;
+    for (let i = 0; i < rows; i++) sum += a[i * columns + p] * a[i * columns + q];
+    return sum;
+  };
+  for (let column = 0; column < columns; column++) {
+    // A second pass takes out what rounding left of the first.
+    for (let pass = 0; pass < 2; pass++) {
+      for (let before = 0; before < column; before++) {
+        const part = dot(before, column);
+        for (let i = 0; i < rows; i++) a[i * columns + column] -= part * a[i * columns + before];
+      }
+    }
+    const norm = Math.sqrt(dot(column, column));
+    for (let i = 0; i < rows; i++) a[i * columns + column] /= norm;
+  }
+}
+
+/** A (half) orthogonal matrix times `gain`; dimensions after the first count as one. */
+export const orthogonal_ = op('orthogonal_', 'tensor, gain', (tensor: Tensor, gain = 1): Tensor => {
+  if (tensor.ndim < 2) {
+    throw new ShapeError(
+      `orthogonal_: expected at least 2 dimensions, got shape ${showShape(tensor.shape)}`,
+    );
+  }
+  if (tensor.numel() === 0) return tensor;
+  const rows = tensor.shape[0];
+  const columns = tensor.numel() / rows;
+  return filled(tensor, (t) => {
+    const drawn = t.newEmpty([rows, columns]).normal_(0, 1);
+    const upright = rows < columns ? drawn.t() : drawn;
+    const values = Float64Array.from(upright.dataSync() as Float32Array);
+    orthonormal(values, Math.max(rows, columns), Math.min(rows, columns));
+    const { dtype, device } = t;
+    const made = makeTensor(values, { dtype, device }).view(upright.shape);
+    t.copy_((rows < columns ? made.t() : made).reshape(t.shape)).mul_(gain);
+  });
+});
+
 /** Normal numbers with a fraction `sparsity` of each column set to 0. */
 export const sparse_ = op(
   'sparse_',
