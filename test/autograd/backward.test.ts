@@ -136,7 +136,7 @@ describe('higher derivatives', () => {
     const [g] = torch.grad(x.mul(w).tanh().sum(), x, { createGraph: true });
     (g as Tensor).norm().sub(1).square().backward();
     // PyTorch 1.13.
-    const expected = [-0.5000192423868095, -0.04285472809929254, 3.994366350647645e-08];
+    const expected = [-0.5000192423868095, -0.04285472809929254, 3.994366350647645e-8];
     numbers(w.grad).forEach((v, i) => {
       expect(v).toBeCloseTo(expected[i], 10);
     });

@@ -218,7 +218,12 @@ describe('gradients through in-place operations', () => {
       });
     });
     test(`${name}: second derivatives`, () => {
-      expect(torch.autograd.gradgradcheck(f, leaf().detach().add(0.1).requiresGrad_(), { atol: 1e-4, rtol: 1e-3 })).toBe(true);
+      expect(
+        torch.autograd.gradgradcheck(f, leaf().detach().add(0.1).requiresGrad_(), {
+          atol: 1e-4,
+          rtol: 1e-3,
+        }),
+      ).toBe(true);
     });
   }
 

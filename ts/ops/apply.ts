@@ -7,7 +7,7 @@ import { isGradEnabled } from '../autograd/mode.js';
 import { setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
 import { bool, Category, computeDtype, type Dtype, int32, toFloating } from '../core/dtype.js';
-import { DeviceError, DtypeError } from '../core/errors.js';
+import { DeviceError, DtypeError, ValueError } from '../core/errors.js';
 import { broadcastShapes, type Layout, type Shape } from '../core/layout.js';
 import type { Device } from '../device/device.js';
 import { emptyTensor, Tensor } from '../tensor.js';
@@ -45,6 +45,14 @@ function commonDevice(op: string, operands: readonly (Operand | undefined)[]): D
   return device;
 }
 
+/** Plain JavaScript may hand in anything; what is no number would be computed with as NaN. */
+function checkOperand(op: string, operand: unknown): void {
+  const kind = typeof operand;
+  if (kind === 'number' || kind === 'bigint' || kind === 'boolean' || isTensor(operand)) return;
+  const got = Array.isArray(operand) ? 'an array; use torch.tensor()' : String(operand);
+  throw new ValueError(`${op}: expected a tensor or a number, got ${got}`);
+}
+
 function checkDomain(name: string, row: PointwiseRow, promoted: Dtype): void {
   if (promoted === bool && row.noBool !== undefined) {
     throw new DtypeError(`${name}: not defined for bool tensors; ${row.noBool}`);
@@ -78,6 +86,7 @@ export function applyPointwise(
   op: string = publicName(name),
 ): Tensor {
   const row: PointwiseRow = pointwise[name];
+  for (const operand of operands) checkOperand(op, operand);
   const device = commonDevice(op, operands);
   const masks = row.masks;
   const valued = masks === undefined ? operands : operands.filter((_, i) => !masks.includes(i));
