@@ -289,3 +289,29 @@ describe('mistakes', () => {
     });
   }
 });
+
+describe('memory', () => {
+  it('stays flat in a training loop inside torch.scope', () => {
+    const net = new nn.Sequential(
+      new nn.Conv2d(1, 2, 3, { padding: 'same' }),
+      new nn.BatchNorm2d(2, { momentum: null }),
+      new nn.ReLU(true),
+      new nn.Dropout2d(0.2),
+      new nn.Flatten(2),
+    );
+    const gru = new nn.GRU(16, 4, { numLayers: 2, batchFirst: true, bidirectional: true });
+    const both = new nn.ModuleList([net, gru]);
+    const x = torch.randn(4, 1, 4, 4);
+    const step = () =>
+      torch.scope(() => {
+        both.zeroGrad();
+        const [output] = gru(net(x));
+        output.square().mean().backward();
+        nn.utils.clipGradNorm_(both.parameters(), 1);
+      });
+    for (let i = 0; i < 3; i++) step();
+    const { bytes, storages } = torch.memory();
+    for (let i = 0; i < 20; i++) step();
+    expect(torch.memory()).toMatchObject({ bytes, storages });
+  });
+});

@@ -13,8 +13,9 @@ function listOf(parameters: Parameters): Tensor[] {
   return Symbol.iterator in parameters ? [...(parameters as Iterable<Tensor>)] : [parameters];
 }
 
+/** The gradients there are. Not read through `grad`: what users saw is not freed at once. */
 function gradsOf(parameters: Parameters): Tensor[] {
-  return listOf(parameters).flatMap(({ grad }) => (grad === null ? [] : [grad.detach()]));
+  return listOf(parameters).flatMap(({ meta }) => meta?.grad?.detach() ?? []);
 }
 
 /**
