@@ -94,6 +94,14 @@ export const dtypes: { readonly [K in DtypeName]: Dtype } = {
   bool,
 };
 
+/** Throws unless `dtype` is one of the dtypes (and not, say, its name). */
+export function assertDtype(op: string, dtype: unknown): void {
+  if (dtype instanceof Dtype) return;
+  throw new DtypeError(
+    `${op}: a dtype is one of torch.float32, torch.int32 and so on, got ${JSON.stringify(dtype)}`,
+  );
+}
+
 /** The dtype arithmetic on `dtype` is done in. */
 export function computeDtype(dtype: Dtype): Dtype {
   return dtypes[dtype.computeName];

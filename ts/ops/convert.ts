@@ -55,6 +55,7 @@ export const to = (
       );
     }
   }
+  dt.assertDtype('to', dtype);
   const moved = device === input.device ? input : move(input, device);
   if (dtype !== moved.dtype) return convert(moved, dtype);
   return copy && moved === input ? clone(input) : moved;

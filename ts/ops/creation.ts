@@ -1,6 +1,7 @@
 /** Making tensors: from data, filled, and in ranges. */
 
 import {
+  assertDtype,
   bool,
   type DataArray,
   type Dtype,
@@ -57,6 +58,7 @@ function finish(result: Tensor, options: TensorOptions | undefined): Tensor {
 }
 
 function make(shape: Shape, dtype: Dtype, options: TensorOptions | undefined): Tensor {
+  assertDtype('tensor', dtype);
   for (const size of shape) {
     if (!Number.isInteger(size) || size < 0) {
       throw new ShapeError(

@@ -9,7 +9,7 @@ import {
   int64,
   promote,
 } from '../core/dtype.js';
-import { DtypeError } from '../core/errors.js';
+import { DtypeError, ValueError } from '../core/errors.js';
 import { isTensor, type Tensor } from '../tensor.js';
 
 export { isTensor };
@@ -20,7 +20,13 @@ export type Operand = Tensor | number | bigint | boolean;
 /** The dtype a plain number takes by itself. Whole numbers are integers. */
 export function scalarDtype(value: number | bigint | boolean): Dtype {
   if (typeof value === 'number') return Number.isInteger(value) ? int32 : getDefaultDtype();
-  return typeof value === 'boolean' ? bool : int64;
+  if (typeof value === 'boolean') return bool;
+  if (typeof value === 'bigint') return int64;
+  throw new ValueError(`expected a tensor, a number or a boolean as operand, got ${show(value)}`);
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : String(value);
 }
 
 /**
