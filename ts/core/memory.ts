@@ -26,19 +26,41 @@ const WATERMARK = 64 * 1024 * 1024;
 const SMALL = 512;
 const SLAB = 16 * 1024;
 
+/** Ballast of blocks that were released, by size: the next block of that size takes it. */
+const spareBallast = new Map<number, ArrayBuffer[]>();
+const SPARE_BYTES = 16 * 1024 * 1024;
+let spareBytes = 0;
+
+function takeBallast(size: number): ArrayBuffer {
+  const spare = spareBallast.get(size)?.pop();
+  if (spare === undefined) return new ArrayBuffer(size);
+  spareBytes -= size;
+  return spare;
+}
+
+/** Keeps ballast for later: making it and collecting it costs more than a small kernel. */
+function giveBallast(ballast: ArrayBuffer): void {
+  const size = ballast.byteLength;
+  if (spareBytes + size > SPARE_BYTES) return;
+  spareBytes += size;
+  const list = spareBallast.get(size);
+  if (list === undefined) spareBallast.set(size, [ballast]);
+  else list.push(ballast);
+}
+
 const finalizers = new FinalizationRegistry<Ticket>(freeTicket);
 
 /** A block of device memory, for one storage or for many small ones one after another. */
 export class Block {
   readonly ticket: Ticket;
   /** Untouched memory that lets the collector feel the weight of the bytes. */
-  readonly ballast: ArrayBuffer | undefined;
+  private ballast: ArrayBuffer | undefined;
   private used = 0;
 
   constructor(device: Device, size: number) {
     const handle = device.allocate(size);
     this.ticket = { device, handle, size, bytes: 0, storages: 0, freed: false };
-    this.ballast = size >= BALLAST_THRESHOLD ? new ArrayBuffer(Math.floor(size / 2)) : undefined;
+    this.ballast = size >= BALLAST_THRESHOLD ? takeBallast(Math.floor(size / 2)) : undefined;
     allocatedSinceTurn += size;
     if (debug) noteOrigin(this.ticket);
     finalizers.register(this, this.ticket);
@@ -70,7 +92,10 @@ export class Block {
     ticket.storages--;
     live.bytes -= bytes;
     live.storages--;
-    if (ticket.storages === 0 && slab !== this) freeTicket(ticket);
+    if (ticket.storages > 0 || slab === this) return;
+    freeTicket(ticket);
+    if (this.ballast !== undefined) giveBallast(this.ballast);
+    this.ballast = undefined;
   }
 }
 
