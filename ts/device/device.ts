@@ -4,6 +4,9 @@ import type { Storage } from '../core/storage.js';
 
 export type DeviceType = 'cpu' | 'webgpu';
 
+/** Buffers of an ordinary launch; optimiser steps have thousands. */
+const FEW_BUFFERS = 16;
+
 /**
  * A launch as data: kernel, buffers, parameters, range. One block is reused for all eager launches.
  *
@@ -27,6 +30,8 @@ export class LaunchBlock {
 
   begin(kernel: string): void {
     this.kernel = kernel;
+    // The block must not keep the storages of a large launch from the collector.
+    if (this.bufferCount > FEW_BUFFERS) this.storages.length = FEW_BUFFERS;
     this.bufferCount = 0;
     this.wordCount = 0;
   }

@@ -208,7 +208,7 @@ export function applyPrimitive<K extends PrimitiveName>(
   const device = commonDevice(op, inputs);
   const promoted = promotedInput(row, inputs);
   const compute = row.dtypes === 'any' ? promoted : computeDtype(promoted);
-  const launches = new Launches(device, op);
+  const launches = new Launches(device);
   let outputs: Tensor[];
   try {
     const prepared = inputs.map((input, i) =>

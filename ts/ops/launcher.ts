@@ -17,10 +17,7 @@ function place(buffer: Tensor | BufferRef): void {
 export class Launches implements Launcher {
   private held: (Storage | Tensor)[] = [];
 
-  constructor(
-    private readonly device: Device,
-    private readonly op: string,
-  ) {}
+  constructor(private readonly device: Device) {}
 
   launch<K extends KernelDeclaration>(
     name: string,
@@ -93,9 +90,5 @@ export class Launches implements Launcher {
       else item.dispose();
     }
     this.held = [];
-  }
-
-  toString(): string {
-    return `launches of ${this.op}`;
   }
 }

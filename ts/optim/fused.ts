@@ -1,6 +1,7 @@
 /** Optimisers whose step is one kernel call for all parameters of a group. */
 
 import { DtypeError } from '../core/errors.js';
+import { scope } from '../core/memory.js';
 import { Launches } from '../ops/launcher.js';
 import {
   emitStep,
@@ -14,6 +15,7 @@ import { Optimizer, type ParamGroup, type ParamState } from './optimizer.js';
 /** What one parameter's step needs besides its gradient. */
 export type Scalars = Omit<StepEntry, 'param' | 'grad'>;
 
+/** An optimiser with a step kernel: subclasses name it, and say what it takes. */
 export abstract class FusedOptimizer<
   Options extends object,
   K extends StepName,
@@ -23,7 +25,7 @@ export abstract class FusedOptimizer<
   /** The kernel's options for a group. */
   protected abstract options(group: Options): StepOptions<K>;
 
-  /** States and scalars of a parameter for its step number `t` (from 1). */
+  /** States and scalars of a parameter for step number `state.step` (from 1). */
   protected abstract scalars(
     state: ParamState & { step: number },
     param: Tensor,
@@ -31,42 +33,50 @@ export abstract class FusedOptimizer<
   ): Scalars;
 
   protected update(group: ParamGroup<Options>): void {
-    const byKind = new Map<string, StepEntry[]>();
-    const copies: [Tensor, Tensor][] = [];
-    for (const param of group.params) {
-      // Not through `grad`, which would count as looking at it.
-      const grad = param.meta?.grad;
-      if (grad === undefined) continue;
-      if (!param.dtype.isFloatingPoint || param.dtype.size < 4) {
-        throw new DtypeError(
-          `${this.constructor.name}: parameters are float32 or float64, got ${param.dtype}; keep ` +
-            'a float32 copy of half precision weights',
-        );
+    // Not through `grad`, which would count as looking at it.
+    const params = group.params.filter((param) => param.meta?.grad !== undefined);
+    for (const param of params) this.checkDtype(param);
+    scope(() => {
+      const copies: [Tensor, Tensor][] = [];
+      const byKind = new Map<string, StepEntry[]>();
+      for (const param of params) {
+        const target = param.isContiguous() ? param : param.detach().clone();
+        if (target !== param) copies.push([param, target]);
+        const kind = `${param.device} ${param.dtype}`;
+        const entries = byKind.get(kind) ?? [];
+        byKind.set(kind, entries);
+        entries.push(this.entry(param, target, group));
       }
-      const state = this.stateOf(param);
-      state.step++;
-      let target = param;
-      if (!param.isContiguous()) {
-        target = param.detach().clone();
-        copies.push([param, target]);
-      }
-      const entry = {
-        param: target,
-        grad: grad.isContiguous() ? grad : grad.detach().contiguous(),
-        ...this.scalars(state, param, group),
-      };
-      const kind = `${param.device} ${param.dtype}`;
-      const list = byKind.get(kind);
-      if (list === undefined) byKind.set(kind, [entry]);
-      else list.push(entry);
-    }
-    for (const entries of byKind.values()) {
-      const launches = new Launches(entries[0].param.backend, this.kernel);
-      emitStep(launches, this.kernel, entries, this.options(group));
+      for (const entries of byKind.values()) this.launch(entries, this.options(group));
+      for (const [param, changed] of copies) param.detach().copy_(changed);
+    });
+  }
+
+  private checkDtype({ dtype }: Tensor): void {
+    if (dtype.isFloatingPoint && dtype.size >= 4) return;
+    throw new DtypeError(
+      `${this.constructor.name}: parameters are float32 or float64, got ${dtype}; keep ` +
+        'a float32 copy of half precision weights',
+    );
+  }
+
+  /** What the kernel is told of a parameter; `target` is what it changes. */
+  private entry(param: Tensor, target: Tensor, group: Options): StepEntry {
+    const state = this.stateOf(param);
+    state.step++;
+    const given = param.meta?.grad as Tensor;
+    const grad = given.isContiguous() ? given : given.detach().contiguous();
+    return { param: target, grad, ...this.scalars(state, param, group) };
+  }
+
+  private launch(entries: readonly StepEntry[], options: StepOptions<K>): void {
+    const launches = new Launches(entries[0].param.backend);
+    try {
+      emitStep(launches, this.kernel, entries, options);
+    } finally {
       launches.end();
-      for (const { param } of entries) param.storage_.written(`${this.constructor.name}.step`);
     }
-    for (const [param, changed] of copies) param.detach().copy_(changed);
+    for (const { param } of entries) param.storage_.written(`${this.constructor.name}.step`);
   }
 
   private stateOf(param: Tensor): ParamState & { step: number } {

@@ -1,17 +1,19 @@
 /**
- * Optimiser steps: one launch changes all parameters of a group and their states in place. They are
+ * Optimiser steps: a launch changes many parameters of a group and their states in place. They are
  * not operators (nothing is recorded for backward); `emitStep` is called by ts/optim.
  */
 
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
+import { numelOf } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, type ParamType } from '../kernel.js';
 import type { Launcher } from '../row.js';
-import { numel } from './index.js';
 
 /** Elements per unit of work, as in kernels/optim.c. */
 const BLOCK = 4096;
+/** Parameters of one launch, 12 words each: its block holds 16384 words on the smallest device. */
+const MOST_ENTRIES = 1024;
 
 /** A step kernel: options by name, then the table of parameters. */
 function step<const P extends Readonly<Record<string, ParamType>>>(params: P) {
@@ -78,7 +80,7 @@ function doubleWords(value: number): [number, number] {
 
 function check(name: string, { param, grad, states }: StepEntry): void {
   for (const t of [grad, ...states]) {
-    if (numel(t.shape) === numel(param.shape) && t.dtype === param.dtype) continue;
+    if (numelOf(t.shape) === numelOf(param.shape) && t.dtype === param.dtype) continue;
     throw new ShapeError(
       `${name}: gradients and states must match their parameter ${param.dtype} ` +
         `${showShape(param.shape)}, got ${t.dtype} ${showShape(t.shape)}`,
@@ -86,9 +88,27 @@ function check(name: string, { param, grad, states }: StepEntry): void {
   }
 }
 
+/** Words of the table, in parts that fit the parameter block of a launch, and their units. */
+function tables(entries: readonly StepEntry[]): { table: (number | Tensor)[]; range: number }[] {
+  const parts: { table: (number | Tensor)[]; range: number }[] = [];
+  for (let start = 0; start < entries.length; start += MOST_ENTRIES) {
+    const table: (number | Tensor)[] = [];
+    let range = 0;
+    for (const entry of entries.slice(start, start + MOST_ENTRIES)) {
+      const { param, grad, states, a = 0, b = 0, c = 0 } = entry;
+      const [s0 = param, s1 = param, s2 = param] = states;
+      const count = numelOf(param.shape);
+      table.push(param, grad, s0, s1, s2, count, ...[a, b, c].flatMap(doubleWords));
+      range += Math.ceil(count / BLOCK);
+    }
+    parts.push({ table, range });
+  }
+  return parts;
+}
+
 /**
  * Changes every `param` (float32 or float64, one dtype per call) by one step, and its states.
- * Throws ShapeError if a gradient or state does not match its parameter.
+ * Throws ShapeError, before anything is changed, if a gradient or state does not match its parameter.
  */
 export function emitStep<K extends StepName>(
   launcher: Launcher,
@@ -96,19 +116,11 @@ export function emitStep<K extends StepName>(
   entries: readonly StepEntry[],
   options: StepOptions<K>,
 ): void {
-  const table: (number | Tensor)[] = [];
-  let range = 0;
-  for (const entry of entries) {
-    check(name, entry);
-    const { param, grad, states, a = 0, b = 0, c = 0 } = entry;
-    const [s0 = param, s1 = param, s2 = param] = states;
-    const count = numel(param.shape);
-    table.push(param, grad, s0, s1, s2, count, ...[a, b, c].flatMap(doubleWords));
-    range += Math.ceil(count / BLOCK);
-  }
-  if (range === 0) return;
+  for (const entry of entries) check(name, entry);
   const values = Object.fromEntries(Object.entries(options).map(([o, v]) => [o, Number(v)]));
-  const params = { ...values, table } as Record<string, number> & { table: typeof table };
-  const dtype = suffix(entries[0].param.dtype);
-  launcher.launch(name, steps.kernels[name] as never, dtype, [], params as never, range);
+  for (const { table, range } of tables(entries)) {
+    const params = { ...values, table } as Record<string, number> & { table: typeof table };
+    const dtype = suffix(entries[0].param.dtype);
+    launcher.launch(name, steps.kernels[name] as never, dtype, [], params as never, range);
+  }
 }

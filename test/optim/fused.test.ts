@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import * as torch from '../../ts/index.js';
+
+const { nn, optim } = torch;
+
+describe('steps of many parameters', () => {
+  it('takes more parameters than the block of one launch describes', () => {
+    const params = Array.from(
+      { length: 3000 },
+      (_, i) => new nn.Parameter(torch.full([2], i + 0.5)),
+    );
+    const optimizer = new optim.Adam(params, { lr: 0.1 });
+    for (const param of params) param.grad = torch.ones(2);
+    optimizer.step();
+    params.forEach((param, i) => {
+      expect(param.select(0, 1).itemSync()).toBeCloseTo(i + 0.4, 3);
+    });
+  });
+
+  it('gives the bits that parameters give one by one', () => {
+    const start = torch.linspace(-1, 1, 7);
+    const make = () => new nn.Parameter(start.clone());
+    const [alone, many] = [[make()], Array.from({ length: 2049 }, make)];
+    for (const params of [alone, many]) {
+      const optimizer = new optim.SGD(params, { lr: 0.3, momentum: 0.9 });
+      for (let step = 0; step < 2; step++) {
+        for (const param of params) param.grad = torch.linspace(1, 3, 7);
+        optimizer.step();
+      }
+    }
+    const expected = alone[0].tolistSync();
+    for (const param of many) expect(param.tolistSync()).toEqual(expected);
+  });
+});
+
+describe('steps and memory', () => {
+  it('frees the copies of parameters that are not contiguous', () => {
+    const param = new nn.Parameter(torch.ones(4, 3).t());
+    const optimizer = new optim.SGD([param], { lr: 1 });
+    const step = () => {
+      const given = torch.ones(4, 3);
+      param.grad = given.t();
+      optimizer.step();
+      param.grad?.dispose();
+      param.grad = null;
+      given.dispose();
+    };
+    step();
+    const before = torch.memory().storages;
+    step();
+    expect(torch.memory().storages).toBe(before);
+    expect(param.tolistSync()).toEqual(torch.full([3, 4], -1).tolistSync());
+  });
+
+  it('changes nothing if one parameter has a dtype it cannot step', () => {
+    const whole = new nn.Parameter(torch.ones(2));
+    const half = new nn.Parameter(torch.ones(2).half());
+    const optimizer = new optim.Adam([whole, half]);
+    whole.grad = torch.ones(2);
+    half.grad = torch.ones(2).half();
+    expect(() => optimizer.step()).toThrow(
+      /Adam: parameters are float32 or float64, got torch.float16/,
+    );
+    expect(whole.tolistSync()).toEqual([1, 1]);
+    expect(optimizer.state.size).toBe(0);
+  });
+});
