@@ -68,7 +68,7 @@ export class Tensor {
 
   /** @internal Takes a reference to the storage. */
   constructor(
-    readonly storage_: Storage,
+    public storage_: Storage,
     private sizes: Shape,
     private steps: readonly number[],
     private start: number,
@@ -341,6 +341,21 @@ export class Tensor {
     escape(bare);
     note(result);
     return result;
+  }
+
+  /** Gives the tensor other elements, as `p.data = value` does in PyTorch; the graph stays. */
+  set data(value: Tensor) {
+    value.assertLive('data');
+    if (value.dtype !== this.dtype || value.backend !== this.backend) {
+      throw new DtypeError(
+        `data: expected a ${this.dtype} tensor on '${this.device}', got ${value.dtype} on ` +
+          `'${value.device}'; use to()`,
+      );
+    }
+    value.storage_.retain();
+    this.storage_.release();
+    this.storage_ = value.storage_;
+    this.setLayout(value.shape, value.strides, value.offset);
   }
 
   private assertScalar(op: string): void {

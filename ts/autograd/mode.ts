@@ -22,6 +22,9 @@ export interface ModeGuard {
 }
 
 function withMode<R>(name: string, on: boolean, body?: () => R): R | ModeGuard {
+  if (body !== undefined && typeof body !== 'function') {
+    throw new ValueError(`${name}: expected a function to run, or nothing for the \`using\` form`);
+  }
   const before = setGradEnabled(on);
   const restore = () => {
     setGradEnabled(before);

@@ -102,7 +102,7 @@ export class Generator {
    * and only the lower 32 bits reach the engine, as in PyTorch.
    */
   manualSeed(seed: number | bigint): this {
-    if (typeof seed === 'number' && !Number.isSafeInteger(seed)) {
+    if (typeof seed !== 'bigint' && !Number.isSafeInteger(seed)) {
       throw new ValueError(
         `manualSeed: the seed must be an integer, got ${seed}; use a bigint for seeds beyond 2^53`,
       );

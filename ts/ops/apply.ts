@@ -7,7 +7,7 @@ import { isGradEnabled } from '../autograd/mode.js';
 import { setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
 import { bool, Category, computeDtype, type Dtype, int32, toFloating } from '../core/dtype.js';
-import { DeviceError, DtypeError, ValueError } from '../core/errors.js';
+import { DeviceError, DtypeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, type Layout, type Shape } from '../core/layout.js';
 import type { Device } from '../device/device.js';
 import { emptyTensor, Tensor } from '../tensor.js';
@@ -177,6 +177,12 @@ export function applyView<K extends ViewName>(
   x.assertLive(publicName(name));
   const row = views[name] as { layout(input: Layout, attributes: AttributesOf<K>): Layout };
   const { shape, strides, offset } = row.layout(x, attributes);
+  if (!Number.isInteger(offset) || !shape.every((size) => Number.isInteger(size) && size >= 0)) {
+    throw new ValueError(
+      `${publicName(name)}: positions and sizes are integers; those given would make a view of ` +
+        `shape ${showShape(shape)} at ${offset}`,
+    );
+  }
   const result = new Tensor(x.storage_, shape, strides, offset, x.dtype);
   result.untracked = x.untracked;
   if (x.dtype.category !== Category.Float) return result;
@@ -209,7 +215,7 @@ export function applyPrimitive<K extends PrimitiveName>(
   const promoted = promotedInput(row, inputs);
   const compute = row.dtypes === 'any' ? promoted : computeDtype(promoted);
   const launches = new Launches(device);
-  let outputs: Tensor[];
+  let outputs: Tensor[] = [];
   try {
     const prepared = inputs.map((input, i) =>
       input === undefined ? undefined : prepareInput(op, row, input, i, compute, launches),
@@ -218,6 +224,9 @@ export function applyPrimitive<K extends PrimitiveName>(
     if (outputs.some((output) => output.numel() > 0)) {
       row.run(launches, prepared, outputs, attributes);
     }
+  } catch (error) {
+    for (const output of outputs) output.dispose();
+    throw error;
   } finally {
     launches.end();
   }
@@ -267,8 +276,11 @@ function prepareInput(
   } else if (row.mask?.includes(position)) want = bool;
   let ready = input;
   if (ready.dtype !== want) ready = launches.temporary(cast(ready, want));
+  // Sizes are 32-bit words: a broadcast of more elements is left to fail as a copy.
   const readable =
-    row.strided?.includes(position) && (row.readable?.(ready.shape, ready.strides) ?? true);
+    row.strided?.includes(position) &&
+    ready.numel() < 2 ** 32 &&
+    (row.readable?.(ready.shape, ready.strides) ?? true);
   if (!readable && !ready.isContiguous()) ready = launches.temporary(contiguousCopy(ready));
   return ready;
 }

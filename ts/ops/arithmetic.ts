@@ -205,6 +205,9 @@ export const where: {
   'where',
   'condition, input, other',
   (condition: Tensor, input?: Operand, other?: Operand): Tensor | Tensor[] => {
+    if (!isTensor(condition)) {
+      throw new ValueError(`where: the condition is a bool tensor, got ${String(condition)}`);
+    }
     if (input === undefined && other === undefined) return nonzero(condition, { asTuple: true });
     if (input === undefined || other === undefined) {
       throw new ValueError('where: give both input and other, or the condition alone');

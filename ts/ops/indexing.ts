@@ -8,7 +8,7 @@ import { applyPrimitive } from './apply.js';
 import { to } from './convert.js';
 import { type TensorData, tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
-import { assign, assignFrom } from './inplace.js';
+import { assign, assignFrom, checkBroadcast } from './inplace.js';
 import { maskedFill_, nonzero } from './masking.js';
 import { isTensor } from './promote.js';
 import { viewScatter } from './replace.js';
@@ -329,7 +329,9 @@ export const setAt = (
     ? value
     : tensor(value, { dtype: input.dtype, device: input.device });
   if (advanced.length === 0) {
-    target.copy_(withoutLeadingOnes(given, target.ndim));
+    const values = withoutLeadingOnes(given, target.ndim);
+    checkBroadcast('setAt', values.shape, target.shape);
+    target.copy_(values);
     return input;
   }
   checkValue('setAt', given, input);

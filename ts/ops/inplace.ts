@@ -46,6 +46,16 @@ export function checkWritable(op: string, target: Tensor): void {
   }
 }
 
+/** Throws unless values of shape `from` can be repeated to fill `to`. */
+export function checkBroadcast(op: string, from: Shape, to: Shape): void {
+  const lead = to.length - from.length;
+  if (lead >= 0 && from.every((size, i) => size === 1 || size === to[lead + i])) return;
+  throw new ShapeError(
+    `${op}: values of shape ${showShape(from)} cannot fill the shape ${showShape(to)} they are ` +
+      'written to; sizes must match or be 1',
+  );
+}
+
 /** Throws unless a result of this shape and dtype fits into `target`. */
 export function checkResult(op: string, target: Tensor, shape: Shape, dtype: Dtype): void {
   if (!sameShape(shape, target.shape)) {

@@ -1,9 +1,9 @@
 /** Products of vectors, matrices and batches of them. All of them run the row `matmul`. */
 
 import { bool } from '../core/dtype.js';
-import { DtypeError, ShapeError, showShape } from '../core/errors.js';
+import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape } from '../core/layout.js';
-import type { Tensor } from '../tensor.js';
+import { isTensor, type Tensor } from '../tensor.js';
 import { where } from './arithmetic.js';
 import { applyCanonical, type Form, isView } from './canonical.js';
 import { tensor } from './creation.js';
@@ -17,6 +17,11 @@ export * from './distances.js';
 function checkDtypes(name: string, ...operands: Tensor[]): void {
   const [{ dtype }] = operands;
   for (const operand of operands) {
+    if (!isTensor(operand)) {
+      throw new ValueError(
+        `${name}: expected tensors, got ${String(operand)}; use mul() for numbers`,
+      );
+    }
     if (operand.dtype !== dtype) {
       throw new DtypeError(
         `${name}: operands have one dtype, got ${dtype} and ${operand.dtype}; cast one`,

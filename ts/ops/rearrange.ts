@@ -243,7 +243,11 @@ export const constantPadNd = op(
 );
 
 function checkFill(name: string, value: Operand): void {
-  if (!isTensor(value) || value.ndim === 0) return;
+  if (!isTensor(value)) {
+    if (['number', 'bigint', 'boolean'].includes(typeof value)) return;
+    throw new ValueError(`${name}: expected a number or a 0-d tensor, got ${String(value)}`);
+  }
+  if (value.ndim === 0) return;
   throw new ShapeError(
     `${name}: expected a number or a 0-d tensor, got shape ${showShape(value.shape)}; copy_() ` +
       'writes whole tensors',

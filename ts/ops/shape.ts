@@ -21,7 +21,7 @@ import {
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { applyView, recordAs } from './apply.js';
 import { to } from './convert.js';
-import { assign, checkWritable } from './inplace.js';
+import { assign, checkBroadcast, checkWritable } from './inplace.js';
 import { contiguousCopy } from './launch.js';
 import { checkFormat, type MemoryFormat } from './memory_format.js';
 import { isTensor } from './promote.js';
@@ -221,7 +221,8 @@ export const narrow = op(
     const size = input.shape[d];
     const from = isTensor(start) ? start.itemSync() : start;
     const first = from < 0 ? from + size : from;
-    if (input.ndim === 0 || first < 0 || length < 0 || first + length > size) {
+    const whole = Number.isInteger(first) && Number.isInteger(length);
+    if (input.ndim === 0 || !whole || first < 0 || length < 0 || first + length > size) {
       throw new IndexError(
         `narrow: start ${from} and length ${length} do not fit dimension ${dim} of shape ` +
           showShape(input.shape),
@@ -414,7 +415,9 @@ export const asStrided_ = op(
 
 /** Writes the elements of `src` (broadcast, cast) into the tensor. */
 export const copy_ = op('copy_', 'input, src', (input: Tensor, src: Tensor): Tensor => {
+  if (!isTensor(src)) throw new ValueError(`copy_: expected a tensor to copy, got ${String(src)}`);
   checkWritable('copy_', input);
+  checkBroadcast('copy_', src.shape, input.shape);
   const value = src.dtype === input.dtype ? src : to(src, input.dtype);
   return assign('copy_', input, expand(value, input.shape));
 });

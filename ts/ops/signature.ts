@@ -3,7 +3,7 @@
  * the keyword ones. A signature string names the parameters once, for the check and for the types.
  */
 
-import { suggestion, type TorchError, ValueError } from '../core/errors.js';
+import { showShape, suggestion, type TorchError, ValueError } from '../core/errors.js';
 import { isTensor } from './promote.js';
 
 type Trim<S extends string> = S extends ` ${infer R}`
@@ -135,16 +135,30 @@ export function op<const S extends string, F extends object>(
   return Object.defineProperty(call, 'name', { value: name }) as unknown as OpOf<S, F>;
 }
 
-/** A TypeError that comes of calling with something else than a tensor, as a typed one. */
+/** A TypeError that comes of arguments of the wrong kind, as a typed one; its cause is kept. */
 function explained(
-  error: TypeError,
+  cause: TypeError,
   name: string,
   names: readonly string[],
   args: unknown[],
 ): Error {
   const [first] = args;
-  if (names[0] !== 'input' || isTensor(first)) return error;
-  return new ValueError(`${name}: expected a tensor as its first argument, got ${String(first)}`);
+  const text =
+    names[0] === 'input' && !isTensor(first)
+      ? `expected a tensor as its first argument, got ${kindOf(first)}`
+      : `cannot be called with (${args.map(kindOf).join(', ')}); it takes: ${names.join(', ')}`;
+  const error = new ValueError(`${name}: ${text}`);
+  error.cause = cause;
+  return error;
+}
+
+/** An argument in a few words. */
+function kindOf(value: unknown): string {
+  if (isTensor(value)) return `tensor ${showShape(value.shape)}`;
+  if (typeof value === 'string') return `'${value}'`;
+  if (Array.isArray(value)) return `[${value.map(kindOf).join(', ')}]`;
+  if (typeof value === 'function') return 'a function';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
 /** Numbers given one by one or as one array: `view(2, 3)` and `view([2, 3])`. */
