@@ -33,7 +33,10 @@ class Slot {
 
 type Buffers = (Slot | undefined)[];
 
-/** All nodes reachable from the roots, newest first: an order in which users precede inputs. */
+/**
+ * All nodes reachable from the roots, newest first: an order in which users precede inputs. That
+ * holds for leaves too, whose entries are made before the node that first uses them is numbered.
+ */
 export function reachable(roots: readonly Node[]): Node[] {
   const seen = new Set<Node>(roots);
   const stack = [...seen];
@@ -57,10 +60,7 @@ function leadingTo(order: readonly Node[], targets: ReadonlySet<Node>): Set<Node
   return needed;
 }
 
-/**
- * Accumulate nodes are older than anything that uses them only by chance: a leaf's node is made
- * at its first use, so sorting by sequence is right for them too.
- */
+/** One run of backward: the gradients on their way, by node and output. */
 class Run {
   private readonly buffers = new Map<Node, Buffers>();
   readonly captured: (Tensor | undefined)[];
@@ -69,10 +69,6 @@ class Run {
   constructor(private readonly options: RunOptions) {
     this.captureEdges = (options.captures ?? []).map(edgeOf);
     this.captured = this.captureEdges.map(() => undefined);
-  }
-
-  start(node: Node, index: number, grad: Tensor, owned: boolean): void {
-    this.add(node, index, grad, owned);
   }
 
   execute(roots: readonly Node[]): void {
@@ -101,19 +97,24 @@ class Run {
     needed: ReadonlySet<Node> | undefined,
   ): void {
     const visible = this.runHooks(node, slots);
-    if (targets.has(node)) this.capture(node, slots, visible);
-    if (node instanceof Accumulate) {
-      if (this.options.captures === undefined && slots[0] !== undefined) {
-        addToGrad(node.leaf, this.handOver(slots[0], visible), this.options.createGraph);
+    try {
+      if (targets.has(node)) this.capture(node, slots, visible);
+      if (node instanceof Accumulate) this.accumulate(node, slots, visible);
+      else if (node.next.some((n) => n !== undefined && (needed?.has(n) ?? true))) {
+        this.propagate(node, slots);
       }
+    } finally {
       if (!visible) this.drop(slots);
-      return;
     }
-    const continues = node.next.some((n) => n !== undefined && (needed?.has(n) ?? true));
-    if (!continues) {
-      if (!visible) this.drop(slots);
-      return;
-    }
+  }
+
+  private accumulate(node: Accumulate, slots: Buffers, visible: boolean): void {
+    if (this.options.captures !== undefined || slots[0] === undefined) return;
+    addToGrad(node.leaf, this.handOver(slots[0], visible), this.options.createGraph);
+  }
+
+  /** Runs a node and adds its results to the gradients of what it was computed from. */
+  private propagate(node: Node, slots: Buffers): void {
     const grads = Array.from({ length: node.outputCount }, (_, i) => slots[i]?.value);
     const results =
       this.options.createGraph || node.runsUserCode ? node.run(grads) : tidy(node, grads);
@@ -126,11 +127,10 @@ class Run {
       this.add(next, node.nextIndex[i], shared ? alias(result) : result, true);
     }
     if (!this.options.retainGraph) node.release();
-    if (!visible) this.drop(slots);
   }
 
   /** Adds a gradient into the buffer of a node's output. */
-  private add(node: Node, index: number, grad: Tensor, owned: boolean): void {
+  add(node: Node, index: number, grad: Tensor, owned: boolean): void {
     let slots = this.buffers.get(node);
     if (slots === undefined) {
       slots = [];
@@ -303,7 +303,7 @@ export function runBackward(
       const [node, index] = edgeOf(root);
       if (node === undefined) return;
       nodes.push(node);
-      run.start(node, index, grad, grad !== grads[i]);
+      run.add(node, index, grad, grad !== grads[i]);
     });
     setGradEnabled(options.createGraph);
     run.execute(nodes);

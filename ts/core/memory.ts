@@ -31,11 +31,19 @@ const spareBallast = new Map<number, ArrayBuffer[]>();
 const SPARE_BYTES = 16 * 1024 * 1024;
 let spareBytes = 0;
 
-function takeBallast(size: number): ArrayBuffer {
+/** None if the engine refuses: the block then only weighs less to the collector. */
+function takeBallast(size: number): ArrayBuffer | undefined {
   const spare = spareBallast.get(size)?.pop();
-  if (spare === undefined) return new ArrayBuffer(size);
-  spareBytes -= size;
-  return spare;
+  if (spare !== undefined) {
+    spareBytes -= size;
+    return spare;
+  }
+  try {
+    return new ArrayBuffer(size);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 /** Keeps ballast for later: making it and collecting it costs more than a small kernel. */
@@ -75,7 +83,7 @@ export class Block {
   take(bytes: number): number {
     const { ticket } = this;
     const handle = ticket.handle + this.used;
-    this.used += (bytes + 15) & ~15;
+    this.used += Math.ceil(bytes / 16) * 16;
     ticket.bytes += bytes;
     ticket.storages++;
     live.bytes += bytes;

@@ -3,7 +3,7 @@
  * row runs on its inputs seen in canonical form and is still one node of the graph.
  */
 
-import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
+import { isGradEnabled, noGrad } from '../autograd/mode.js';
 import { type Grads, setHistory } from '../autograd/node.js';
 import { OpNode, type Undo } from '../autograd/op_node.js';
 import type { Dtype } from '../core/dtype.js';
@@ -56,7 +56,7 @@ export function isView(x: Tensor, form: Form): boolean {
   return viewStrides(shape, strides, form.shape) !== undefined;
 }
 
-/** The same, as part of the graph. */
+/** A saved input in its form, as part of the graph. */
 function view(x: Tensor, { order, expand, shape }: Form): Tensor {
   const ordered = order === undefined ? x : x.permute(order);
   return (expand === undefined ? ordered : ordered.expand(expand)).reshape(shape);
@@ -128,6 +128,26 @@ const keepShape: Undo = (grad) => grad;
 /** Another way to the outputs whose gradient is the row's. */
 type Compute = (inputs: readonly (Tensor | undefined)[]) => Tensor[];
 
+/** The outputs for inputs seen in their forms, outside the graph. */
+function computeSeen(
+  inputs: readonly (Tensor | undefined)[],
+  forms: Forms,
+  compute: Compute,
+): Tensor[] {
+  const prepared: (Tensor | undefined)[] = [];
+  try {
+    inputs.forEach((input, i) => {
+      const form = forms[i];
+      prepared.push(input === undefined || form === undefined ? input : seen(input, form));
+    });
+    return noGrad(() => compute(prepared));
+  } finally {
+    prepared.forEach((tensor, i) => {
+      if (tensor !== inputs[i]) tensor?.dispose();
+    });
+  }
+}
+
 /**
  * Runs a row on its inputs in canonical form and gives the outputs the shapes the user expects.
  * `shown` is the name of the node, if not the row's own; `compute` stands in for the row itself
@@ -143,14 +163,7 @@ export function applyCanonical<K extends PrimitiveName>(
   compute: Compute = (prepared) => applyPrimitive(name, prepared, attributes),
 ): Tensor[] {
   for (const input of inputs) input?.assertLive(name);
-  const prepared = inputs.map((input, i) => {
-    const form = forms[i];
-    return input === undefined || form === undefined ? input : seen(input, form);
-  });
-  const outputs = unrecorded(() => compute(prepared));
-  prepared.forEach((tensor, i) => {
-    if (tensor !== inputs[i]) tensor?.dispose();
-  });
+  const outputs = computeSeen(inputs, forms, compute);
   const canonical = outputs.map((tensor) => ({ form: tensor.shape, tensor }));
   outputs.forEach((output, i) => {
     output.setLayout(shapes[i], contiguousStrides(shapes[i]), output.offset);
@@ -164,15 +177,6 @@ export function applyCanonical<K extends PrimitiveName>(
     });
   }
   return outputs;
-}
-
-function unrecorded<R>(body: () => R): R {
-  const before = setGradEnabled(false);
-  try {
-    return body();
-  } finally {
-    setGradEnabled(before);
-  }
 }
 
 /** [outer, n, inner] of a shape for the dimensions from `start` to `end` (not included). */
