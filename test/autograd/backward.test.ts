@@ -286,3 +286,45 @@ describe('graphs', () => {
     expect(x.grad).toBeNull();
   });
 });
+
+describe('what the graph holds', () => {
+  test('disposing tensors leaves what was saved of them', () => {
+    const x = leaf(1, 2);
+    const y = x.exp();
+    const z = y.mul(x).sum();
+    y.dispose();
+    x.dispose();
+    z.backward();
+    // d (x exp x) = (1 + x) exp x
+    expect(numbers(x.grad)[0]).toBeCloseTo(2 * Math.E, 12);
+  });
+
+  test('a training step in a scope frees all but gradients, convolutions and recurrence too', () => {
+    const { nn } = torch;
+    const conv = new nn.Sequential(
+      new nn.Conv2d(1, 4, 3),
+      new nn.BatchNorm2d(4),
+      new nn.ReLU(),
+      new nn.MaxPool2d(2),
+      new nn.Flatten(),
+      new nn.Linear(4 * 5 * 5, 10),
+    );
+    const lstm = new nn.LSTM(4, 8, { numLayers: 2, bidirectional: true });
+    const images = torch.randn(8, 1, 12, 12);
+    const sequences = torch.randn(5, 3, 4);
+    const optimizer = new torch.optim.Adam([...conv.parameters(), ...lstm.parameters()], {
+      lr: 0.01,
+    });
+    const seen: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      torch.scope(() => {
+        optimizer.zeroGrad({ setToNone: false });
+        conv.forward(images).square().mean().backward();
+        lstm.forward(sequences)[0].square().mean().backward();
+        optimizer.step();
+      });
+      seen.push(torch.memory().bytes);
+    }
+    expect(new Set(seen.slice(1)).size).toBe(1);
+  });
+});

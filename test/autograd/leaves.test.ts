@@ -82,6 +82,10 @@ describe('hooks', () => {
     h.registerHook(() => torch.ones(3));
     expect(() => h.sum().backward()).toThrow(/hook: .*\[3\].*\[2\]/);
     expect(() => torch.ones(1).registerHook(() => null)).toThrow(torch.AutogradError);
+    const n = x.mul(2);
+    n.registerHook(() => 3 as never);
+    expect(() => n.sum().backward()).toThrow(/registerHook: the hook returned 3/);
+    expect(() => x.registerHook(3 as never)).toThrow(torch.ValueError);
   });
 });
 

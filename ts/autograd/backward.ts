@@ -121,7 +121,17 @@ export function registerHook(input: Tensor, hook: GradHook): { remove(): void } 
   if (node === undefined) {
     throw new AutogradError('registerHook: the tensor does not require gradients, no hook can run');
   }
-  return node.addHook(index, hook);
+  if (typeof hook !== 'function') {
+    throw new ValueError(`registerHook: expected a function of the gradient, got ${String(hook)}`);
+  }
+  return node.addHook(index, (g) => {
+    const result = hook(g);
+    if (result === undefined || result === null || isTensor(result)) return result;
+    throw new ValueError(
+      `registerHook: the hook returned ${String(result)}; return a tensor to replace the gradient, ` +
+        'or nothing to leave it',
+    );
+  });
 }
 
 /** Keeps the gradient of a non-leaf in its `grad` when backward() passes. */
