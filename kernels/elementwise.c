@@ -76,6 +76,7 @@ static int32_t row_stride(const Walk *walk, uint32_t k) {
 // Copies `rest` elements and repeats the last of them up to `lanes`.
 static void pad(byte *to, const byte *from, uint32_t rest, uint32_t lanes, uint32_t size) {
   if (size == 1) PAD(uint8_t)
+  else if (size == 2) PAD(uint16_t)
   else if (size == 4) PAD(uint32_t)
   else PAD(uint64_t)
 }
