@@ -47,8 +47,9 @@ function commonDevice(op: string, operands: readonly (Operand | undefined)[]): D
 
 /** Plain JavaScript may hand in anything; what is no number would be computed with as NaN. */
 function checkOperand(op: string, operand: unknown): void {
+  if (isTensor(operand)) return;
   const kind = typeof operand;
-  if (kind === 'number' || kind === 'bigint' || kind === 'boolean' || isTensor(operand)) return;
+  if (kind === 'number' || kind === 'bigint' || kind === 'boolean') return;
   const got = Array.isArray(operand) ? 'an array; use torch.tensor()' : String(operand);
   throw new ValueError(`${op}: expected a tensor or a number, got ${got}`);
 }
@@ -117,9 +118,10 @@ export function applyPointwise(
     out = direct ? target : emptyTensor(shape as Shape, raw, device);
     launchPointwise(name, compute, prepared, scalars, out);
   } finally {
-    prepared.forEach((operand, i) => {
+    for (let i = 0; i < prepared.length; i++) {
+      const operand = prepared[i];
       if (operand !== operands[i] && isTensor(operand)) operand.dispose();
-    });
+    }
   }
   const outcome = land(out, final, target, op, direct);
   if (isGradEnabled() && final.category === Category.Float) {
