@@ -23,6 +23,8 @@ import { formatTensor } from './core/print.js';
 import { Storage } from './core/storage.js';
 import type { Device, DeviceType } from './device/device.js';
 
+export { isTensor } from './core/is_tensor.js';
+
 /** What a tensor carries once autograd knows it. Most tensors have none. */
 export class AutogradMeta {
   /** Set on leaves by the user. */
@@ -428,14 +430,6 @@ export class Tensor {
   }
 }
 Object.defineProperty(Tensor.prototype, 'isTensor', { value: true });
-
-/** Whether an operand is a tensor (also the callable one that `.data` gives). */
-export function isTensor(value: unknown): value is Tensor {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    'isTensor' in value
-  );
-}
 
 /** @internal A contiguous tensor of unset elements. */
 export function emptyTensor(shape: Shape, dtype: Dtype, device: Device): Tensor {

@@ -1,6 +1,7 @@
 /** backward(), autograd.grad() and what else users say to the graph through a tensor. */
 
-import { AutogradError, showShape, suggestion, ValueError } from '../core/errors.js';
+import { AutogradError, showShape, ValueError } from '../core/errors.js';
+import { checkOptions } from '../core/options.js';
 import { isTensor, type Tensor } from '../tensor.js';
 import { addToGrad, type RunOptions, runBackward } from './engine.js';
 import { setGradEnabled } from './mode.js';
@@ -25,22 +26,13 @@ function runOptions(options: { retainGraph?: boolean; createGraph?: boolean }): 
 const BACKWARD_OPTIONS = ['gradient', 'retainGraph', 'createGraph', 'inputs'];
 const GRAD_OPTIONS = ['gradOutputs', 'retainGraph', 'createGraph', 'allowUnused'];
 
-function checkNames(op: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    throw new ValueError(
-      `${op}: unknown option '${name}'.${suggestion(name, known)} It takes: ${known.join(', ')}`,
-    );
-  }
-}
-
 /**
  * Adds the gradients of the tensor with respect to all leaves into their `grad`. The gradient of
  * the tensor may also come first, by position.
  */
 export function backward(input: Tensor, given: Tensor | BackwardOptions | null = null): void {
   const options: BackwardOptions = isTensor(given) ? { gradient: given } : (given ?? {});
-  checkNames('backward', options, BACKWARD_OPTIONS);
+  checkOptions('backward', options, BACKWARD_OPTIONS);
   const { gradient, inputs } = options;
   if (inputs === undefined) {
     runBackward([input], [gradient ?? undefined], runOptions(options));
@@ -86,13 +78,10 @@ export function grad(
   inputs: Tensor | readonly Tensor[],
   options: GradOptions = {},
 ): (Tensor | null)[] {
-  checkNames('grad', options, GRAD_OPTIONS);
+  checkOptions('grad', options, GRAD_OPTIONS);
   const roots = [outputs].flat() as Tensor[];
   const wanted = [inputs].flat() as Tensor[];
-  const given =
-    (options.gradOutputs ?? undefined) === undefined
-      ? []
-      : ([options.gradOutputs].flat() as (Tensor | null)[]);
+  const given = [options.gradOutputs ?? []].flat() as (Tensor | null)[];
   for (const input of wanted) refuseConstant('grad', input);
   const settings = { ...runOptions(options), captures: wanted };
   const grads = runBackward(

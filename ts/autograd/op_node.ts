@@ -3,7 +3,7 @@
 import type { Dtype } from '../core/dtype.js';
 import type { Shape } from '../core/layout.js';
 import type { GradContext, JointRule, RuleByInput } from '../ops/rule.js';
-import type { Tensor } from '../tensor.js';
+import { isTensor, type Tensor } from '../tensor.js';
 import { freedGraphError, type Grads, isAnomalyEnabled, Node, SavedTensor } from './node.js';
 
 type Operand = Tensor | number | undefined;
@@ -35,7 +35,7 @@ export class OpNode extends Node implements GradContext<never> {
     const saved: (SavedTensor | number | undefined)[] = new Array(inputs.length);
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[i];
-      if (typeof input === 'object' || typeof input === 'function') {
+      if (isTensor(input)) {
         this.connect(input);
         this.shapes.push(input.shape);
         this.strides.push(input.strides);
@@ -52,9 +52,7 @@ export class OpNode extends Node implements GradContext<never> {
     for (const i of rule.saves.inputs ?? NONE) {
       const input = inputs[i];
       if (onlyFor !== undefined && i in onlyFor && !this.needs(onlyFor[i])) continue;
-      if (typeof input === 'object' || typeof input === 'function') {
-        saved[i] = new SavedTensor(input, undefined);
-      }
+      if (isTensor(input)) saved[i] = new SavedTensor(input, undefined);
     }
     this.saved = saved;
     if (isAnomalyEnabled())

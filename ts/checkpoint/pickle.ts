@@ -1,6 +1,7 @@
 /** Writes values as Python's pickle, protocol 2, the way PyTorch's checkpoints use it. */
 
 import { ValueError } from '../core/errors.js';
+import { isOptions as isPlain } from '../core/options.js';
 
 /** A global name of Python: `collections OrderedDict`. */
 export class Global {
@@ -89,8 +90,7 @@ export type Replace = (value: object) => unknown;
 /**
  * Pickles numbers (whole ones as int, others as float), bigints, strings, booleans, null, arrays,
  * Maps (as OrderedDict) and plain objects (as dict; keys that number plain objects become ints);
- * `replace` sees every other object first. Throws
- * ValueError for what has no counterpart in Python.
+ * `replace` sees every other object first. Throws ValueError for what has no counterpart in Python.
  */
 export function pickle(value: unknown, replace: Replace): Uint8Array {
   const writer = new Writer();
@@ -189,12 +189,6 @@ function writeObject(w: Writer, value: object, replace: Replace, open: Set<objec
     }
     inner(replaced);
   }
-}
-
-function isPlain(value: unknown): boolean {
-  return (
-    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
-  );
 }
 
 /**

@@ -3,6 +3,7 @@
 import type { Device } from '../device/device.js';
 import type { Tensor } from '../tensor.js';
 import { ValueError } from './errors.js';
+import { isTensor } from './is_tensor.js';
 
 /** What the finaliser knows of a block of device memory; it outlives the block's owner. */
 export interface Ticket {
@@ -187,11 +188,6 @@ export function leave(outer: Tensor[] | undefined, keeps: (tensor: Tensor) => bo
 export function escape(tensor: Tensor): void {
   const index = current?.lastIndexOf(tensor) ?? -1;
   if (index >= 0) current?.splice(index, 1);
-}
-
-function isTensor(value: unknown): value is Tensor {
-  const object = (typeof value === 'object' && value !== null) || typeof value === 'function';
-  return object && 'isTensor' in value;
 }
 
 function collectTensors(value: unknown, into: Set<unknown>, depth = 0): void {

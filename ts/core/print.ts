@@ -2,7 +2,9 @@
 
 import type { Dtype } from './dtype.js';
 import { bool, getDefaultDtype, int64 } from './dtype.js';
-import { suggestion, ValueError } from './errors.js';
+import { ValueError } from './errors.js';
+import { numelOf } from './layout.js';
+import { checkOptions } from './options.js';
 
 /** Options of {@link setPrintoptions}; what is left out keeps its value. */
 export interface PrintOptions {
@@ -54,12 +56,7 @@ const optionNames = ['precision', 'threshold', 'edgeitems', 'linewidth', 'profil
  * unless it is given. Throws ValueError for an unknown option or profile.
  */
 export function setPrintoptions(given: PrintOptions = {}): void {
-  for (const name of Object.keys(given)) {
-    if (!optionNames.includes(name)) {
-      const hint = suggestion(name, optionNames);
-      throw new ValueError(`setPrintoptions: unknown option '${name}'.${hint}`);
-    }
-  }
+  checkOptions('setPrintoptions', given, optionNames);
   const { profile, sciMode, ...values } = given;
   if (profile !== undefined) {
     if (!Object.hasOwn(profiles, profile)) {
@@ -77,7 +74,7 @@ export function setPrintoptions(given: PrintOptions = {}): void {
 /** The text of a tensor: `tensor([[1., 2.],\n        [3., 4.]], requires_grad=True)`. */
 export function formatTensor(tensor: Printable): string {
   const prefix = `${tensor.prefix ?? 'tensor'}(`;
-  const numel = tensor.shape.reduce((product, size) => product * size, 1);
+  const numel = numelOf(tensor.shape);
   const suffixes: string[] = [];
   if (tensor.device !== undefined && tensor.device !== 'cpu') {
     suffixes.push(`device='${tensor.device}'`);
@@ -141,7 +138,7 @@ function elementsText(tensor: Printable, indent: number, summarize: boolean): st
 /** The positions of the elements shown, in row-major order. */
 function shownPositions(shape: readonly number[], summarize: boolean): number[] {
   let positions = [0];
-  let inner = shape.reduce((product, size) => product * size, 1);
+  let inner = numelOf(shape);
   for (const size of shape) {
     inner /= size;
     const indices = kept(size, summarize);

@@ -1,7 +1,8 @@
 /** Walks a data set in batches, in PyTorch's order for the same seed. */
 
-import { suggestion, ValueError } from '../core/errors.js';
+import { ValueError } from '../core/errors.js';
 import { breathe } from '../core/memory.js';
+import { checkOptions } from '../core/options.js';
 import { defaultGenerator, type Generator } from '../core/random.js';
 import { defaultCollate } from './collate.js';
 import type { IterableDataset, MapDataset } from './dataset.js';
@@ -70,7 +71,7 @@ export class DataLoader<Sample, Batch = Collated<Awaited<Sample>>> {
     readonly dataset: MapDataset<Sample> | SampleStream<Sample>,
     options: DataLoaderOptions<Sample, Batch> = {},
   ) {
-    checkOptions(dataset, options);
+    checkChoices(dataset, options);
     this.batchSize = options.batchSampler
       ? null
       : options.batchSize === undefined
@@ -192,16 +193,11 @@ function makeSampler<Sample, Batch>(
   return batchSize === null ? order : new BatchSampler(order, batchSize, options.dropLast ?? false);
 }
 
-function checkOptions<Sample, Batch>(
+function checkChoices<Sample, Batch>(
   dataset: MapDataset<Sample> | SampleStream<Sample>,
   options: DataLoaderOptions<Sample, Batch>,
 ): void {
-  for (const name of Object.keys(options)) {
-    if (!optionNames.includes(name)) {
-      const hint = suggestion(name, optionNames);
-      throw new ValueError(`DataLoader: unknown option '${name}'.${hint}`);
-    }
-  }
+  checkOptions('DataLoader', options, optionNames);
   const { batchSize, shuffle, sampler, batchSampler, dropLast, numWorkers } = options;
   if (numWorkers) {
     throw new ValueError(

@@ -2,8 +2,9 @@
 
 import type { Dtype } from '../core/dtype.js';
 import { ValueError } from '../core/errors.js';
+import { isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
-import { isOptions, type Mixed, type Names, spread } from '../ops/signature.js';
+import { type Mixed, type Names, spread } from '../ops/signature.js';
 
 /** What a constructor of the named parameters takes. */
 export type Arguments<S extends string, P extends unknown[]> =

@@ -3,10 +3,11 @@
 import type { Dtype } from '../core/dtype.js';
 import { StateDictError, showShape, suggestion, ValueError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
+import { isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import type { ToOptions } from '../ops/convert.js';
 import { isTensor } from '../ops/promote.js';
-import { isOptions, spread } from '../ops/signature.js';
+import { spread } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 import { indent } from './format.js';
 import {

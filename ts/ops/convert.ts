@@ -3,6 +3,7 @@
 import { isGradEnabled } from '../autograd/mode.js';
 import * as dt from '../core/dtype.js';
 import { DeviceError, ValueError } from '../core/errors.js';
+import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, isTensor, type Tensor } from '../tensor.js';
@@ -10,7 +11,6 @@ import { recordAs } from './apply.js';
 import { cast as castElements } from './launch.js';
 import { checkFormat, type MemoryFormat } from './memory_format.js';
 import { clone, contiguous } from './shape.js';
-import { checkOptions, isOptions } from './signature.js';
 
 export interface ToOptions {
   dtype?: dt.Dtype | null;

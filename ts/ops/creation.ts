@@ -17,12 +17,13 @@ import {
 } from '../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import type { Shape } from '../core/layout.js';
+import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { fillWith } from './launch.js';
 import { isTensor } from './promote.js';
-import { checkOptions, isOptions, listOf, op } from './signature.js';
+import { listOf, op } from './signature.js';
 
 /** Keyword arguments of every function that makes a tensor. */
 export interface TensorOptions {

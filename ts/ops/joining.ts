@@ -5,6 +5,7 @@ import { type Grads, Node, setHistory } from '../autograd/node.js';
 import type { Dtype } from '../core/dtype.js';
 import { DeviceError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { contiguousStrides, normalizeDim, type Shape, sameShape } from '../core/layout.js';
+import { checkOptions, isOptions } from '../core/options.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { newEmpty, tensor } from './creation.js';
 import { indexSelect } from './gathering.js';
@@ -12,7 +13,7 @@ import { copyInto } from './launch.js';
 import { isTensor, resultDtype } from './promote.js';
 import { constantPadNd } from './rearrange.js';
 import { alias, atleast1d, atleast2d, atleast3d, expand, reshape, unsqueeze } from './shape.js';
-import { checkOptions, isOptions, op } from './signature.js';
+import { op } from './signature.js';
 
 /** The tensors of a list argument, checked to be such a list and to be on one device. */
 function listed(name: string, tensors: unknown): readonly Tensor[] {

@@ -4,6 +4,7 @@ import { fillNormal, fillRandint, fillRandperm, fillUniform } from '../core/dist
 import { type DataArray, type Dtype, getDefaultDtype, int32, uint8 } from '../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, type Shape } from '../core/layout.js';
+import { checkOptions, isOptions } from '../core/options.js';
 import { defaultGenerator, type Generator } from '../core/random.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
@@ -11,7 +12,7 @@ import { type TensorOptions, tensor } from './creation.js';
 import { isTensor } from './promote.js';
 import { drawInto, orderLike } from './random_fill.js';
 import { expand } from './shape.js';
-import { checkOptions, isOptions, listOf } from './signature.js';
+import { listOf } from './signature.js';
 
 export { defaultGenerator, Generator, manualSeed } from '../core/random.js';
 

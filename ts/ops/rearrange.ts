@@ -2,6 +2,7 @@
 
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { contiguousStrides, normalizeDim, normalizeDims } from '../core/layout.js';
+import { checkOptions, isOptions } from '../core/options.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { to } from './convert.js';
@@ -12,7 +13,7 @@ import { type Pullback, recordLinear } from './linear_node.js';
 import { overwrite } from './overwrite.js';
 import { isTensor, type Operand } from './promote.js';
 import { clone, diagonal, narrow, reshape, type Sizes, transpose } from './shape.js';
-import { checkOptions, isOptions, listOf, op } from './signature.js';
+import { listOf, op } from './signature.js';
 import { embed } from './view_gradients.js';
 
 /** The elements in reverse order along the dimensions given; a copy. */

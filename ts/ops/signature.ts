@@ -3,7 +3,8 @@
  * the keyword ones. A signature string names the parameters once, for the check and for the types.
  */
 
-import { showShape, suggestion, type TorchError, ValueError } from '../core/errors.js';
+import { showShape, ValueError } from '../core/errors.js';
+import { isOptions, unknownOption } from '../core/options.js';
 import { isTensor } from './promote.js';
 
 type Trim<S extends string> = S extends ` ${infer R}`
@@ -73,13 +74,6 @@ export type Method<F> = F extends { readonly asMethod: infer M }
  */
 export type Methods<M> = { [K in keyof M]: Method<M[K]> };
 
-/** Whether a value is a plain object: the keyword arguments of a call. */
-export function isOptions(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
-  );
-}
-
 /** Arguments in their positions. Names that are not parameters are an error naming the nearest. */
 export function spread(op: string, names: readonly string[], args: readonly unknown[]): unknown[] {
   const options = args[args.length - 1] as Record<string, unknown>;
@@ -93,20 +87,6 @@ export function spread(op: string, names: readonly string[], args: readonly unkn
     result[position] = options[key];
   }
   return result;
-}
-
-/** The error for a keyword that does not exist. */
-export function unknownOption(op: string, key: string, names: readonly string[]): TorchError {
-  return new ValueError(
-    `${op}: unknown option '${key}'.${suggestion(key, names)} It takes: ${names.join(', ')}`,
-  );
-}
-
-/** Checks the keys of an options object that is handled by hand. */
-export function checkOptions(op: string, options: object, names: readonly string[]): void {
-  for (const key of Object.keys(options)) {
-    if (!names.includes(key)) throw unknownOption(op, key, names);
-  }
 }
 
 /**

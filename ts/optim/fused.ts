@@ -9,7 +9,7 @@ import {
   type StepName,
   type StepOptions,
 } from '../ops/primitives/optim.js';
-import type { Tensor } from '../tensor.js';
+import { isTensor, type Tensor } from '../tensor.js';
 import { Optimizer, type ParamGroup, type ParamState } from './optimizer.js';
 
 /** What one parameter's step needs besides its gradient. */
@@ -92,10 +92,9 @@ export abstract class FusedOptimizer<
 
 /** The named state tensor of a parameter, made of `fill` at the first use. */
 export function slot(state: ParamState, name: string, param: Tensor, fill = 0): Tensor {
-  let tensor = state[name];
-  if (typeof tensor !== 'object' && typeof tensor !== 'function') {
-    tensor = param.detach().fullLike(fill).keep();
-    state[name] = tensor;
-  }
+  const known = state[name];
+  if (isTensor(known)) return known;
+  const tensor = param.detach().fullLike(fill).keep();
+  state[name] = tensor;
   return tensor;
 }

@@ -1,8 +1,9 @@
 /** The base of all optimisers: parameter groups, state, and state dicts in PyTorch's form. */
 
 import { enableGrad, noGrad } from '../autograd/mode.js';
-import { ShapeError, StateDictError, showShape, suggestion, ValueError } from '../core/errors.js';
+import { ShapeError, StateDictError, showShape, ValueError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
+import { checkOptions } from '../core/options.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
 
@@ -58,14 +59,8 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
   protected abstract check(options: Options): void;
 
   private checkNames(options: object): void {
-    const known = Object.keys(this.defaults);
-    for (const name of Object.keys(options)) {
-      if (known.includes(name) || name === 'params' || name === 'initialLr') continue;
-      throw new ValueError(
-        `${this.constructor.name}: unknown option '${name}'.${suggestion(name, known)} ` +
-          `It takes: ${known.join(', ')}`,
-      );
-    }
+    const { params: _params, initialLr: _initialLr, ...named } = options as Record<string, unknown>;
+    checkOptions(this.constructor.name, named, Object.keys(this.defaults));
   }
 
   /** Adds parameters with options of their own. */

@@ -1,7 +1,8 @@
 /** The data sets of handwritten digits and of clothes: 28 x 28 grey images in ten classes. */
 
 import { exists, hasFiles, readBytes, readBytesSync } from '#platform';
-import { FileFormatError, suggestion, ValueError } from '../core/errors.js';
+import { FileFormatError, ValueError } from '../core/errors.js';
+import { checkOptions } from '../core/options.js';
 import { defaultCollate, indexTensor } from '../data/collate.js';
 import { checkIndex, Dataset } from '../data/dataset.js';
 import { tensor } from '../ops/creation.js';
@@ -66,12 +67,7 @@ export class MNIST<X = Tensor, Y = number> extends Dataset<[X, Y]> {
     private readonly options: ImageOptions<X, Y> = {},
   ) {
     super();
-    for (const name of Object.keys(options)) {
-      if (!optionNames.includes(name)) {
-        const hint = suggestion(name, optionNames);
-        throw new ValueError(`${new.target.folder}: unknown option '${name}'.${hint}`);
-      }
-    }
+    checkOptions(new.target.folder, options, optionNames);
     this.train = options.train ?? true;
     const [imageFile, labelFile] = fileNames(this.train);
     const read = (file: string) => readBytesSync(locate(source as string, new.target.folder, file));

@@ -3,7 +3,8 @@
 import { encode } from 'fast-png';
 import { writeBytes } from '#platform';
 import { uint8 } from '../core/dtype.js';
-import { ShapeError, showShape, suggestion, ValueError } from '../core/errors.js';
+import { ShapeError, showShape } from '../core/errors.js';
+import { checkOptions } from '../core/options.js';
 import { full } from '../ops/creation.js';
 import { stack } from '../ops/joining.js';
 import type { Tensor } from '../tensor.js';
@@ -55,12 +56,7 @@ function rescale(x: Tensor, range: [number, number] | undefined): Tensor {
  * @param images [N, C, H, W], or a list of images [C, H, W] of one size; grey ones become RGB.
  */
 export function makeGrid(images: Tensor | readonly Tensor[], options: GridOptions = {}): Tensor {
-  for (const name of Object.keys(options)) {
-    if (!optionNames.includes(name)) {
-      const hint = suggestion(name, optionNames);
-      throw new ValueError(`makeGrid: unknown option '${name}'.${hint}`);
-    }
-  }
+  checkOptions('makeGrid', options, optionNames);
   const { nrow = 8, padding = 2, padValue = 0, scaleEach = false, valueRange } = options;
   let batch = asBatch(images);
   if (options.normalize) {

@@ -1,7 +1,7 @@
 /** Modules that hold modules. */
 
 import { IndexError, ValueError } from '../../core/errors.js';
-import { isOptions } from '../../ops/signature.js';
+import { isOptions } from '../../core/options.js';
 import type { Tensor } from '../../tensor.js';
 import { Module } from '../module.js';
 

@@ -1,0 +1,24 @@
+/** Checks of options objects: the keyword arguments of functions, layers and optimisers. */
+
+import { suggestion, type TorchError, ValueError } from './errors.js';
+
+/** Whether a value is a plain object, as the keyword arguments of a call are. */
+export function isOptions(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  );
+}
+
+/** The error for a keyword that does not exist. */
+export function unknownOption(op: string, key: string, names: readonly string[]): TorchError {
+  return new ValueError(
+    `${op}: unknown option '${key}'.${suggestion(key, names)} It takes: ${names.join(', ')}`,
+  );
+}
+
+/** Throws ValueError, naming the nearest of `names`, for a key that is not one of them. */
+export function checkOptions(op: string, options: object, names: readonly string[]): void {
+  for (const key of Object.keys(options)) {
+    if (!names.includes(key)) throw unknownOption(op, key, names);
+  }
+}
