@@ -20,6 +20,7 @@ import {
   type OpFile,
 } from './format.js';
 import { backward } from './gradients.js';
+import { withOrder } from './order.js';
 import { Checks, describeError, isBareError, type Outcome } from './report.js';
 import { withSigns } from './signs.js';
 import { decode, decodeMap, flattenResult, LAYOUTS, type Layout, read } from './values.js';
@@ -156,7 +157,7 @@ async function checkForm(
   const options = optionsFor(recorded, context);
   const output = await runForm(form, call, layout, context.op);
   if (output === REFUSED) return undefined;
-  const expected = await withSigns(context.op, output, recorded);
+  const expected = await withSigns(context.op, output, withOrder(recorded));
   const difference = await compareResult(output, expected.output, options);
   if (difference || !grads) return difference;
   return checkGradients(output, expected, call, context.device, options);
