@@ -2,11 +2,12 @@
 
 import type { Dtype } from '../core/dtype.js';
 import { AutogradError, showShape, ValueError } from '../core/errors.js';
-import { type Shape, sameShape } from '../core/layout.js';
+import type { Shape } from '../core/layout.js';
 import type { Device } from '../device/device.js';
 import { emptyTensor, isTensor, type Tensor } from '../tensor.js';
 import { isGradEnabled, setGradEnabled } from './mode.js';
 import { freedGraphError, type Grads, Node, SavedTensor, setHistory } from './node.js';
+import { sumToShape } from './undo.js';
 
 /** What forward keeps for backward. Own fields may be added for values that are not tensors. */
 export class FunctionContext {
@@ -51,13 +52,6 @@ export interface FunctionClass<A extends unknown[], R extends Results> {
 function fitsInto(shape: Shape, grad: Shape): boolean {
   const lead = grad.length - shape.length;
   return lead >= 0 && shape.every((size, i) => size === 1 || size === grad[lead + i]);
-}
-
-function sumTo(grad: Tensor, shape: Shape): Tensor {
-  const lead = grad.ndim - shape.length;
-  const dims = grad.shape.map((_, i) => i);
-  const extra = dims.filter((i) => i < lead || (shape[i - lead] === 1 && grad.shape[i] !== 1));
-  return grad.sum(extra, true).reshape(shape);
 }
 
 /** What zeros like a tensor are made from, without holding its memory. */
@@ -129,8 +123,7 @@ class CustomNode extends Node {
           `has shape ${showShape(shape)}; a gradient has the shape of its argument`,
       );
     }
-    const whole = sameShape(shape, grad.shape) ? grad : sumTo(grad, shape);
-    return whole.dtype === dtype ? whole : whole.to(dtype);
+    return sumToShape(grad, shape, dtype);
   }
 
   override release(): void {

@@ -4,12 +4,7 @@ import { DeviceError, suggestion } from '../core/errors.js';
 import { cpu } from './cpu/cpu.js';
 import type { Device, DeviceType } from './device.js';
 
-const devices = new Map<string, Device>([['cpu', cpu]]);
-
-/** Makes a device known under its type; called when one is initialised. */
-export function registerDevice(device: Device): void {
-  devices.set(device.type, device);
-}
+const devices: ReadonlyMap<string, Device> = new Map([['cpu', cpu]]);
 
 /** The device of a name such as 'cpu', or a typed error that says which there are. */
 export function deviceOf(name: DeviceType | string): Device {

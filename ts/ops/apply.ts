@@ -6,6 +6,7 @@
 import { isGradEnabled } from '../autograd/mode.js';
 import { setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
+import { sumToShape } from '../autograd/undo.js';
 import { bool, Category, computeDtype, type Dtype, int32, toFloating } from '../core/dtype.js';
 import { DeviceError, DtypeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, type Layout, type Shape } from '../core/layout.js';
@@ -21,7 +22,6 @@ import { isTensor, type Operand, resultDtype } from './promote.js';
 import type { OutputSpec, Primitive } from './row.js';
 import type { GradientRow } from './rule.js';
 import { type AttributesOf, type OpName, type PrimitiveName, primitives } from './table.js';
-import { sumToShape } from './undo.js';
 import { type ViewName, views } from './views.js';
 
 const NO_SCALARS: readonly number[] = [];

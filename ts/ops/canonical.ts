@@ -6,6 +6,7 @@
 import { isGradEnabled, noGrad } from '../autograd/mode.js';
 import { type Grads, setHistory } from '../autograd/node.js';
 import { OpNode, type Undo } from '../autograd/op_node.js';
+import { sumToShape } from '../autograd/undo.js';
 import type { Dtype } from '../core/dtype.js';
 import { broadcastStrides, contiguousStrides, type Shape, viewStrides } from '../core/layout.js';
 import { emptyTensor, Tensor } from '../tensor.js';
@@ -15,7 +16,6 @@ import { contiguousCopy } from './launch.js';
 import { nodeName } from './node_names.js';
 import type { GradientRow } from './rule.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
-import { sumToShape } from './undo.js';
 
 /** How a row sees an input: dims reordered, then broadcast, then reshaped. */
 export interface Form {

@@ -4,7 +4,7 @@ import { ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
 import { applyPointwise } from './apply.js';
 import { assignInPlace } from './inplace.js';
-import { type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
+import { isPublic, type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
 import { isTensor, type Operand } from './promote.js';
 
 type Rows = typeof pointwise;
@@ -29,11 +29,6 @@ export type UnaryInPlace = {
 export type BinaryInPlace = {
   readonly [K in WithInputs<2> as InPlaceName<K>]: (input: Tensor, other: Operand) => Tensor;
 };
-
-/** Whether the row is a public function of its own. */
-export function isPublic(row: PointwiseRow): boolean {
-  return row.scalars === undefined && row.inputs < 3 && !row.internal;
-}
 
 function binaryFunction(name: PointwiseName, row: PointwiseRow) {
   const { tensors = 0 } = row;

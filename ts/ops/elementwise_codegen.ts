@@ -1,6 +1,6 @@
-/** Writes the C of every elementwise kernel from the rows of the table; the result goes to build/. */
+/** Writes the C of every elementwise kernel, and the names of the public ones, into build/. */
 
-import { type PointwiseRow, pointwise } from './pointwise.js';
+import { isPublic, type PointwiseRow, pointwise } from './pointwise.js';
 
 interface CType {
   readonly suffix: string;
@@ -22,11 +22,6 @@ const TYPES: Record<PointwiseRow['domain'], readonly CType[]> = {
 };
 
 const NAMES = ['x', 'y', 'z'];
-
-/** The kernel suffixes a row exists for. */
-export function pointwiseSuffixes(row: PointwiseRow): string[] {
-  return TYPES[row.domain].map((type) => type.suffix);
-}
 
 function loads(row: PointwiseRow, type: CType): string {
   const bits = type.lanes === 4 ? 'i32' : 'i64';
@@ -98,7 +93,7 @@ export function elementwiseSource(): string {
 export function functionsSource(): string {
   const names: string[] = [];
   for (const [name, row] of Object.entries(pointwise) as [string, PointwiseRow][]) {
-    if (row.scalars !== undefined || row.inputs === 3 || row.internal) continue;
+    if (!isPublic(row)) continue;
     names.push(name);
     if (!row.noInPlace) names.push(`${name}_`);
   }

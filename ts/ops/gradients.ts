@@ -5,46 +5,24 @@
 
 import type { Tensor } from '../tensor.js';
 import { applyPointwise } from './apply.js';
+import { FACTORS, NONE, none, OUT, QUOTIENT, rule, X, XY, XYZ, Y, YZ } from './gradient_rules.js';
 import { kernelGradients } from './gradients_kernels.js';
 import { nnGradients } from './gradients_nn.js';
 import type { PointwiseName } from './pointwise.js';
-import type { GradContext, GradientRow, Saves } from './rule.js';
+import type { GradientRow } from './rule.js';
 import type { AttributesOf, OpName } from './table.js';
 import { addStrided, addWindows, embed } from './view_gradients.js';
 import type { ViewName } from './views.js';
-
-type Formula<A> = (g: Tensor, s: GradContext<A>) => Tensor;
 
 /** Runs a row that only gradients use. */
 function pw(name: PointwiseName, x: Tensor, y?: Tensor, ...scalars: number[]): Tensor {
   return applyPointwise(name, y === undefined ? [x] : [x, y], scalars);
 }
 
-const X = { inputs: [0] } as const satisfies Saves;
-const Y = { inputs: [1] } as const satisfies Saves;
-const XY = { inputs: [0, 1] } as const satisfies Saves;
-/** Each factor serves the other's gradient. */
-const FACTORS = { inputs: [0, 1], onlyFor: { 0: 1, 1: 0 } } as const satisfies Saves;
-/** x / y: x serves only y's gradient. */
-const QUOTIENT = { inputs: [0, 1], onlyFor: { 0: 1 } } as const satisfies Saves;
-const XYZ = { inputs: [0, 1, 2] } as const satisfies Saves;
-const YZ = { inputs: [1, 2] } as const satisfies Saves;
-const OUT = { outputs: [0] } as const satisfies Saves;
-const NONE = {} as const satisfies Saves;
-
-/** A rule with one formula per input; undefined where the input has no gradient. */
-function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): GradientRow<A> {
-  return { kind: 'rule', saves, grads };
-}
-
 const zero = (g: Tensor): Tensor => g.zerosLike();
 
 /** 1 - x^2 without cancellation near 1. */
 const oneMinusSquare = (x: Tensor): Tensor => x.neg().add(1).mul(x.add(1));
-
-function none(reason: string): { readonly kind: 'none'; readonly reason: string } {
-  return { kind: 'none', reason };
-}
 
 const STEP = none('its result is bool');
 const BITS = none('it is defined on integers');

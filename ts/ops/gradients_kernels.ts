@@ -1,30 +1,12 @@
 /** The gradients of the operators with kernels of their own. */
 
+import { numelOf } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
-import { applyPrimitive } from './apply.js';
+import { call, FACTORS, NONE, none, OUT, rule, X, X_OUT, XY, Y } from './gradient_rules.js';
 import { cumprodGradient, logcumsumexpGradient, productBefore } from './gradients_scans.js';
 import type { nnPrimitives } from './primitives/nn.js';
-import type { GradContext, GradientRow, Saves } from './rule.js';
+import type { GradContext, GradientRow } from './rule.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
-
-type Formula<A> = (g: Tensor, s: GradContext<A>) => Tensor;
-
-function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): GradientRow<A> {
-  return { kind: 'rule', saves, grads };
-}
-
-function none(reason: string): { readonly kind: 'none'; readonly reason: string } {
-  return { kind: 'none', reason };
-}
-
-/** The first output of a row. */
-function call<K extends PrimitiveName>(
-  name: K,
-  inputs: readonly (Tensor | undefined)[],
-  attributes: AttributesOf<K>,
-): Tensor {
-  return applyPrimitive(name, inputs, attributes)[0];
-}
 
 /**
  * a @ b as the gradient of an operand that has strides `like`: where that is a transposed matrix, so
@@ -36,22 +18,12 @@ function product(a: Tensor, b: Tensor, like: readonly number[]): Tensor {
   return call('matmul', [b.transpose(1, 2), a.transpose(1, 2), undefined], {}).transpose(1, 2);
 }
 
-const NONE = {} as const satisfies Saves;
-const X = { inputs: [0] } as const satisfies Saves;
-const Y = { inputs: [1] } as const satisfies Saves;
-const XY = { inputs: [0, 1] } as const satisfies Saves;
-/** Each factor serves the other's gradient. */
-const FACTORS = { inputs: [0, 1], onlyFor: { 0: 1, 1: 0 } } as const satisfies Saves;
-const OUT = { outputs: [0] } as const satisfies Saves;
-
 const INTEGER = none('its result is an integer or bool');
 
 /** A reduced gradient [outer, inner] back over the n values it came from. */
 function spread(g: Tensor, shape: readonly number[]): Tensor {
   return g.unsqueeze(1).expand(shape);
 }
-
-const X_OUT = { inputs: [0], outputs: [0] } as const satisfies Saves;
 
 function wrapOf(s: { attributes: { wrap?: boolean } }): { wrap?: boolean } {
   return { wrap: s.attributes.wrap };
@@ -324,7 +296,7 @@ export const kernelGradients: {
       undefined,
       (g, s) => {
         const taken = call('maskedSelect', [g, s.y, s.z], s.attributes);
-        const rest = s.shapes[3].reduce((a, b) => a * b, 1) - taken.numel();
+        const rest = numelOf(s.shapes[3]) - taken.numel();
         return taken.constantPadNd([0, rest]).reshape(s.shapes[3]);
       },
     ],

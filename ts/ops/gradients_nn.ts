@@ -2,31 +2,12 @@
 
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
+import { call, FACTORS, NONE, rule, XY, Y } from './gradient_rules.js';
 import { recurrentGradients } from './gradients_recurrent.js';
 import type { nnPrimitives } from './primitives/nn.js';
-import type { GradContext, GradientRow, Saves } from './rule.js';
-import type { AttributesOf, PrimitiveName } from './table.js';
+import type { GradientRow } from './rule.js';
+import type { AttributesOf } from './table.js';
 import { throughComposite } from './through_composite.js';
-
-type Formula<A> = (g: Tensor, s: GradContext<A>) => Tensor;
-
-function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): GradientRow<A> {
-  return { kind: 'rule', saves, grads };
-}
-
-/** The first output of a row. */
-function call<K extends PrimitiveName>(
-  name: K,
-  inputs: readonly (Tensor | undefined)[],
-  attributes: AttributesOf<K>,
-): Tensor {
-  return applyPrimitive(name, inputs, attributes)[0];
-}
-
-const NONE = {} as const satisfies Saves;
-const Y = { inputs: [1] } as const satisfies Saves;
-const FACTORS = { inputs: [0, 1], onlyFor: { 0: 1, 1: 0 } } as const satisfies Saves;
-const XY = { inputs: [0, 1] } as const satisfies Saves;
 
 type Pair = readonly [number, number];
 const planeOf = (shape: readonly number[]): Pair => [shape[2], shape[3]];

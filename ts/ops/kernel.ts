@@ -1,18 +1,26 @@
-/** Declarations of kernels: which buffers and parameters a launch carries, shared by C, WGSL and the callers. */
+/**
+ * Declarations of kernels: which buffers and parameters a launch carries, shared by C and the
+ * callers.
+ */
 
 import type { Tensor } from '../tensor.js';
 import type { BufferRef } from './row.js';
 
 /**
- * Dtype suffixes of compiled kernels. `u8` serves bool and uint8; `b1` to `b8` are kernels that only move
- * elements (or look at their bits) and so know nothing but their size in bytes.
+ * Dtype suffixes of compiled kernels. `u8` serves bool and uint8; `b1` to `b8` are kernels that
+ * only move elements (or look at their bits) and so know nothing but their size in bytes.
  */
 export type KernelDtype = 'f32' | 'f64' | 'i32' | 'i64' | 'u8' | 'b1' | 'b2' | 'b4' | 'b8' | 'any';
 
-/** One parameter: a 32-bit word, a 64-bit float in two words, or (last only) a counted tail of words. */
+/** Kernels of floats, of all compute dtypes, and of elements by their size. */
+export const REALS = ['f32', 'f64'] as const;
+export const NUMBERS = ['f32', 'f64', 'i32', 'i64'] as const;
+export const WIDTHS = ['b1', 'b2', 'b4', 'b8'] as const;
+
+/** A 32-bit word, a 64-bit float in two words, or (last only) a counted tail of words. */
 export type ParamType = 'u32' | 'i32' | 'f32' | 'f64' | 'u32[]';
 
-/** What one kernel takes. The C struct `<name>_params` in build/kernels.h is generated from this. */
+/** What a kernel takes; the C struct `<name>_params` in build/kernels.h is generated from this. */
 export interface KernelDeclaration {
   readonly dtypes: readonly KernelDtype[];
   /** Names of the buffer words, inputs first, then outputs and scratch. */

@@ -1,13 +1,7 @@
 /** Eager launches of elementwise kernels, copies, fills and casts. Nothing is recorded here. */
 
 import { type Dtype, encodeElement, int64 } from '../core/dtype.js';
-import {
-  broadcastStrides,
-  overlapsPartly,
-  type Shape,
-  sameShape,
-  simplifyLayouts,
-} from '../core/layout.js';
+import { broadcastStrides, overlapsPartly, sameShape, simplifyLayouts } from '../core/layout.js';
 import { LaunchBlock } from '../device/device.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { isTensor, type Operand } from './promote.js';
@@ -202,9 +196,4 @@ export function fillWith(target: Tensor, value: number | bigint | boolean): void
   if (target.numel() === 0) return;
   const encoded = encodeElement(target.dtype, value);
   launchCopy(encoded, target);
-}
-
-/** An uninitialised tensor like another one, contiguous. */
-export function emptyLike(x: Tensor, shape: Shape = x.shape, dtype: Dtype = x.dtype): Tensor {
-  return emptyTensor(shape, dtype, x.backend);
 }

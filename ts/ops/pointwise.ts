@@ -298,3 +298,8 @@ export const pointwise = {
 } as const satisfies Record<string, PointwiseRow>;
 
 export type PointwiseName = keyof typeof pointwise;
+
+/** Whether the row is a public function of its own. */
+export function isPublic(row: PointwiseRow): boolean {
+  return row.scalars === undefined && row.inputs < 3 && !row.internal;
+}

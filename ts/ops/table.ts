@@ -1,6 +1,5 @@
 /** The table of operators: everything autograd and the devices know, by name. Facts only. */
 
-import type { PointwiseRow } from './pointwise.js';
 import { pointwise } from './pointwise.js';
 import * as index from './primitives/index.js';
 import * as mask from './primitives/mask.js';
@@ -30,8 +29,6 @@ export const table = { ...pointwise, ...views, ...primitives } as const;
 export type PrimitiveName = keyof typeof primitives;
 export type OpName = keyof typeof table;
 
-type Row = (typeof table)[OpName];
-
 /** The non-tensor arguments of an operator. */
 export type AttributesOf<K extends OpName> = object & AttributesIn<(typeof table)[K]>;
 
@@ -43,7 +40,3 @@ type AttributesIn<R> =
       : R extends { scalars: readonly (infer S extends string)[] }
         ? Readonly<Record<S, number>>
         : Readonly<Record<never, number>>;
-
-export function isPointwise(row: Row | PointwiseRow): row is Row & PointwiseRow {
-  return row.kind === 'pointwise';
-}

@@ -1,11 +1,9 @@
 /** What the kernels of convolutions take: see kernels/conv.c and kernels/conv_scatter.c. */
 
-import { kernel } from '../kernel.js';
-
-const reals = ['f32', 'f64'] as const;
+import { kernel, REALS } from '../kernel.js';
 
 export const convPad = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['x', 'out'],
   params: {
     height: 'u32',
@@ -30,7 +28,7 @@ const shapeWords = {
   dilation_w: 'u32',
 } as const;
 
-export const convFlip = kernel({ dtypes: reals, buffers: ['weight', 'out'], params: shapeWords });
+export const convFlip = kernel({ dtypes: REALS, buffers: ['weight', 'out'], params: shapeWords });
 
 const windowParams = {
   ...shapeWords,
@@ -42,7 +40,7 @@ const windowParams = {
 } as const;
 
 export const conv2dKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['x', 'weight', 'bias', 'out', 'scratch'],
   params: {
     ...windowParams,
@@ -55,7 +53,7 @@ export const conv2dKernel = kernel({
 });
 
 export const inputGradKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['g', 'weight', 'out', 'scratch'],
   params: {
     ...windowParams,
@@ -71,7 +69,7 @@ export const inputGradKernel = kernel({
 });
 
 export const weightGradKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['x', 'g', 'out', 'scratch'],
   params: {
     ...windowParams,
@@ -84,7 +82,7 @@ export const weightGradKernel = kernel({
 });
 
 export const scatterKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['g', 'weight', 'out', 'scratch'],
   params: {
     ...shapeWords,

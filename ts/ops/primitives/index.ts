@@ -6,25 +6,24 @@
 
 import { type Dtype, encodeElement, suffix } from '../../core/dtype.js';
 import { IndexError, ShapeError, showShape } from '../../core/errors.js';
+import { numelOf } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
-import { type KernelDtype, kernel } from '../kernel.js';
+import { type KernelDtype, kernel, NUMBERS, WIDTHS } from '../kernel.js';
 import { type BufferRef, type Launcher, type OutputSpec, primitive } from '../row.js';
 
 /** Columns and elements that one unit of work owns, as in kernels/index.h. */
 const COLUMNS = 128;
 const BLOCK = 16384;
 
-const widths = ['b1', 'b2', 'b4', 'b8'] as const;
-const numbers = ['f32', 'f64', 'i32', 'i64'] as const;
 const along = { n: 'u32', count: 'u32', inner: 'u32', wrap: 'u32' } as const;
 
 const gatherKernel = kernel({
-  dtypes: widths,
+  dtypes: WIDTHS,
   buffers: ['x', 'index', 'out', 'status'],
   params: along,
 });
 const scatterKernel = kernel({
-  dtypes: widths,
+  dtypes: WIDTHS,
   buffers: ['x', 'index', 'src', 'out', 'status'],
   params: along,
 });
@@ -34,23 +33,23 @@ const indexCopyKernel = kernel({
 });
 const scatterReduceKernel = kernel({
   ...scatterKernel,
-  dtypes: numbers,
+  dtypes: NUMBERS,
   params: { ...along, mode: 'u32', based: 'u32' },
 });
 const indexAddKernel = kernel({
   ...scatterKernel,
-  dtypes: numbers,
+  dtypes: NUMBERS,
   params: { ...along, based: 'u32', skip: 'i32', alpha: 'f64' },
 });
 const takeKernel = kernel({ ...gatherKernel, params: { n: 'u32' } });
 const putKernel = kernel({ ...scatterKernel, params: { n: 'u32', count: 'u32' } });
 const putAddKernel = kernel({
   ...scatterKernel,
-  dtypes: numbers,
+  dtypes: NUMBERS,
   params: { n: 'u32', count: 'u32', based: 'u32' },
 });
 const triangleKernel = kernel({
-  dtypes: widths,
+  dtypes: WIDTHS,
   buffers: ['x', 'out'],
   params: { rows: 'u32', columns: 'u32', diagonal: 'i32', upper: 'u32' },
 });
@@ -62,10 +61,6 @@ export interface Wrap {
 
 export function width(dtype: Dtype): KernelDtype {
   return `b${dtype.size}` as KernelDtype;
-}
-
-export function numel(shape: readonly number[]): number {
-  return shape.reduce((a, b) => a * b, 1);
 }
 
 /** Runs launches that check indices; throws IndexError if one of them is outside [0, size). */
@@ -362,16 +357,16 @@ export const takeFlat = primitive<Record<never, never>>()({
   index: [1],
   outputs: ([x, index]) => [{ shape: index.shape, dtype: x.dtype }],
   run(launcher, [x, index], [out]) {
-    const n = numel(x.shape);
+    const n = numelOf(x.shape);
     checkingIndices(launcher, 'take', index, n, (status) => {
       const buffers = [x, index, out, status];
-      launcher.launch('take', takeKernel, width(x.dtype), buffers, { n }, numel(index.shape));
+      launcher.launch('take', takeKernel, width(x.dtype), buffers, { n }, numelOf(index.shape));
     });
   },
 });
 
 function checkPut(name: string, index: Tensor, src: Tensor): void {
-  if (numel(index.shape) !== numel(src.shape)) {
+  if (numelOf(index.shape) !== numelOf(src.shape)) {
     refuse(name, 'as many indices as values', index, src);
   }
 }
@@ -388,7 +383,7 @@ export const putFlat = primitive<Record<never, never>>()({
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   run(launcher, [x, index, src], [out]) {
-    const values = { n: numel(x.shape), count: numel(index.shape) };
+    const values = { n: numelOf(x.shape), count: numelOf(index.shape) };
     checkingIndices(launcher, 'put', index, values.n, (status) => {
       const buffers = [x, index, src, out, status];
       const range = Math.ceil(values.n / BLOCK);
@@ -409,7 +404,7 @@ export const putAddFlat = primitive<Record<never, never>>()({
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   run(launcher, [x, index, src], [out]) {
-    const values = { n: numel(x.shape), count: numel(index.shape), based: 1 };
+    const values = { n: numelOf(x.shape), count: numelOf(index.shape), based: 1 };
     checkingIndices(launcher, 'put', index, values.n, (status) => {
       const buffers = [x, index, src, out, status];
       const range = Math.ceil(values.n / BLOCK);
@@ -430,7 +425,7 @@ export const takeBackward = primitive<{ shape: readonly number[] }>()({
     return [{ shape, dtype: g.dtype }];
   },
   run(launcher, [g, index], [out]) {
-    const values = { n: numel(out.shape), count: numel(index.shape), based: 0 };
+    const values = { n: numelOf(out.shape), count: numelOf(index.shape), based: 0 };
     checkingIndices(launcher, 'take', index, values.n, (status) => {
       const buffers = [g, index, g, out, status];
       const range = Math.ceil(values.n / BLOCK);
@@ -457,7 +452,7 @@ export const triangle = primitive<{ diagonal: number; upper: boolean }>()({
   run(launcher, [x], [out], { diagonal, upper }) {
     const [rows, columns] = x.shape.slice(-2);
     const values = { rows, columns, diagonal, upper: Number(upper) };
-    const range = numel(x.shape) / columns;
+    const range = numelOf(x.shape) / columns;
     launcher.launch('triangle', triangleKernel, width(x.dtype), [x, out], values, range);
   },
 });

@@ -2,34 +2,34 @@
 
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
+import { numelOf } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel } from '../kernel.js';
+import { kernel, REALS } from '../kernel.js';
 import { type OutputSpec, primitive } from '../row.js';
-import { checkingIndices, numel } from './index.js';
+import { checkingIndices } from './index.js';
 
 /** Columns per unit of work where inner > 1, as in kernels/loss.c. */
 const COLUMNS = 64;
 
-const reals = ['f32', 'f64'] as const;
 const sizes = { classes: 'u32', inner: 'u32', weighted: 'u32', ignore: 'i32' } as const;
 
 const crossEntropyKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['x', 'target', 'weight', 'loss', 'scale', 'most', 'logSum', 'status'],
   params: { ...sizes, smoothing: 'f64' },
 });
 const crossEntropyBackwardKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['g', 'x', 'target', 'most', 'logSum', 'weight', 'gx'],
   params: { ...sizes, smoothing: 'f64' },
 });
 const nllLossKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['x', 'target', 'weight', 'loss', 'scale', 'status'],
   params: sizes,
 });
 const nllLossBackwardKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['g', 'target', 'weight', 'gx'],
   params: sizes,
 });
@@ -53,7 +53,7 @@ function check(name: string, shape: readonly number[], target: Tensor, weight?: 
         `${showShape(shape)} and ${showShape(target.shape)}`,
     );
   }
-  if (weight !== undefined && numel(weight.shape) !== classes) {
+  if (weight !== undefined && numelOf(weight.shape) !== classes) {
     throw new ShapeError(
       `${name}: expected a weight for each of the ${classes} classes, got ` +
         showShape(weight.shape),
@@ -133,7 +133,7 @@ export const nllLoss = primitive<Classes>()({
     checkingIndices(launcher, 'nllLoss', target, x.shape[1], (status) => {
       const values = params(x.shape, weight, ignoreIndex);
       const buffers = [x, target, weight ?? x, loss, scale, status];
-      const range = numel(target.shape);
+      const range = numelOf(target.shape);
       launcher.launch('nllLoss', nllLossKernel, suffix(x.dtype), buffers, values, range);
     });
   },

@@ -6,31 +6,31 @@
 
 import { bool, type Dtype, int32 } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
+import { numelOf } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel } from '../kernel.js';
+import { kernel, WIDTHS } from '../kernel.js';
 import { primitive } from '../row.js';
-import { numel, width } from './index.js';
+import { width } from './index.js';
 
 /** Elements per block, as in kernels/index_mask.c. */
 const BLOCK = 4096;
 
-const widths = ['b1', 'b2', 'b4', 'b8'] as const;
 const truth = { n: 'u32', maskLow: 'u32', maskHigh: 'u32' } as const;
 
-const countKernel = kernel({ dtypes: widths, buffers: ['x', 'counts'], params: truth });
+const countKernel = kernel({ dtypes: WIDTHS, buffers: ['x', 'counts'], params: truth });
 const runningKernel = kernel({ dtypes: ['i32'], buffers: ['counts'], params: { blocks: 'u32' } });
 const fillKernel = kernel({
-  dtypes: widths,
+  dtypes: WIDTHS,
   buffers: ['x', 'starts', 'out'],
   params: { ...truth, shape: 'u32[]' },
 });
 const selectKernel = kernel({
-  dtypes: widths,
+  dtypes: WIDTHS,
   buffers: ['x', 'mask', 'starts', 'out'],
   params: { n: 'u32' },
 });
 const scatterKernel = kernel({
-  dtypes: widths,
+  dtypes: WIDTHS,
   buffers: ['x', 'mask', 'starts', 'source', 'out'],
   params: { n: 'u32' },
 });
@@ -45,7 +45,7 @@ export function truthMask(dtype: Dtype): { maskLow: number; maskHigh: number } {
 }
 
 function blocksOf(x: Tensor): number {
-  return Math.ceil(numel(x.shape) / BLOCK);
+  return Math.ceil(numelOf(x.shape) / BLOCK);
 }
 
 /** Starts of the true elements of each block of 4096 (int32, blocks + 1); the last is the count. */
@@ -57,7 +57,7 @@ export const countTrue = primitive<Record<never, never>>()({
   outputs: ([x]) => [{ shape: [blocksOf(x) + 1], dtype: int32 }],
   run(launcher, [x], [starts]) {
     const blocks = blocksOf(x);
-    const values = { n: numel(x.shape), ...truthMask(x.dtype) };
+    const values = { n: numelOf(x.shape), ...truthMask(x.dtype) };
     launcher.launch('nonzeroCount', countKernel, width(x.dtype), [x, starts], values, blocks);
     launcher.launch('runningSum', runningKernel, 'i32', [starts], { blocks }, 1);
   },
@@ -72,7 +72,7 @@ export const nonzeroFill = primitive<{ count: number }>()({
   index: [1],
   outputs: ([x], { count }) => [{ shape: [count, x.shape.length], dtype: int32 }],
   run(launcher, [x, starts], [out]) {
-    const values = { n: numel(x.shape), ...truthMask(x.dtype), shape: x.shape };
+    const values = { n: numelOf(x.shape), ...truthMask(x.dtype), shape: x.shape };
     launcher.launch(
       'nonzeroFill',
       fillKernel,
@@ -85,7 +85,7 @@ export const nonzeroFill = primitive<{ count: number }>()({
 });
 
 function checkMask(name: string, x: Tensor, mask: Tensor): void {
-  if (mask.dtype !== bool || numel(mask.shape) !== numel(x.shape)) {
+  if (mask.dtype !== bool || numelOf(mask.shape) !== numelOf(x.shape)) {
     throw new ShapeError(
       `${name}: expected a bool mask of shape ${showShape(x.shape)}, got ` +
         `${mask.dtype} ${showShape(mask.shape)}; broadcast it first`,
@@ -107,7 +107,7 @@ export const maskedSelect = primitive<{ count: number }>()({
   },
   run(launcher, [x, mask, starts], [out]) {
     const buffers = [x, mask, starts, out];
-    const values = { n: numel(x.shape) };
+    const values = { n: numelOf(x.shape) };
     const range = blocksOf(x);
     launcher.launch('maskedSelect', selectKernel, width(x.dtype), buffers, values, range);
   },
@@ -123,17 +123,17 @@ export const maskedScatter = primitive<{ count: number }>()({
   index: [2],
   outputs([x, mask, , source], { count }) {
     checkMask('maskedScatter', x, mask);
-    if (numel(source.shape) < count) {
+    if (numelOf(source.shape) < count) {
       throw new ShapeError(
         `maskedScatter: the mask has ${count} true elements but source ` +
-          `${showShape(source.shape)} holds only ${numel(source.shape)}`,
+          `${showShape(source.shape)} holds only ${numelOf(source.shape)}`,
       );
     }
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   run(launcher, [x, mask, starts, source], [out]) {
     const buffers = [x, mask, starts, source, out];
-    const values = { n: numel(x.shape) };
+    const values = { n: numelOf(x.shape) };
     const range = blocksOf(x);
     launcher.launch('maskedScatter', scatterKernel, width(x.dtype), buffers, values, range);
   },

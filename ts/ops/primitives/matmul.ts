@@ -3,20 +3,18 @@
 import { type Dtype, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel } from '../kernel.js';
+import { kernel, NUMBERS } from '../kernel.js';
 import { type BufferRef, type Launcher, primitive } from '../row.js';
-
-const numbers = ['f32', 'f64', 'i32', 'i64'] as const;
 
 /** Rows `[panel][k][tile]` of A for `matmul`; a unit is four panels of one matrix. */
 const matmulPack = kernel({
-  dtypes: numbers,
+  dtypes: NUMBERS,
   buffers: ['a', 'out'],
   params: { rows: 'u32', depth: 'u32', a_batch: 'u32', a_row: 'u32', a_depth: 'u32' },
 });
 
 const matmulKernel = kernel({
-  dtypes: numbers,
+  dtypes: NUMBERS,
   buffers: ['a', 'b', 'bias', 'out', 'scratch'],
   params: {
     batch: 'u32',

@@ -6,52 +6,51 @@
 
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
+import { numelOf } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel } from '../kernel.js';
+import { kernel, REALS } from '../kernel.js';
 import { type OutputSpec, primitive } from '../row.js';
-import { numel } from './index.js';
 import { emitSum, sumKernel } from './reduce.js';
 
 /** As in kernels/norm.h. */
 const ROWS = 64;
 const COLUMNS = 64;
 
-const reals = ['f32', 'f64'] as const;
 const groupSizes = { groups: 'u32', channels: 'u32', length: 'u32' } as const;
 const batchSizes = { outer: 'u32', channels: 'u32', length: 'u32' } as const;
 
 const groupNormKernels = {
   groupNorm: kernel({
-    dtypes: reals,
+    dtypes: REALS,
     buffers: ['x', 'weight', 'bias', 'y', 'mean', 'rstd'],
     params: { ...groupSizes, weighted: 'u32', biased: 'u32', eps: 'f64' },
   }),
 };
 const groupNormBackwardKernels = {
   groupNormBackward: kernel({
-    dtypes: reals,
+    dtypes: REALS,
     buffers: ['g', 'x', 'mean', 'rstd', 'weight', 'gx'],
     params: { ...groupSizes, weighted: 'u32' },
   }),
   groupNormAffine: kernel({
-    dtypes: reals,
+    dtypes: REALS,
     buffers: ['g', 'x', 'mean', 'rstd', 'gweight', 'gbias'],
     params: { outer: 'u32', ...groupSizes },
   }),
   sum: sumKernel,
 };
 const batchNormKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['x', 'weight', 'bias', 'y', 'mean', 'var', 'rstd'],
   params: { ...batchSizes, weighted: 'u32', biased: 'u32', eps: 'f64' },
 });
 const batchNormBackwardKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['g', 'x', 'mean', 'rstd', 'weight', 'gx', 'gweight', 'gbias'],
   params: { ...batchSizes, weighted: 'u32' },
 });
 const batchNormInferenceKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['x', 'mean', 'var', 'weight', 'bias', 'y'],
   params: { ...batchSizes, weighted: 'u32', biased: 'u32', eps: 'f64' },
 });
@@ -66,7 +65,7 @@ function check(name: string, x: Tensor, rank: number, size: number, vectors: rea
     throw new ShapeError(`${name}: the kernel takes x ${form}, got ${showShape(x.shape)}`);
   }
   for (const vector of vectors) {
-    if (vector === undefined || numel(vector.shape) === size) continue;
+    if (vector === undefined || numelOf(vector.shape) === size) continue;
     throw new ShapeError(
       `${name}: expected one value per channel (${size}) in weight, bias and statistics, got ` +
         showShape(vector.shape),

@@ -3,10 +3,8 @@
 import { int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel } from '../kernel.js';
+import { kernel, REALS } from '../kernel.js';
 import { type Launcher, primitive } from '../row.js';
-
-const reals = ['f32', 'f64'] as const;
 
 type Pair = readonly [number, number];
 
@@ -41,7 +39,7 @@ export interface AdaptiveAttributes {
 }
 
 const maxPoolKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['x', 'out', 'indices'],
   params: {
     height: 'u32',
@@ -60,7 +58,7 @@ const maxPoolKernel = kernel({
 });
 
 const maxPoolBackwardKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['g', 'indices', 'out'],
   params: { outputs: 'u32', size: 'u32' },
 });
@@ -81,9 +79,9 @@ const averageParams = {
   divisor: 'i32',
 } as const;
 
-const averageKernel = kernel({ dtypes: reals, buffers: ['x', 'out'], params: averageParams });
+const averageKernel = kernel({ dtypes: REALS, buffers: ['x', 'out'], params: averageParams });
 const averageBackwardKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['g', 'out'],
   params: averageParams,
 });

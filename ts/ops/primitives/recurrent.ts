@@ -6,35 +6,34 @@
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel } from '../kernel.js';
+import { kernel, REALS } from '../kernel.js';
 import { type OutputSpec, primitive } from '../row.js';
 
-const reals = ['f32', 'f64'] as const;
 const rnnParams = { size: 'u32', relu: 'u32' } as const;
 
-const rnnCellKernel = kernel({ dtypes: reals, buffers: ['gi', 'gh', 'h'], params: rnnParams });
+const rnnCellKernel = kernel({ dtypes: REALS, buffers: ['gi', 'gh', 'h'], params: rnnParams });
 const rnnCellBackwardKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['g', 'h', 'gx'],
   params: rnnParams,
 });
 const lstmCellKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['gi', 'gh', 'c', 'h', 'next', 'gates'],
   params: { size: 'u32' },
 });
 const lstmCellBackwardKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['gh', 'gnext', 'gates', 'c', 'next', 'gx', 'gc'],
   params: { size: 'u32', hasH: 'u32', hasNext: 'u32' },
 });
 const gruCellKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['gi', 'gh', 'h', 'next', 'gates'],
   params: { size: 'u32' },
 });
 const gruCellBackwardKernel = kernel({
-  dtypes: reals,
+  dtypes: REALS,
   buffers: ['g', 'gates', 'gh', 'h', 'ggi', 'ggh', 'gHidden'],
   params: { size: 'u32' },
 });

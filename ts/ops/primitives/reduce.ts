@@ -3,7 +3,7 @@
 import { bool, type Dtype, int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel } from '../kernel.js';
+import { kernel, NUMBERS, REALS, WIDTHS } from '../kernel.js';
 import { type BufferRef, type Launcher, type OutputSpec, primitive } from '../row.js';
 import { width } from './index.js';
 import { truthMask } from './mask.js';
@@ -15,25 +15,22 @@ const VARIANCE_ROWS = 128;
 /** Columns per unit of work, as in kernels/reduce.h. */
 const COLUMNS = 128;
 
-const reals = ['f32', 'f64'] as const;
-const numbers = ['f32', 'f64', 'i32', 'i64'] as const;
-const widths = ['b1', 'b2', 'b4', 'b8'] as const;
 const tree = { n: 'u32', inner: 'u32', block: 'u32', blocks: 'u32' } as const;
 
 export const sumKernel = kernel({
-  dtypes: numbers,
+  dtypes: NUMBERS,
   buffers: ['x', 'out'],
   params: { ...tree, divisor: 'f64', power: 'f64' },
 });
-const termKernel = kernel({ ...sumKernel, dtypes: reals });
+const termKernel = kernel({ ...sumKernel, dtypes: REALS });
 const powerKernel = kernel({
   ...termKernel,
   params: { ...termKernel.params, exponent: 'f64' },
 });
-const foldKernel = kernel({ dtypes: numbers, buffers: ['x', 'out'], params: tree });
-const foldAbsKernel = kernel({ ...foldKernel, dtypes: reals });
+const foldKernel = kernel({ dtypes: NUMBERS, buffers: ['x', 'out'], params: tree });
+const foldAbsKernel = kernel({ ...foldKernel, dtypes: REALS });
 const truthKernel = kernel({
-  dtypes: widths,
+  dtypes: WIDTHS,
   buffers: ['x', 'out'],
   params: { ...tree, maskLow: 'u32', maskHigh: 'u32' },
 });
@@ -179,17 +176,17 @@ export const all = truth('all', 'Whether all of n are not zero (NaN is not), as 
 
 const extremeKernels = {
   extreme: kernel({
-    dtypes: numbers,
+    dtypes: NUMBERS,
     buffers: ['x', 'values', 'indices'],
     params: { n: 'u32', inner: 'u32', least: 'u32' },
   }),
   extremeBlock: kernel({
-    dtypes: numbers,
+    dtypes: NUMBERS,
     buffers: ['x', 'best'],
     params: { n: 'u32', block: 'u32', blocks: 'u32', least: 'u32' },
   }),
   extremeFind: kernel({
-    dtypes: numbers,
+    dtypes: NUMBERS,
     buffers: ['x', 'best', 'values', 'indices'],
     params: { n: 'u32', block: 'u32', blocks: 'u32', least: 'u32' },
   }),
@@ -263,9 +260,9 @@ export const maxDim = extremeDim('maxDim', 0);
 export const minDim = extremeDim('minDim', 1);
 
 const varianceKernels = {
-  varBlock: kernel({ dtypes: reals, buffers: ['x', 'mean', 'm2'], params: tree }),
+  varBlock: kernel({ dtypes: REALS, buffers: ['x', 'mean', 'm2'], params: tree }),
   varMerge: kernel({
-    dtypes: reals,
+    dtypes: REALS,
     buffers: ['means', 'm2s', 'var', 'mean'],
     params: { ...tree, correction: 'f64' },
   }),

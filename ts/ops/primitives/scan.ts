@@ -3,21 +3,20 @@
 import { int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel } from '../kernel.js';
+import { kernel, NUMBERS } from '../kernel.js';
 import { type OutputSpec, primitive } from '../row.js';
 
 /** Lines per unit of work, as in kernels/scan.c. */
 const COLUMNS = 64;
 
-const numbers = ['f32', 'f64', 'i32', 'i64'] as const;
 const scanKernel = kernel({
-  dtypes: numbers,
+  dtypes: NUMBERS,
   buffers: ['x', 'out'],
   params: { n: 'u32', inner: 'u32', reverse: 'u32' },
 });
 const realScanKernel = kernel({ ...scanKernel, dtypes: ['f32', 'f64'] });
 const extremeKernel = kernel({
-  dtypes: numbers,
+  dtypes: NUMBERS,
   buffers: ['x', 'values', 'indices'],
   params: { n: 'u32', inner: 'u32', least: 'u32' },
 });

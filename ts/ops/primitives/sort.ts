@@ -2,33 +2,32 @@
 
 import { bool, int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
+import { numelOf } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel } from '../kernel.js';
+import { kernel, NUMBERS } from '../kernel.js';
 import { type Launcher, primitive } from '../row.js';
-import { numel } from './index.js';
 
 /** The most that are found in one pass, as in kernels/sort.c; more are taken from a whole sort. */
 const TOP_LIMIT = 64;
 
-const numbers = ['f32', 'f64', 'i32', 'i64'] as const;
 const line = { n: 'u32', inner: 'u32', keep: 'u32', descending: 'u32' } as const;
 
 const sortKernel = kernel({
-  dtypes: numbers,
+  dtypes: NUMBERS,
   buffers: ['x', 'values', 'indices', 'keys', 'order'],
   params: line,
 });
 const topkKernel = kernel({
-  dtypes: numbers,
+  dtypes: NUMBERS,
   buffers: ['x', 'values', 'indices'],
   params: line,
 });
 const searchsortedKernel = kernel({
-  dtypes: numbers,
+  dtypes: NUMBERS,
   buffers: ['sorted', 'values', 'out'],
   params: { n: 'u32', count: 'u32', right: 'u32' },
 });
-const runStartsKernel = kernel({ dtypes: numbers, buffers: ['x', 'out'], params: {} });
+const runStartsKernel = kernel({ dtypes: NUMBERS, buffers: ['x', 'out'], params: {} });
 
 function check(name: string, x: Tensor): void {
   if (x.shape.length === 3) return;
@@ -44,7 +43,7 @@ function emitSort(
   descending: boolean,
 ): void {
   const [outer, n, inner] = x.shape;
-  const total = 2 * numel(x.shape);
+  const total = 2 * numelOf(x.shape);
   const scratch = [launcher.scratch(total, x.dtype), launcher.scratch(total, int32)];
   const params = { n, inner, keep, descending: Number(descending) };
   const buffers = [x, values, indices, ...scratch];
@@ -109,7 +108,7 @@ export const searchsorted = primitive<{ right: boolean }>()({
   dtypes: 'number',
   positions: [0],
   outputs([sorted, values]) {
-    const rows = (t: Tensor) => numel(t.shape.slice(0, -1));
+    const rows = (t: Tensor) => numelOf(t.shape.slice(0, -1));
     const fits = sorted.shape.length === 1 || rows(sorted) === rows(values);
     if (sorted.shape.length === 0 || !fits) {
       throw new ShapeError(
@@ -120,7 +119,7 @@ export const searchsorted = primitive<{ right: boolean }>()({
     return [{ shape: values.shape, dtype: int32 }];
   },
   run(launcher, [sorted, values], [out], { right }) {
-    const total = numel(values.shape);
+    const total = numelOf(values.shape);
     const count = sorted.shape.length === 1 ? total : values.shape[values.shape.length - 1];
     const n = sorted.shape[sorted.shape.length - 1];
     const params = { n, count, right: Number(right) };
@@ -138,7 +137,7 @@ export const runStarts = primitive<Record<never, never>>()({
   dtypes: 'number',
   outputs: ([x]) => [{ shape: x.shape, dtype: bool }],
   run(launcher, [x], [out]) {
-    const range = numel(x.shape);
+    const range = numelOf(x.shape);
     launcher.launch('runStarts', runStartsKernel, suffix(x.dtype), [x, out], {}, range);
   },
 });

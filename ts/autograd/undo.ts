@@ -1,4 +1,4 @@
-/** Undoing what the gate did to an input: its broadcasting and its cast. */
+/** Undoing, in a gradient, what was done to an input: its broadcasting and its cast. */
 
 import type { Dtype } from '../core/dtype.js';
 import { type Shape, sameShape } from '../core/layout.js';

@@ -1,0 +1,41 @@
+/** What the rows of the gradient tables are written with. */
+
+import type { Tensor } from '../tensor.js';
+import { applyPrimitive } from './apply.js';
+import type { GradContext, NotDifferentiable, RuleByInput, Saves } from './rule.js';
+import type { AttributesOf, PrimitiveName } from './table.js';
+
+type Formula<A> = (g: Tensor, s: GradContext<A>) => Tensor;
+
+/** A rule with one formula per input; undefined where the input has no gradient. */
+export function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): RuleByInput<A> {
+  return { kind: 'rule', saves, grads };
+}
+
+/** The row of an operator without a gradient. */
+export function none(reason: string): NotDifferentiable {
+  return { kind: 'none', reason };
+}
+
+/** The first output of a row. */
+export function call<K extends PrimitiveName>(
+  name: K,
+  inputs: readonly (Tensor | undefined)[],
+  attributes: AttributesOf<K>,
+): Tensor {
+  return applyPrimitive(name, inputs, attributes)[0];
+}
+
+/** What rules keep until backward: inputs by their letters, or the first output. */
+export const NONE = {} as const satisfies Saves;
+export const X = { inputs: [0] } as const satisfies Saves;
+export const Y = { inputs: [1] } as const satisfies Saves;
+export const XY = { inputs: [0, 1] } as const satisfies Saves;
+export const YZ = { inputs: [1, 2] } as const satisfies Saves;
+export const XYZ = { inputs: [0, 1, 2] } as const satisfies Saves;
+export const OUT = { outputs: [0] } as const satisfies Saves;
+export const X_OUT = { inputs: [0], outputs: [0] } as const satisfies Saves;
+/** Each factor serves the other's gradient. */
+export const FACTORS = { inputs: [0, 1], onlyFor: { 0: 1, 1: 0 } } as const satisfies Saves;
+/** x / y: x serves only y's gradient. */
+export const QUOTIENT = { inputs: [0, 1], onlyFor: { 0: 1 } } as const satisfies Saves;
