@@ -1,5 +1,6 @@
 /** torch.nn.functional: layers and losses as functions. */
 
+export { bilinear, cosineSimilarity } from '../ops/distances.js';
 export { embedding } from '../ops/embedding.js';
 export { linear } from '../ops/linear.js';
 export { oneHot, pad } from '../ops/padding.js';
@@ -8,8 +9,6 @@ export { conv1d, conv2d } from './functional_conv.js';
 export * from './functional_loss.js';
 export {
   _scaledDotProductAttention,
-  bilinear,
-  cosineSimilarity,
   dropout,
   dropout1d,
   dropout2d,

@@ -3,6 +3,7 @@
 import { isGradEnabled } from '../autograd/mode.js';
 import type { Dtype } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { normalizeDim } from '../core/layout.js';
 import { applyPointwise } from '../ops/apply.js';
 import { elementwise } from '../ops/elementwise.js';
 import { assignFrom, assignInPlace } from '../ops/inplace.js';
@@ -212,7 +213,7 @@ export const tanhshrink = op(
 
 /** The first half of `dim` times the sigmoid of the second. */
 export const glu = op('glu', 'input, dim', (input: Tensor, dim = -1): Tensor => {
-  const along = dim < 0 ? dim + input.ndim : dim;
+  const along = normalizeDim(dim, input.ndim, 'glu');
   const size = input.shape[along];
   if (size === undefined || size % 2 !== 0) {
     throw new ShapeError(

@@ -9,12 +9,11 @@ import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 import { logsigmoid } from './functional_activations.js';
 import { roundedOnce } from './precision.js';
+import { chosenReduction, type Legacy, type Reduction } from './reduction.js';
 
-/** How the losses of all elements become one: not at all, their mean, or their sum. */
-export type Reduction = 'none' | 'mean' | 'sum';
-type Legacy = boolean | null;
+export type { Reduction } from './reduction.js';
 
-/** The reduction, which PyTorch's older two flags may ask for too. */
+/** The reduction asked for; ValueError if it is none of those known. */
 function reductionOf<R extends string>(
   name: string,
   reduction: R,
@@ -22,11 +21,8 @@ function reductionOf<R extends string>(
   reduce: Legacy = null,
   known: readonly string[] = ['none', 'mean', 'sum'],
 ): R {
-  if (sizeAverage !== null || reduce !== null) {
-    if (reduce === false) return 'none' as R;
-    return (sizeAverage === false ? 'sum' : 'mean') as R;
-  }
-  if (known.includes(reduction)) return reduction;
+  const how = chosenReduction(reduction, sizeAverage, reduce);
+  if (known.includes(how)) return how;
   const list = known.map((item) => `'${item}'`).join(', ');
   throw new ValueError(`${name}: reduction is one of ${list}, got '${String(reduction)}'`);
 }
@@ -48,6 +44,16 @@ function checkPair(name: string, input: Tensor, target: Tensor): void {
     throw new DtypeError(`${name}: the input is floating point, got ${input.dtype}; use float()`);
   }
   broadcastShapes(input.shape, target.shape, name);
+}
+
+function checkSame(name: string, input: Tensor, target: Tensor): void {
+  if (!sameShape(input.shape, target.shape)) {
+    throw new ShapeError(
+      `${name}: input ${showShape(input.shape)} and target ${showShape(target.shape)} have one ` +
+        'shape; reshape the target, perhaps unsqueeze(1)',
+    );
+  }
+  checkPair(name, input, target);
 }
 
 /** Mean of (input - target)^2. */
@@ -184,13 +190,7 @@ export const binaryCrossEntropy = op(
     reduction: Reduction = 'mean',
   ): Tensor => {
     const how = reductionOf('binaryCrossEntropy', reduction, sizeAverage, reduce);
-    if (!sameShape(input.shape, target.shape)) {
-      throw new ShapeError(
-        `binaryCrossEntropy: input ${showShape(input.shape)} and target ` +
-          `${showShape(target.shape)} have one shape; reshape the target, perhaps unsqueeze(1)`,
-      );
-    }
-    checkPair('binaryCrossEntropy', input, target);
+    checkSame('binaryCrossEntropy', input, target);
     if (input.dtype !== target.dtype) {
       throw new DtypeError(
         `binaryCrossEntropy: input is ${input.dtype}, target ${target.dtype}; cast the target`,
@@ -229,13 +229,7 @@ export const binaryCrossEntropyWithLogits = op(
     posWeight: Tensor | null = null,
   ): Tensor => {
     const how = reductionOf('binaryCrossEntropyWithLogits', reduction, sizeAverage, reduce);
-    if (!sameShape(input.shape, target.shape)) {
-      throw new ShapeError(
-        `binaryCrossEntropyWithLogits: input ${showShape(input.shape)} and target ` +
-          `${showShape(target.shape)} have one shape; reshape the target, perhaps unsqueeze(1)`,
-      );
-    }
-    checkPair('binaryCrossEntropyWithLogits', input, target);
+    checkSame('binaryCrossEntropyWithLogits', input, target);
     const result = roundedOnce(input, (x) => {
       const log = logsigmoid(x);
       const positive = posWeight === null ? log : log.mul(posWeight.sub(1).mul(target).add(1));

@@ -1,7 +1,6 @@
 /** Dropout, distances, attention. */
 
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
-import { numelOf } from '../core/layout.js';
 import { ones } from '../ops/creation.js';
 import { elementwise } from '../ops/elementwise.js';
 import { assignFrom } from '../ops/inplace.js';
@@ -71,70 +70,12 @@ export const normalize = op(
     input.div(input.norm(p, dim, true).clampMin(eps)),
 );
 
-/** Sum along `dim` of the products of both inputs, each divided by its norm (at least eps). */
-export const cosineSimilarity = op(
-  'cosineSimilarity',
-  'x1, x2, dim, eps',
-  (x1: Tensor, x2: Tensor, dim = 1, eps = 1e-8): Tensor => {
-    const ndim = Math.max(x1.ndim, x2.ndim);
-    const wide = (x: Tensor) =>
-      x.ndim === ndim ? x : x.view([...new Array<number>(ndim - x.ndim).fill(1), ...x.shape]);
-    const unit = (x: Tensor) => {
-      const norm = x.norm(2, dim, true);
-      // The bound is no part of the gradient.
-      const raise = norm.detach().clampMin(eps).sub(norm.detach());
-      return x.div(norm.add(raise));
-    };
-    const [a, b] = [wide(x1), wide(x2)];
-    const along = dim < 0 ? dim + ndim : dim;
-    // Broadcasting along the dimension itself repeats elements, which norms must count.
-    const size = Math.max(a.shape[along] ?? 1, b.shape[along] ?? 1);
-    const whole = (x: Tensor) =>
-      x.shape[along] === size ? x : x.expand(x.shape.map((n, d) => (d === along ? size : n)));
-    return unit(whole(a))
-      .mul(unit(whole(b)))
-      .sum(dim);
-  },
-);
-
 /** The p-norm of x1 - x2 + eps over the last dimension. */
 export const pairwiseDistance = op(
   'pairwiseDistance',
   'x1, x2, p, eps, keepdim',
   (x1: Tensor, x2: Tensor, p = 2, eps = 1e-6, keepdim = false): Tensor =>
     x1.sub(x2).add(eps).norm(p, -1, keepdim),
-);
-
-/** x1^T A_k x2 + b_k for each matrix A_k of `weight` [out, in1, in2]. */
-export const bilinear = op(
-  'bilinear',
-  'input1, input2, weight, bias',
-  (input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor => {
-    const [out, in1, in2] = weight.shape;
-    const lead = input1.shape.slice(0, -1);
-    const fits =
-      weight.ndim === 3 &&
-      input1.shape[input1.ndim - 1] === in1 &&
-      input2.shape[input2.ndim - 1] === in2 &&
-      showShape(lead) === showShape(input2.shape.slice(0, -1));
-    if (!fits) {
-      throw new ShapeError(
-        `bilinear: expected inputs [..., ${in1}] and [..., ${in2}] for weight ` +
-          `${showShape(weight.shape)}, got ${showShape(input1.shape)} and ${showShape(input2.shape)}`,
-      );
-    }
-    const rows = numelOf(lead);
-    const first = input1.reshape([rows, in1]);
-    // [rows, in1] by [in1, out * in2]: every A_k^T x1 at once.
-    const folded = weight.permute(1, 0, 2).reshape([in1, out * in2]);
-    const products = matmul(first, folded).view([rows, out, in2]);
-    const second = input2.reshape([rows, 1, in2]);
-    const result = products
-      .mul(second)
-      .sum(-1)
-      .view([...lead, out]);
-    return bias === null ? result : result.add(bias);
-  },
 );
 
 /** softmax(query key^T scale + mask): what attention weighs values with. */

@@ -193,7 +193,7 @@ export const kaimingNormal_ = op(
   },
 );
 
-/** Abramowitz-Stegun is not enough here: erf to double precision, by series and fraction. */
+/** erf to double precision: Taylor's series near 0, a continued fraction beyond. */
 function erf(x: number): number {
   const size = Math.abs(x);
   if (size > 6) return Math.sign(x);
@@ -210,7 +210,7 @@ function erf(x: number): number {
   return Math.sign(x) * (1 - Math.exp(-size * size) / (Math.sqrt(Math.PI) * (size + fraction)));
 }
 
-/** The inverse of erf, elementwise in float64: a start by Giles, then two steps of Newton. */
+/** The inverse of erf: Winitzki's approximation, then three steps of Newton. */
 function erfinv(y: number): number {
   if (y <= -1 || y >= 1) return y * Number.POSITIVE_INFINITY;
   const w = Math.log(1 - y * y);

@@ -2,11 +2,9 @@
 
 import {
   assertDtype,
-  bool,
   type DataArray,
   type Dtype,
   decodeElement,
-  dtypes,
   encodeElement,
   float32,
   float64,
@@ -23,36 +21,25 @@ import { deviceOf } from '../device/registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { fillWith } from './launch.js';
 import { isTensor } from './promote.js';
-import { listOf, op } from './signature.js';
+import { op } from './signature.js';
+import {
+  bytesOf,
+  dtypeOfArray,
+  encodeAll,
+  flattenInto,
+  inferDtype,
+  shapeOf,
+  type TensorData,
+} from './tensor_data.js';
+import {
+  type SizeArgs,
+  sizesAndOptions,
+  TENSOR_OPTIONS,
+  type TensorOptions,
+} from './tensor_options.js';
 
-/** Keyword arguments of every function that makes a tensor. */
-export interface TensorOptions {
-  dtype?: Dtype | null;
-  /** Default 'cpu'. */
-  device?: DeviceType | null;
-  requiresGrad?: boolean;
-}
-
-const OPTIONS = [
-  'dtype',
-  'device',
-  'requiresGrad',
-  'layout',
-  'pinMemory',
-  'memoryFormat',
-  'names',
-  'size',
-];
-
-/** Nested arrays of numbers, or a typed array, or a plain value. */
-export type TensorData =
-  | number
-  | bigint
-  | boolean
-  | DataArray
-  | Uint8ClampedArray
-  | Tensor
-  | readonly TensorData[];
+export type { TensorData } from './tensor_data.js';
+export type { TensorOptions } from './tensor_options.js';
 
 function finish(result: Tensor, options: TensorOptions | undefined): Tensor {
   return options?.requiresGrad ? result.requiresGrad_() : result;
@@ -70,89 +57,13 @@ function make(shape: Shape, dtype: Dtype, options: TensorOptions | undefined): T
   return emptyTensor(shape, dtype, deviceOf(options?.device ?? 'cpu'));
 }
 
-/** The dtype a typed array holds. */
-export function dtypeOfArray(array: ArrayBufferView): Dtype {
-  if (array instanceof Float32Array) return dtypes.float32;
-  if (array instanceof Float64Array) return dtypes.float64;
-  if (array instanceof Int32Array) return int32;
-  if (array instanceof BigInt64Array) return int64;
-  if (array instanceof Uint8Array || array instanceof Uint8ClampedArray) return dtypes.uint8;
-  if (array instanceof Int8Array) return dtypes.int8;
-  if (array instanceof Int16Array) return dtypes.int16;
-  throw new ValueError(
-    `tensor: a ${array.constructor.name} has no dtype here; convert it, for example to Float32Array`,
-  );
-}
-
-/** The shape of nested arrays; throws if they are ragged. */
-function shapeOf(data: TensorData): number[] {
-  if (isTensor(data)) return [...data.shape];
-  if (ArrayBuffer.isView(data)) return [data.length];
-  if (!Array.isArray(data)) return [];
-  if (data.length === 0) return [0];
-  const first = shapeOf(data[0]);
-  for (const item of data) {
-    const shape = shapeOf(item);
-    if (shape.length !== first.length || shape.some((size, i) => size !== first[i])) {
-      throw new ShapeError(
-        `tensor: nested arrays are ragged: one row has shape ${showShape(first)}, another ` +
-          `${showShape(shape)}; pad them to one length`,
-      );
-    }
-  }
-  return [data.length, ...first];
-}
-
-/** The dtype nested plain values have: bool, int32, int64 for bigints, else the default float. */
-function inferDtype(data: TensorData): Dtype {
-  let rank = -1;
-  const kinds = [bool, int32, int64, getDefaultDtype()];
-  const visit = (item: TensorData): void => {
-    if (isTensor(item)) rank = Math.max(rank, kinds.indexOf(kindOf(item.dtype)));
-    else if (ArrayBuffer.isView(item))
-      rank = Math.max(rank, kinds.indexOf(kindOf(dtypeOfArray(item))));
-    else if (Array.isArray(item)) for (const part of item) visit(part);
-    else if (typeof item === 'boolean') rank = Math.max(rank, 0);
-    else if (typeof item === 'bigint') rank = Math.max(rank, 2);
-    else if (typeof item === 'number') rank = Math.max(rank, Number.isInteger(item) ? 1 : 3);
-    else {
-      throw new ValueError(
-        `tensor: expected numbers, booleans, bigints, arrays or tensors, got ${String(item)}`,
-      );
-    }
-  };
-  visit(data);
-  return rank < 0 ? getDefaultDtype() : kinds[rank];
-}
-
-function kindOf(dtype: Dtype): Dtype {
-  if (dtype.isFloatingPoint) return getDefaultDtype();
-  return dtype === bool || dtype === int64 ? dtype : int32;
-}
-
-function flattenInto(data: TensorData, into: (number | bigint | boolean)[]): void {
-  if (isTensor(data)) for (const value of data.dataSync()) into.push(value);
-  else if (ArrayBuffer.isView(data) || Array.isArray(data)) {
-    for (const item of data as Iterable<TensorData>) flattenInto(item, into);
-  } else into.push(data as number | bigint | boolean);
-}
-
-function bytesOf(array: ArrayBufferView): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-function encodeAll(values: ArrayLike<number | bigint | boolean>, dtype: Dtype): Uint8Array {
-  const array = new dtype.array(values.length);
-  for (let i = 0; i < values.length; i++) array[i] = encodeElement(dtype, values[i]);
-  return bytesOf(array);
-}
-
 /**
  * A tensor with a copy of `data`: nested arrays, a typed array (whose dtype it keeps), or a value.
- * Numbers are float32 if any has a fraction or `requiresGrad` is set, else int32; `dtype` says otherwise.
+ * Numbers are of the default float dtype if any has a fraction or `requiresGrad` is set, else
+ * int32; `dtype` says otherwise.
  */
 export const tensor = (data: TensorData, options: TensorOptions = {}): Tensor => {
-  checkOptions('tensor', options, OPTIONS);
+  checkOptions('tensor', options, TENSOR_OPTIONS);
   if (isTensor(data)) {
     const copy = data
       .detach()
@@ -188,18 +99,6 @@ export const asTensor = (data: TensorData, options: TensorOptions = {}): Tensor 
 /** A tensor over the elements of a typed array, copied once into the device's memory. */
 export const fromNumpy = (array: DataArray): Tensor => tensor(array);
 
-type SizeArgs = (number | readonly number[] | TensorOptions)[];
-
-/** Sizes given one by one or as an array, then perhaps options. */
-export function sizesAndOptions(name: string, args: SizeArgs): [Shape, TensorOptions | undefined] {
-  const last = args[args.length - 1];
-  if (!isOptions(last)) return [listOf(args as (number | readonly number[])[]), undefined];
-  checkOptions(name, last, OPTIONS);
-  const given = last as TensorOptions & { size?: readonly number[] };
-  const sizes = given.size ?? listOf(args.slice(0, -1) as (number | readonly number[])[]);
-  return [sizes, last as TensorOptions];
-}
-
 function filled(name: string, value: number | undefined): (...args: SizeArgs) => Tensor {
   return (...args) => {
     const [shape, options] = sizesAndOptions(name, args);
@@ -213,7 +112,7 @@ function filled(name: string, value: number | undefined): (...args: SizeArgs) =>
 export const zeros = filled('zeros', 0);
 /** Ones of a shape. */
 export const ones = filled('ones', 1);
-/** Unset elements of a shape; write them before reading. */
+/** As zeros(): memory is never shown unset. */
 export const empty = filled('empty', 0);
 
 /** One value in a shape; its dtype follows the value. */
@@ -222,7 +121,7 @@ export const full = (
   fillValue: number | bigint | boolean,
   options: TensorOptions = {},
 ): Tensor => {
-  checkOptions('full', options, OPTIONS);
+  checkOptions('full', options, TENSOR_OPTIONS);
   const result = make(size, options.dtype ?? inferDtype(fillValue), options);
   fillWith(result, fillValue);
   return finish(result, options);
@@ -234,7 +133,7 @@ function like(
   options: TensorOptions,
   shape: Shape = input.shape,
 ): Tensor {
-  checkOptions(name, options, OPTIONS);
+  checkOptions(name, options, TENSOR_OPTIONS);
   const device = options.device ?? input.device;
   return make(shape, options.dtype ?? input.dtype, { ...options, device });
 }
@@ -250,11 +149,14 @@ function filledLike(
   };
 }
 
-/** Zeros, ones or unset elements of another tensor's shape, dtype and device. */
+/** Zeros of another tensor's shape, dtype and device. */
 export const zerosLike = filledLike('zerosLike', 0);
+/** Ones of another tensor's shape, dtype and device. */
 export const onesLike = filledLike('onesLike', 1);
+/** Zeros of another tensor's shape, dtype and device: memory is never shown unset. */
 export const emptyLike = filledLike('emptyLike', 0);
 
+/** One value in another tensor's shape, dtype and device. */
 export const fullLike = (
   input: Tensor,
   fillValue: number | bigint | boolean,
@@ -274,11 +176,14 @@ function filledNew(name: string, value: number): (input: Tensor, ...args: SizeAr
   };
 }
 
-/** Another shape with the tensor's dtype and device. */
+/** Zeros of a shape, with the tensor's dtype and device. */
 export const newZeros = filledNew('newZeros', 0);
+/** Ones of a shape, with the tensor's dtype and device. */
 export const newOnes = filledNew('newOnes', 1);
+/** As newZeros(). */
 export const newEmpty = filledNew('newEmpty', 0);
 
+/** One value in a shape, with the tensor's dtype and device. */
 export const newFull = (
   input: Tensor,
   size: readonly number[],
@@ -290,6 +195,7 @@ export const newFull = (
   return finish(result, options);
 };
 
+/** As tensor(), with the dtype of `input` unless one is given. */
 export const newTensor = (input: Tensor, data: TensorData, options: TensorOptions = {}): Tensor =>
   tensor(data, { ...options, dtype: options.dtype ?? input.dtype });
 
@@ -309,7 +215,7 @@ function fromNumbers(
 export const arange = (...args: (number | boolean | (TensorOptions & ArangeOptions))[]): Tensor => {
   const last = args[args.length - 1];
   const options = isOptions(last) ? (last as TensorOptions & ArangeOptions) : {};
-  checkOptions('arange', options, [...OPTIONS, 'start', 'end', 'step']);
+  checkOptions('arange', options, [...TENSOR_OPTIONS, 'start', 'end', 'step']);
   const numbers = args.filter((arg) => typeof arg !== 'object').map(Number);
   let [start, end, step] = [options.start ?? 0, options.end, options.step ?? 1];
   if (numbers.length === 1 && end === undefined) end = numbers[0];
@@ -356,13 +262,13 @@ function steps(name: string, count: number): number {
   return count;
 }
 
-/** `steps` numbers from start to end, both included, evenly spaced. */
+/** `count` numbers from start to end, both included. */
 function spaced(start: number, end: number, count: number): Float64Array {
   const step = count > 1 ? (end - start) / (count - 1) : 0;
   // The second half counts from the end, so that the last one is exact.
   return Float64Array.from({ length: count }, (_, i) =>
     i < count / 2 ? start + i * step : end - (count - 1 - i) * step,
-  ).map((value, i) => (count === 1 && i === 0 ? start : value));
+  );
 }
 
 /** A number as the dtype holds it: truncated by integers, rounded by the small floats. */
@@ -372,6 +278,7 @@ function held(value: number, dtype: Dtype): number {
   return Number(decodeElement(dtype, encodeElement(dtype, value)));
 }
 
+/** `steps` numbers from start to end, both included, evenly spaced; the default float dtype. */
 export const linspace = op(
   'linspace',
   'start, end, steps, dtype, device, requiresGrad, layout, pinMemory',

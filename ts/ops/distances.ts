@@ -1,7 +1,7 @@
 /** Similarities, distances and bilinear forms. */
 
 import { DtypeError, ShapeError, showShape } from '../core/errors.js';
-import { broadcastShapes, normalizeDim } from '../core/layout.js';
+import { broadcastShapes, normalizeDim, numelOf } from '../core/layout.js';
 import { scope } from '../core/memory.js';
 import type { Tensor } from '../tensor.js';
 import { elementwise } from './elementwise.js';
@@ -64,13 +64,10 @@ export const cosineSimilarity = op(
     const d = normalizeDim(dim, shape.length, 'cosineSimilarity');
     const unit = (x: Tensor): Tensor => {
       const wide = x.expand(shape);
-      const squares = wide.square().sum(d, true);
-      // The bound is a constant: gradients pass as if the length itself had been used.
-      const raise = squares
-        .detach()
-        .clampMin(eps * eps)
-        .sub(squares.detach());
-      return wide.div(squares.add(raise).sqrt());
+      const length = wide.norm(2, d, true);
+      // The bound is no part of the gradient.
+      const raise = length.detach().clampMin(eps).sub(length.detach());
+      return wide.div(length.add(raise));
     };
     return scope(() => elementwise.mul(unit(x1), unit(x2)).sum(d));
   },
@@ -91,7 +88,7 @@ export const bilinear = op(
           [input1, input2, weight].map((x) => showShape(x.shape)).join(', '),
       );
     }
-    const rows = lead.reduce((a, b) => a * b, 1);
+    const rows = numelOf(lead);
     const flat = weight.permute(1, 0, 2).reshape(m, o * n);
     const half = input1.reshape(rows, m).mm(flat).reshape(rows, o, n);
     const result = half.bmm(input2.reshape(rows, n, 1)).reshape([...lead, o]);

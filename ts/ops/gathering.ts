@@ -2,9 +2,10 @@
 
 import { Category } from '../core/dtype.js';
 import { DtypeError, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { broadcastShapes, normalizeDim, numelOf, type Shape, sameShape } from '../core/layout.js';
+import { broadcastShapes, normalizeDim, type Shape, sameShape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
+import { aroundDim } from './canonical.js';
 import { to } from './convert.js';
 import { assignFrom } from './inplace.js';
 import { isTensor } from './promote.js';
@@ -26,11 +27,6 @@ function checkSource(name: string, input: Tensor, source: Tensor): void {
   );
 }
 
-/** [outer, n, inner]: a shape seen from dimension `dim`, with `n` in its place. */
-function around(shape: Shape, dim: number, n: number): number[] {
-  return [numelOf(shape.slice(0, dim)), n, numelOf(shape.slice(dim + 1))];
-}
-
 /** The shape with another size along `dim`; a 0-d tensor stays one. */
 function resized(shape: Shape, dim: number, size: number): Shape {
   return shape.length === 0 ? shape : shape.with(dim, size);
@@ -41,7 +37,7 @@ function sizeOf(shape: Shape, dim: number): number {
 }
 
 function canonical(input: Tensor, dim: number): Tensor {
-  return reshape(input, around(input.shape, dim, sizeOf(input.shape, dim)));
+  return reshape(input, aroundDim(input.shape, dim));
 }
 
 // --- Whole slices: a vector of indices along a dimension ---------------------------------------
@@ -85,7 +81,7 @@ function rowValues(name: string, input: Tensor, dim: number, rows: Tensor, sourc
         `dimension ${dim} of shape ${showShape(input.shape)}, got ${showShape(source.shape)}`,
     );
   }
-  return reshape(source, around(expected, dim, count));
+  return reshape(source, aroundDim(expected, dim));
 }
 
 /** `input` with `alpha` times the slices of `source` added at the positions in `index`. */

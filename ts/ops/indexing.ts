@@ -6,7 +6,7 @@ import { broadcastShapes, numelOf, type Shape, sameShape } from '../core/layout.
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { to } from './convert.js';
-import { type TensorData, tensor } from './creation.js';
+import { tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
 import { assign, assignFrom, checkBroadcast } from './inplace.js';
 import { maskedFill_, nonzero } from './masking.js';
@@ -24,6 +24,7 @@ import {
   view,
 } from './shape.js';
 import { op } from './signature.js';
+import type { TensorData } from './tensor_data.js';
 
 export * from './gathering.js';
 export * from './masking.js';
@@ -262,14 +263,7 @@ export const at = (input: Tensor, ...indices: Index[]): Tensor => {
 };
 
 /** `x` with `values` (of the index's result shape, after broadcasting) written or added. */
-function putAt(
-  name: string,
-  x: Tensor,
-  advanced: readonly (Tensor | undefined)[],
-  values: Tensor,
-  accumulate: boolean,
-): Tensor {
-  const plan = planOf(name, x.shape, advanced);
+function putAt(x: Tensor, plan: Plan, values: Tensor, accumulate: boolean): Tensor {
   const [outer, , inner] = plan.rows;
   const wide = reshape(expand(values, plan.result), [outer, plan.index.numel(), inner]);
   const rows = gatherRows(x, plan);
@@ -335,9 +329,9 @@ export const setAt = (
     return input;
   }
   checkValue('setAt', given, input);
-  const { result } = planOf('setAt', target.shape, advanced);
-  const values = withoutLeadingOnes(to(given, input.dtype), result.length);
-  assign('setAt', target, putAt('setAt', target, advanced, values, false));
+  const plan = planOf('setAt', target.shape, advanced);
+  const values = withoutLeadingOnes(to(given, input.dtype), plan.result.length);
+  assign('setAt', target, putAt(target, plan, values, false));
   return input;
 };
 
@@ -373,7 +367,7 @@ export const indexPut = op(
       const wide = expand(values, input.shape);
       return accumulate ? input.add(wide) : wide.clone();
     }
-    return putAt('indexPut', seen, advanced, values, accumulate);
+    return putAt(seen, planOf('indexPut', seen.shape, advanced), values, accumulate);
   },
 );
 export const indexPut_ = op(

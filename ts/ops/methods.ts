@@ -27,18 +27,18 @@ import * as splitting from './splitting.js';
 
 type Arithmetic = Omit<typeof arithmetic, 'where'>;
 type Backward = Omit<typeof backwardFunctions, 'grad'>;
-type Creation = Pick<
-  typeof creation,
-  | 'zerosLike'
-  | 'onesLike'
-  | 'emptyLike'
-  | 'fullLike'
-  | 'newZeros'
-  | 'newOnes'
-  | 'newEmpty'
-  | 'newFull'
-  | 'newTensor'
->;
+/** The creation functions that start from a tensor. */
+const fromTensor = {
+  zerosLike: creation.zerosLike,
+  onesLike: creation.onesLike,
+  emptyLike: creation.emptyLike,
+  fullLike: creation.fullLike,
+  newZeros: creation.newZeros,
+  newOnes: creation.newOnes,
+  newEmpty: creation.newEmpty,
+  newFull: creation.newFull,
+  newTensor: creation.newTensor,
+};
 
 interface Elementwise
   extends Methods<Unary>,
@@ -51,7 +51,7 @@ declare module '../tensor.js' {
     extends Elementwise,
       Methods<Arithmetic>,
       Methods<Backward>,
-      Methods<Creation>,
+      Methods<typeof fromTensor>,
       Methods<typeof convert>,
       Methods<typeof shape>,
       Methods<typeof indexing>,
@@ -104,7 +104,7 @@ const families = [
   scans,
   sorting,
   splitting,
-  creation,
+  fromTensor,
   backwardFunctions,
 ];
 

@@ -56,3 +56,8 @@ export function resultDtype(operands: readonly Operand[]): Dtype {
   if (result === undefined) throw new DtypeError('resultDtype: no operands');
   return result;
 }
+
+/** The dtype of running and whole sums: the one asked for, else int32 for small integers. */
+export function sumDtype(dtype: Dtype, asked: Dtype | null | undefined): Dtype {
+  return asked ?? (dtype.isFloatingPoint || dtype === int64 ? dtype : int32);
+}

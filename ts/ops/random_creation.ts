@@ -8,11 +8,12 @@ import { checkOptions, isOptions } from '../core/options.js';
 import { defaultGenerator, type Generator } from '../core/random.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
-import { type TensorOptions, tensor } from './creation.js';
+import { tensor } from './creation.js';
 import { isTensor } from './promote.js';
 import { drawInto, orderLike } from './random_fill.js';
 import { expand } from './shape.js';
 import { listOf } from './signature.js';
+import type { TensorOptions } from './tensor_options.js';
 
 export { defaultGenerator, Generator, manualSeed } from '../core/random.js';
 

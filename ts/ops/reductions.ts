@@ -1,13 +1,13 @@
 /** Reductions: sums, extremes, truth and statistics over some or all dimensions. */
 
-import { bool, type Dtype, int32, int64, toFloating, uint8 } from '../core/dtype.js';
+import { bool, type Dtype, toFloating, uint8 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import { scope } from '../core/memory.js';
 import type { Tensor } from '../tensor.js';
 import { applyCanonical, aroundDim } from './canonical.js';
 import { elementwise } from './elementwise.js';
-import { isTensor } from './promote.js';
+import { isTensor, sumDtype } from './promote.js';
 import { allDims, type Dims, reducedDims, reducedShape, reduceRuns } from './reduce_dims.js';
 import { op } from './signature.js';
 
@@ -18,13 +18,6 @@ export * from './statistics.js';
 export interface ValuesAndIndices {
   values: Tensor;
   indices: Tensor;
-}
-
-/** Under `dtype` if one was asked for; else integers and bools as the integer sums are kept in. */
-function forSum(input: Tensor, dtype: Dtype | null | undefined): Tensor {
-  if (dtype) return input.dtype === dtype ? input : input.to(dtype);
-  if (input.dtype.isFloatingPoint || input.dtype === int64) return input;
-  return input.dtype === int32 ? input : input.to(int32);
 }
 
 function forMean(name: string, input: Tensor, dtype: Dtype | null | undefined): Tensor {
@@ -50,7 +43,7 @@ export const sum = op(
   (input: Tensor, dim?: Dims, keepdim = false, dtype?: Dtype | null): Tensor => {
     const dims = reducedDims(dim, input.ndim, 'sum');
     const shown = isFull(dim) ? 'SumBackward0' : 'SumBackward1';
-    return reduceRuns('sum', forSum(input, dtype), dims, keepdim, {}, shown);
+    return reduceRuns('sum', input.to(sumDtype(input.dtype, dtype)), dims, keepdim, {}, shown);
   },
 );
 
@@ -74,7 +67,7 @@ export const prod = op(
   (input: Tensor, dim?: Dims, keepdim = false, dtype?: Dtype | null): Tensor => {
     const dims = reducedDims(dim, input.ndim, 'prod');
     const shown = isFull(dim) ? 'ProdBackward0' : 'ProdBackward1';
-    return reduceRuns('prod', forSum(input, dtype), dims, keepdim, {}, shown);
+    return reduceRuns('prod', input.to(sumDtype(input.dtype, dtype)), dims, keepdim, {}, shown);
   },
 );
 

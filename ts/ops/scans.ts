@@ -1,6 +1,6 @@
 /** Running totals along a dimension, and differences of neighbours. */
 
-import { bool, type Dtype, int32, int64, toFloating } from '../core/dtype.js';
+import { bool, type Dtype, toFloating } from '../core/dtype.js';
 import { ShapeError, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
@@ -8,6 +8,7 @@ import { applyCanonical, aroundDim } from './canonical.js';
 import { elementwise } from './elementwise.js';
 import { assignFrom } from './inplace.js';
 import { cat } from './joining.js';
+import { sumDtype } from './promote.js';
 import { op } from './signature.js';
 
 function runningTotal(name: 'cumsum' | 'cumprod') {
@@ -15,18 +16,11 @@ function runningTotal(name: 'cumsum' | 'cumprod') {
     name,
     'input, dim, dtype',
     (input: Tensor, dim: number, dtype?: Dtype | null): Tensor => {
-      const x = forTotal(input, dtype);
+      const x = input.to(sumDtype(input.dtype, dtype));
       const form = { shape: aroundDim(x.shape, normalizeDim(dim, x.ndim, name)) };
       return applyCanonical(name, [x], [form], [x.shape], {})[0];
     },
   );
-}
-
-/** Under `dtype` if one was asked for; else small integers and bools as int32. */
-function forTotal(input: Tensor, dtype: Dtype | null | undefined): Tensor {
-  if (dtype) return input.dtype === dtype ? input : input.to(dtype);
-  if (input.dtype.isFloatingPoint || input.dtype === int64) return input;
-  return input.dtype === int32 ? input : input.to(int32);
 }
 
 /** Sums of the elements up to each one along `dim`. */
@@ -44,10 +38,7 @@ export const cumprod_ = op(
   'cumprod_',
   'input, dim, dtype',
   (input: Tensor, dim: number, dtype?: Dtype | null): Tensor =>
-    // Its gradient needs the elements as they were.
-    assignFrom('cumprod_', input, (before) =>
-      cumprod(before.requiresGrad ? input.clone() : input, dim, dtype ?? input.dtype),
-    ),
+    assignFrom('cumprod_', input, (before) => cumprod(before, dim, dtype ?? input.dtype)),
 );
 
 function runningExtreme(name: 'cummax' | 'cummin') {

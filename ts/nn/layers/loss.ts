@@ -3,17 +3,8 @@
 import type { Tensor } from '../../tensor.js';
 import { type Arguments, bind } from '../arguments.js';
 import * as F from '../functional.js';
-import type { Reduction } from '../functional_loss.js';
 import { Module } from '../module.js';
-
-type Legacy = boolean | null;
-
-/** The reduction, which PyTorch's older two flags may ask for too. */
-function reductionOf<R extends string>(average: Legacy, reduce: Legacy, reduction: R): R {
-  if (average === null && reduce === null) return reduction;
-  if (reduce === false) return 'none' as R;
-  return (average === false ? 'sum' : 'mean') as R;
-}
+import { chosenReduction, type Legacy, type Reduction } from '../reduction.js';
 
 abstract class Loss extends Module {
   static override readonly forwardArguments: string = 'input, target';
@@ -32,7 +23,7 @@ abstract class PlainLoss extends Loss {
     super();
     const given = bind<PlainArguments>(new.target.name, PLAIN, args);
     const [average = null, reduce = null, reduction = 'mean'] = given;
-    this.reduction = reductionOf(average, reduce, reduction);
+    this.reduction = chosenReduction(reduction, average, reduce);
   }
 }
 
@@ -62,7 +53,7 @@ export class SmoothL1Loss extends Loss {
     super();
     const given = bind<SmoothArguments>('SmoothL1Loss', SMOOTH, args);
     const [average = null, reduce = null, reduction = 'mean', beta = 1] = given;
-    this.reduction = reductionOf(average, reduce, reduction);
+    this.reduction = chosenReduction(reduction, average, reduce);
     this.beta = beta;
   }
 
@@ -108,7 +99,7 @@ export class KLDivLoss extends Loss {
     super();
     const given = bind<KlArguments>('KLDivLoss', KL, args);
     const [average = null, reduce = null, reduction = 'mean', logTarget = false] = given;
-    this.reduction = reductionOf(average, reduce, reduction);
+    this.reduction = chosenReduction(reduction, average, reduce);
     this.logTarget = logTarget;
   }
 
@@ -139,7 +130,7 @@ export class CrossEntropyLoss extends Loss {
     const given = bind<CrossArguments>('CrossEntropyLoss', CROSS, args);
     const [weight = null, average = null, ignoreIndex = -100, reduce = null] = given;
     this.registerBuffer('weight', weight);
-    this.reduction = reductionOf(average, reduce, given[4] ?? 'mean');
+    this.reduction = chosenReduction(given[4] ?? 'mean', average, reduce);
     this.ignoreIndex = ignoreIndex;
     this.labelSmoothing = given[5] ?? 0;
   }
@@ -179,7 +170,7 @@ export class NLLLoss extends Loss {
     const given = bind<NllArguments>('NLLLoss', NLL, args);
     const [weight = null, average = null, ignoreIndex = -100, reduce = null] = given;
     this.registerBuffer('weight', weight);
-    this.reduction = reductionOf(average, reduce, given[4] ?? 'mean');
+    this.reduction = chosenReduction(given[4] ?? 'mean', average, reduce);
     this.ignoreIndex = ignoreIndex;
   }
 
@@ -202,7 +193,7 @@ export class BCELoss extends Loss {
     const given = bind<BceArguments>('BCELoss', BCE, args);
     const [weight = null, average = null, reduce = null, reduction = 'mean'] = given;
     this.registerBuffer('weight', weight);
-    this.reduction = reductionOf(average, reduce, reduction);
+    this.reduction = chosenReduction(reduction, average, reduce);
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
@@ -225,7 +216,7 @@ export class BCEWithLogitsLoss extends Loss {
     const [weight = null, average = null, reduce = null, reduction = 'mean'] = given;
     this.registerBuffer('weight', weight);
     this.registerBuffer('pos_weight', given[4] ?? null);
-    this.reduction = reductionOf(average, reduce, reduction);
+    this.reduction = chosenReduction(reduction, average, reduce);
   }
 
   forward(input: Tensor, target: Tensor): Tensor {

@@ -1,0 +1,104 @@
+/** What tensors are made from: nested arrays, typed arrays and plain values. */
+
+import {
+  bool,
+  type DataArray,
+  type Dtype,
+  dtypes,
+  encodeElement,
+  getDefaultDtype,
+  int32,
+  int64,
+} from '../core/dtype.js';
+import { ShapeError, showShape, ValueError } from '../core/errors.js';
+import { isTensor, type Tensor } from '../tensor.js';
+
+/** Nested arrays of numbers, or a typed array, or a plain value. */
+export type TensorData =
+  | number
+  | bigint
+  | boolean
+  | DataArray
+  | Uint8ClampedArray
+  | Tensor
+  | readonly TensorData[];
+
+/** The dtype a typed array holds. */
+export function dtypeOfArray(array: ArrayBufferView): Dtype {
+  if (array instanceof Float32Array) return dtypes.float32;
+  if (array instanceof Float64Array) return dtypes.float64;
+  if (array instanceof Int32Array) return int32;
+  if (array instanceof BigInt64Array) return int64;
+  if (array instanceof Uint8Array || array instanceof Uint8ClampedArray) return dtypes.uint8;
+  if (array instanceof Int8Array) return dtypes.int8;
+  if (array instanceof Int16Array) return dtypes.int16;
+  throw new ValueError(
+    `tensor: a ${array.constructor.name} has no dtype here; convert it, for example to Float32Array`,
+  );
+}
+
+/** The shape of nested arrays; throws if they are ragged. */
+export function shapeOf(data: TensorData): number[] {
+  if (isTensor(data)) return [...data.shape];
+  if (ArrayBuffer.isView(data)) return [data.length];
+  if (!Array.isArray(data)) return [];
+  if (data.length === 0) return [0];
+  const first = shapeOf(data[0]);
+  for (const item of data) {
+    const shape = shapeOf(item);
+    if (shape.length !== first.length || shape.some((size, i) => size !== first[i])) {
+      throw new ShapeError(
+        `tensor: nested arrays are ragged: one row has shape ${showShape(first)}, another ` +
+          `${showShape(shape)}; pad them to one length`,
+      );
+    }
+  }
+  return [data.length, ...first];
+}
+
+/** The dtype nested plain values have: bool, int32, int64 for bigints, else the default float. */
+export function inferDtype(data: TensorData): Dtype {
+  let rank = -1;
+  const kinds = [bool, int32, int64, getDefaultDtype()];
+  const visit = (item: TensorData): void => {
+    if (isTensor(item)) rank = Math.max(rank, kinds.indexOf(kindOf(item.dtype)));
+    else if (ArrayBuffer.isView(item))
+      rank = Math.max(rank, kinds.indexOf(kindOf(dtypeOfArray(item))));
+    else if (Array.isArray(item)) for (const part of item) visit(part);
+    else if (typeof item === 'boolean') rank = Math.max(rank, 0);
+    else if (typeof item === 'bigint') rank = Math.max(rank, 2);
+    else if (typeof item === 'number') rank = Math.max(rank, Number.isInteger(item) ? 1 : 3);
+    else {
+      throw new ValueError(
+        `tensor: expected numbers, booleans, bigints, arrays or tensors, got ${String(item)}`,
+      );
+    }
+  };
+  visit(data);
+  return rank < 0 ? getDefaultDtype() : kinds[rank];
+}
+
+function kindOf(dtype: Dtype): Dtype {
+  if (dtype.isFloatingPoint) return getDefaultDtype();
+  return dtype === bool || dtype === int64 ? dtype : int32;
+}
+
+/** The plain values of nested data, in order. */
+export function flattenInto(data: TensorData, into: (number | bigint | boolean)[]): void {
+  if (isTensor(data)) for (const value of data.dataSync()) into.push(value);
+  else if (ArrayBuffer.isView(data) || Array.isArray(data)) {
+    for (const item of data as Iterable<TensorData>) flattenInto(item, into);
+  } else into.push(data as number | bigint | boolean);
+}
+
+/** The bytes of a typed array, without a copy. */
+export function bytesOf(array: ArrayBufferView): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+/** The bytes that values have in a dtype. */
+export function encodeAll(values: ArrayLike<number | bigint | boolean>, dtype: Dtype): Uint8Array {
+  const array = new dtype.array(values.length);
+  for (let i = 0; i < values.length; i++) array[i] = encodeElement(dtype, values[i]);
+  return bytesOf(array);
+}
