@@ -1,6 +1,7 @@
 /** Learning rate schedules over the groups of an optimiser. */
 
 import { ValueError } from '../core/errors.js';
+import { checkOptions } from '../core/options.js';
 import type { Optimizer } from './optimizer.js';
 
 /** Any optimiser whose groups have a learning rate. */
@@ -78,10 +79,12 @@ export abstract class LRScheduler {
     );
   }
 
+  /** Everything but the optimiser and functions. */
   stateDict(): Record<string, unknown> {
     const state: Record<string, unknown> = {};
     for (const [name, value] of Object.entries(this)) {
-      if (name !== 'optimizer' && typeof value !== 'function') state[name] = value;
+      const isCode = [value].flat().some((item) => typeof item === 'function');
+      if (name !== 'optimizer' && !isCode) state[name] = value;
     }
     return structuredClone(state);
   }
@@ -97,6 +100,11 @@ export abstract class LRScheduler {
   protected get currentLrs(): number[] {
     return this.optimizer.paramGroups.map((group) => group.lr);
   }
+}
+
+function checkCount(name: string, what: string, value: number): void {
+  if (Number.isInteger(value) && value > 0) return;
+  throw new ValueError(`${name}: ${what} is a positive integer, got ${value}`);
 }
 
 export interface StepLROptions {
@@ -118,6 +126,8 @@ export class StepLR extends LRScheduler {
     lastEpoch = -1,
   ) {
     const options = typeof stepSize === 'object' ? stepSize : { stepSize, gamma, lastEpoch };
+    checkOptions('StepLR', options, ['stepSize', 'gamma', 'lastEpoch']);
+    checkCount('StepLR', 'stepSize', options.stepSize);
     super(optimizer as AnyOptimizer, options.lastEpoch);
     this.stepSize = options.stepSize;
     this.gamma = options.gamma ?? 0.1;
@@ -132,21 +142,30 @@ export class StepLR extends LRScheduler {
 
 type Lambda = (epoch: number) => number;
 
+export interface LambdaLROptions {
+  /** One function for all groups, or one each. */
+  lrLambda: Lambda | readonly Lambda[];
+  lastEpoch?: number;
+}
+
 /** Sets each rate to the first one times a function of the epoch, one for all groups or one each. */
 export class LambdaLR extends LRScheduler {
   private readonly lambdas: Lambda[];
 
   constructor(
     optimizer: Scheduled | AnyOptimizer,
-    lrLambda:
-      | Lambda
-      | readonly Lambda[]
-      | { lrLambda: Lambda | readonly Lambda[]; lastEpoch?: number },
+    lrLambda: Lambda | readonly Lambda[] | LambdaLROptions,
     lastEpoch = -1,
   ) {
-    const isObject = typeof lrLambda === 'object' && 'lrLambda' in lrLambda;
-    super(optimizer as AnyOptimizer, isObject ? lrLambda.lastEpoch : lastEpoch);
-    const given = isObject ? lrLambda.lrLambda : lrLambda;
+    const isObject = typeof lrLambda === 'object' && !Array.isArray(lrLambda);
+    if (isObject) checkOptions('LambdaLR', lrLambda, ['lrLambda', 'lastEpoch']);
+    super(
+      optimizer as AnyOptimizer,
+      isObject ? (lrLambda as LambdaLROptions).lastEpoch : lastEpoch,
+    );
+    const given = isObject
+      ? (lrLambda as LambdaLROptions).lrLambda
+      : (lrLambda as Lambda | readonly Lambda[]);
     this.lambdas = typeof given === 'function' ? this.baseLrs.map(() => given) : [...given];
     if (this.lambdas.length !== this.baseLrs.length) {
       throw new ValueError(
@@ -181,6 +200,8 @@ export class CosineAnnealingLR extends LRScheduler {
     lastEpoch = -1,
   ) {
     const options = typeof TMax === 'object' ? TMax : { TMax, etaMin, lastEpoch };
+    checkOptions('CosineAnnealingLR', options, ['TMax', 'etaMin', 'lastEpoch']);
+    checkCount('CosineAnnealingLR', 'TMax', options.TMax);
     super(optimizer as AnyOptimizer, options.lastEpoch);
     this.TMax = options.TMax;
     this.etaMin = options.etaMin ?? 0;
