@@ -1,14 +1,17 @@
-// The loop of every elementwise kernel. A body computes a contiguous run; operands that are strided, broadcast or
-// scalar are brought into small contiguous tiles first, so that one body per operator and dtype serves all layouts.
+// The loop of every elementwise kernel. A body computes a contiguous run; operands that are
+// strided, broadcast or scalar are brought into small contiguous tiles first, so that one body per
+// operator and dtype serves all layouts.
 //
-// Words: input addresses, output address, two words per scalar, ndim, sizes[ndim], then strides[ndim] of each input
-// and of the output, in elements. ndim = 0 says that every operand is contiguous. Work units are output elements.
+// Words: input addresses, output address, two words per scalar, ndim, sizes[ndim], then
+// strides[ndim] of each input and of the output, in elements. ndim = 0 says that every operand is
+// contiguous. Work units are output elements.
 #ifndef ISOTORCH_ELEMENTWISE_H
 #define ISOTORCH_ELEMENTWISE_H
 
 #include "kernel.h"
 
-enum { MAX_OPERANDS = 4, MAX_NDIM = 16, TILE = 256, LONG_ROW = 64 };
+// MAX_NDIM is checked by ts/ops/launch.ts: 2^32 elements have no more dimensions of size 2.
+enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 256, LONG_ROW = 64 };
 
 // Inputs come first, the output last; sizes are bytes per element.
 typedef struct {
@@ -38,10 +41,12 @@ static inline int64_t scalar_i64(const uint32_t *w) {
   return value;
 }
 
-void elementwise(const uint32_t *words, uint32_t begin, uint32_t end, const Operands *operands, Body body);
+void elementwise(
+    const uint32_t *words, uint32_t begin, uint32_t end, const Operands *operands, Body body);
 
 // Copies n elements of `size` bytes between strides counted in elements.
 void move_strided(
-    unsigned char *to, int32_t to_stride, const unsigned char *from, int32_t from_stride, uint32_t n, uint32_t size);
+    unsigned char *to, int32_t to_stride, const unsigned char *from, int32_t from_stride, uint32_t n,
+    uint32_t size);
 
 #endif

@@ -1,3 +1,4 @@
 /** Checkpoint files. */
 
+export { type LoadOptions, type LoadSource, load } from './load.js';
 export { save } from './save.js';

@@ -7,7 +7,8 @@ import type { Storage } from '../core/storage.js';
 import { Tensor } from '../tensor.js';
 import { Global, orderedDict, Persistent, pickle, Reduce, Tuple } from './pickle.js';
 
-const storageClasses: { readonly [K in DtypeName]: string } = {
+/** The names of PyTorch's storage classes. */
+export const storageClasses: { readonly [K in DtypeName]: string } = {
   float64: 'DoubleStorage',
   float32: 'FloatStorage',
   float16: 'HalfStorage',

@@ -1,6 +1,7 @@
 /** Eager launches of elementwise kernels, copies, fills and casts. Nothing is recorded here. */
 
 import { type Dtype, encodeElement, int64 } from '../core/dtype.js';
+import { ShapeError, showShape } from '../core/errors.js';
 import { broadcastStrides, overlapsPartly, sameShape, simplifyLayouts } from '../core/layout.js';
 import { LaunchBlock } from '../device/device.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
@@ -43,6 +44,9 @@ function allContiguous(operands: readonly Operand[], out: Tensor): boolean {
   }
   return true;
 }
+
+/** MAX_NDIM of kernels/elementwise.h. */
+const MOST_DIMS = 32;
 
 const ZERO_STRIDES = new Map<number, number[]>();
 
@@ -115,6 +119,12 @@ function writeStrided(
     for (const list of loop.strides) list.push(1);
   }
   const ndim = loop.shape.length;
+  if (ndim > MOST_DIMS) {
+    throw new ShapeError(
+      `a layout of ${ndim} dimensions that do not merge is walked in no kernel, only of up to ` +
+        `${MOST_DIMS}: shape ${showShape(shape)}`,
+    );
+  }
   const header = operands.length + 1 + 2 * scalars.length + 1 + ndim * (operands.length + 2);
   // Immediates follow the layout, two words each, aligned to eight bytes.
   let immediate = header + (header & 1);

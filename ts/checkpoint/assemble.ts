@@ -1,0 +1,135 @@
+/** Makes tensors, modules and plain values of what a checkpoint describes: all, or none. */
+
+import { bool, Dtype } from '../core/dtype.js';
+import { TorchError } from '../core/errors.js';
+import { Storage } from '../core/storage.js';
+import type { Device } from '../device/device.js';
+import { Parameter } from '../nn/parameter.js';
+import { Tensor } from '../tensor.js';
+import { type StorageSpec, TensorSpec } from './contents.js';
+import type { Pickled } from './load.js';
+import { rebuildModule } from './modules.js';
+import { Tuple } from './pickle.js';
+import { Instance, Refusal } from './unpickle.js';
+
+/** How deep values may lie in one another. */
+const DEEPEST = 500;
+
+/** The value a pickle describes, on the devices that `deviceAt` gives for the places in it. */
+export async function assemble(
+  pickled: Pickled,
+  deviceAt: (location: string) => Device,
+): Promise<unknown> {
+  const storages = new Map<StorageSpec, Storage>();
+  const tensors: Tensor[] = [];
+  try {
+    // A value that cannot be assembled is refused before anything is read.
+    const used = new Set<StorageSpec>();
+    new Assembly((spec) => used.add(spec.storage), false).value(pickled.value);
+    for (const spec of used) {
+      const device = deviceAt(spec.location);
+      const bytes = await pickled.bytes(spec);
+      const storage = new Storage(device, spec.bytes);
+      storages.set(spec, storage);
+      device.write(storage.handle, 0, spec.dtype === bool ? flags(bytes) : bytes);
+    }
+    const make = (spec: TensorSpec) => {
+      const tensor = makeTensor(spec, storages.get(spec.storage) as Storage);
+      tensors.push(tensor);
+      return tensor;
+    };
+    return new Assembly(make, true).value(pickled.value);
+  } catch (error) {
+    for (const storage of storages.values()) storage.retain();
+    for (const tensor of tensors) tensor.dispose();
+    for (const storage of storages.values()) storage.release();
+    if (error instanceof Refusal) return pickled.fail(error.message, 0);
+    throw error;
+  }
+}
+
+/** Bools are 0 or 1 wherever they are computed with. */
+function flags(bytes: Uint8Array): Uint8Array {
+  return bytes.some((byte) => byte > 1) ? bytes.map((byte) => (byte ? 1 : 0)) : bytes;
+}
+
+function makeTensor(spec: TensorSpec, storage: Storage): Tensor {
+  const { shape, strides, offset, dtype, requiresGrad } = spec;
+  const tensor = new Tensor(storage, shape, strides, offset, dtype);
+  if (!spec.isParameter) return requiresGrad ? tensor.requiresGrad_() : tensor;
+  const parameter = new Parameter(tensor, requiresGrad);
+  tensor.dispose();
+  return parameter;
+}
+
+/** One walk over a described value. What is shared in it is made once. */
+class Assembly {
+  private readonly made = new Map<unknown, unknown>();
+  private readonly open = new Set<unknown>();
+
+  constructor(
+    private readonly make: (spec: TensorSpec) => unknown,
+    /** Whether modules are made too, and not only looked at. */
+    private readonly makesModules: boolean,
+  ) {}
+
+  value(described: unknown): unknown {
+    if (typeof described !== 'object' || described === null) return plain(described);
+    if (this.made.has(described)) return this.made.get(described);
+    if (this.open.has(described)) throw new Refusal('a value contains itself');
+    if (this.open.size >= DEEPEST) {
+      throw new Refusal(`values lie in one another more than ${DEEPEST} deep`);
+    }
+    this.open.add(described);
+    const result = this.object(described);
+    this.open.delete(described);
+    this.made.set(described, result);
+    return result;
+  }
+
+  private object(described: object): unknown {
+    if (described instanceof TensorSpec) return this.make(described);
+    if (Array.isArray(described)) return this.list(described);
+    if (described instanceof Tuple) return this.list(described.items);
+    if (described instanceof Set) return new Set(this.list([...described]));
+    if (described instanceof Map) return this.dict(described);
+    if (described instanceof Instance) return this.module(described);
+    if (described instanceof Dtype || described instanceof Uint8Array) return described;
+    throw new Refusal('it holds a type or a storage by itself, which is no data');
+  }
+
+  private list(items: readonly unknown[]): unknown[] {
+    return items.map((item) => this.value(item));
+  }
+
+  private dict(entries: ReadonlyMap<unknown, unknown>): unknown {
+    const keys = [...entries.keys()];
+    const type = typeof keys[0];
+    const named = (type === 'string' || type === 'number') && keys.every((k) => typeof k === type);
+    if (!named && keys.length > 0) {
+      return new Map([...entries].map(([key, item]) => [this.value(key), this.value(item)]));
+    }
+    const result: Record<string, unknown> = {};
+    for (const [key, item] of entries) result[key as string] = this.value(item);
+    return result;
+  }
+
+  private module({ className, fields }: Instance): unknown {
+    if (fields === undefined) throw new Refusal(`a ${className.name} has no fields`);
+    const values = this.value(fields) as Record<string, unknown>;
+    if (!this.makesModules) return null;
+    try {
+      return rebuildModule(className, values);
+    } catch (error) {
+      if (error instanceof TorchError) throw new Refusal(error.message);
+      throw error;
+    }
+  }
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value === 'function' || typeof value === 'symbol' || value === undefined) {
+    throw new Refusal('it holds a type by itself, which is no data');
+  }
+  return value;
+}
