@@ -383,7 +383,7 @@ export class Tensor {
     if (this.disposed || this.storage_.freed) {
       return `${prefix}(<disposed>, size=${showShape(this.sizes)})`;
     }
-    const readable = this.device === 'cpu';
+    const readable = this.backend.synchronous;
     return formatTensor({
       element: readable ? (position) => this.elementAt(position) : () => 0,
       contents: readable ? undefined : '...',

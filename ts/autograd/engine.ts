@@ -248,7 +248,7 @@ function callHook(hook: GradHook, grad: Tensor): Tensor | undefined {
 
 function checkForNaN(node: Node, results: Grads): void {
   results.forEach((result, i) => {
-    if (result === undefined || result.device !== 'cpu') return;
+    if (!result?.backend.synchronous) return;
     if (result.isnan().any().itemSync()) {
       throw new AutogradError(
         `${node.name} returned NaN in the gradient of its input ${i}.` +

@@ -78,6 +78,8 @@ export interface Device {
   readonly type: DeviceType;
   /** Whether handles are addresses: handle + n names the byte n further on. */
   readonly addressable: boolean;
+  /** Whether readSync() can give bytes at once. */
+  readonly synchronous: boolean;
   /** Allocates `bytes` (at least 1) and returns a handle; throws OutOfMemoryError. */
   allocate(bytes: number): number;
   free(handle: number, bytes: number): void;
@@ -85,7 +87,7 @@ export interface Device {
   write(handle: number, byteOffset: number, source: Uint8Array): void;
   /** Copies bytes out once all launches before are done. */
   read(handle: number, byteOffset: number, bytes: number): Promise<Uint8Array>;
-  /** Copies bytes out at once; throws DeviceError where that is impossible. */
+  /** Copies bytes out at once; throws DeviceError unless the device is `synchronous`. */
   readSync(handle: number, byteOffset: number, bytes: number): Uint8Array;
   /** Runs (or records) the launch; the block may be reused as soon as this returns. */
   launch(block: LaunchBlock): void;

@@ -196,7 +196,7 @@ export const binaryCrossEntropy = op(
         `binaryCrossEntropy: input is ${input.dtype}, target ${target.dtype}; cast the target`,
       );
     }
-    if (input.device === 'cpu' && input.numel() > 0) {
+    if (input.backend.synchronous && input.numel() > 0) {
       const x = input.detach();
       const inside = elementwise.logicalAnd(elementwise.ge(x, 0), elementwise.le(x, 1));
       if (!inside.all().itemSync()) {

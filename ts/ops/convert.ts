@@ -69,7 +69,7 @@ function convert(input: Tensor, dtype: dt.Dtype): Tensor {
 
 function move(input: Tensor, device: DeviceType): Tensor {
   const target = deviceOf(device);
-  if (input.device !== 'cpu') {
+  if (!input.backend.synchronous) {
     throw new DeviceError(`to: reading '${input.device}' back is asynchronous; use await x.cpu()`);
   }
   const source = contiguous(input);

@@ -134,7 +134,7 @@ class Parser {
       throw new DtypeError(
         `${this.op}: indices are integer or bool tensors, got ${index.dtype}; cast with int()`,
       );
-    } else if (index.ndim === 0 && index.device === 'cpu')
+    } else if (index.ndim === 0 && index.backend.synchronous)
       this.position(index.itemSync(), original);
     else this.advanced[this.dim++] = index;
   }
@@ -186,7 +186,7 @@ interface Plan {
 
 /** Throws if a position lies outside the dimension; only where it can be read at once. */
 function checkPositions(name: string, index: Tensor, size: number, dim: number): void {
-  if (index.device !== 'cpu') return;
+  if (!index.backend.synchronous) return;
   for (const value of index.dataSync()) {
     if (value >= -size && value < size) continue;
     throw new IndexError(

@@ -102,7 +102,7 @@ export const oneHot = op(
       throw new DtypeError(`oneHot: classes are integers, got ${classes.dtype}; cast with int()`);
     }
     let count = numClasses;
-    if (classes.device === 'cpu' || count < 0) {
+    if (classes.backend.synchronous || count < 0) {
       const values = Array.from(classes.dataSync(), Number);
       const largest = values.reduce((a, b) => Math.max(a, b), -1);
       if (values.some((value) => value < 0)) {

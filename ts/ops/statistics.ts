@@ -271,8 +271,8 @@ function checkLevels(name: string, input: Tensor, q: number | Tensor): Tensor {
       `${name}: q has the dtype of the input, ${input.dtype}, got ${levels.dtype}; cast it`,
     );
   }
-  const known = levels.device === 'cpu' ? levels.ge(0).logicalAnd(levels.le(1)).all() : undefined;
-  if (known !== undefined && !known.itemSync()) {
+  const inside = () => levels.ge(0).logicalAnd(levels.le(1)).all().itemSync();
+  if (levels.backend.synchronous && !inside()) {
     throw new ValueError(`${name}: q lies between 0 and 1`);
   }
   return levels;

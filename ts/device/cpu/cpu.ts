@@ -24,6 +24,7 @@ interface Heap {
 export class CpuDevice implements Device {
   readonly type = 'cpu';
   readonly addressable = true;
+  readonly synchronous = true;
   limit = MAXIMUM_BYTES;
   /** Called before each allocation; a test makes it throw to see every failure path. */
   beforeAllocate: ((bytes: number) => void) | undefined;
