@@ -45,7 +45,7 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     this.checkNames(given);
     this.check({ ...defaults, ...given });
     Object.assign(defaults, given);
-    const list = [...(params as Iterable<unknown>)];
+    const list = listOf(this.constructor.name, params);
     if (list.length === 0) {
       throw new ValueError(
         `${this.constructor.name}: got no parameters; give net.parameters(), which is used up by one walk`,
@@ -66,7 +66,8 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
   /** Adds parameters with options of their own. */
   addParamGroup(group: { params: Iterable<Tensor> | Tensor } & Partial<Options>): void {
     this.checkNames(group);
-    const params = isTensor(group.params) ? [group.params] : [...group.params];
+    const name = this.constructor.name;
+    const params = isTensor(group.params) ? [group.params] : listOf<Tensor>(name, group.params);
     const known = new Set(this.paramGroups.flatMap((other) => other.params));
     for (const param of params) {
       if (!isTensor(param)) {
@@ -197,6 +198,15 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     });
     return `${this.constructor.name} (\n${groups.join('\n')})`;
   }
+}
+
+/** What was given as parameters or groups, as a list. */
+function listOf<T = unknown>(name: string, params: unknown): T[] {
+  const isIterable = typeof params === 'object' && params !== null && Symbol.iterator in params;
+  if (isIterable) return [...(params as Iterable<T>)];
+  throw new ValueError(
+    `${name}: expected an iterable of parameters or groups { params }, such as net.parameters()`,
+  );
 }
 
 /** Throws unless every named option is a number within its bounds. */
