@@ -2,6 +2,7 @@
 
 import { gunzipSync, inflateSync } from 'fflate';
 import { ValueError } from '../core/errors.js';
+import { bytesSource, type Source } from './source.js';
 import { fetchBytes, isUrl } from './url.js';
 
 /** Whether paths name files here. */
@@ -23,6 +24,11 @@ export function readBytesSync(path: string): Uint8Array {
 /** The content of a URL, relative ones included. */
 export function readBytes(path: string): Promise<Uint8Array> {
   return fetchBytes(isUrl(path) ? path : new URL(path, globalThis.location?.href).href);
+}
+
+/** The content of a URL, to be read in parts. */
+export async function openSource(path: string): Promise<Source> {
+  return bytesSource(await readBytes(path));
 }
 
 /** Unpacks gzip. Throws if the data is damaged. */

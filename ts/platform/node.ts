@@ -1,9 +1,11 @@
 /** Files as Node has them. The browser's twin is `browser.ts`. */
 
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { gunzipSync, inflateRawSync } from 'node:zlib';
+import { TorchError } from '../core/errors.js';
+import { bytesSource, type Source } from './source.js';
 import { fetchBytes, isUrl } from './url.js';
 
 /** Whether paths name files here. */
@@ -22,6 +24,29 @@ export function readBytesSync(path: string): Uint8Array {
 /** The content of a file, or of a URL. */
 export function readBytes(path: string): Promise<Uint8Array> {
   return isUrl(path) ? fetchBytes(path) : readFile(path);
+}
+
+/** A file, or a URL, to be read in parts. Throws TorchError if it cannot be opened. */
+export async function openSource(path: string): Promise<Source> {
+  if (isUrl(path)) return bytesSource(await fetchBytes(path));
+  const file = await open(path).catch((error: Error) => {
+    throw new TorchError(`${path}: the file cannot be opened: ${error.message}`);
+  });
+  const { size } = await file.stat();
+  const read = async (start: number, end: number) => {
+    const bytes = new Uint8Array(end - start);
+    for (let done = 0; done < bytes.length; ) {
+      const length = Math.min(bytes.length - done, 2 ** 30);
+      const { bytesRead } = await file.read(bytes, done, length, start + done).catch((error) => {
+        throw new TorchError(`${path}: the file cannot be read: ${error.message}`);
+      });
+      if (bytesRead === 0)
+        throw new TorchError(`${path}: the file became shorter while it was read`);
+      done += bytesRead;
+    }
+    return bytes;
+  };
+  return { size, read, close: () => file.close() };
 }
 
 /** Unpacks gzip, also of several members. Throws if the data is damaged. */
