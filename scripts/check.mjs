@@ -1,4 +1,5 @@
-// Generates what the types need, then: types, lint and format, and layer rules; runs all three and fails if any does.
+// Generates what the types need, then: types, lint and format, and layer rules; runs all three and
+// fails if any does.
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,6 @@
-// Checks the direction of imports in ts/ and wasm/: a file may import its own layer and the ones below,
-// and from above only types (`import type`). Prints file:line for each import that breaks the rule.
+// Checks the direction of imports in ts/ and wasm/: a file may import its own layer and the ones
+// below, and from above only types (`import type`). Prints file:line for each import that breaks
+// the rule.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,5 @@
-// node scripts/run.mjs <file.ts> [arguments]: builds what is missing, then runs a TypeScript program.
+// node scripts/run.mjs <file.ts> [arguments]: builds what is missing, then runs a TypeScript
+// program.
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { buildKernels } from '../wasm/build.mjs';

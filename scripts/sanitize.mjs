@@ -1,4 +1,5 @@
-// Records the launches of the tests, then replays them with the kernels built natively under ASan and UBSan.
+// Records the launches of the tests, then replays them with the kernels built natively under ASan
+// and UBSan.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -9,7 +10,9 @@ import { buildReplay } from '../wasm/native.mjs';
 const root = resolve(fileURLToPath(import.meta.url), '../..');
 const recordings = join(root, 'build/launches');
 
-/** Tests whose launches are worth nothing here: the platforms run bundles, training repeats itself. */
+/**
+ * Tests whose launches are worth nothing here: the platforms run bundles, training repeats itself.
+ */
 const LEFT_OUT = ['test/platform/**', 'test/train/**'];
 
 await buildKernels(root);

@@ -186,7 +186,8 @@ export class Tensor {
   assertLive(op: string): void {
     if (this.disposed || this.storage_.freed) {
       throw new DisposedError(
-        `${op}: the tensor of shape ${showShape(this.sizes)} was disposed (by dispose(), \`using\` ` +
+        `${op}: the tensor of shape ${showShape(this.sizes)} was disposed (by dispose(), ` +
+          `\`using\` ` +
           'or the end of a torch.scope()). Return it from the scope, or call keep() on it inside',
       );
     }
@@ -364,8 +365,8 @@ export class Tensor {
     this.assertLive(op);
     if (this.elements !== 1) {
       throw new ShapeError(
-        `${op}: only a tensor of one element is a number, got shape ${showShape(this.sizes)} with ` +
-          `${this.elements} elements. Reduce it first (mean(), sum()), index it with at(), ` +
+        `${op}: only a tensor of one element is a number, got shape ${showShape(this.sizes)} ` +
+          `with ${this.elements} elements. Reduce it first (mean(), sum()), index it with at(), ` +
           'or read all of it with data() or tolist()',
       );
     }

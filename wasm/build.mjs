@@ -1,5 +1,7 @@
-// Builds the C kernels: declarations -> build/kernels.h, C -> objects -> build/kernels.wasm -> build/module.js.
-// Usage: node wasm/build.mjs [--keep-going]   (--keep-going links what compiles and only warns about the rest)
+// Builds the C kernels: declarations -> build/kernels.h, C -> objects -> build/kernels.wasm ->
+// build/module.js.
+// Usage: node wasm/build.mjs [--keep-going]   (--keep-going links what compiles and only warns
+// about the rest)
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

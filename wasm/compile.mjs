@@ -103,8 +103,8 @@ async function pooled(items, work) {
 }
 
 /**
- * Compiles what changed with `compiler` = { program, version, env, flagsOf(file) } into build/obj/<name>.
- * Returns the objects, and the messages of the files that did not compile.
+ * Compiles what changed with `compiler` = { program, version, env, flagsOf(file) } into
+ * build/obj/<name>. Returns the objects, and the messages of the files that did not compile.
  */
 export async function compile(root, name, compiler, kernels) {
   const folder = join(root, 'build/obj', name);

@@ -51,8 +51,8 @@ function assertSimd(): void {
   }
   if (!WebAssembly.validate(new Uint8Array(SIMD_PROBE))) {
     throw new UnsupportedEngineError(
-      'isotorch needs WebAssembly SIMD, which this JavaScript engine lacks: use Node 20 or newer, ' +
-        'Chrome 91, Firefox 89, Safari 16.4 or newer.',
+      'isotorch needs WebAssembly SIMD, which this JavaScript engine lacks: use Node 20 or ' +
+        'newer, Chrome 91, Firefox 89, Safari 16.4 or newer.',
     );
   }
 }

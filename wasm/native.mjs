@@ -1,4 +1,5 @@
-// Builds the replay program: every kernel natively with clang under ASan and UBSan, and wasm/replay.c.
+// Builds the replay program: every kernel natively with clang under ASan and UBSan, and
+// wasm/replay.c.
 import { join } from 'node:path';
 import { COMMON_FLAGS, compile, generate, kernelNames, run, writeIfChanged } from './compile.mjs';
 import { findProgram, required } from './toolchain.mjs';

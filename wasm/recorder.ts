@@ -1,6 +1,9 @@
 /** A place to watch launches: the sanitizer run records them here and replays them natively. */
 
-/** What a launch says about itself; `storages[i]` holds the bytes that `words[bufferWords[i]]` points into. */
+/**
+ * What a launch says about itself; `storages[i]` holds the bytes that `words[bufferWords[i]]`
+ * points into.
+ */
 export interface Launch {
   readonly kernel: string;
   readonly words: Uint32Array;

@@ -1,8 +1,9 @@
 /**
- * The bytes of a recorded launch, which wasm/replay.c reads. All numbers are 32-bit little-endian words:
- *   magic, bytes of the name, words, relocations, regions, range; the name (padded to a word); the words of
- *   the block; per relocation: word index, region (or BLOCK), byte offset; per region: bytes, changed;
- *   then per region its bytes before and, if changed, its bytes after (each padded to a word).
+ * The bytes of a recorded launch, which wasm/replay.c reads, in 32-bit little-endian words:
+ *   magic, bytes of the name, words, relocations, regions, range; the name (padded to a word);
+ *   the words of the block; per relocation: word index, region (or BLOCK), byte offset;
+ *   per region: bytes, changed; then per region its bytes before and, if changed, its bytes after
+ *   (each padded to a word).
  */
 
 import type { Launch, LaunchObserver } from './recorder.js';

@@ -1,4 +1,5 @@
-// Finds the compiler: a current emsdk as it is, or Debian's emscripten 3.1.6 with LLVM 19 behind it.
+// Finds the compiler: a current emsdk as it is, or Debian's emscripten 3.1.6 with LLVM 19 behind
+// it.
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -24,7 +25,9 @@ export function required(program, what) {
   throw new Error(`${what} was not found. Run 'make setup', or install it and put it on the PATH.`);
 }
 
-/** Debian's emscripten is built on clang 14, whose SIMD is dated: a config file puts clang 19 there. */
+/**
+ * Debian's emscripten is built on clang 14, whose SIMD is dated: a config file puts clang 19 there.
+ */
 function debianConfig(root, clang) {
   const file = join(root, 'build/emscripten.py');
   const settings = {

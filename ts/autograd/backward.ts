@@ -117,8 +117,8 @@ export function registerHook(input: Tensor, hook: GradHook): { remove(): void } 
     const result = hook(g);
     if (result === undefined || result === null || isTensor(result)) return result;
     throw new ValueError(
-      `registerHook: the hook returned ${String(result)}; return a tensor to replace the gradient, ` +
-        'or nothing to leave it',
+      `registerHook: the hook returned ${String(result)}; return a tensor to replace the ` +
+        'gradient, or nothing to leave it',
     );
   });
 }

@@ -32,7 +32,8 @@ function checked(inputs: Tensor | readonly Tensor[], op: string): Tensor[] {
   for (const input of wanted) {
     if (input.dtype !== float64) {
       throw new DtypeError(
-        `${op}: inputs must be float64 for finite differences to mean anything, got ${input.dtype}; ` +
+        `${op}: inputs must be float64 for finite differences to mean anything, got ` +
+          `${input.dtype}; ` +
           'use x.double().detach().requiresGrad_()',
       );
     }
@@ -40,7 +41,9 @@ function checked(inputs: Tensor | readonly Tensor[], op: string): Tensor[] {
   return list;
 }
 
-/** Numerical Jacobian of every output with respect to one input: [input element][output element]. */
+/**
+ * Numerical Jacobian of every output with respect to one input: [input element][output element].
+ */
 function numerical(
   f: TensorFunction,
   inputs: readonly Tensor[],

@@ -270,7 +270,8 @@ function rootGrad(root: Tensor, grad: Tensor | undefined, op: string): Tensor {
   if (grad === undefined) {
     if (root.numel() !== 1) {
       throw new AutogradError(
-        `${op}: only a tensor of one element needs no gradient, got shape ${showShape(root.shape)}. ` +
+        `${op}: only a tensor of one element needs no gradient, got shape ` +
+          `${showShape(root.shape)}. ` +
           'Reduce it (sum(), mean()) or give a gradient of its shape: backward({ gradient })',
       );
     }

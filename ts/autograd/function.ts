@@ -106,8 +106,8 @@ class CustomNode extends Node {
     const list = (Array.isArray(result) ? result : [result]) as (Tensor | null | undefined)[];
     if (list.length !== this.args) {
       throw new AutogradError(
-        `${this.name}: backward returned ${list.length} gradients for the ${this.args} arguments of ` +
-          'forward; return one per argument, null for those without',
+        `${this.name}: backward returned ${list.length} gradients for the ${this.args} ` +
+          'arguments of forward; return one per argument, null for those without',
       );
     }
     return list.map((grad, i) => (grad && this.needs(i) ? this.fitted(grad, i) : undefined));

@@ -91,7 +91,8 @@ function toSvg(boxes: Map<Node, Box>, edges: readonly [Node, Node][]): string {
   const rects = [...places].map(([box, { x, y }]) => {
     const fill = box.leaf ? '#cfe8ff' : '#fff';
     return (
-      `<rect x="${x}" y="${y}" width="${WIDTH}" height="${HEIGHT}" rx="5" fill="${fill}" stroke="#333"/>` +
+      `<rect x="${x}" y="${y}" width="${WIDTH}" height="${HEIGHT}" rx="5" fill="${fill}" ` +
+      `stroke="#333"/>` +
       `<text x="${x + WIDTH / 2}" y="${y + 21}" text-anchor="middle">${escaped(box.label)}</text>`
     );
   });

@@ -44,7 +44,9 @@ function withMode<R>(name: string, on: boolean, body?: () => R): R | ModeGuard {
   }
 }
 
-/** Runs `body` without recording; without a body, turns recording off until the guard is disposed. */
+/**
+ * Runs `body` without recording; without a body, turns recording off until the guard is disposed.
+ */
 export function noGrad(): ModeGuard;
 export function noGrad<R>(body: () => R): R;
 export function noGrad<R>(body?: () => R): R | ModeGuard {

@@ -54,7 +54,9 @@ function rounded(value: number, dtype: Dtype): number {
   return Number(decodeElement(dtype, encodeElement(dtype, value)));
 }
 
-/** Calls `use` with `count` doubles of [0, 1), in blocks: (values, position of the first, how many). */
+/**
+ * Calls `use` with `count` doubles of [0, 1), in blocks: (values, position of the first, how many).
+ */
 function eachBlock(
   generator: Generator,
   count: number,
@@ -211,8 +213,8 @@ export function fillRandint(
   const limit = integerLimits.get(dtype);
   if (limit !== undefined && (low < limit[0] || high > limit[1] + 1)) {
     throw new ValueError(
-      `randint: integers from ${low} to below ${high} do not all fit ${dtype}; pass a wider dtype, ` +
-        'such as { dtype: torch.int64 }',
+      `randint: integers from ${low} to below ${high} do not all fit ${dtype}; pass a wider ` +
+        'dtype, such as { dtype: torch.int64 }',
     );
   }
   const range = BigInt(high) - BigInt(low);

@@ -202,7 +202,10 @@ export function decodeElement(dtype: Dtype, raw: number | bigint): number | bigi
   return raw;
 }
 
-/** The stored form of a number or bigint: bit patterns for halves, 0 or 1 for bool, wrapped integers. */
+/**
+ * The stored form of a number or bigint: bit patterns for halves, 0 or 1 for bool, wrapped
+ * integers.
+ */
 export function encodeElement(dtype: Dtype, value: number | bigint | boolean): number | bigint {
   if (dtype === int64) {
     if (typeof value === 'bigint') return BigInt.asIntN(64, value);

@@ -1,6 +1,11 @@
-/** Every error the library throws on purpose. Each says what was asked, what was given, and what to do. */
+/**
+ * Every error the library throws on purpose. Each says what was asked, what was given, and what to
+ * do.
+ */
 
-/** Base class: `catch (e) { if (e instanceof TorchError) ... }` catches whatever isotorch refuses. */
+/**
+ * Base class: `catch (e) { if (e instanceof TorchError) ... }` catches whatever isotorch refuses.
+ */
 export class TorchError extends Error {
   override name = 'TorchError';
 }
@@ -64,7 +69,8 @@ export class OutOfMemoryError extends TorchError {
     device: string,
   ) {
     super(
-      `out of memory on ${device}: ${requested} bytes were requested, ${live} are in use, the limit is ` +
+      `out of memory on ${device}: ${requested} bytes were requested, ${live} are in use, the ` +
+        `limit is ` +
         `${limit}. Free tensors with torch.scope() or \`using\`, use a smaller batch, or call ` +
         'backward() under fewer live graphs.',
     );

@@ -139,8 +139,8 @@ export function inferShape(requested: Shape, count: number, op: string): number[
   if (unknown >= 0) {
     if (known === 0) {
       throw new ShapeError(
-        `${op}: cannot infer the -1 of ${showShape(requested)} for a tensor of ${count} elements: ` +
-          'any size would do; give it explicitly',
+        `${op}: cannot infer the -1 of ${showShape(requested)} for a tensor of ${count} ` +
+          'elements: any size would do; give it explicitly',
       );
     }
     shape[unknown] = count / known;

@@ -195,7 +195,8 @@ export class Generator {
   setState(bytes: Uint8Array): this {
     if (bytes.byteLength !== stateBytes) {
       throw new ValueError(
-        `setState: a state has ${stateBytes} bytes, got ${bytes.byteLength}; pass what getState() gave`,
+        `setState: a state has ${stateBytes} bytes, got ${bytes.byteLength}; pass what ` +
+          `getState() gave`,
       );
     }
     const view = new DataView(bytes.buffer, bytes.byteOffset, stateBytes);

@@ -9,7 +9,8 @@ import { indexTensor } from './collate.js';
 
 /**
  * What the loader needs of a data set with indices: a length, and samples by index. Arrays are
- * such data sets. `batch` makes a collated batch at once where that is faster than sample by sample.
+ * such data sets. `batch` makes a collated batch at once where that is faster than sample by
+ * sample.
  */
 export interface MapDataset<Sample> {
   readonly length: number;

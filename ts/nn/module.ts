@@ -387,7 +387,8 @@ export abstract class Module {
     const problems: string[] = [];
     if (strict && unexpectedKeys.length > 0) {
       problems.push(
-        `unexpected keys: ${unexpectedKeys.map((k) => `'${k}'${suggestion(k, own.keys())}`).join(', ')}`,
+        `unexpected keys: ` +
+          `${unexpectedKeys.map((k) => `'${k}'${suggestion(k, own.keys())}`).join(', ')}`,
       );
     }
     if (strict && missingKeys.length > 0) {

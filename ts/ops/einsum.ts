@@ -59,8 +59,8 @@ function label(equation: Equation, term: readonly string[], x: Tensor): Labelled
   const hasDots = term.includes(ELLIPSIS);
   if (hasDots ? named > x.ndim : named !== x.ndim) {
     throw new ShapeError(
-      `einsum: '${equation.text}': term '${term.join('')}' names ${named} dimensions, the operand ` +
-        `has shape ${showShape(x.shape)}`,
+      `einsum: '${equation.text}': term '${term.join('')}' names ${named} dimensions, the ` +
+        `operand has shape ${showShape(x.shape)}`,
     );
   }
   let labels = term.flatMap((name) => (name === ELLIPSIS ? dots(x.ndim - named) : [name]));
@@ -176,8 +176,8 @@ function contract(
 /**
  * Sums of products of operands whose dimensions are named by letters: 'ij,jk->ik' is the matrix
  * product. Letters the result does not name are summed over; a letter twice in a term takes the
- * diagonal; '...' stands for dimensions that broadcast. Without '->' the result has the letters that
- * occur once, in alphabetical order.
+ * diagonal; '...' stands for dimensions that broadcast. Without '->' the result has the letters
+ * that occur once, in alphabetical order.
  */
 export function einsum(equation: string, ...operands: (Tensor | readonly Tensor[])[]): Tensor {
   const list = operands.flat() as Tensor[];

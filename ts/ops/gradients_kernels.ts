@@ -9,8 +9,8 @@ import type { GradContext, GradientRow } from './rule.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
 
 /**
- * a @ b as the gradient of an operand that has strides `like`: where that is a transposed matrix, so
- * is the result, and contiguous once it is transposed back.
+ * a @ b as the gradient of an operand that has strides `like`: where that is a transposed matrix,
+ * so is the result, and contiguous once it is transposed back.
  */
 function product(a: Tensor, b: Tensor, like: readonly number[]): Tensor {
   const transposed = like[1] === 1 && like[2] !== 1;

@@ -26,8 +26,8 @@ export function checkWritable(op: string, target: Tensor): void {
     }
     if (meta?.unrecordedView && base?.requiresGrad && !base.isLeaf) {
       throw new AutogradError(
-        `${op}: the tensor is a view made inside noGrad() of a tensor that requires gradients, and ` +
-          'the gradients would not follow the write. Make the view while recording, or write ' +
+        `${op}: the tensor is a view made inside noGrad() of a tensor that requires gradients, ` +
+          'and the gradients would not follow the write. Make the view while recording, or write ' +
           'inside noGrad() too',
       );
     }
@@ -61,12 +61,14 @@ export function checkResult(op: string, target: Tensor, shape: Shape, dtype: Dty
   if (!sameShape(shape, target.shape)) {
     throw new ShapeError(
       `${op}: the result has shape ${showShape(shape)}, which does not fit the tensor of shape ` +
-        `${showShape(target.shape)} it is written to; the target of an in-place operation is not broadcast`,
+        `${showShape(target.shape)} it is written to; the target of an in-place operation is ` +
+        `not broadcast`,
     );
   }
   if (dtype.category > target.dtype.category) {
     throw new DtypeError(
-      `${op}: a ${dtype} result cannot be written into a ${target.dtype} tensor; cast it with to(torch.${dtype.name})`,
+      `${op}: a ${dtype} result cannot be written into a ${target.dtype} tensor; cast it with ` +
+        `to(torch.${dtype.name})`,
     );
   }
 }

@@ -9,7 +9,8 @@ export function checkFormat(name: string, format: MemoryFormat | undefined | nul
   const known = ['contiguousFormat', 'preserveFormat'];
   if (format !== undefined && format !== null && !known.includes(format)) {
     throw new ValueError(
-      `${name}: memoryFormat '${format}' is not supported; tensors are row-major ('contiguousFormat')`,
+      `${name}: memoryFormat '${format}' is not supported; tensors are row-major ` +
+        `('contiguousFormat')`,
     );
   }
 }

@@ -140,7 +140,8 @@ function matrices(name: string): (this: Tensor) => Tensor {
     if (this.ndim === 0 || this.ndim === 2) return reversed.call(this);
     if (this.ndim > 2 && name !== 'H') return shape.transpose(this, -2, -1);
     throw new ShapeError(
-      `${name}: expected ${name === 'H' ? 'a matrix' : 'matrices'}, got shape ${showShape(this.shape)}`,
+      `${name}: expected ${name === 'H' ? 'a matrix' : 'matrices'}, got shape ` +
+        `${showShape(this.shape)}`,
     );
   };
 }

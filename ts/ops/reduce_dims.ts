@@ -20,7 +20,9 @@ export function allDims(ndim: number): readonly number[] {
   return ALL[ndim];
 }
 
-/** The dimensions that are reduced, in ascending order. A 0-d tensor takes 0 and -1, and has none. */
+/**
+ * The dimensions that are reduced, in ascending order. A 0-d tensor takes 0 and -1, and has none.
+ */
 export function reducedDims(dim: Dims | undefined, ndim: number, name: string): readonly number[] {
   if (ndim > MOST_DIMS) {
     throw new ShapeError(

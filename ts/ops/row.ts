@@ -44,7 +44,8 @@ export interface Launcher {
 
 /**
  * A primitive with its own kernels. `Attributes` are the non-tensor arguments.
- * Inputs arrive with a compute dtype (float32, float64, int32, int64; bool and uint8 where `inputs` says so).
+ * Inputs arrive with a compute dtype (float32, float64, int32, int64; bool and uint8 where `inputs`
+ * says so).
  */
 export interface Primitive<Attributes> {
   readonly kind: 'primitive';
@@ -55,7 +56,10 @@ export interface Primitive<Attributes> {
   readonly inputs: readonly string[];
   /** The dtypes the computation exists for. Smaller floats and integers are cast by the gate. */
   readonly dtypes: 'real' | 'number' | 'any';
-  /** Input positions that hold indices (int32 for the kernel) or masks (bool), kept out of promotion. */
+  /**
+   * Input positions that hold indices (int32 for the kernel) or masks (bool), kept out of
+   * promotion.
+   */
   readonly index?: readonly number[];
   readonly mask?: readonly number[];
   /** Output positions that hold positions or counts: int32 whatever the inputs were. */

@@ -158,7 +158,8 @@ export const swapdims = transpose;
 export const t = (input: Tensor): Tensor => {
   if (input.ndim > 2) {
     throw new ShapeError(
-      `t: expected at most 2 dimensions, got shape ${showShape(input.shape)}; use transpose(-2, -1)`,
+      `t: expected at most 2 dimensions, got shape ${showShape(input.shape)}; ` +
+        'use transpose(-2, -1)',
     );
   }
   return input.ndim < 2 ? alias(input) : transpose(input, 0, 1);
@@ -232,7 +233,9 @@ export const narrow = op(
   },
 );
 
-/** Python's slice along one dimension: negative positions count from the end, out of range is cut. */
+/**
+ * Python's slice along one dimension: negative positions count from the end, out of range is cut.
+ */
 export const slice = op(
   'slice',
   'input, dim, start, end, step',
@@ -275,7 +278,9 @@ export const select = op(
   },
 );
 
-/** The diagonal over dim1 and dim2, `offset` above (or below) the main one, as the last dimension. */
+/**
+ * The diagonal over dim1 and dim2, `offset` above (or below) the main one, as the last dimension.
+ */
 export const diagonal = op(
   'diagonal',
   'input, offset, dim1, dim2',

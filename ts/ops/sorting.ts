@@ -194,7 +194,8 @@ function checkBins(input: Tensor, weights: Tensor | null, minlength: number): vo
   }
   if (input.ndim !== 1) {
     throw new ShapeError(
-      `bincount: expected a tensor of 1 dimension, got shape ${showShape(input.shape)}; flatten() it`,
+      `bincount: expected a tensor of 1 dimension, got shape ${showShape(input.shape)}; ` +
+        `flatten() it`,
     );
   }
   if (weights !== null && !sameShape(weights.shape, input.shape)) {

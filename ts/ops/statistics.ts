@@ -77,8 +77,8 @@ export const stdMean = op('stdMean', VARIANCE, (...args: VarianceArgs): [Tensor,
 });
 
 /**
- * The p-norm over `dim` (default all): sum(|x|^p)^(1/p). p = 0 counts what is not zero, p = Infinity
- * and -Infinity take the largest and smallest |x|, 'fro' is 2.
+ * The p-norm over `dim` (default all): sum(|x|^p)^(1/p). p = 0 counts what is not zero, p =
+ * Infinity and -Infinity take the largest and smallest |x|, 'fro' is 2.
  */
 export const norm = op(
   'norm',

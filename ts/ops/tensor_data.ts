@@ -33,7 +33,8 @@ export function dtypeOfArray(array: ArrayBufferView): Dtype {
   if (array instanceof Int8Array) return dtypes.int8;
   if (array instanceof Int16Array) return dtypes.int16;
   throw new ValueError(
-    `tensor: a ${array.constructor.name} has no dtype here; convert it, for example to Float32Array`,
+    `tensor: a ${array.constructor.name} has no dtype here; convert it, for example to ` +
+      `Float32Array`,
   );
 }
 

@@ -43,8 +43,8 @@ export const views = {
     if (strides === undefined) {
       throw new ShapeError(
         `view: shape ${showShape(shape)} cannot be laid over a tensor of shape ` +
-          `${showShape(input.shape)} and strides ${showShape(input.strides)}: its elements do not ` +
-          'lie in order. Use reshape(), or contiguous() first',
+          `${showShape(input.shape)} and strides ${showShape(input.strides)}: its elements do ` +
+          'not lie in order. Use reshape(), or contiguous() first',
       );
     }
     return { shape, strides, offset: input.offset };
@@ -149,7 +149,8 @@ export const views = {
     (_input, { shape, strides, offset, elements }) => {
       if (shape.length !== strides.length) {
         throw new ShapeError(
-          `asStrided: ${shape.length} sizes but ${strides.length} strides; give one stride per size`,
+          `asStrided: ${shape.length} sizes but ${strides.length} strides; give one stride per ` +
+            `size`,
         );
       }
       let last = offset;
@@ -164,7 +165,8 @@ export const views = {
       }
       if (offset < 0 || (numelOf(shape) > 0 && last >= elements)) {
         throw new IndexError(
-          `asStrided: shape ${showShape(shape)}, strides ${showShape(strides)} and offset ${offset} ` +
+          `asStrided: shape ${showShape(shape)}, strides ${showShape(strides)} and offset ` +
+            `${offset} ` +
             `reach element ${last}, but the storage has ${elements}`,
         );
       }

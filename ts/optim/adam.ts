@@ -72,7 +72,9 @@ export class Adam extends AdamBase {
   }
 }
 
-/** Adam with weight decay apart from the gradient: p *= 1 - lr weightDecay. Loshchilov, Hutter 2017. */
+/**
+ * Adam with weight decay apart from the gradient: p *= 1 - lr weightDecay. Loshchilov, Hutter 2017.
+ */
 export class AdamW extends AdamBase {
   protected readonly decoupled = true;
 

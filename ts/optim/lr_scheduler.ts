@@ -31,8 +31,8 @@ export abstract class LRScheduler {
       if (lastEpoch === -1) group.initialLr = group.lr;
       else if (group.initialLr === undefined) {
         throw new ValueError(
-          'scheduler: a group has no initialLr to resume from; load the optimiser state first, or ' +
-            'leave lastEpoch at -1',
+          'scheduler: a group has no initialLr to resume from; load the optimiser state first, ' +
+            'or leave lastEpoch at -1',
         );
       }
     }
@@ -73,7 +73,8 @@ export abstract class LRScheduler {
     if (this.warned || this.steps !== 1 || this.optimizer.stepCount > 0) return;
     this.warned = true;
     console.warn(
-      'Detected call of `lrScheduler.step()` before `optimizer.step()`. Call them in the opposite ' +
+      'Detected call of `lrScheduler.step()` before `optimizer.step()`. Call them in the ' +
+        'opposite ' +
         'order: `optimizer.step()` before `lrScheduler.step()`; otherwise the first value of the ' +
         'schedule is skipped.',
     );
@@ -148,7 +149,9 @@ export interface LambdaLROptions {
   lastEpoch?: number;
 }
 
-/** Sets each rate to the first one times a function of the epoch, one for all groups or one each. */
+/**
+ * Sets each rate to the first one times a function of the epoch, one for all groups or one each.
+ */
 export class LambdaLR extends LRScheduler {
   private readonly lambdas: Lambda[];
 
@@ -169,7 +172,8 @@ export class LambdaLR extends LRScheduler {
     this.lambdas = typeof given === 'function' ? this.baseLrs.map(() => given) : [...given];
     if (this.lambdas.length !== this.baseLrs.length) {
       throw new ValueError(
-        `LambdaLR: ${this.lambdas.length} functions for ${this.baseLrs.length} groups; give one each`,
+        `LambdaLR: ${this.lambdas.length} functions for ${this.baseLrs.length} groups; give one ` +
+          `each`,
       );
     }
     this.start();

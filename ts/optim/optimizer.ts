@@ -48,7 +48,8 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     const list = listOf(this.constructor.name, params);
     if (list.length === 0) {
       throw new ValueError(
-        `${this.constructor.name}: got no parameters; give net.parameters(), which is used up by one walk`,
+        `${this.constructor.name}: got no parameters; give net.parameters(), which is used up ` +
+          `by one walk`,
       );
     }
     if (isTensor(list[0])) this.addParamGroup({ params: list as Tensor[] } as never);

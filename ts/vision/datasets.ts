@@ -77,7 +77,8 @@ export class MNIST<X = Tensor, Y = number> extends Dataset<[X, Y]> {
     const labels = parseIdxBytes(content.labels, 1, labelFile);
     if (images.shape[0] !== labels.shape[0]) {
       throw new FileFormatError(
-        `${imageFile} has ${images.shape[0]} images, but ${labelFile} has ${labels.shape[0]} labels`,
+        `${imageFile} has ${images.shape[0]} images, but ${labelFile} has ${labels.shape[0]} ` +
+          `labels`,
       );
     }
     this.labels = Int32Array.from(labels.data);

@@ -1,7 +1,11 @@
-/** The heap's allocator: size classes over coalescing large blocks, all bookkeeping in JavaScript. */
+/**
+ * The heap's allocator: size classes over coalescing large blocks, all bookkeeping in JavaScript.
+ */
 
 const ALIGNMENT = 64;
-/** Blocks up to this come from slabs by size class; larger ones are cut from the heap to measure. */
+/**
+ * Blocks up to this come from slabs by size class; larger ones are cut from the heap to measure.
+ */
 const SMALL = 64 * 1024;
 const SLAB = 256 * 1024;
 

@@ -32,11 +32,14 @@ export function getNumThreads(): number {
   return 1;
 }
 
-/** Sets the number of threads kernels run on. They run on the calling thread: only 1 is accepted. */
+/**
+ * Sets the number of threads kernels run on. They run on the calling thread: only 1 is accepted.
+ */
 export function setNumThreads(count: number): void {
   if (count !== 1) {
     throw new ValueError(
-      `setNumThreads: kernels run on the calling thread, so the number of threads is 1, got ${count}`,
+      `setNumThreads: kernels run on the calling thread, so the number of threads is 1, got ` +
+        `${count}`,
     );
   }
 }

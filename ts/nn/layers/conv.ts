@@ -22,11 +22,9 @@ import { Layer, unset } from './layer.js';
 /** What lies around the input: zeros, or parts of the input itself. */
 export type PaddingMode = 'zeros' | Exclude<PadMode, 'constant'>;
 
-const CONV =
-  'inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias, paddingMode, ' +
-  'device, dtype';
-type ConvSignature =
-  'inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias, paddingMode, device, dtype';
+const SIZES = 'inChannels, outChannels, kernelSize, stride, padding, dilation';
+const CONV = `${SIZES}, groups, bias, paddingMode, device, dtype` as const;
+type ConvSignature = typeof CONV;
 type ConvArguments = [
   inChannels: number,
   outChannels: number,

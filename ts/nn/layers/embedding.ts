@@ -10,8 +10,8 @@ import { normal_ } from '../init.js';
 import { Parameter } from '../parameter.js';
 import { Layer, unset } from './layer.js';
 
-const EMBEDDING =
-  'numEmbeddings, embeddingDim, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse, _weight, device, dtype';
+const OPTIONS = 'paddingIdx, maxNorm, normType, scaleGradByFreq, sparse';
+const EMBEDDING = `numEmbeddings, embeddingDim, ${OPTIONS}, _weight, device, dtype` as const;
 type EmbeddingArguments = [
   numEmbeddings: number,
   embeddingDim: number,
@@ -25,7 +25,7 @@ type EmbeddingArguments = [
   dtype?: FactoryOptions['dtype'],
 ];
 
-const PRETRAINED = 'embeddings, freeze, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse';
+const PRETRAINED = `embeddings, freeze, ${OPTIONS}` as const;
 type PretrainedArguments = [
   embeddings: Tensor,
   freeze?: boolean,

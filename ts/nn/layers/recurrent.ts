@@ -229,8 +229,9 @@ abstract class Recurrent extends Module {
   }
 }
 
-const RNN_NAMES =
-  'inputSize, hiddenSize, numLayers, nonlinearity, bias, batchFirst, dropout, bidirectional, device, dtype';
+const SIZES = 'inputSize, hiddenSize, numLayers';
+const FLAGS = 'bias, batchFirst, dropout, bidirectional';
+const RNN_NAMES = `${SIZES}, nonlinearity, ${FLAGS}, device, dtype` as const;
 type RnnArguments = [
   inputSize: number,
   hiddenSize: number,
@@ -273,8 +274,7 @@ export class RNN extends Recurrent {
   }
 }
 
-const GRU_NAMES =
-  'inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, device, dtype';
+const GRU_NAMES = `${SIZES}, ${FLAGS}, device, dtype` as const;
 type GruArguments = [
   inputSize: number,
   hiddenSize: number,
@@ -302,8 +302,7 @@ export class GRU extends Recurrent {
   }
 }
 
-const LSTM_NAMES =
-  'inputSize, hiddenSize, numLayers, bias, batchFirst, dropout, bidirectional, projSize, device, dtype';
+const LSTM_NAMES = `${SIZES}, ${FLAGS}, projSize, device, dtype` as const;
 type LstmArguments = [
   inputSize: number,
   hiddenSize: number,

@@ -108,7 +108,8 @@ function tables(entries: readonly StepEntry[]): { table: (number | Tensor)[]; ra
 
 /**
  * Changes every `param` (float32 or float64, one dtype per call) by one step, and its states.
- * Throws ShapeError, before anything is changed, if a gradient or state does not match its parameter.
+ * Throws ShapeError, before anything is changed, if a gradient or state does not match its
+ * parameter.
  */
 export function emitStep<K extends StepName>(
   launcher: Launcher,
