@@ -305,18 +305,30 @@ export class Tensor {
   /** All elements in row-major order as a typed array; halves come as Float32Array. */
   async toArray(): Promise<DataArray> {
     this.assertLive('data');
-    const { storage_, start, dtype } = this.contiguous();
+    const source = this.contiguous();
+    const { storage_, start, dtype } = source;
     const bytes = this.elements * dtype.size;
-    const raw = await storage_.device.read(storage_.handle, start * dtype.size, bytes);
-    return decodeAll(dtype, raw);
+    try {
+      return decodeAll(
+        dtype,
+        await storage_.device.read(storage_.handle, start * dtype.size, bytes),
+      );
+    } finally {
+      if (source !== this) source.dispose();
+    }
   }
 
   /** As `await data()`, at once; only on the CPU. */
   dataSync(): DataArray {
     this.assertLive('dataSync');
-    const { storage_, start, dtype } = this.contiguous();
+    const source = this.contiguous();
+    const { storage_, start, dtype } = source;
     const bytes = this.elements * dtype.size;
-    return decodeAll(dtype, storage_.device.readSync(storage_.handle, start * dtype.size, bytes));
+    try {
+      return decodeAll(dtype, storage_.device.readSync(storage_.handle, start * dtype.size, bytes));
+    } finally {
+      if (source !== this) source.dispose();
+    }
   }
 
   /** The elements as nested arrays of the tensor's shape (a plain value for a 0-d tensor). */

@@ -27,3 +27,14 @@ describe('layouts of many dimensions', () => {
     expect(() => overlapping.fill_(1)).toThrow(torch.ShapeError);
   });
 });
+
+it('reading a strided tensor leaves no copy behind', () => {
+  const x = torch.arange(6).view(2, 3).t();
+  const before = torch.memory().storages;
+  expect(x.tolistSync()).toEqual([
+    [0, 3],
+    [1, 4],
+    [2, 5],
+  ]);
+  expect(torch.memory().storages).toBe(before);
+});

@@ -133,13 +133,14 @@ export function assign(op: string, target: Tensor, value: Tensor): Tensor {
   checkResult(op, target, value.shape, value.dtype);
   copyInto(target, value);
   if (!target.untracked) target.storage_.written(op);
-  const history = value.dtype === target.dtype ? value : castHistory(value, target.dtype);
-  adoptHistory(target, history);
+  if (value.dtype === target.dtype || !value.requiresGrad) adoptHistory(target, value);
+  else {
+    // Only its place in the graph is wanted.
+    const converted = value.to(target.dtype);
+    adoptHistory(target, converted);
+    converted.dispose();
+  }
   return target;
-}
-
-function castHistory(value: Tensor, dtype: Dtype): Tensor {
-  return value.to(dtype);
 }
 
 /** Makes `target` the output that `result` is in the graph; a view hands it on to its base. */

@@ -18,7 +18,7 @@ import {
   type Shape,
   sameShape,
 } from '../core/layout.js';
-import { emptyTensor, type Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { applyView, recordAs } from './apply.js';
 import { to } from './convert.js';
 import { assign, checkBroadcast, checkWritable } from './inplace.js';
@@ -47,14 +47,10 @@ function viewDtype(input: Tensor, dtype: dt.Dtype): Tensor {
         `${input.dtype.size} and ${dtype.size} bytes`,
     );
   }
-  const bare = input.bare();
-  return reinterpret(bare, dtype);
-}
-
-function reinterpret(input: Tensor, dtype: dt.Dtype): Tensor {
-  const like = emptyTensor([0], dtype, input.backend);
-  const Constructor = like.constructor as typeof Tensor;
-  return new Constructor(input.storage_, input.shape, input.strides, input.offset, dtype);
+  input.assertLive('view');
+  const result = new Tensor(input.storage_, input.shape, input.strides, input.offset, dtype);
+  result.untracked = input.untracked;
+  return result;
 }
 
 /** Another shape: a view where the layout allows it, else a copy. */
