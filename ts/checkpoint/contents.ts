@@ -107,10 +107,9 @@ function rebuildParameter([data, on]: readonly unknown[]): TensorSpec {
 
 function orderedDict([items = []]: readonly unknown[]): Map<unknown, unknown> {
   if (items instanceof Map) return new Map(items);
-  const pairs: unknown[] = Array.isArray(items) ? items : [undefined];
   const result = new Map<unknown, unknown>();
-  for (const pair of pairs) {
-    const [key, value] = pair instanceof Tuple || Array.isArray(pair) ? [...itemsOf(pair)] : [];
+  for (const pair of itemsOf(items)) {
+    const [key, value] = itemsOf(pair);
     if (typeof key !== 'string' || key === '__proto__') {
       throw new Refusal('a dict is made of something other than pairs of a name and a value');
     }
@@ -148,7 +147,7 @@ const callables: Readonly<Record<string, (args: readonly unknown[]) => unknown>>
   'torch._utils._rebuild_tensor_v2': rebuildTensor,
   'torch._utils._rebuild_parameter': rebuildParameter,
   'collections.OrderedDict': orderedDict,
-  'collections.Counter': orderedCounter,
+  'collections.Counter': counter,
   'builtins.set': makeSet,
   'builtins.frozenset': makeSet,
   '_codecs.encode': encode,
@@ -157,14 +156,14 @@ const callables: Readonly<Record<string, (args: readonly unknown[]) => unknown>>
 };
 
 /** `Counter(dict)`: the milestones of schedulers. */
-function orderedCounter([items]: readonly unknown[]): Map<unknown, unknown> {
+function counter([items]: readonly unknown[]): Map<unknown, unknown> {
   if (!(items instanceof Map))
     throw new Refusal('a Counter is made of something other than a dict');
   return items;
 }
 
 const globals = new Map<string, unknown>(
-  Object.entries(callables).map(([name, call]) => [name, new Callable(name, call)]),
+  Object.entries(callables).map(([name, call]) => [name, new Callable(call)]),
 );
 for (const [name, storage] of Object.entries(storageClasses)) {
   const dtype = dtypes[name as DtypeName];

@@ -5,10 +5,7 @@ import type { Fail } from './unzip.js';
 
 /** A global the reader knows, and what calling it describes. */
 export class Callable {
-  constructor(
-    readonly name: string,
-    readonly call: (args: readonly unknown[]) => unknown,
-  ) {}
+  constructor(readonly call: (args: readonly unknown[]) => unknown) {}
 }
 
 /** A class whose instances are described by their fields. */
@@ -135,9 +132,13 @@ export class Unpickler {
     this.stack.push(value);
   }
 
+  /** Whether there is no value since the last mark. */
+  private get isBare(): boolean {
+    return this.stack.length === 0 || this.top() === MARK;
+  }
+
   pop(): unknown {
-    if (this.stack.length === 0 || this.top() === MARK)
-      this.fail('the pickle takes what is not there');
+    if (this.isBare) this.fail('the pickle takes what is not there');
     return this.stack.pop();
   }
 
@@ -166,9 +167,8 @@ export class Unpickler {
   }
 
   remember(index: number): void {
-    const value = this.top();
-    if (this.stack.length === 0 || value === MARK) this.fail('the pickle keeps what is not there');
-    this.memo.set(index, value);
+    if (this.isBare) this.fail('the pickle keeps what is not there');
+    this.memo.set(index, this.top());
   }
 
   memoize(): void {
