@@ -187,8 +187,8 @@ export class Tensor {
     if (this.disposed || this.storage_.freed) {
       throw new DisposedError(
         `${op}: the tensor of shape ${showShape(this.sizes)} was disposed (by dispose(), ` +
-          '`using` or the end of a torch.scope()). Return it from the scope, or call keep() on it ' +
-          'inside',
+          '`using` or the end of a torch.scope()). Return it from the scope, or call keep() on ' +
+          'it inside',
       );
     }
   }
