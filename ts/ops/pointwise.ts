@@ -171,11 +171,11 @@ export const pointwise = {
     noInPlace: true,
   }),
   xlogy: binary('x * log(y), 0 where x is 0.', 'xlogy_(x, y)', { domain: 'real' }),
-  copysign: binary('|x| with the sign of y.', 'copysign_(x, y)', { domain: 'real' }),
+  copysign: binary('|x| with the sign of y.', 'copysign_(x, y)', { tensors: 1, domain: 'real' }),
   heaviside: binary(
     '0 below 0, y at 0, 1 above 0.',
     'select(isnan_(x), x, select(x == K(0), y, select(x > K(0), K(1), K(0))))',
-    {},
+    { tensors: 2 },
   ),
 
   // Comparison and logic.
