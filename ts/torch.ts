@@ -18,3 +18,4 @@ export * from './ops/scans.js';
 export * from './ops/shape.js';
 export * from './ops/sorting.js';
 export * from './ops/splitting.js';
+export * from './ops/typed_tensors.js';
