@@ -30,7 +30,7 @@ describe('printing', () => {
     [new nn.Embedding(3, 2, { paddingIdx: -1 }), 'Embedding(3, 2, padding_idx=2)'],
     [new nn.RNNCell(2, 3, { nonlinearity: 'relu' }), 'RNNCell(2, 3, nonlinearity=relu)'],
     [new nn.RNN(2, 3, { dropout: 0.5, numLayers: 2 }), 'RNN(2, 3, num_layers=2, dropout=0.5)'],
-    [new nn.Unflatten(1, [2, 3]), 'Unflatten(dim=1, unflattened_size=(2, 3))'],
+    [new nn.Unflatten(1, [2, 3]), 'Unflatten(dim=1, unflattened_size=torch.Size([2, 3]))'],
     [new nn.LayerNorm([2, 3]), 'LayerNorm((2, 3), eps=1e-05, elementwise_affine=True)'],
     [new nn.ReLU(true), 'ReLU(inplace=True)'],
     [new nn.LeakyReLU(0.2, true), 'LeakyReLU(negative_slope=0.2, inplace=True)'],

@@ -7,6 +7,7 @@ export { oneHot, pad } from '../ops/padding.js';
 export * from './functional_activations.js';
 export { conv1d, conv2d } from './functional_conv.js';
 export * from './functional_loss.js';
+export * from './functional_margin.js';
 export {
   _scaledDotProductAttention,
   dropout,
@@ -14,6 +15,8 @@ export {
   dropout2d,
   normalize,
   pairwiseDistance,
+  pixelShuffle,
+  pixelUnshuffle,
   scaledDotProductAttention,
 } from './functional_misc.js';
 export {

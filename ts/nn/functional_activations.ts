@@ -150,6 +150,82 @@ export const relu6 = op(
     inplace ? assignFrom('relu6_', input, (before) => bounded(before, 0, 6)) : bounded(input, 0, 6),
 );
 
+/** Runs a composite, in the input's place if asked. */
+function composed(
+  name: string,
+  input: Tensor,
+  inplace: boolean,
+  compute: (input: Tensor) => Tensor,
+): Tensor {
+  return inplace ? assignFrom(`${name}_`, input, compute) : compute(input);
+}
+
+/** min(max(input + 3, 0), 6) / 6. */
+export const hardsigmoid = op(
+  'hardsigmoid',
+  'input, inplace',
+  (input: Tensor, inplace = false): Tensor =>
+    composed('hardsigmoid', input, inplace, (x) => bounded(x.add(3), 0, 6).div(6)),
+);
+
+/** input * min(max(input + 3, 0), 6) / 6. */
+export const hardswish = op(
+  'hardswish',
+  'input, inplace',
+  (input: Tensor, inplace = false): Tensor =>
+    composed('hardswish', input, inplace, (x) => x.mul(x.add(3).clamp(0, 6)).div(6)),
+);
+
+/** input outside of [-lambd, lambd], 0 inside. */
+export const hardshrink = op(
+  'hardshrink',
+  'input, lambd',
+  (input: Tensor, lambd = 0.5): Tensor =>
+    input.maskedFill(elementwise.le(elementwise.abs(input.detach()), lambd), 0),
+);
+
+/** input moved towards 0 by `lambd`, and 0 where it is not farther away than that. */
+export const softshrink = op('softshrink', 'input, lambd', (input: Tensor, lambd = 0.5): Tensor => {
+  if (!(lambd >= 0)) throw new ValueError(`softshrink: lambd is not negative, got ${lambd}`);
+  return input.sub(input.clamp(-lambd, lambd));
+});
+
+/** input above `threshold`, `value` elsewhere. */
+export const threshold = op(
+  'threshold',
+  'input, threshold, value, inplace',
+  (input: Tensor, limit: number, value: number, inplace = false): Tensor =>
+    composed('threshold', input, inplace, (x) =>
+      x.maskedFill(elementwise.le(x.detach(), limit), value),
+    ),
+);
+
+/** Slopes of rrelu: 1 above 0, else drawn; where elements can be read, as many as are needed. */
+function drawnSlopes(input: Tensor, lower: number, upper: number): Tensor {
+  const x = input.detach();
+  const below = elementwise.le(x, 0);
+  const all = x.onesLike();
+  if (!x.backend.synchronous) return x.emptyLike().uniform_(lower, upper).where(below, all);
+  const drawn = x.newEmpty([below.sum().itemSync()]).uniform_(lower, upper);
+  return all.maskedScatter(below, drawn);
+}
+
+/**
+ * input above 0, a slope times input below: in training one drawn for each element from
+ * [lower, upper), else (lower + upper) / 2.
+ */
+export const rrelu = op(
+  'rrelu',
+  'input, lower, upper, training, inplace',
+  (input: Tensor, lower = 1 / 8, upper = 1 / 3, training = false, inplace = false): Tensor => {
+    if (!(lower <= upper)) {
+      throw new ValueError(`rrelu: lower is at most upper, got ${lower} and ${upper}`);
+    }
+    if (!training) return leakyRelu(input, (lower + upper) / 2, inplace);
+    return composed('rrelu', input, inplace, (x) => x.mul(drawnSlopes(x, lower, upper)));
+  },
+);
+
 /** input above 0, weight * input below; `weight` has one value, or one per channel (dim 1). */
 export const prelu = op('prelu', 'input, weight', (input: Tensor, weight: Tensor): Tensor => {
   if (weight.dtype !== input.dtype) {

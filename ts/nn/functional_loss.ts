@@ -1,7 +1,8 @@
 /** Losses as functions. */
 
 import { Function as CustomFunction, type FunctionContext } from '../autograd/function.js';
-import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { isGradEnabled } from '../autograd/mode.js';
+import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, numelOf, sameShape } from '../core/layout.js';
 import { applyCanonical } from '../ops/canonical.js';
 import { elementwise } from '../ops/elementwise.js';
@@ -9,28 +10,9 @@ import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 import { logsigmoid } from './functional_activations.js';
 import { roundedOnce } from './precision.js';
-import { chosenReduction, type Legacy, type Reduction } from './reduction.js';
+import { type Legacy, type Reduction, reduced, reductionOf } from './reduction.js';
 
 export type { Reduction } from './reduction.js';
-
-/** The reduction asked for; ValueError if it is none of those known. */
-function reductionOf<R extends string>(
-  name: string,
-  reduction: R,
-  sizeAverage: Legacy = null,
-  reduce: Legacy = null,
-  known: readonly string[] = ['none', 'mean', 'sum'],
-): R {
-  const how = chosenReduction(reduction, sizeAverage, reduce);
-  if (known.includes(how)) return how;
-  const list = known.map((item) => `'${item}'`).join(', ');
-  throw new ValueError(`${name}: reduction is one of ${list}, got '${String(reduction)}'`);
-}
-
-function reduced(loss: Tensor, reduction: Reduction): Tensor {
-  if (reduction === 'none') return loss;
-  return reduction === 'mean' ? loss.mean() : loss.sum();
-}
 
 /** Gives the node of a composite the name that PyTorch prints. */
 function shown(loss: Tensor, name: string): Tensor {
@@ -251,6 +233,12 @@ interface Classes {
 
 function classesOf(name: string, input: Tensor, target: Tensor, weight: Tensor | null): Classes {
   const { shape } = input;
+  if (weight?.requiresGrad && isGradEnabled()) {
+    throw new AutogradError(
+      `${name}: the loss has no derivative for 'weight'; give the class weights as ` +
+        'weight.detach(), or requiresGrad_(false)',
+    );
+  }
   const single = shape.length === 1;
   const [outer, classes] = single ? [1, shape[0]] : shape;
   const expected = single ? [] : [outer, ...shape.slice(2)];

@@ -1,6 +1,7 @@
 /** Dropout, distances, attention. */
 
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
+import { numelOf } from '../core/layout.js';
 import { ones } from '../ops/creation.js';
 import { elementwise } from '../ops/elementwise.js';
 import { assignFrom } from '../ops/inplace.js';
@@ -156,5 +157,40 @@ export const _scaledDotProductAttention = op(
     const weights = attentionWeights(query, key, attnMask, isCausal, scale);
     const kept = dropoutP > 0 ? dropout(weights, dropoutP) : weights;
     return [matmul(kept, value), kept];
+  },
+);
+
+function shuffleFactor(name: string, input: Tensor, factor: number, divisors: number[]): void {
+  const { shape } = input;
+  const fits = divisors.every((divisor, i) => shape[shape.length - 3 + i] % divisor === 0);
+  if (Number.isInteger(factor) && factor > 0 && shape.length >= 3 && fits) return;
+  const form =
+    divisors[0] > 1 ? `[..., C * ${factor}^2, H, W]` : `[..., H * ${factor}, W * ${factor}]`;
+  throw new ShapeError(`${name}: expected input ${form}, got ${showShape(shape)}`);
+}
+
+/** [..., C r^2, H, W] to [..., C, H r, W r]: channels become pixels. */
+export const pixelShuffle = op(
+  'pixelShuffle',
+  'input, upscaleFactor',
+  (input: Tensor, r: number): Tensor => {
+    shuffleFactor('pixelShuffle', input, r, [r * r, 1, 1]);
+    const [c, h, w] = input.shape.slice(-3);
+    const lead = input.shape.slice(0, -3);
+    const split = input.reshape(numelOf(lead), c / (r * r), r, r, h, w).permute(0, 1, 4, 2, 5, 3);
+    return split.reshape([...lead, c / (r * r), h * r, w * r]);
+  },
+);
+
+/** [..., C, H r, W r] to [..., C r^2, H, W]: the inverse of pixelShuffle. */
+export const pixelUnshuffle = op(
+  'pixelUnshuffle',
+  'input, downscaleFactor',
+  (input: Tensor, r: number): Tensor => {
+    shuffleFactor('pixelUnshuffle', input, r, [1, r, r]);
+    const [c, h, w] = input.shape.slice(-3);
+    const lead = input.shape.slice(0, -3);
+    const split = input.reshape(numelOf(lead), c, h / r, r, w / r, r).permute(0, 1, 3, 5, 2, 4);
+    return split.reshape([...lead, c * r * r, h / r, w / r]);
   },
 );

@@ -157,6 +157,6 @@ export class Unflatten extends Layer {
 
   override extraRepr(): string {
     const sizes = this.unflattenedSize;
-    return `dim=${this.dim}, unflattened_size=(${sizes.join(', ')}${sizes.length === 1 ? ',' : ''})`;
+    return `dim=${this.dim}, unflattened_size=torch.Size([${sizes.join(', ')}])`;
   }
 }
