@@ -1,7 +1,7 @@
 /** The networks of the demo, for images [N, 1, 28, 28] in ten classes. */
 
 import { nn, optim, type Tensor } from '../../ts/index.js';
-import type { DemoOptions } from './options.js';
+import type { Recipe } from './recipe.js';
 
 const F = nn.functional;
 
@@ -35,7 +35,7 @@ export class CNN extends nn.Module {
   }
 }
 
-export function makeModel(name: DemoOptions['model']): MLP | CNN {
+export function makeModel(name: Recipe['model']): MLP | CNN {
   return name === 'cnn' ? new CNN() : new MLP();
 }
 
@@ -45,7 +45,7 @@ export interface Stepper {
   step(): unknown;
 }
 
-export function makeOptimizer(model: MLP | CNN, { optimizer, lr }: DemoOptions): Stepper {
+export function makeOptimizer(model: MLP | CNN, { optimizer, lr }: Recipe): Stepper {
   const parameters = model.parameters();
   switch (optimizer) {
     case 'adam':

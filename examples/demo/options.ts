@@ -1,15 +1,9 @@
 /** Options of the demo: flags (`--epochs 3`) win over the environment (`EPOCHS=3`). */
 
 import { parseArgs } from 'node:util';
+import { learningRate, presets, type Recipe, words } from './recipe.js';
 
-export interface DemoOptions {
-  epochs: number;
-  batchSize: number;
-  lr: number;
-  optimizer: 'adam' | 'adamw' | 'sgd' | 'rmsprop';
-  model: 'mlp' | 'cnn';
-  dataset: 'fashion' | 'mnist';
-  seed: number;
+export interface DemoOptions extends Recipe {
   threads: number;
   out: string;
 }
@@ -24,14 +18,23 @@ interface Option {
   least?: number;
 }
 
+const preset = (name: keyof typeof presets) => String(presets[name]);
+const choice = (name: keyof typeof words) => ({ preset: preset(name), words: words[name] });
+
 const options: Record<string, Option> = {
-  epochs: { help: 'passes over the training images', preset: '5', whole: true, least: 1 },
-  'batch-size': { help: 'images per step', preset: '128', whole: true, least: 1 },
+  epochs: {
+    help: 'passes over the training images',
+    preset: preset('epochs'),
+    whole: true,
+    least: 1,
+  },
+  'batch-size': { help: 'images per step', preset: preset('batchSize'), whole: true, least: 1 },
   lr: { help: 'learning rate (default: 0.001, for sgd 0.1)', preset: '', least: 0 },
-  optimizer: { help: 'optimiser', preset: 'adam', words: ['adam', 'adamw', 'sgd', 'rmsprop'] },
-  model: { help: 'network', preset: 'mlp', words: ['mlp', 'cnn'] },
-  dataset: { help: 'images', preset: 'fashion', words: ['fashion', 'mnist'] },
-  seed: { help: 'seed of all random numbers', preset: '0', whole: true },
+  optimizer: { help: 'optimiser', ...choice('optimizer') },
+  model: { help: 'network', ...choice('model') },
+  dataset: { help: 'images', ...choice('dataset') },
+  device: { help: 'where to compute', ...choice('device') },
+  seed: { help: 'seed of all random numbers', preset: preset('seed'), whole: true },
   threads: { help: 'threads (0: as many as there are cores)', preset: '0', whole: true, least: 0 },
   out: { help: 'folder for the results', preset: 'out/demo' },
 };
@@ -87,14 +90,15 @@ export function readOptions(
     if (name === 'lr' && text === '') continue;
     found[name] = read(name, text, option);
   }
-  const optimizer = found.optimizer as DemoOptions['optimizer'];
+  const optimizer = found.optimizer as Recipe['optimizer'];
   return {
     epochs: found.epochs as number,
     batchSize: found['batch-size'] as number,
-    lr: (found.lr as number | undefined) ?? (optimizer === 'sgd' ? 0.1 : 0.001),
+    lr: (found.lr as number | undefined) ?? learningRate(optimizer),
     optimizer,
-    model: found.model as DemoOptions['model'],
-    dataset: found.dataset as DemoOptions['dataset'],
+    model: found.model as Recipe['model'],
+    dataset: found.dataset as Recipe['dataset'],
+    device: found.device as Recipe['device'],
     seed: found.seed as number,
     threads: found.threads as number,
     out: found.out as string,

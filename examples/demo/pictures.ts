@@ -2,12 +2,7 @@
 
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
-
-/** What a training run leaves behind. `epoch` counts passes, with fractions for batches. */
-export interface History {
-  batches: { epoch: number; loss: number }[];
-  epochs: { epoch: number; trainLoss: number; testLoss: number; testAccuracy: number }[];
-}
+import { type History, makeSmoother } from './history.js';
 
 const width = 420;
 const height = 260;
@@ -15,6 +10,12 @@ const height = 260;
 /** Loss (every batch, smoothed, and on the test images) beside test accuracy, over the epochs. */
 export function drawCurves(history: History, title: string): Promise<string> {
   const tests = history.epochs.map((e) => ({ epoch: e.epoch, loss: e.testLoss, kind: 'test' }));
+  const smooth = makeSmoother();
+  const trend = history.batches.map(({ epoch, loss }) => ({
+    epoch,
+    loss: smooth(loss),
+    kind: 'training',
+  }));
   const batches = history.batches.map((b) => ({ ...b, kind: 'training' }));
   const epochAxis = { field: 'epoch', type: 'quantitative', title: 'epoch' } as const;
   const lossAxis = { field: 'loss', type: 'quantitative', title: 'loss' } as const;
@@ -35,7 +36,7 @@ export function drawCurves(history: History, title: string): Promise<string> {
             encoding: { x: epochAxis, y: lossAxis, color: colour },
           },
           {
-            data: { values: smooth(batches) },
+            data: { values: trend },
             mark: { type: 'line', strokeWidth: 2 },
             encoding: { x: epochAxis, y: lossAxis, color: colour },
           },
@@ -71,17 +72,6 @@ export function drawCurves(history: History, title: string): Promise<string> {
     ],
   };
   return new View(parse(compile(spec).spec), { renderer: 'none' }).toSVG();
-}
-
-/** Running mean over about 20 batches, so that the trend shows through the noise. */
-function smooth<Row extends { loss: number }>(rows: readonly Row[]): Row[] {
-  let sum = 0;
-  let weight = 0;
-  return rows.map((row) => {
-    sum = 0.95 * sum + row.loss;
-    weight = 0.95 * weight + 1;
-    return { ...row, loss: sum / weight };
-  });
 }
 
 /** One image of the grid: its PNG, what it is, and what the network said. */

@@ -1,99 +1,231 @@
-/** The training and the test loop of the demo. */
+/** The training and the test loop of the demo, the same in Node and in a page's worker. */
 
-import { SingleBar } from 'cli-progress';
 import * as torch from '../../ts/index.js';
-import type { CNN, MLP, Stepper } from './model.js';
-import type { History } from './pictures.js';
+import type { EpochResult, History } from './history.js';
+import { type CNN, type MLP, makeModel, makeOptimizer, type Stepper } from './model.js';
+import type { Recipe } from './recipe.js';
 
 const { nn } = torch;
 
 type Batches = AsyncIterable<[torch.Tensor, torch.Tensor]> & { readonly length: number };
+type Images = torch.data.MapDataset<[torch.Tensor, number]>;
 
-export interface Run {
+/** How far an epoch is. */
+export interface Progress {
+  epoch: number;
+  epochs: number;
+  batch: number;
+  batches: number;
+  /** Mean over the epoch so far. */
+  loss: number;
+  imagesPerSecond: number;
+  /** Of the whole run. */
+  secondsLeft: number;
+}
+
+/** What surrounds the loop: a terminal, or a page. */
+export interface Surroundings {
+  /** Hears several times a second how far the training is. */
+  show?(progress: Progress): void;
+  /** Lets others in (signals, messages) several times a second; may take its time. */
+  turn(): Promise<void>;
+  /** Whether to end after the batch at hand. */
+  stopped(): boolean;
+}
+
+export interface Run extends Surroundings {
   model: MLP | CNN;
   optimizer: Stepper;
+  device: Recipe['device'];
   training: Batches;
   test: Batches;
-  images: number;
   epochs: number;
   history: History;
-  /** Set by Ctrl-C; the loop ends after the batch it is in. */
-  stopped: () => boolean;
 }
 
-/** Lets signals and the collector in. */
-const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-function makeBar(epoch: number, epochs: number): SingleBar {
-  return new SingleBar({
-    format: `Epoch ${epoch}/${epochs} {bar} {value}/{total} | loss {loss} | {speed} images/s | {left} left`,
-    barsize: 24,
-    hideCursor: true,
-    noTTYOutput: true,
-    notTTYSchedule: 10_000,
-    gracefulExit: false,
-  });
+/** A new network and all that it takes to train it. Equal recipes give equal runs. */
+export function makeRun(
+  recipe: Recipe,
+  training: Images,
+  test: Images,
+  surroundings: Surroundings,
+): Run {
+  const { batchSize, device, epochs } = recipe;
+  torch.manualSeed(recipe.seed);
+  const model = makeModel(recipe.model).to(device);
+  return {
+    model,
+    optimizer: makeOptimizer(model, recipe),
+    device,
+    training: new torch.data.DataLoader(training, { batchSize, shuffle: true }),
+    test: new torch.data.DataLoader(test, { batchSize: 1000 }),
+    epochs,
+    history: { batches: [], epochs: [] },
+    ...surroundings,
+  };
 }
 
-function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+/** Trains and tests, epoch by epoch, until the last one or until it is stopped. */
+export async function train(
+  run: Run,
+  finished: (result: EpochResult) => void | Promise<void>,
+): Promise<void> {
+  for (let epoch = 1; epoch <= run.epochs; epoch++) {
+    const trainLoss = await trainEpoch(run, epoch);
+    if (trainLoss === undefined) return;
+    const tested = await evaluate(run);
+    if (tested === undefined) return;
+    const result = { epoch, trainLoss, testLoss: tested.loss, testAccuracy: tested.accuracy };
+    run.history.epochs.push(result);
+    await finished(result);
+  }
+}
+
+/**
+ * Takes values a few batches after they were asked for: a GPU then has the next batch to work on
+ * while one is read, and yet never runs far ahead.
+ */
+class LateReader<T> {
+  private readonly waiting: Promise<T>[] = [];
+
+  constructor(
+    private readonly take: (value: T) => void,
+    private readonly lag: number,
+  ) {}
+
+  async add(value: Promise<T>): Promise<void> {
+    // A failure shows when the value is taken, or in one taken before.
+    value.catch(() => {});
+    this.waiting.push(value);
+    if (this.waiting.length > this.lag) await this.next();
+  }
+
+  async finish(): Promise<void> {
+    while (this.waiting.length > 0) await this.next();
+  }
+
+  private async next(): Promise<void> {
+    this.take(await (this.waiting.shift() as Promise<T>));
+  }
+}
+
+/** Counts the batches of an epoch, shows how far it is, and lets others in. */
+class EpochMeter {
+  private readonly start = performance.now();
+  private shown = this.start;
+  /** Time that was spent outside the training. */
+  private away = 0;
+  private total = 0;
+  private images = 0;
+  private batch = 0;
+
+  constructor(
+    private readonly run: Run,
+    private readonly epoch: number,
+  ) {}
+
+  get meanLoss(): number {
+    return this.total / this.images;
+  }
+
+  count(loss: number, images: number): void {
+    this.total += loss * images;
+    this.images += images;
+    this.batch++;
+    const epoch = this.epoch - 1 + this.batch / this.run.training.length;
+    this.run.history.batches.push({ epoch, loss });
+  }
+
+  async turn(): Promise<void> {
+    if (performance.now() - this.shown < 50) return;
+    this.show();
+    const before = performance.now();
+    await this.run.turn();
+    this.shown = performance.now();
+    this.away += this.shown - before;
+  }
+
+  show(): void {
+    if (this.batch === 0) return;
+    const { epochs, training } = this.run;
+    const batches = training.length;
+    const seconds = (performance.now() - this.start - this.away) / 1000;
+    this.run.show?.({
+      epoch: this.epoch,
+      epochs,
+      batch: this.batch,
+      batches,
+      loss: this.meanLoss,
+      imagesPerSecond: this.images / seconds,
+      secondsLeft: (seconds / this.batch) * (batches * (epochs - this.epoch + 1) - this.batch),
+    });
+  }
 }
 
 /** One pass over the training images. Returns the mean loss, or undefined if it was stopped. */
 export async function trainEpoch(run: Run, epoch: number): Promise<number | undefined> {
-  const { model, optimizer, training } = run;
+  const { model, optimizer, device } = run;
   const lossFunction = new nn.CrossEntropyLoss();
-  const bar = makeBar(epoch, run.epochs);
-  bar.start(training.length, 0, { loss: '-', speed: '-', left: '-' });
-  const start = performance.now();
-  let shown = start;
-  let total = 0;
-  let seen = 0;
-  let done = 0;
+  const meter = new EpochMeter(run, epoch);
+  const losses = new LateReader<[number, number]>((read) => meter.count(...read), 4);
   model.train();
-  for await (const [x, y] of training) {
+  for await (const [images, labels] of run.training) {
+    const [x, y] = [images.to(device), labels.to(device)];
     optimizer.zeroGrad();
     const loss = lossFunction(model(x), y);
     loss.backward();
     optimizer.step();
-    const value = await loss.item();
-    total += value * y.shape[0];
-    seen += y.shape[0];
-    done++;
-    run.history.batches.push({ epoch: epoch - 1 + done / training.length, loss: value });
-    const now = performance.now();
-    if (now - shown < 100 && done < training.length) continue;
-    shown = now;
-    const perBatch = (now - start) / 1000 / done;
-    const left = perBatch * (training.length * (run.epochs - epoch + 1) - done);
-    bar.update(done, {
-      loss: (total / seen).toFixed(4),
-      speed: Math.round((1000 * seen) / (now - start)),
-      left: duration(left),
-    });
-    await turn();
+    await losses.add(loss.item().then((value) => [value, x.shape[0]]));
+    await meter.turn();
     if (run.stopped()) break;
   }
-  bar.stop();
-  return run.stopped() ? undefined : total / seen;
+  await losses.finish();
+  meter.show();
+  return run.stopped() ? undefined : meter.meanLoss;
 }
 
-/** Mean loss and accuracy on the test images. */
-export async function evaluate(run: Run): Promise<{ loss: number; accuracy: number }> {
+/** Mean loss and accuracy on the test images, or undefined if it was stopped. */
+export async function evaluate(run: Run): Promise<{ loss: number; accuracy: number } | undefined> {
+  const { model, device } = run;
   const lossFunction = new nn.CrossEntropyLoss({ reduction: 'sum' });
   let loss = 0;
   let right = 0;
   let seen = 0;
-  run.model.eval();
-  for await (const [x, y] of run.test) {
+  const results = new LateReader<[number, number]>(([sum, hits]) => {
+    loss += sum;
+    right += hits;
+  }, 1);
+  model.eval();
+  for await (const [images, labels] of run.test) {
+    const [x, y] = [images.to(device), labels.to(device)];
     const [sum, hits] = torch.noGrad(() => {
-      const scores = run.model(x);
+      const scores = model(x);
       return [lossFunction(scores, y), scores.argmax(1).eq(y).sum()];
     });
-    loss += await sum.item();
-    right += await hits.item();
     seen += y.shape[0];
+    await results.add(Promise.all([sum.item(), hits.item()]));
+    await run.turn();
+    if (run.stopped()) return undefined;
   }
+  await results.finish();
   return { loss: loss / seen, accuracy: right / seen };
+}
+
+/** The probabilities [N, 10] a network gives images [N, 1, 28, 28], on the device of both. */
+export function classify(model: MLP | CNN, images: torch.Tensor): torch.Tensor {
+  const { training } = model;
+  model.eval();
+  const probabilities = torch.noGrad(() => model(images).softmax(1));
+  model.train(training);
+  return probabilities;
+}
+
+/** The likeliest class of each image, and its probability. */
+export async function predict(
+  model: MLP | CNN,
+  images: torch.Tensor,
+): Promise<{ answers: number[]; confidences: number[] }> {
+  const { values, indices } = classify(model, images).max(1);
+  const [answers, confidences] = await Promise.all([indices.toArray(), values.toArray()]);
+  return { answers: Array.from(answers, Number), confidences: Array.from(confidences, Number) };
 }

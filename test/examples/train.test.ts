@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { makeModel, makeOptimizer } from '../../examples/demo/model.js';
 import { readOptions } from '../../examples/demo/options.js';
-import { evaluate, type Run, trainEpoch } from '../../examples/demo/train.js';
+import { evaluate, makeRun, type Progress, type Run, train } from '../../examples/demo/train.js';
 import * as torch from '../../ts/index.js';
 
 /** Images whose class is the row of a bright band, with noise. */
@@ -15,40 +14,60 @@ function bands(count: number): [torch.Tensor, torch.Tensor] {
   return [images, labels];
 }
 
-function makeRun(model: string, stopped = () => false): Run {
-  torch.manualSeed(1);
-  const options = readOptions(['--model', model], {});
+interface Watched {
+  run: Run;
+  seen: Progress[];
+}
+
+function watch(model: string, stopped: (seen: Progress[]) => boolean = () => false): Watched {
+  const options = readOptions(['--model', model, '--epochs', '2', '--batch-size', '32'], {});
   if (options === undefined) throw new Error('no options');
-  const network = makeModel(options.model);
-  const data = (count: number) => new torch.data.TensorDataset(...bands(count));
-  return {
-    model: network,
-    optimizer: makeOptimizer(network, options),
-    training: new torch.data.DataLoader(data(320), { batchSize: 32, shuffle: true }),
-    test: new torch.data.DataLoader(data(100), { batchSize: 50 }),
-    images: 320,
-    epochs: 2,
-    history: { batches: [], epochs: [] },
-    stopped,
+  torch.manualSeed(1);
+  const data = (count: number) => {
+    const [images, labels] = bands(count);
+    const targets = labels.tolistSync() as number[];
+    return { length: count, at: (i: number): [torch.Tensor, number] => [images.at(i), targets[i]] };
   };
+  const seen: Progress[] = [];
+  const run = makeRun(options, data(320), data(100), {
+    show: (progress) => seen.push(progress),
+    turn: () => new Promise((resolve) => setTimeout(resolve)),
+    stopped: () => stopped(seen),
+  });
+  return { run, seen };
 }
 
 describe('the training loop of the demo', () => {
   it.each(['mlp', 'cnn'])('learns: %s', async (model) => {
-    const run = makeRun(model);
+    const { run, seen } = watch(model);
     const before = await evaluate(run);
-    const losses = [await trainEpoch(run, 1), await trainEpoch(run, 2)];
-    const after = await evaluate(run);
-    expect(losses[1]).toBeLessThan(losses[0] as number);
-    expect(after.loss).toBeLessThan(before.loss);
-    expect(after.accuracy).toBeGreaterThan(0.9);
+    const heard: number[] = [];
+    await train(run, ({ epoch }) => void heard.push(epoch));
+    const [first, second] = run.history.epochs;
+    expect(heard).toEqual([1, 2]);
+    expect(second.trainLoss).toBeLessThan(first.trainLoss);
+    expect(second.testLoss).toBeLessThan(before?.loss as number);
+    expect(second.testAccuracy).toBeGreaterThan(0.9);
     expect(run.history.batches).toHaveLength(20);
     expect(run.history.batches.at(-1)?.epoch).toBe(2);
+    const last = seen.at(-1);
+    expect(last).toMatchObject({ epoch: 2, epochs: 2, batch: 10, batches: 10, secondsLeft: 0 });
+    expect(last?.loss).toBeCloseTo(second.trainLoss);
+  });
+
+  it('is the same for the same recipe', async () => {
+    const losses = async () => {
+      const { run } = watch('mlp');
+      await train(run, () => {});
+      return run.history.batches;
+    };
+    expect(await losses()).toEqual(await losses());
   });
 
   it('stops when told to', async () => {
-    const run = makeRun('mlp', () => true);
-    expect(await trainEpoch(run, 1)).toBeUndefined();
+    const { run } = watch('mlp', (seen) => seen.length > 0);
+    await train(run, () => {});
+    expect(run.history.epochs).toEqual([]);
     expect(run.history.batches.length).toBeGreaterThan(0);
   });
 });
