@@ -1,11 +1,10 @@
 // Builds the C kernels: declarations -> build/kernels.h, C -> objects -> build/kernels.wasm ->
-// build/module.js.
+// build/module.js and build/module.node.js.
 // Usage: node wasm/build.mjs [--keep-going]   (--keep-going links what compiles and only warns
 // about the rest)
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { deflateRawSync } from 'node:zlib';
 import {
   COMMON_FLAGS,
   compile,
@@ -15,6 +14,7 @@ import {
   writeIfChanged,
   writeWhole,
 } from './compile.mjs';
+import { brotli, lzma } from './pack.mjs';
 import { findToolchain } from './toolchain.mjs';
 
 /** Kernels that gain from -O3; the others are as quick and a tenth smaller with -O2. */
@@ -49,10 +49,16 @@ async function link(root, tools, objects) {
   return { bytes, changed: !bytes.equals(before), names: new Set(names) };
 }
 
-/** Deflated first: base64 hides repetitions from whatever compresses the bundle later. */
-function embed(module, bytes) {
-  const deflated = deflateRawSync(bytes, { level: 9, memLevel: 9 }).toString('base64');
-  return writeIfChanged(module, `export const deflated = '${deflated}';\n`);
+/** The modules one after the other, packed as each platform unpacks them. */
+async function embed(root, modules) {
+  const bytes = Buffer.concat(Object.values(modules));
+  const sizes = Object.entries(modules).map(([name, { length }]) => `'${name}': ${length}`);
+  const rest = `export const sizes = { ${sizes.join(', ')} };
+`;
+  const text = (packed) => `export const packed = '${packed.toString('base64')}';
+${rest}`;
+  await writeIfChanged(join(root, 'build/module.node.js'), text(brotli(bytes)));
+  await writeIfChanged(join(root, 'build/module.js'), text(await lzma(bytes)));
 }
 
 function missingKernels(kernels, names) {
@@ -61,7 +67,7 @@ function missingKernels(kernels, names) {
   );
 }
 
-/** Builds build/module.js where anything it depends on has changed. */
+/** Builds build/module*.js where anything it depends on has changed. */
 export async function buildKernels(root, { keepGoing = false } = {}) {
   const kernels = await generate(root);
   const tools = findToolchain(root);
@@ -69,9 +75,11 @@ export async function buildKernels(root, { keepGoing = false } = {}) {
   const compiler = { ...tools.compiler, flagsOf };
   const { objects, failures } = await compile(root, 'wasm', compiler, kernels);
   if (objects.length > 0 && (failures.length === 0 || keepGoing)) {
-    const module = join(root, 'build/module.js');
     const { bytes, changed, names } = await link(root, tools, objects);
-    if (changed || !existsSync(module)) await embed(module, bytes);
+    const embedded = ['module.js', 'module.node.js'].every((f) =>
+      existsSync(join(root, 'build', f)),
+    );
+    if (changed || !embedded) await embed(root, { main: bytes });
     const missing = missingKernels(kernels, names);
     if (missing.length > 0) failures.push(`declared but not written in C: ${missing.join(' ')}`);
   }

@@ -1,6 +1,6 @@
 /** Instantiates the embedded kernels, synchronously and only when asked. */
 
-import { deflated } from '#module';
+import { packed, sizes } from '#module';
 import { unpack } from '#platform';
 import { DeviceError } from '../ts/core/errors.js';
 
@@ -97,7 +97,7 @@ export function compileModule(shared: boolean): WebAssembly.Module {
   const known = cached[key];
   if (known) return known;
   assertSimd();
-  const bytes = new Uint8Array(unpack(deflated));
+  const bytes = unpack(packed, sizes.main);
   if (!shared) bytes[memoryFlagsIndex(bytes)] = UNSHARED_WITH_MAXIMUM;
   const module = new WebAssembly.Module(bytes);
   cached = { ...cached, [key]: module };

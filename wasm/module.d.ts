@@ -1,4 +1,6 @@
-/** The compiled kernels, as `wasm/build.mjs` writes them to build/module.js. */
+/** The compiled kernels, as `wasm/build.mjs` writes them for each platform into build/. */
 
-/** The WebAssembly module: raw deflate, then base64. */
-export const deflated: string;
+/** The WebAssembly modules one after the other, packed as `#platform` unpacks them, in base64. */
+export const packed: string;
+/** The bytes of each module, in their order. */
+export const sizes: Readonly<Record<string, number>>;

@@ -1,8 +1,9 @@
 /** A page has no file system: what Node reads from paths comes from URLs or from bytes here. */
 
-import { gunzipSync, inflateSync } from 'fflate';
-import { ValueError } from '../core/errors.js';
-import { bytesSource, type Source } from './source.js';
+import { gunzipSync } from 'fflate';
+import { DeviceError, ValueError } from '../core/errors.js';
+import { unpackLzma } from './lzma.js';
+import { bytesSource, type Sink, type Source } from './source.js';
 import { fetchBytes, isUrl } from './url.js';
 
 /** Whether paths name files here. */
@@ -37,17 +38,32 @@ export function gunzip(bytes: Uint8Array): Uint8Array {
 }
 
 /** Pages cannot write files. Rejects with ValueError. */
-export async function writeBytes(path: string, _bytes: Uint8Array): Promise<void> {
+export async function openSink(path: string): Promise<Sink> {
   throw new ValueError(
     `${path}: a browser cannot write files; leave the path out to get the bytes, and offer them ` +
       'as a download: URL.createObjectURL(new Blob([bytes]))',
   );
 }
 
-/** The bytes of a text that is base64 of a raw deflate stream. */
-export function unpack(text: string): Uint8Array {
+/** Pages cannot write files. Rejects with ValueError. */
+export async function writeBytes(path: string, _bytes: Uint8Array): Promise<void> {
+  await openSink(path);
+}
+
+/** The `size` bytes that were packed into a text. */
+export function unpack(text: string, size: number): Uint8Array<ArrayBuffer> {
   const characters = atob(text);
   const packed = new Uint8Array(characters.length);
   for (let i = 0; i < packed.length; i++) packed[i] = characters.charCodeAt(i);
-  return inflateSync(packed);
+  return unpackLzma(packed, size);
+}
+
+/** The browser's WebGPU. Throws DeviceError where it has none. */
+export async function requestGpu(): Promise<GPU> {
+  if (globalThis.navigator?.gpu !== undefined) return navigator.gpu;
+  throw new DeviceError(
+    globalThis.isSecureContext === false
+      ? 'webgpu: pages have WebGPU only in secure contexts: serve this one over https, or from localhost'
+      : 'webgpu: this browser has no WebGPU; use a current Chrome, Edge, Safari or Firefox',
+  );
 }

@@ -1,11 +1,11 @@
 /** Files as Node has them. The browser's twin is `browser.ts`. */
 
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { gunzipSync, inflateRawSync } from 'node:zlib';
-import { TorchError } from '../core/errors.js';
-import { bytesSource, type Source } from './source.js';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { DeviceError, TorchError } from '../core/errors.js';
+import { bytesSource, type Sink, type Source } from './source.js';
 import { fetchBytes, isUrl } from './url.js';
 
 /** Whether paths name files here. */
@@ -33,8 +33,8 @@ export async function openSource(path: string): Promise<Source> {
     throw new TorchError(`${path}: the file cannot be opened: ${error.message}`);
   });
   const { size } = await file.stat();
-  const read = async (start: number, end: number) => {
-    const bytes = new Uint8Array(end - start);
+  const read = async (start: number, end: number, into?: Uint8Array) => {
+    const bytes = into?.subarray(0, end - start) ?? new Uint8Array(end - start);
     for (let done = 0; done < bytes.length; ) {
       const length = Math.min(bytes.length - done, 2 ** 30);
       const { bytesRead } = await file.read(bytes, done, length, start + done).catch((error) => {
@@ -55,24 +55,75 @@ export function gunzip(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * Writes a file, and its folder if there is none. The bytes go to a temporary name first, so that
- * the path holds the old content or all of the new one, never a part.
+ * Opens a file to be written, and makes its folder if there is none. The bytes go to a temporary
+ * name first, so that the path holds the old content or all of the new one, never a part. Throws
+ * TorchError if it cannot be written.
  */
-export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+export async function openSink(path: string): Promise<Sink> {
+  const failed = (error: Error): never => {
+    throw new TorchError(`${path}: the file cannot be written: ${error.message}`);
+  };
   const temporary = `${path}.${process.pid}.${(counter++).toString(36)}.tmp`;
-  try {
-    await writeFile(temporary, bytes);
-    await rename(temporary, path);
-  } catch (error) {
+  await mkdir(dirname(path), { recursive: true }).catch(failed);
+  const file = await open(temporary, 'wx').catch(failed);
+  let length = 0;
+  const put = async (bytes: Uint8Array, at: number) => {
+    for (let done = 0; done < bytes.length; ) {
+      const count = Math.min(bytes.length - done, 2 ** 30);
+      done += (await file.write(bytes, done, count, at + done).catch(failed)).bytesWritten;
+    }
+  };
+  const abort = async () => {
+    await file.close().catch(() => {});
     await rm(temporary, { force: true });
+  };
+  return {
+    write: async (bytes) => {
+      await put(bytes, length);
+      length += bytes.length;
+    },
+    patch: (at, bytes) => put(bytes, at),
+    finish: async () => {
+      await file.close().catch(failed);
+      await rename(temporary, path).catch(failed);
+    },
+    abort,
+  };
+}
+
+/** Writes a file as openSink() does. */
+export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
+  const sink = await openSink(path);
+  try {
+    await sink.write(bytes);
+    await sink.finish();
+  } catch (error) {
+    await sink.abort();
     throw error;
   }
 }
 
 let counter = 0;
 
-/** The bytes of a text that is base64 of a raw deflate stream. */
-export function unpack(text: string): Uint8Array {
-  return inflateRawSync(Buffer.from(text, 'base64'));
+/** The `size` bytes that were packed into a text. */
+export function unpack(text: string, _size: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(brotliDecompressSync(Buffer.from(text, 'base64')));
+}
+
+let dawn: GPU | undefined;
+
+/** WebGPU in Node, through the npm package `webgpu`. Throws DeviceError if it is not installed. */
+export async function requestGpu(): Promise<GPU> {
+  if (dawn !== undefined) return dawn;
+  const known = globalThis.navigator?.gpu;
+  if (known !== undefined) return known;
+  const name = 'webgpu';
+  const { create, globals } = await import(name).catch((error: Error) => {
+    throw new DeviceError(
+      `webgpu: in Node the GPU needs the npm package 'webgpu': npm install webgpu (${error.message})`,
+    );
+  });
+  Object.assign(globalThis, globals);
+  dawn = create([]) as GPU;
+  return dawn;
 }
