@@ -1,6 +1,7 @@
 /** The third table: a judge for every operator. An operator without one is a compile error. */
 
 import type { OpName } from '../ts/ops/table.js';
+import { attentionJudges } from './judges/attention.js';
 import type { JudgeOf } from './judges/judge.js';
 import { pointwiseJudges } from './judges/pointwise.js';
 import { kernelJudges, nnJudges } from './judges/primitives.js';
@@ -12,5 +13,6 @@ export const judges: { readonly [K in OpName]: JudgeOf<K> } = {
   ...viewJudges,
   ...kernelJudges,
   ...nnJudges,
+  ...attentionJudges,
   ...recurrentJudges,
 };

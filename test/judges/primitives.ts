@@ -1,6 +1,7 @@
 /** Judges of the rows with kernels of their own: canonical calls with small inputs. */
 
 import { noGrad, type Tensor } from '../../ts/index.js';
+import type { attentionGradients } from '../../ts/ops/gradients_attention.js';
 import type { recurrentGradients } from '../../ts/ops/gradients_recurrent.js';
 import type { nnPrimitives } from '../../ts/ops/primitives/nn.js';
 import type { AttributesOf, PrimitiveName } from '../../ts/ops/table.js';
@@ -214,9 +215,10 @@ const TARGET = int([2, 3], 1, 0, 3, 2, 1, 0);
 const WEIGHT: InputSpec = { shape: [4], range: [0.5, 1.5], constant: true };
 
 export const nnJudges: {
-  readonly [K in Exclude<keyof typeof nnPrimitives, keyof typeof recurrentGradients>]: SampledJudge<
-    AttributesOf<K>
-  >;
+  readonly [K in Exclude<
+    keyof typeof nnPrimitives,
+    keyof typeof recurrentGradients | keyof typeof attentionGradients
+  >]: SampledJudge<AttributesOf<K>>;
 } = {
   conv2d: judge(1e-5, [
     call('plain, with a bias', [real([2, 2, 4, 4]), real([3, 2, 3, 2]), real([3])], CONV),

@@ -1,7 +1,8 @@
 /** Dropout, distances, attention. */
 
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
-import { numelOf } from '../core/layout.js';
+import { broadcastShapes, numelOf, type Shape, sameShape } from '../core/layout.js';
+import { applyPrimitive } from '../ops/apply.js';
 import { ones } from '../ops/creation.js';
 import { elementwise } from '../ops/elementwise.js';
 import { assignFrom } from '../ops/inplace.js';
@@ -115,10 +116,59 @@ function checkAttention(query: Tensor, key: Tensor, value: Tensor): void {
   );
 }
 
+/** [..., L, E] as [N, L, H, E], a view where strides allow it; `lead` are N and H before. */
+function asHeads(x: Tensor, lead: Shape): Tensor {
+  const [rows, size] = x.shape.slice(-2);
+  const full = [...lead, rows, size];
+  const heads = lead.length > 1 ? lead[lead.length - 1] : 1;
+  const wide = sameShape(x.shape, full) ? x : x.expand(full);
+  const shape = [numelOf(lead) / heads, heads, rows, size];
+  return (sameShape(shape, full) ? wide : wide.reshape(shape)).transpose(1, 2);
+}
+
+/** Fused attention where it applies: no weight is dropped, no mask takes a gradient. */
+function fusedAttention(
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  attnMask: Tensor | null,
+  causal: boolean,
+  scale: number,
+): Tensor | undefined {
+  const { dtype } = query;
+  const fits =
+    dtype.isFloatingPoint &&
+    dtype === key.dtype &&
+    dtype === value.dtype &&
+    !(attnMask?.requiresGrad === true) &&
+    !(causal && attnMask !== null) &&
+    [query, key, value].every((x) => x.numel() > 0);
+  if (!fits) return undefined;
+  if (dtype.size < 4) {
+    const [q, k, v] = [query, key, value].map((x) => x.float());
+    return fusedAttention(q, k, v, attnMask, causal, scale)?.to(dtype);
+  }
+  const name = 'scaledDotProductAttention';
+  const leads = [query, key, value].map((x): Shape => x.shape.slice(0, -2));
+  const lead = leads.reduce((a, b) => broadcastShapes(a, b, name));
+  const [q, k, v] = [query, key, value].map((x) => asHeads(x, lead));
+  const isBias = attnMask?.dtype.isFloatingPoint === true;
+  let mask = attnMask ?? undefined;
+  if (mask !== undefined) {
+    const scores = [...lead, q.shape[1], k.shape[1]];
+    mask = asHeads((isBias ? mask.to(dtype) : mask).expand(scores), lead).transpose(1, 2);
+  }
+  const inputs = [q, k, v, isBias ? mask : undefined, isBias ? undefined : mask];
+  const out = applyPrimitive('attention', inputs, { scale, causal })[0].transpose(1, 2);
+  const shape = [...lead, ...out.shape.slice(2)];
+  return sameShape(shape, out.shape) ? out : out.reshape(shape);
+}
+
 /**
  * softmax(query key^T / sqrt(E)) value for query [..., L, E], key [..., S, E] and value
  * [..., S, Ev]. A bool `attnMask` is true where attention is allowed, a float one is added to the
- * scores; `isCausal` lets position i see positions up to i.
+ * scores; `isCausal` lets position i see positions up to i. Scores are made in blocks and never
+ * kept, but for `dropoutP` above 0 and masks that take gradients.
  */
 export const scaledDotProductAttention = op(
   'scaledDotProductAttention',
@@ -134,6 +184,10 @@ export const scaledDotProductAttention = op(
   ): Tensor => {
     checkAttention(query, key, value);
     const factor = scale ?? 1 / Math.sqrt(query.shape[query.ndim - 1]);
+    if (dropoutP === 0) {
+      const out = fusedAttention(query, key, value, attnMask, isCausal, factor);
+      if (out !== undefined) return out;
+    }
     const weights = attentionWeights(query, key, attnMask, isCausal, factor);
     return matmul(dropoutP > 0 ? dropout(weights, dropoutP) : weights, value);
   },

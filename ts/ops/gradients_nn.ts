@@ -3,6 +3,7 @@
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { call, FACTORS, NONE, rule, XY, Y } from './gradient_rules.js';
+import { attentionGradients } from './gradients_attention.js';
 import { recurrentGradients } from './gradients_recurrent.js';
 import type { nnPrimitives } from './primitives/nn.js';
 import type { GradientRow } from './rule.js';
@@ -40,6 +41,7 @@ function statistics(x: Tensor, rstd: Tensor, dims: number[]): [Tensor, Tensor] {
 export const nnGradients: {
   readonly [K in keyof typeof nnPrimitives]: GradientRow<AttributesOf<K>>;
 } = {
+  ...attentionGradients,
   ...recurrentGradients,
 
   conv2d: rule(

@@ -59,3 +59,21 @@ export function throughComposite<A>(count: number, composite: Composite<A>): Joi
     },
   };
 }
+
+/**
+ * A rule for a row of `count` inputs with a fused backward: `fused` serves unless the gradient
+ * itself is to be differentiated; then `composite`, which computes the outputs, is.
+ */
+export function fusedUnlessGraph<A>(
+  count: number,
+  outputs: readonly number[],
+  composite: Composite<A>,
+  fused: JointRule<A>['grads'],
+): JointRule<A> {
+  const slow = throughComposite(count, composite);
+  return {
+    kind: 'joint',
+    saves: { ...slow.saves, outputs },
+    grads: (g, context) => (isGradEnabled() ? slow : { grads: fused }).grads(g, context),
+  };
+}

@@ -1,6 +1,7 @@
-/** The rows of neural networks: convolution, pooling, normalisation, losses, recurrent cells. */
+/** The rows of neural networks: attention, convolution, pooling, normalisation, losses, recurrent cells. */
 
 import { rows } from '../rows.js';
+import * as attention from './attention.js';
 import * as conv from './conv.js';
 import * as loss from './loss.js';
 import * as norm from './norm.js';
@@ -8,6 +9,7 @@ import * as pool from './pool.js';
 import * as recurrent from './recurrent.js';
 
 export const nnPrimitives = {
+  ...rows(attention),
   ...rows(conv),
   ...rows(loss),
   ...rows(norm),
