@@ -1,6 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+/** Shader files are imported as their text, as in the bundles. */
+const wgsl = {
+  name: 'wgsl',
+  transform(code: string, id: string) {
+    return id.endsWith('.wgsl') ? `export default ${JSON.stringify(code)}` : undefined;
+  },
+};
+
 export default defineConfig({
+  plugins: [wgsl],
   test: {
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/record.ts'],

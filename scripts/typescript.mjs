@@ -11,6 +11,7 @@ export const bundleSettings = {
   target: 'es2022',
   logLevel: 'error',
   charset: 'utf8',
+  loader: { '.wgsl': /** @type {const} */ ('text') },
 };
 
 /** Bundles `source`, which is { contents } or { file }, into build/tools/<name>.mjs. */

@@ -53,3 +53,4 @@ export * as optim from './optim/index.js';
 export { Tensor } from './tensor.js';
 export * from './torch.js';
 export * as vision from './vision/index.js';
+export * as webgpu from './webgpu.js';

@@ -446,8 +446,9 @@ Object.defineProperty(Tensor.prototype, 'isTensor', { value: true });
 
 /** @internal A contiguous tensor of unset elements. */
 export function emptyTensor(shape: Shape, dtype: Dtype, device: Device): Tensor {
-  const storage = new Storage(device, numelOf(shape) * dtype.size);
-  return new Tensor(storage, shape, contiguousStrides(shape), 0, dtype);
+  const stored = device.stored(dtype);
+  const storage = new Storage(device, numelOf(shape) * stored.size);
+  return new Tensor(storage, shape, contiguousStrides(shape), 0, stored);
 }
 
 function decodeAll(dtype: Dtype, bytes: Uint8Array): DataArray {

@@ -35,6 +35,11 @@ export class DeviceError extends TorchError {
   override name = 'DeviceError';
 }
 
+/** A device that is gone (the GPU was reset, or destroyed), with every tensor on it. */
+export class DeviceLostError extends DeviceError {
+  override name = 'DeviceLostError';
+}
+
 /** Autograd misuse: a freed graph, a leaf changed in place, a saved tensor that was modified. */
 export class AutogradError extends TorchError {
   override name = 'AutogradError';

@@ -1,6 +1,8 @@
 /** The contract between the operators and a device. It names no operator. */
 
+import type { Dtype } from '../core/dtype.js';
 import type { Storage } from '../core/storage.js';
+import type { BufferRef, Primitive } from '../ops/row.js';
 
 export type DeviceType = 'cpu' | 'webgpu';
 
@@ -73,6 +75,9 @@ export class LaunchBlock {
   }
 }
 
+/** What runs a primitive on a device that has kernels of another kind than the rows name. */
+export type Programs = Readonly<Record<string, Pick<Primitive<never>, 'run'>>>;
+
 /** A device: memory, transfers and launches. Handles are numbers whose meaning is the device's. */
 export interface Device {
   readonly type: DeviceType;
@@ -89,6 +94,16 @@ export interface Device {
   read(handle: number, byteOffset: number, bytes: number): Promise<Uint8Array>;
   /** Copies bytes out at once; throws DeviceError unless the device is `synchronous`. */
   readSync(handle: number, byteOffset: number, bytes: number): Uint8Array;
+  /** The dtype a tensor of this dtype has here; throws DtypeError if there is none. */
+  stored(dtype: Dtype): Dtype;
+  /** The device's own programs of primitives, instead of those of the rows. */
+  readonly programs?: Programs;
+  /** Why the device cannot be used any more, once it cannot. */
+  readonly failure?: Error;
+  /** On a device that is not synchronous: a zeroed word for what kernels find wrong. */
+  status?(): BufferRef;
+  /** Has the next read reject with what `explain` makes of the word unless it is zero. */
+  defer?(status: BufferRef, explain: (word: number) => Error): void;
   /** Runs (or records) the launch; the block may be reused as soon as this returns. */
   launch(block: LaunchBlock): void;
   /** Whether a kernel of this name is there. */

@@ -4,14 +4,26 @@ import { DeviceError, suggestion } from '../core/errors.js';
 import { cpu } from './cpu/cpu.js';
 import type { Device, DeviceType } from './device.js';
 
-const devices: ReadonlyMap<string, Device> = new Map([['cpu', cpu]]);
+const devices = new Map<string, Device>([['cpu', cpu]]);
+
+/** Devices that must be started, and how. */
+const dormant = new Map([['webgpu', 'await torch.webgpu.init()']]);
+
+/** Adds a device, or puts a new one in the place of one that is gone. */
+export function registerDevice(name: DeviceType, device: Device): void {
+  devices.set(name, device);
+}
 
 /** The device of a name such as 'cpu', or a typed error that says which there are. */
 export function deviceOf(name: DeviceType | string): Device {
   const device = devices.get(name);
   if (device !== undefined) return device;
-  const known = [...devices.keys()];
+  const start = dormant.get(name);
+  if (start !== undefined) {
+    throw new DeviceError(`the device '${name}' is not started: call ${start} first`);
+  }
+  const known = new Set([...devices.keys(), ...dormant.keys()]);
   throw new DeviceError(
-    `there is no device '${name}'.${suggestion(name, known)} Available: ${known.join(', ')}`,
+    `there is no device '${name}'.${suggestion(name, known)} Available: ${[...known].join(', ')}`,
   );
 }

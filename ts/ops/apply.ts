@@ -35,6 +35,8 @@ function commonDevice(op: string, operands: readonly (Operand | undefined)[]): D
     const own = operand.backend;
     if (device === undefined) device = own;
     else if (own !== device) {
+      const gone = device.failure ?? own.failure;
+      if (gone !== undefined) throw gone;
       throw new DeviceError(
         `${op}: tensors are on different devices, '${device.type}' and '${own.type}'. ` +
           `Move them to one: x.to('${device.type}')`,
@@ -224,7 +226,8 @@ export function applyPrimitive<K extends PrimitiveName>(
     ) as Tensor[];
     outputs = allocate(row.outputs(prepared, attributes), device);
     if (outputs.some((output) => output.numel() > 0)) {
-      row.run(launches, prepared, outputs, attributes);
+      const program = (device.programs?.[name] ?? row) as Primitive<AttributesOf<K>>;
+      program.run(launches, prepared, outputs, attributes);
     }
   } catch (error) {
     for (const output of outputs) output.dispose();

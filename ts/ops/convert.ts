@@ -72,7 +72,8 @@ function move(input: Tensor, device: DeviceType): Tensor {
   if (!input.backend.synchronous) {
     throw new DeviceError(`to: reading '${input.device}' back is asynchronous; use await x.cpu()`);
   }
-  const source = contiguous(input);
+  const stored = target.stored(input.dtype);
+  const source = stored === input.dtype ? contiguous(input) : narrowed(input, stored, device);
   const { storage_, offset, dtype } = source;
   const result = emptyTensor(input.shape, dtype, target);
   const bytes = storage_.device.readSync(
@@ -82,6 +83,18 @@ function move(input: Tensor, device: DeviceType): Tensor {
   );
   target.write(result.storage_.handle, 0, bytes);
   return recordAs('alias', input, result, {}, 'ToCopyBackward0');
+}
+
+/** Integers under a smaller dtype that the device has; throws if one does not fit. */
+function narrowed(input: Tensor, dtype: dt.Dtype, device: DeviceType): Tensor {
+  for (const value of input.dataSync()) {
+    if (value === BigInt.asIntN(8 * dtype.size, value as bigint)) continue;
+    throw new ValueError(
+      `to: '${device}' keeps ${input.dtype} as ${dtype}, and ${value} does not fit; ` +
+        'keep this tensor on the CPU, or bring its values into range',
+    );
+  }
+  return castElements(input, dtype);
 }
 
 /** Each dtype has its method: `x.float()`, `x.long()`. */

@@ -62,12 +62,17 @@ export class Launches implements Launcher {
   }
 
   status(): BufferRef {
+    if (this.device.status !== undefined) return this.device.status();
     const word = this.scratch(1, int32);
     this.device.write(word.storage.handle, 0, new Uint8Array(4));
     return word;
   }
 
   check(status: BufferRef, explain: (word: number) => Error): void {
+    if (this.device.defer !== undefined) {
+      this.device.defer(status, explain);
+      return;
+    }
     const [word] = this.readInts(status, 1);
     if (word !== 0) throw explain(word);
   }

@@ -118,12 +118,11 @@ export async function requestGpu(): Promise<GPU> {
   const known = globalThis.navigator?.gpu;
   if (known !== undefined) return known;
   const name = 'webgpu';
-  const { create, globals } = await import(name).catch((error: Error) => {
+  const { create } = await import(name).catch((error: Error) => {
     throw new DeviceError(
       `webgpu: in Node the GPU needs the npm package 'webgpu': npm install webgpu (${error.message})`,
     );
   });
-  Object.assign(globalThis, globals);
   dawn = create([]) as GPU;
   return dawn;
 }

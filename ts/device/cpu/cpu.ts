@@ -2,6 +2,7 @@
 
 import { instantiate, type KernelFunction, type KernelModule } from '../../../wasm/loader.js';
 import { recordLaunch } from '../../../wasm/recorder.js';
+import type { Dtype } from '../../core/dtype.js';
 import { DeviceError, OutOfMemoryError, ValueError } from '../../core/errors.js';
 import type { Device, LaunchBlock } from '../device.js';
 import { Allocator } from './allocator.js';
@@ -78,6 +79,10 @@ export class CpuDevice implements Device {
     if (address < 0) throw new OutOfMemoryError(bytes, this.live, this.limit, this.type);
     this.live += bytes;
     return address;
+  }
+
+  stored(dtype: Dtype): Dtype {
+    return dtype;
   }
 
   free(handle: number, bytes: number): void {

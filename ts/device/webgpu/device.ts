@@ -1,0 +1,482 @@
+/**
+ * The GPU as a device: launches are recorded into one open compute pass, which is submitted when
+ * somebody reads, when the parameter ring is full, or when the event loop turns.
+ */
+
+import { type Dtype, float32, int32, int64 } from '../../core/dtype.js';
+import { DeviceError, DeviceLostError, DtypeError } from '../../core/errors.js';
+import { macrotask } from '../../core/memory.js';
+import { Storage } from '../../core/storage.js';
+import type { BufferRef } from '../../ops/row.js';
+import { type Device, LaunchBlock, type Programs } from '../device.js';
+import { BufferUsage } from './flags.js';
+import { Heaps, heapOf, offsetOf } from './heaps.js';
+import type { GpuKernel } from './kernel.js';
+import { type Compiled, Pipelines } from './pipelines.js';
+import { Readback } from './readback.js';
+
+/** What the device is told to run: kernels by launch name, and programs of primitives. */
+export interface Library {
+  kernel(name: string): GpuKernel | undefined;
+  readonly definitions: ReadonlyMap<string, string>;
+  readonly programs: Programs;
+}
+
+export interface DeviceOptions {
+  /** Bytes tensors may use at most. */
+  readonly limit: number;
+  /** Bytes of the first heap. */
+  readonly heapBytes: number;
+}
+
+/** Words of parameters that are recorded between two submits. */
+const RING_WORDS = 256 * 1024;
+/** Words a launch can see from its place in the ring. */
+const WINDOW_WORDS = 16 * 1024;
+/** Launches start at multiples of this many words: the least alignment of dynamic offsets. */
+const SLOT_WORDS = 64;
+/** Status words that can wait for a read; then they are read by themselves. */
+const STATUS_WORDS = 1024;
+/** Marks a buffer word that names a number in the parameters instead of a place in a heap. */
+const IMMEDIATE = 0x80000000;
+const MOST_GROUPS = 65535;
+/** Tail words name a heap in the bits above this. */
+const TAIL_SPAN = 2 ** 29;
+/** Launches after which the GPU is given its work. */
+const MOST_LAUNCHES = 256;
+
+interface Check {
+  readonly word: number;
+  explain(value: number): Error;
+}
+
+export class WebGpuDevice implements Device {
+  readonly type = 'webgpu';
+  readonly addressable = true;
+  readonly synchronous = false;
+  readonly programs: Programs;
+  readonly heaps: Heaps;
+  readonly pipelines: Pipelines;
+  /** Why nothing can run here any more. */
+  failure: Error | undefined;
+  /** Launches and submits so far, for tests and info(). */
+  readonly counts = { launches: 0, submits: 0, bindGroups: 0 };
+  private readonly readback: Readback;
+  private readonly ring: GPUBuffer;
+  private readonly ringGroup: GPUBindGroup;
+  private readonly words = new Uint32Array(RING_WORDS);
+  private readonly floats = new Float32Array(this.words.buffer);
+  private used = 0;
+  private encoder: GPUCommandEncoder | undefined;
+  private pass: GPUComputePassEncoder | undefined;
+  private bound: { pipeline?: GPUComputePipeline; group?: GPUBindGroup } = {};
+  private readonly groups = new Map<string | number, GPUBindGroup>();
+  private readonly offsets = new Uint32Array(1);
+  private readonly seen: number[] = [];
+  private readonly bindings: number[] = [];
+  private turn = false;
+  private checks: Check[] = [];
+  private statusStorage: Storage | undefined;
+  /** What reads wait for: the checks before them. */
+  private verification: Promise<void> | undefined;
+  private recorded = 0;
+  private readonly byName = new Map<string, Compiled>();
+  private readonly wide = new Float64Array(1);
+  private readonly halves = new Uint32Array(this.wide.buffer);
+
+  constructor(
+    readonly gpu: GPUDevice,
+    private readonly library: Library,
+    options: DeviceOptions,
+  ) {
+    this.programs = library.programs;
+    const { maxStorageBufferBindingSize, maxBufferSize } = gpu.limits;
+    // Two GiB is what the words of a parameter tail can address.
+    const most = Math.min(maxStorageBufferBindingSize, maxBufferSize, 2 ** 31);
+    const largest = Math.floor(most / 256) * 256;
+    this.heaps = new Heaps(gpu, Math.min(options.heapBytes, largest), largest, options.limit, (e) =>
+      this.fail(e),
+    );
+    this.pipelines = new Pipelines(gpu, library.definitions, (error) => this.fail(error));
+    this.readback = new Readback(gpu);
+    const size = 4 * (RING_WORDS + WINDOW_WORDS);
+    const { STORAGE, COPY_DST } = BufferUsage;
+    this.ring = gpu.createBuffer({ size, usage: STORAGE | COPY_DST });
+    this.ringGroup = gpu.createBindGroup({
+      layout: this.pipelines.paramsLayout,
+      entries: [{ binding: 0, resource: { buffer: this.ring, size: 4 * WINDOW_WORDS } }],
+    });
+    gpu.lost.then((info) => {
+      this.fail(
+        new DeviceLostError(
+          `webgpu: the device was lost (${info.reason}${info.message ? `: ${info.message}` : ''}); ` +
+            'tensors on it are gone. Call await torch.webgpu.init() again and go on from a checkpoint',
+        ),
+      );
+    });
+    gpu.addEventListener('uncapturederror', (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.fail(new DeviceError(`webgpu: ${error.message}`));
+    });
+  }
+
+  get limit(): number {
+    return this.heaps.limit;
+  }
+
+  set limit(bytes: number) {
+    this.heaps.limit = bytes;
+  }
+
+  /** Takes the device out of use: what waits is rejected, what comes throws. */
+  fail(error: Error): void {
+    if (this.failure !== undefined) return;
+    this.failure = error;
+    this.pass = undefined;
+    this.encoder = undefined;
+    this.readback.reject(error);
+  }
+
+  assertAlive(): void {
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  stored(dtype: Dtype): Dtype {
+    if (dtype === int64) return int32;
+    if (dtype.size <= 4) return dtype;
+    throw new DtypeError(
+      `webgpu: the GPU has no ${dtype.name}; use ${float32} (x.float()), or compute on the CPU`,
+    );
+  }
+
+  allocate(bytes: number): number {
+    this.assertAlive();
+    return this.heaps.allocate(bytes);
+  }
+
+  free(handle: number, bytes: number): void {
+    this.heaps.free(handle, bytes);
+  }
+
+  write(handle: number, byteOffset: number, source: Uint8Array): void {
+    this.assertAlive();
+    if (source.length === 0) return;
+    const at = offsetOf(handle) + byteOffset;
+    if (at % 4 !== 0 || source.length % 4 !== 0) {
+      this.writeBytes(handle, byteOffset, source);
+      return;
+    }
+    this.submit();
+    const { buffer } = this.heaps.list[heapOf(handle)];
+    this.gpu.queue.writeBuffer(buffer, at, source as Uint8Array<ArrayBuffer>);
+  }
+
+  /** Transfers move whole words, so single bytes come through a copy on the GPU. */
+  private writeBytes(handle: number, byteOffset: number, source: Uint8Array): void {
+    const padded = new Uint8Array(Math.ceil(source.length / 4) * 4);
+    padded.set(source);
+    const temporary = this.allocate(padded.length);
+    try {
+      this.write(temporary, 0, padded);
+      const block = new LaunchBlock();
+      block.begin('copy_b1');
+      block.buffer({ handle: temporary } as Storage, 0);
+      block.buffer({ handle } as Storage, byteOffset);
+      block.word(0);
+      block.range = source.length;
+      this.launch(block);
+    } finally {
+      this.free(temporary, padded.length);
+    }
+  }
+
+  async read(handle: number, byteOffset: number, bytes: number): Promise<Uint8Array> {
+    this.assertAlive();
+    if (bytes === 0) return new Uint8Array(0);
+    this.verify();
+    const { verification } = this;
+    const data = await this.copyOut(handle, byteOffset, bytes);
+    await verification;
+    return data;
+  }
+
+  readSync(): Uint8Array {
+    throw new DeviceError(
+      "reading a tensor on 'webgpu' is asynchronous: use await x.item(), await x.data() or " +
+        'await x.tolist(), or bring it to the CPU first: await x.cpu()',
+    );
+  }
+
+  private copyOut(handle: number, byteOffset: number, bytes: number): Promise<Uint8Array> {
+    this.endPass();
+    if (this.readback.idle) {
+      queueMicrotask(() => {
+        this.submit();
+        this.readback.flush();
+      });
+    }
+    const { buffer } = this.heaps.list[heapOf(handle)];
+    return this.readback.add(this.recorder(), buffer, offsetOf(handle) + byteOffset, bytes);
+  }
+
+  has(kernel: string): boolean {
+    return this.find(kernel) !== undefined;
+  }
+
+  async synchronize(): Promise<void> {
+    this.assertAlive();
+    this.verify();
+    this.submit();
+    const { verification } = this;
+    await this.gpu.queue.onSubmittedWorkDone();
+    await verification;
+    this.assertAlive();
+  }
+
+  // --- Checks that wait for a read ------------------------------------------------------------
+
+  /** A zeroed word in which kernels leave what `defer` is to explain. */
+  status(): BufferRef {
+    this.statusStorage ??= this.makeStatus();
+    if (this.checks.length === STATUS_WORDS) this.verify();
+    return { storage: this.statusStorage, offset: this.checks.length, dtype: int32 };
+  }
+
+  private makeStatus(): Storage {
+    const storage = new Storage(this, 4 * STATUS_WORDS);
+    storage.retain();
+    this.write(storage.handle, 0, new Uint8Array(4 * STATUS_WORDS));
+    return storage;
+  }
+
+  /** Has the next read reject with what `explain` says if the word is not zero by then. */
+  defer(status: BufferRef, explain: (value: number) => Error): void {
+    this.checks.push({ word: status.offset, explain });
+  }
+
+  /** Has the status words of all checks so far looked at; the next reads wait for that. */
+  private verify(): void {
+    if (this.checks.length === 0) return;
+    const checks = this.checks;
+    const { handle } = this.statusStorage as Storage;
+    this.checks = [];
+    const before = this.verification;
+    const found = this.copyOut(handle, 0, 4 * checks.length).then(async (bytes) => {
+      await before;
+      const words = new Int32Array(bytes.buffer, bytes.byteOffset, checks.length);
+      const failing = checks.find(({ word }) => words[word] !== 0);
+      if (this.verification === found) this.verification = undefined;
+      if (failing === undefined) return;
+      this.write(handle, 0, new Uint8Array(4 * STATUS_WORDS));
+      throw failing.explain(words[failing.word]);
+    });
+    // Whoever reads next is told; without a reader nothing is unhandled.
+    found.catch(() => {});
+    this.verification = found;
+  }
+
+  // --- Recording ------------------------------------------------------------------------------
+
+  private find(name: string): Compiled | undefined {
+    const known = this.byName.get(name);
+    if (known !== undefined) return known;
+    const kernel = this.library.kernel(name);
+    if (kernel === undefined) return undefined;
+    const compiled = this.pipelines.of(kernel, name.slice(name.lastIndexOf('_') + 1));
+    this.byName.set(name, compiled);
+    return compiled;
+  }
+
+  launch(block: LaunchBlock): void {
+    this.assertAlive();
+    let compiled = this.find(block.kernel);
+    if (compiled === undefined) {
+      throw new DeviceError(`webgpu: there is no kernel '${block.kernel}'`);
+    }
+    const chosen = compiled.kernel.choose?.(block);
+    if (chosen !== undefined) compiled = this.pipelines.of(chosen, compiled.suffix);
+    const base = this.place(block.wordCount + 1, block.kernel);
+    this.writeWords(block, base);
+    const pipeline = this.bind(compiled, block, base);
+    const pass = this.openPass();
+    const { bound } = this;
+    if (bound.pipeline !== pipeline) {
+      pass.setPipeline(pipeline);
+      bound.pipeline = pipeline;
+    }
+    const group = this.heapGroup();
+    if (bound.group !== group) {
+      pass.setBindGroup(0, group);
+      bound.group = group;
+    }
+    this.offsets[0] = base * 4;
+    pass.setBindGroup(1, this.ringGroup, this.offsets, 0, 1);
+    const groups = Math.ceil(block.range / compiled.kernel.perGroup);
+    const columns = Math.min(groups, MOST_GROUPS);
+    const rows = Math.ceil(groups / MOST_GROUPS);
+    if (rows > MOST_GROUPS) {
+      throw new DeviceError(
+        `webgpu: '${block.kernel}' needs ${groups} workgroups; a launch has at most ` +
+          `${MOST_GROUPS} by ${MOST_GROUPS} of them`,
+      );
+    }
+    pass.dispatchWorkgroups(columns, rows);
+    this.counts.launches++;
+    this.recorded++;
+    this.submitLater();
+  }
+
+  /** Room for `count` words in the ring. */
+  private place(count: number, kernel: string): number {
+    if (count > WINDOW_WORDS) {
+      throw new DeviceError(
+        `webgpu: '${kernel}' has ${count} parameter words; a launch has at most ${WINDOW_WORDS}`,
+      );
+    }
+    if (this.used + count > RING_WORDS || this.recorded >= MOST_LAUNCHES) this.submit();
+    const base = this.used;
+    this.used = Math.ceil((base + count) / SLOT_WORDS) * SLOT_WORDS;
+    return base;
+  }
+
+  private writeWords(block: LaunchBlock, base: number): void {
+    const { words } = this;
+    words[base] = block.range;
+    const given = block.words;
+    for (let i = 0, at = base + 1; i < block.wordCount; i++) words[at++] = given[i];
+  }
+
+  /** Turns byte offsets into elements and doubles into floats; notes the heaps. Its pipeline. */
+  private bind(compiled: Compiled, block: LaunchBlock, base: number): GPUComputePipeline {
+    const { words, seen, bindings } = this;
+    const { shifts, tail } = compiled;
+    const { bufferCount, bufferWords, storages } = block;
+    const declared = shifts.length;
+    seen.length = 0;
+    bindings.length = 0;
+    let key = '';
+    for (let i = 0; i < bufferCount; i++) {
+      const word = bufferWords[i];
+      const at = base + 1 + word;
+      const storage = storages[i];
+      if (storage === undefined) {
+        words[at] = IMMEDIATE + words[at] / 4 - tail;
+        bindings.push(0);
+        key += 0;
+        continue;
+      }
+      const heap = heapOf(storage.handle);
+      let binding = seen.indexOf(heap);
+      if (binding < 0) binding = seen.push(heap) - 1;
+      const bytes = offsetOf(storage.handle) + words[at];
+      if (i < declared) {
+        words[at] = bytes / 2 ** shifts[i];
+        bindings.push(binding);
+        key += binding;
+      } else words[at] = binding * TAIL_SPAN + bytes / 4;
+    }
+    if (seen.length === 0) seen.push(0);
+    this.convertDoubles(compiled.doubles, base + 1);
+    key += `/${seen.length}`;
+    let pipeline = compiled.pipelines.get(key);
+    if (pipeline === undefined) {
+      const pattern = { bindings: [...bindings], heaps: seen.length };
+      pipeline = this.pipelines.make(compiled, pattern);
+      compiled.pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  private convertDoubles(positions: readonly number[], base: number): void {
+    for (const position of positions) {
+      this.halves[0] = this.words[base + position];
+      this.halves[1] = this.words[base + position + 1];
+      this.floats[base + position] = this.wide[0];
+    }
+  }
+
+  /** The bind group of the heaps of the launch under way. */
+  private heapGroup(): GPUBindGroup {
+    const { seen } = this;
+    const key = seen.length === 1 ? seen[0] : seen.join();
+    let group = this.groups.get(key);
+    if (group === undefined) {
+      group = this.gpu.createBindGroup({
+        layout: this.pipelines.heapLayout(seen.length),
+        entries: seen.map((heap, binding) => ({
+          binding,
+          resource: { buffer: this.heaps.list[heap].buffer },
+        })),
+      });
+      this.groups.set(key, group);
+      this.counts.bindGroups++;
+    }
+    return group;
+  }
+
+  private recorder(): GPUCommandEncoder {
+    this.encoder ??= this.gpu.createCommandEncoder();
+    return this.encoder;
+  }
+
+  private openPass(): GPUComputePassEncoder {
+    this.pass ??= this.recorder().beginComputePass();
+    return this.pass;
+  }
+
+  private endPass(): void {
+    this.pass?.end();
+    this.pass = undefined;
+    this.bound = {};
+  }
+
+  /** Hands what was recorded to the GPU. */
+  submit(): void {
+    if (this.encoder === undefined || this.failure !== undefined) return;
+    this.endPass();
+    if (this.used > 0) this.gpu.queue.writeBuffer(this.ring, 0, this.words, 0, this.used);
+    this.gpu.queue.submit([this.encoder.finish()]);
+    this.encoder = undefined;
+    this.used = 0;
+    this.recorded = 0;
+    this.counts.submits++;
+  }
+
+  private submitLater(): void {
+    if (this.turn) return;
+    this.turn = true;
+    macrotask().then(() => {
+      this.turn = false;
+      this.submit();
+    });
+  }
+
+  /** Counters and sizes, for torch.webgpu.info(). */
+  info(): DeviceFigures {
+    return {
+      ...this.counts,
+      pipelines: this.pipelines.count,
+      buffers: this.heaps.list.length + this.readback.created,
+      bytes: this.heaps.liveBytes,
+      reserved: this.heaps.bytes,
+    };
+  }
+
+  /** Gives the GPU up; tensors on it are gone. */
+  destroy(): void {
+    this.submit();
+    this.gpu.destroy();
+  }
+}
+
+/** What the device has made and done so far. */
+export interface DeviceFigures {
+  readonly launches: number;
+  readonly submits: number;
+  readonly bindGroups: number;
+  readonly pipelines: number;
+  readonly buffers: number;
+  /** Bytes of live tensors, and of the heaps they lie in. */
+  readonly bytes: number;
+  readonly reserved: number;
+}

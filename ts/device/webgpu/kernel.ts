@@ -1,0 +1,214 @@
+/** Kernels of the GPU: what one declares, and how the WGSL module around its text is written. */
+
+import { TorchError } from '../../core/errors.js';
+import type { KernelDeclaration, KernelDtype, ParamType } from '../../ops/kernel.js';
+import type { LaunchBlock } from '../device.js';
+
+/**
+ * Type of the elements of a buffer. `S` is the dtype of the launch. Bytes and halves are read one
+ * by one, and written a word at a time (or one by one in an `atomic` kernel).
+ */
+export type Element = 'S' | 'f32' | 'i32' | 'u32' | 'u16' | 'u8';
+
+/** What a GPU kernel is; made by `gpuKernel`. */
+export interface GpuKernel extends KernelDeclaration {
+  /** WGSL with `fn <entry>(group: u32, lane: u32)`, called for each workgroup of the launch. */
+  readonly source: string;
+  readonly entry: string;
+  readonly elements: readonly Element[];
+  /** Invocations per workgroup. */
+  readonly workgroup: number;
+  /** Units of the launch's range that one workgroup does. */
+  readonly perGroup: number;
+  /** The heap is read as vec4 (`get4_x`): offsets and counts are multiples of four. */
+  readonly wide: boolean;
+  /** The heap is read atomically, so that bytes can be written one by one. */
+  readonly atomic: boolean;
+  /** Chooses another form of the kernel for a launch. */
+  readonly choose?: (block: LaunchBlock) => GpuKernel;
+}
+
+interface GpuKernelOptions<P extends Readonly<Record<string, ParamType>>> {
+  readonly source: string;
+  readonly entry: string;
+  readonly dtypes?: readonly KernelDtype[];
+  /** Element types by buffer, inputs first, then outputs and scratch. */
+  readonly buffers: Readonly<Record<string, Element>>;
+  readonly params: P;
+  readonly workgroup?: number;
+  readonly perGroup?: number;
+  readonly wide?: boolean;
+  readonly atomic?: boolean;
+  readonly choose?: (block: LaunchBlock) => GpuKernel;
+}
+
+/** Declares a GPU kernel. Defaults: dtypes f32, a workgroup of 256, one workgroup per unit. */
+export function gpuKernel<const P extends Readonly<Record<string, ParamType>>>(
+  options: GpuKernelOptions<P>,
+): GpuKernel & { readonly params: P } {
+  const { buffers, dtypes = ['f32'], workgroup = 256, perGroup = 1, ...rest } = options;
+  return {
+    wide: false,
+    atomic: false,
+    ...rest,
+    dtypes,
+    workgroup,
+    perGroup,
+    buffers: Object.keys(buffers),
+    elements: Object.values(buffers),
+  };
+}
+
+/** Bytes of an element under the dtype suffix of a launch. */
+export function elementBytes(element: Element, suffix: string): number {
+  if (element === 'u8') return 1;
+  if (element === 'u16') return 2;
+  if (element !== 'S') return 4;
+  return suffix === 'u8' || suffix === 'b1' ? 1 : suffix === 'b2' ? 2 : 4;
+}
+
+/** The WGSL type that stands for `S`. */
+function scalarType(suffix: string): string {
+  return suffix === 'f32' || suffix === 'i32' ? suffix : 'u32';
+}
+
+/** Heaps of a launch: how many, and through which binding each buffer is read. */
+export interface Pattern {
+  readonly bindings: readonly number[];
+  readonly heaps: number;
+}
+
+function paramStruct(kernel: GpuKernel, scalar: string): string {
+  const fields = ['range: u32', ...kernel.buffers.map((name) => `${name}_at: u32`)];
+  for (const [name, type] of Object.entries(kernel.params)) {
+    if (type === 'u32[]') fields.push(`${name}_count: u32`, `${name}: array<u32>`);
+    else if (type === 'f64') fields.push(`${name}: f32`, `${name}_pad: u32`);
+    else fields.push(`${name}: ${(type as string) === 'S' ? scalar : type}`);
+  }
+  return `struct P { ${fields.join(', ')} }`;
+}
+
+/** Reading and writing the elements of one buffer by index. */
+function accessors(kernel: GpuKernel, i: number, suffix: string, heap: string): string {
+  const name = kernel.buffers[i];
+  const element = kernel.elements[i];
+  const bytes = elementBytes(element, suffix);
+  const type = element === 'S' ? scalarType(suffix) : element;
+  const at = `p.${name}_at`;
+  if (kernel.wide) {
+    return [
+      `fn get4_${name}(i: u32) -> vec4<${type}> { return bitcast<vec4<${type}>>(${heap}[(${at} >> 2u) + i]); }`,
+      `fn set4_${name}(i: u32, v: vec4<${type}>) { ${heap}[(${at} >> 2u) + i] = bitcast<vec4<u32>>(v); }`,
+      `fn get_${name}(i: u32) -> ${type} { let k = ${at} + i; return bitcast<${type}>(${heap}[k >> 2u][k & 3u]); }`,
+    ].join('\n');
+  }
+  const load = (index: string) =>
+    kernel.atomic ? `atomicLoad(&${heap}[${index}])` : `${heap}[${index}]`;
+  const store = (index: string, value: string) =>
+    kernel.atomic ? `atomicStore(&${heap}[${index}], ${value});` : `${heap}[${index}] = ${value};`;
+  if (bytes === 4) {
+    const lines = [
+      `fn get_${name}(i: u32) -> ${type} { return bitcast<${type}>(${load(`${at} + i`)}); }`,
+      `fn set_${name}(i: u32, v: ${type}) { ${store(`${at} + i`, 'bitcast<u32>(v)')} }`,
+    ];
+    if (kernel.atomic) {
+      lines.push(
+        `fn add_${name}(i: u32, v: i32) { atomicAdd(&${heap}[${at} + i], bitcast<u32>(v)); }`,
+      );
+    }
+    return lines.join('\n');
+  }
+  const [shift, lanes, mask] = bytes === 1 ? ['2u', '3u', '0xffu'] : ['1u', '1u', '0xffffu'];
+  const bits = `${8 * bytes}u * (k & ${lanes})`;
+  const lines = [
+    `fn get_${name}(i: u32) -> u32 { let k = ${at} + i; return (${load(`k >> ${shift}`)} >> (${bits})) & ${mask}; }`,
+    `fn word_${name}(byte: u32) -> u32 { return ${load('byte >> 2u')}; }`,
+    `fn set_word_${name}(i: u32, v: u32) { ${store(`(${at} >> ${shift}) + i`, 'v')} }`,
+  ];
+  if (kernel.atomic) {
+    lines.push(
+      `fn set_${name}(i: u32, v: u32) { let k = ${at} + i; let s = ${bits}; ` +
+        `atomicAnd(&${heap}[k >> ${shift}], ~(${mask} << s)); atomicOr(&${heap}[k >> ${shift}], v << s); }`,
+    );
+  }
+  return lines.join('\n');
+}
+
+/** Access to buffers named by words of the tail: three bits of heap, the rest an element. */
+function tailAccess(heaps: number): string {
+  const cases = (body: (heap: string) => string) =>
+    heaps === 1
+      ? body('h0')
+      : `switch (word >> 29u) { ${Array.from({ length: heaps }, (_, k) => `${k === heaps - 1 ? 'default' : `case ${k}u`}: { ${body(`h${k}`)} }`).join(' ')} }`;
+  const at = '(word & 0x1fffffffu) + i';
+  return [
+    `fn heap_get(word: u32, i: u32) -> f32 { ${cases((heap) => `return bitcast<f32>(${heap}[${at}]);`)} }`,
+    `fn heap_set(word: u32, i: u32, v: f32) { ${cases((heap) => `${heap}[${at}] = bitcast<u32>(v);`)} }`,
+  ].join('\n');
+}
+
+/** Definitions at the start of a line, in a library text, by name. */
+export function definitions(text: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const part of text.split(/^(?=(?:fn|const|struct) )/m)) {
+    const name = part.match(/^(?:fn|const|struct) (\w+)/)?.[1];
+    if (name !== undefined) found.set(name, part.trimEnd());
+  }
+  return found;
+}
+
+/** The definitions `text` needs, each before its users. */
+function needed(text: string, library: ReadonlyMap<string, string>): string {
+  const chosen = new Map<string, string>();
+  const own = new Set(definitions(text).keys());
+  const visit = (source: string): void => {
+    for (const [name] of source.matchAll(/\b[A-Za-z_]\w*\b/g)) {
+      const definition = library.get(name);
+      if (definition === undefined || chosen.has(name) || own.has(name)) continue;
+      chosen.set(name, definition);
+      visit(definition);
+    }
+  };
+  visit(text);
+  return [...chosen.values()].join('\n');
+}
+
+/** `max_(a, b)` is `max_f32` or `max_i32`, by the dtype of the launch. */
+function specialise(source: string, suffix: string): string {
+  return source.replace(/\b([a-z]\w*)_\(/g, `$1_${scalarType(suffix)}(`);
+}
+
+/** The whole WGSL module of a kernel for a dtype and a pattern of heaps. */
+export function assemble(
+  kernel: GpuKernel,
+  suffix: string,
+  pattern: Pattern,
+  library: ReadonlyMap<string, string>,
+): string {
+  const scalar = scalarType(suffix);
+  const word = kernel.wide ? 'vec4<u32>' : kernel.atomic ? 'atomic<u32>' : 'u32';
+  const heaps = Array.from(
+    { length: pattern.heaps },
+    (_, k) => `@group(0) @binding(${k}) var<storage, read_write> h${k}: array<${word}>;`,
+  );
+  const body = specialise(kernel.source, suffix);
+  if (!body.includes(`fn ${kernel.entry}(`)) {
+    throw new TorchError(`webgpu: the text of kernel '${kernel.entry}' does not define it`);
+  }
+  return [
+    `alias S = ${scalar};`,
+    paramStruct(kernel, scalar),
+    ...heaps,
+    '@group(1) @binding(0) var<storage, read> p: P;',
+    ...kernel.buffers.map((_, i) => accessors(kernel, i, suffix, `h${pattern.bindings[i]}`)),
+    ...(body.includes('heap_get(') ? [tailAccess(pattern.heaps)] : []),
+    needed(body, library),
+    body,
+    `@compute @workgroup_size(${kernel.workgroup})`,
+    'fn main(@builtin(workgroup_id) w: vec3<u32>, @builtin(num_workgroups) c: vec3<u32>,',
+    '        @builtin(local_invocation_index) lane: u32) {',
+    '  let group = w.x + w.y * c.x;',
+    `  if (group < ${kernel.perGroup === 1 ? 'p.range' : `(p.range + ${kernel.perGroup - 1}u) / ${kernel.perGroup}u`}) { ${kernel.entry}(group, lane); }`,
+    '}',
+  ].join('\n');
+}

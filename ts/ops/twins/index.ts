@@ -1,0 +1,32 @@
+/** Everything the GPU runs: a twin for every primitive, the elementwise kernels and the cast. */
+
+import math from '../../../kernels/math.wgsl';
+import type { Programs } from '../../device/device.js';
+import type { Library } from '../../device/webgpu/device.js';
+import { definitions, type GpuKernel } from '../../device/webgpu/kernel.js';
+import type { PrimitiveName } from '../table.js';
+import { castKernel } from './cast.js';
+import { matmulTwins } from './matmul.js';
+import { pointwiseKernel } from './pointwise.js';
+import type { Twins } from './twin.js';
+
+const twins: Partial<Twins<PrimitiveName>> = { ...matmulTwins };
+
+/** Kernels by the name of their launches, without the dtype suffix. */
+const kernels = new Map<string, GpuKernel>([['cast', castKernel]]);
+for (const twin of Object.values(twins)) {
+  for (const [name, kernel] of Object.entries(twin.kernels)) kernels.set(name, kernel);
+}
+
+function kernel(name: string): GpuKernel | undefined {
+  const cut = name.lastIndexOf('_');
+  const found = kernels.get(name.slice(0, cut));
+  if (found === undefined) return pointwiseKernel(name);
+  return found.dtypes.includes(name.slice(cut + 1) as 'f32') ? found : undefined;
+}
+
+export const library: Library = {
+  kernel,
+  definitions: definitions(math),
+  programs: twins as unknown as Programs,
+};
