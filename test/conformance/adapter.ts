@@ -42,6 +42,7 @@ export interface LooseModule {
   stateDict(): unknown;
   train(): unknown;
   eval(): unknown;
+  float(): unknown;
   namedParameters(): unknown;
   namedChildren(): unknown;
   parameters(): unknown;

@@ -108,6 +108,9 @@ function prepareInputs(recorded: ModuleCase, device: string, layout: Layout): In
 
 function prepareModule(name: string, recorded: ModuleCase, device: string): LooseModule {
   const module = buildModule(name, recorded.args, recorded.kwargs, device);
+  // As when it was recorded: whatever was given to the constructor, the module itself is float32.
+  if (!Object.values(recorded.state_dict).some(({ tensor }) => tensor === 'float64'))
+    module.float();
   loadState(module, recorded.state_dict, device);
   if (recorded.train) module.train();
   else module.eval();

@@ -1,7 +1,7 @@
 /** Activations as functions; `inplace` writes the result into the input. */
 
 import { isGradEnabled } from '../autograd/mode.js';
-import type { Dtype } from '../core/dtype.js';
+import { type Dtype, float64 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import { applyPointwise } from '../ops/apply.js';
@@ -206,8 +206,9 @@ function drawnSlopes(input: Tensor, lower: number, upper: number): Tensor {
   const below = elementwise.le(x, 0);
   const all = x.onesLike();
   if (!x.backend.synchronous) return x.emptyLike().uniform_(lower, upper).where(below, all);
-  const drawn = x.newEmpty([below.sum().itemSync()]).uniform_(lower, upper);
-  return all.maskedScatter(below, drawn);
+  // PyTorch draws doubles whatever the dtype is.
+  const drawn = x.newEmpty([below.sum().itemSync()], { dtype: float64 }).uniform_(lower, upper);
+  return all.maskedScatter(below, drawn.to(x.dtype));
 }
 
 /**

@@ -1,7 +1,9 @@
-/** Hooks of modules: lists of functions that can be removed again, and backward hooks. */
+/** Hooks of modules: functions that see and change what goes through a module, both ways. */
 
 import { isGradEnabled } from '../autograd/mode.js';
 import { type Grads, Node, setHistory } from '../autograd/node.js';
+import { AutogradError, showShape, ValueError } from '../core/errors.js';
+import { isOptions } from '../core/options.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
 import type { Module } from './module.js';
@@ -10,48 +12,105 @@ import type { Module } from './module.js';
 export type Hook = (module: never, ...values: never[]) => unknown;
 type AnyHook = (module: Module, ...values: unknown[]) => unknown;
 
+export interface HookOptions {
+  /** Run before the hooks that are there already. Default false. */
+  prepend?: boolean;
+}
+
+export interface ForwardHookOptions extends HookOptions {
+  /**
+   * Give the hook what the call named, too: (module, args, kwargs), and the output last; a hook
+   * before forward then returns [args, kwargs] to replace both. Default false.
+   */
+  withKwargs?: boolean;
+}
+
 export interface RemovableHandle {
   remove(): void;
   [Symbol.dispose](): void;
 }
 
-const NO_HOOKS: readonly AnyHook[] = [];
+interface Entry {
+  readonly call: AnyHook;
+  readonly withKwargs: boolean;
+}
 
-/** Hooks in the order they were registered. */
+/** Hooks in the order in which they run. */
 export class HookList {
-  private readonly hooks: AnyHook[] = [];
+  entries: readonly Entry[] = [];
 
-  add(hook: Hook): RemovableHandle {
-    const entry: AnyHook = (...values) => (hook as unknown as AnyHook)(...values);
-    this.hooks.push(entry);
+  add(hook: Hook, { prepend = false, withKwargs = false }: ForwardHookOptions = {}) {
+    if (typeof hook !== 'function') {
+      throw new ValueError(`a hook is a function, got ${String(hook)}`);
+    }
+    const entry = { call: hook as unknown as AnyHook, withKwargs };
+    this.entries = prepend ? [entry, ...this.entries] : [...this.entries, entry];
     const remove = () => {
-      const index = this.hooks.indexOf(entry);
-      if (index >= 0) this.hooks.splice(index, 1);
+      this.entries = this.entries.filter((other) => other !== entry);
     };
-    return { remove, [Symbol.dispose]: remove };
+    return { remove, [Symbol.dispose]: remove } satisfies RemovableHandle;
   }
 
-  all(): readonly AnyHook[] {
-    return this.hooks;
-  }
-
-  /** These hooks, then those of `other`; without a copy where either is empty. */
-  with(other: HookList): readonly AnyHook[] {
-    if (this.hooks.length === 0) return other.hooks.length === 0 ? NO_HOOKS : [...other.hooks];
-    return [...this.hooks, ...other.hooks];
+  /** Calls every hook with the same values. */
+  run(module: Module, ...values: unknown[]): void {
+    for (const { call } of this.entries) call(module, ...values);
   }
 }
 
-/** A node that passes gradients through and shows them to `see`. */
+const KINDS = ['forwardPre', 'forward', 'backwardPre', 'backward'] as const;
+
+/** The hooks around a call. */
+export class CallHooks {
+  readonly forwardPre = new HookList();
+  readonly forward = new HookList();
+  readonly backwardPre = new HookList();
+  readonly backward = new HookList();
+}
+
+/** @internal Hooks of all modules; they run before a module's own. */
+export const globalHooks = new CallHooks();
+
+/** Whether a call of a module with these hooks has any to run. */
+export function isHooked(own: CallHooks): boolean {
+  return KINDS.some((kind) => own[kind].entries.length + globalHooks[kind].entries.length > 0);
+}
+
+function both(own: CallHooks, kind: (typeof KINDS)[number]): readonly Entry[] {
+  return [...globalHooks[kind].entries, ...own[kind].entries];
+}
+
+type Given = Tensor | null;
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [value];
+}
+
+/** What a hook gave for a list of gradients: the list itself if it gave nothing. */
+function replaced(what: string, result: unknown, grads: readonly Given[]): readonly Given[] {
+  if (result === undefined || result === null) return grads;
+  const list = listOf(result) as Given[];
+  const fits = list.every((grad, i) => {
+    const old = grads[i];
+    return !grad || (isTensor(grad) && (!old || showShape(grad.shape) === showShape(old.shape)));
+  });
+  if (list.length === grads.length && fits) return list;
+  const shown = (values: readonly Given[]) =>
+    values.map((grad) => (isTensor(grad) ? showShape(grad.shape) : String(grad))).join(', ');
+  throw new AutogradError(
+    `${what}: a hook returns as many gradients as there are, of the same shapes, or nothing; ` +
+      `expected (${shown(grads)}), got (${shown(list)})`,
+  );
+}
+
+/** A node that passes gradients through, changed by `see`. */
 class Passage extends Node {
   override runsUserCode = true;
 
   constructor(
-    name: string,
     inputs: readonly Tensor[],
     private readonly see: (grads: Grads) => Grads,
   ) {
-    super(name, inputs.length);
+    super('BackwardHookFunctionBackward', inputs.length);
     for (const input of inputs) this.connect(input);
   }
 
@@ -60,84 +119,169 @@ class Passage extends Node {
   }
 }
 
-function passThrough(tensors: readonly Tensor[], node: Node): Tensor[] {
-  return tensors.map((tensor, i) => {
-    const handle = tensor.bare();
-    setHistory(handle, node, i);
-    return handle;
-  });
+/** The backward hooks of one call: two nodes that see the gradients of its outputs and inputs. */
+class BackwardHooks {
+  /** Gradients of the outputs, from when they arrive until those of the inputs do. */
+  private gradOutput: readonly Given[] | undefined;
+  private inputs: readonly unknown[] = [];
+  private places: number[] = [];
+
+  constructor(
+    private readonly module: Module,
+    private readonly before: readonly Entry[],
+    private readonly after: readonly Entry[],
+  ) {}
+
+  /** Puts a node behind those of the values that want gradients; `places` says which. */
+  private through(values: readonly unknown[], see: (grads: readonly Given[]) => readonly Given[]) {
+    const places = values.flatMap((value, i) => (isTensor(value) && value.requiresGrad ? [i] : []));
+    const tensors = places.map((i) => values[i] as Tensor);
+    const node = new Passage(tensors, (grads) => {
+      const all: Given[] = values.map(() => null);
+      places.forEach((place, i) => {
+        // Handles of their own: the engine gives up a gradient once it has been passed on.
+        const grad = grads[i];
+        all[place] = (grad?.requiresGrad ? grad : grad?.bare()) ?? null;
+      });
+      const seen = see(all);
+      return places.map((place) => seen[place] ?? undefined);
+    });
+    const passed = [...values];
+    tensors.forEach((tensor, i) => {
+      const handle = tensor.bare();
+      setHistory(handle, node, i);
+      passed[places[i]] = handle;
+    });
+    return { passed, places };
+  }
+
+  enter(args: readonly unknown[]): unknown[] {
+    this.inputs = args;
+    const { passed, places } = this.through(args, (grads) => this.seeInput(grads));
+    this.places = places;
+    return passed;
+  }
+
+  leave(output: unknown): unknown {
+    const { passed } = this.through(listOf(output), (grads) => this.seeOutput(grads));
+    return Array.isArray(output) ? passed : passed[0];
+  }
+
+  private seeInput(grads: readonly Given[]): readonly Given[] {
+    const { gradOutput, module } = this;
+    // The gradient came around the outputs, as it can in a second derivative.
+    if (gradOutput === undefined) return grads;
+    this.gradOutput = undefined;
+    let now = grads;
+    for (const { call } of this.after) {
+      now = replaced('registerFullBackwardHook', call(module, [...now], [...gradOutput]), now);
+    }
+    return now;
+  }
+
+  private seeOutput(grads: readonly Given[]): readonly Given[] {
+    const { module } = this;
+    let gradOutput = grads;
+    for (const { call } of this.before) {
+      gradOutput = replaced(
+        'registerFullBackwardPreHook',
+        call(module, [...gradOutput]),
+        gradOutput,
+      );
+    }
+    this.gradOutput = gradOutput;
+    if (this.places.length > 0) return gradOutput;
+    const none = this.inputs.map(() => null);
+    this.gradOutput = undefined;
+    for (const { call } of this.after) {
+      const result = call(module, [...none], [...gradOutput]) ?? null;
+      if (listOf(result).every((grad) => grad === null)) continue;
+      throw new AutogradError(
+        `registerFullBackwardHook: no input of ${module.constructor.name} requires gradients, so ` +
+          'a hook cannot replace theirs; return nothing',
+      );
+    }
+    return gradOutput;
+  }
 }
 
-/** Runs forward between two nodes that see the gradients of its outputs and of its inputs. */
-export function runBackwardHooks(
+/** Positional arguments, and those that were named. */
+function split(args: readonly unknown[]): [unknown[], object] {
+  const last = args[args.length - 1];
+  return isOptions(last) ? [args.slice(0, -1), last] : [[...args], {}];
+}
+
+/** The arguments after the hooks that run before forward. */
+function beforeForward(
   module: Module,
-  args: unknown[],
-  hooks: readonly AnyHook[],
+  hooks: readonly Entry[],
+  given: unknown[],
+  inPositions: (args: unknown[]) => unknown[],
+): unknown[] {
+  let args = given;
+  for (const { call, withKwargs } of hooks) {
+    if (!withKwargs) {
+      args = inPositions(args);
+      const changed = call(module, args) ?? null;
+      if (changed !== null) args = listOf(changed);
+      continue;
+    }
+    const changed = (call(module, ...split(args)) ?? null) as [unknown[], object] | null;
+    if (changed === null) continue;
+    if (!Array.isArray(changed) || !Array.isArray(changed[0]) || !isOptions(changed[1])) {
+      throw new ValueError(
+        'registerForwardPreHook: a hook with { withKwargs: true } returns [args, kwargs] or nothing',
+      );
+    }
+    const [list, kwargs] = changed;
+    args = Object.keys(kwargs).length > 0 ? [...list, kwargs] : list;
+  }
+  return args;
+}
+
+/** Runs `forward` on the arguments with all hooks around it. */
+export function runHooked(
+  module: Module,
+  own: CallHooks,
+  given: unknown[],
+  inPositions: (args: unknown[]) => unknown[],
   forward: (args: unknown[]) => unknown,
 ): unknown {
-  if (!isGradEnabled()) return forward(args);
-  let gradOutput: Grads = [];
-  const runHooks = (gradInput: Grads): Grads => {
-    let current: Grads = gradInput;
-    for (const hook of hooks) {
-      const shown = current.map((grad) => grad ?? null);
-      const result = hook(
-        module,
-        shown,
-        gradOutput.map((grad) => grad ?? null),
-      );
-      if (result === undefined || result === null) continue;
-      const replaced = (Array.isArray(result) ? result : [result]) as (Tensor | null)[];
-      current = replaced.map((grad) => grad ?? undefined);
-    }
-    return current;
-  };
-  const places = args.flatMap((arg, i) => (isTensor(arg) && arg.requiresGrad ? [i] : []));
-  const inputs = places.map((i) => args[i] as Tensor);
-  const entered = [...args];
-  if (inputs.length > 0) {
-    const node = new Passage('BackwardHookFunctionBackward', inputs, (grads) => {
-      const all: Grads = args.map(() => undefined);
-      places.forEach((place, k) => {
-        all[place] = grads[k];
-      });
-      const replaced = runHooks(all);
-      return places.map((place) => replaced[place]);
-    });
-    passThrough(inputs, node).forEach((handle, k) => {
-      entered[places[k]] = handle;
-    });
+  const args = beforeForward(module, both(own, 'forwardPre'), given, inPositions);
+  let inputs = inPositions(args);
+  const [before, after] = [both(own, 'backwardPre'), both(own, 'backward')];
+  const watched = before.length + after.length > 0 && isGradEnabled();
+  const backward = watched ? new BackwardHooks(module, before, after) : undefined;
+  if (backward) inputs = backward.enter(inputs);
+  let output = forward(inputs);
+  for (const { call, withKwargs } of both(own, 'forward')) {
+    const changed = withKwargs
+      ? call(module, ...split(args), output)
+      : call(module, inputs, output);
+    output = changed ?? output;
   }
-  const output = forward(entered);
-  const outputs = (Array.isArray(output) ? output : [output]).filter(
-    (value): value is Tensor => isTensor(value) && value.requiresGrad,
-  );
-  if (outputs.length === 0) return output;
-  const node = new Passage('BackwardHookFunctionBackward', outputs, (grads) => {
-    // Handles of their own: the engine gives up a gradient once it has been passed on.
-    gradOutput = grads.map((grad) => (grad?.requiresGrad ? grad : grad?.bare()));
-    if (inputs.length === 0) runHooks([]);
-    return grads;
-  });
-  const shown = new Map(passThrough(outputs, node).map((handle, i) => [outputs[i], handle]));
-  const swap = (value: unknown) => (isTensor(value) ? (shown.get(value) ?? value) : value);
-  return Array.isArray(output) ? output.map(swap) : swap(output);
+  return backward ? backward.leave(output) : output;
 }
 
-/** @internal Hooks of all modules. */
-export const globalHooks = {
-  forwardPre: new HookList(),
-  forward: new HookList(),
-  backward: new HookList(),
-};
-
-/** Hooks that run for every module, before its own. */
+/** Runs before forward of every module with (module, args); what it returns replaces the args. */
 export function registerModuleForwardPreHook(hook: Hook): RemovableHandle {
   return globalHooks.forwardPre.add(hook);
 }
-export function registerModuleForwardHook(hook: Hook): RemovableHandle {
-  return globalHooks.forward.add(hook);
+
+/** Runs after forward of every module with (module, args, output), which it may replace. */
+export function registerModuleForwardHook(
+  hook: Hook,
+  options?: Pick<ForwardHookOptions, 'withKwargs'>,
+): RemovableHandle {
+  return globalHooks.forward.add(hook, options);
 }
+
+/** Runs in backward of every module with (module, gradOutput), which it may replace. */
+export function registerModuleFullBackwardPreHook(hook: Hook): RemovableHandle {
+  return globalHooks.backwardPre.add(hook);
+}
+
+/** Runs in backward of every module with (module, gradInput, gradOutput); may replace gradInput. */
 export function registerModuleFullBackwardHook(hook: Hook): RemovableHandle {
   return globalHooks.backward.add(hook);
 }

@@ -4,7 +4,7 @@ import { noGrad } from '../autograd/mode.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { numelOf } from '../core/layout.js';
 import type { Generator } from '../core/random.js';
-import { tensor as makeTensor } from '../ops/creation.js';
+import { empty, emptyLike, tensor as makeTensor } from '../ops/creation.js';
 import { randperm } from '../ops/random_creation.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
@@ -128,21 +128,21 @@ function fans(name: string, tensor: Tensor): { fanIn: number; fanOut: number } {
 /** Uniform in +-gain sqrt(6 / (fanIn + fanOut)). */
 export const xavierUniform_ = op(
   'xavierUniform_',
-  'tensor, gain',
-  (tensor: Tensor, gain = 1): Tensor => {
+  'tensor, gain, generator',
+  (tensor: Tensor, gain = 1, generator: MaybeGenerator = null): Tensor => {
     const { fanIn, fanOut } = fans('xavierUniform_', tensor);
     const bound = Math.sqrt(3) * gain * Math.sqrt(2 / (fanIn + fanOut));
-    return uniform_(tensor, -bound, bound);
+    return uniform_(tensor, -bound, bound, generator);
   },
 );
 
 /** Normal with standard deviation gain sqrt(2 / (fanIn + fanOut)). */
 export const xavierNormal_ = op(
   'xavierNormal_',
-  'tensor, gain',
-  (tensor: Tensor, gain = 1): Tensor => {
+  'tensor, gain, generator',
+  (tensor: Tensor, gain = 1, generator: MaybeGenerator = null): Tensor => {
     const { fanIn, fanOut } = fans('xavierNormal_', tensor);
-    return normal_(tensor, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
+    return normal_(tensor, 0, gain * Math.sqrt(2 / (fanIn + fanOut)), generator);
   },
 );
 
@@ -164,32 +164,35 @@ function kaimingStd(
 /** Uniform in +-gain sqrt(3 / fan). */
 export const kaimingUniform_ = op(
   'kaimingUniform_',
-  'tensor, a, mode, nonlinearity',
+  'tensor, a, mode, nonlinearity, generator',
   (
     tensor: Tensor,
     a = 0,
     mode: FanMode = 'fanIn',
     nonlinearity: Nonlinearity = 'leakyRelu',
+    generator: MaybeGenerator = null,
   ): Tensor => {
     if (tensor.shape.includes(0)) return tensor;
     const std = kaimingStd('kaimingUniform_', tensor, a, mode, nonlinearity);
     const bound = Math.sqrt(3) * std;
-    return uniform_(tensor, -bound, bound);
+    return uniform_(tensor, -bound, bound, generator);
   },
 );
 
 /** Normal with standard deviation gain / sqrt(fan). */
 export const kaimingNormal_ = op(
   'kaimingNormal_',
-  'tensor, a, mode, nonlinearity',
+  'tensor, a, mode, nonlinearity, generator',
   (
     tensor: Tensor,
     a = 0,
     mode: FanMode = 'fanIn',
     nonlinearity: Nonlinearity = 'leakyRelu',
+    generator: MaybeGenerator = null,
   ): Tensor => {
     if (tensor.shape.includes(0)) return tensor;
-    return normal_(tensor, 0, kaimingStd('kaimingNormal_', tensor, a, mode, nonlinearity));
+    const std = kaimingStd('kaimingNormal_', tensor, a, mode, nonlinearity);
+    return normal_(tensor, 0, std, generator);
   },
 );
 
@@ -225,14 +228,15 @@ function erfinv(y: number): number {
 /** Normal numbers, those outside of [a, b] drawn anew (by inverting the distribution). */
 export const truncNormal_ = op(
   'truncNormal_',
-  'tensor, mean, std, a, b',
-  (tensor: Tensor, mean = 0, std = 1, a = -2, b = 2): Tensor => {
+  'tensor, mean, std, a, b, generator',
+  (tensor: Tensor, mean = 0, std = 1, a = -2, b = 2, generator: MaybeGenerator = null): Tensor => {
     const below = (x: number) => (1 + erf(x / Math.SQRT2)) / 2;
     const low = below((a - mean) / std);
     const high = below((b - mean) / std);
     return filled(tensor, (t) => {
-      t.uniform_(2 * low - 1, 2 * high - 1);
-      const values = Float64Array.from(t.dataSync() as Float32Array, erfinv);
+      const drawn = t.backend.synchronous ? t : emptyLike(t, { device: 'cpu' });
+      drawn.uniform_(2 * low - 1, 2 * high - 1, generator);
+      const values = Float64Array.from(drawn.dataSync() as Float32Array, erfinv);
       const normal = makeTensor(values, { dtype: t.dtype, device: t.device }).view(t.shape);
       t.copy_(normal)
         .mul_(std * Math.SQRT2)
@@ -263,40 +267,46 @@ function orthonormal(a: Float64Array, rows: number, columns: number): void {
 }
 
 /** A (half) orthogonal matrix times `gain`; dimensions after the first count as one. */
-export const orthogonal_ = op('orthogonal_', 'tensor, gain', (tensor: Tensor, gain = 1): Tensor => {
-  if (tensor.ndim < 2) {
-    throw new ShapeError(
-      `orthogonal_: expected at least 2 dimensions, got shape ${showShape(tensor.shape)}`,
-    );
-  }
-  if (tensor.numel() === 0) return tensor;
-  const rows = tensor.shape[0];
-  const columns = tensor.numel() / rows;
-  return filled(tensor, (t) => {
-    const drawn = t.newEmpty([rows, columns]).normal_(0, 1);
-    const upright = rows < columns ? drawn.t() : drawn;
-    const values = Float64Array.from(upright.dataSync() as Float32Array);
-    orthonormal(values, Math.max(rows, columns), Math.min(rows, columns));
-    const { dtype, device } = t;
-    const made = makeTensor(values, { dtype, device }).view(upright.shape);
-    t.copy_((rows < columns ? made.t() : made).reshape(t.shape)).mul_(gain);
-  });
-});
+export const orthogonal_ = op(
+  'orthogonal_',
+  'tensor, gain, generator',
+  (tensor: Tensor, gain = 1, generator: MaybeGenerator = null): Tensor => {
+    if (tensor.ndim < 2) {
+      throw new ShapeError(
+        `orthogonal_: expected at least 2 dimensions, got shape ${showShape(tensor.shape)}`,
+      );
+    }
+    if (tensor.numel() === 0) return tensor;
+    const rows = tensor.shape[0];
+    const columns = tensor.numel() / rows;
+    return filled(tensor, (t) => {
+      const drawn = empty(rows, columns, { dtype: t.dtype }).normal_(0, 1, generator);
+      const upright = rows < columns ? drawn.t() : drawn;
+      const values = Float64Array.from(upright.dataSync() as Float32Array);
+      orthonormal(values, Math.max(rows, columns), Math.min(rows, columns));
+      const { dtype, device } = t;
+      const made = makeTensor(values, { dtype, device }).view(upright.shape);
+      t.copy_((rows < columns ? made.t() : made).reshape(t.shape)).mul_(gain);
+    });
+  },
+);
 
 /** Normal numbers with a fraction `sparsity` of each column set to 0. */
 export const sparse_ = op(
   'sparse_',
-  'tensor, sparsity, std',
-  (tensor: Tensor, sparsity: number, std = 0.01): Tensor => {
+  'tensor, sparsity, std, generator',
+  (tensor: Tensor, sparsity: number, std = 0.01, generator: MaybeGenerator = null): Tensor => {
     if (tensor.ndim !== 2) {
       throw new ShapeError(`sparse_: expected a matrix, got shape ${showShape(tensor.shape)}`);
     }
     const [rows, columns] = tensor.shape;
     const zeros = Math.ceil(sparsity * rows);
     return filled(tensor, (t) => {
-      t.normal_(0, std);
+      t.normal_(0, std, generator);
       for (let column = 0; column < columns; column++) {
-        if (zeros > 0) t.select(1, column).indexFill_(0, randperm(rows).narrow(0, 0, zeros), 0);
+        if (zeros === 0) continue;
+        const order = randperm(rows, { device: t.device, generator });
+        t.select(1, column).indexFill_(0, order.narrow(0, 0, zeros), 0);
       }
     });
   },

@@ -1,47 +1,43 @@
 /** The base class of all networks and layers. */
 
-import type { Dtype } from '../core/dtype.js';
-import { StateDictError, showShape, suggestion, ValueError } from '../core/errors.js';
-import { sameShape } from '../core/layout.js';
-import { isOptions } from '../core/options.js';
+import { bfloat16, type Dtype } from '../core/dtype.js';
+import { AutogradError, suggestion, ValueError } from '../core/errors.js';
+import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import type { ToOptions } from '../ops/convert.js';
 import { isTensor } from '../ops/promote.js';
 import { spread } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
+import { type Arguments, bind } from './arguments.js';
 import { indent } from './format.js';
 import {
-  globalHooks,
+  type ForwardHookOptions,
   type Hook,
-  HookList,
+  type HookOptions,
+  isHooked,
   type RemovableHandle,
-  runBackwardHooks,
+  runHooked,
 } from './hooks.js';
 import { Parameter } from './parameter.js';
+import {
+  collectState,
+  fieldsOf,
+  type IncompatibleKeys,
+  loadState,
+  ModuleState,
+  STATE,
+  type StateDict,
+  type StateDictOptions,
+} from './state_dict.js';
 
-/** Names and tensors, as PyTorch's state dict. */
-export type StateDict = Record<string, Tensor>;
-
-/** What could not be matched when a state dict was loaded with `strict: false`. */
-export interface IncompatibleKeys {
-  missingKeys: string[];
-  unexpectedKeys: string[];
-}
-
-/** What a module keeps besides its own fields. */
-class ModuleState {
-  readonly buffers = new Map<string, boolean>();
-  readonly absent = new Map<string, 'parameter' | 'buffer' | 'module'>();
-  readonly forwardPre = new HookList();
-  readonly forward = new HookList();
-  readonly backward = new HookList();
-  readonly stateDict = new HookList();
-  readonly loadStateDictPre = new HookList();
-}
-
-const STATE = Symbol('module state');
+export type { IncompatibleKeys, StateDict, StateDictOptions } from './state_dict.js';
 
 type Entry<T> = [name: string, value: T];
+
+const MEMBERS = 'prefix, recurse, removeDuplicate';
+type MembersArguments = [prefix?: string, recurse?: boolean, removeDuplicate?: boolean];
+const MODULES = 'memo, prefix, removeDuplicate';
+type ModulesArguments = [memo?: Set<Module> | null, prefix?: string, removeDuplicate?: boolean];
 
 /**
  * Base class of networks. Assign layers, Parameters and other modules to fields and write
@@ -61,7 +57,8 @@ export abstract class Module {
 
   /** Whether layers such as dropout and batch norm behave as in training. */
   training = true;
-  declare private readonly [STATE]: ModuleState;
+  /** @internal */
+  declare readonly [STATE]: ModuleState;
 
   constructor() {
     const self = ((...args: unknown[]) => self.call_(args)) as unknown as this;
@@ -79,26 +76,13 @@ export abstract class Module {
   /** What the module computes. Call the module itself, so that hooks run. */
   abstract forward(...args: never[]): unknown;
 
-  /** Runs hooks around forward. */
+  /** Runs forward with the hooks around it. */
   private call_(given: unknown[]): unknown {
-    const state = this[STATE];
-    let args = this.inPositions(given);
-    for (const hook of globalHooks.forwardPre.with(state.forwardPre)) {
-      const changed = hook(this, args);
-      if (changed !== undefined && changed !== null)
-        args = Array.isArray(changed) ? changed : [changed];
-    }
     const forward = this.forward as (...values: unknown[]) => unknown;
-    const backwardHooks = globalHooks.backward.with(state.backward);
-    let output =
-      backwardHooks.length === 0
-        ? forward.apply(this, args)
-        : runBackwardHooks(this, args, backwardHooks, (inputs) => forward.apply(this, inputs));
-    for (const hook of globalHooks.forward.with(state.forward)) {
-      const changed = hook(this, args, output);
-      if (changed !== undefined && changed !== null) output = changed;
-    }
-    return output;
+    const { call } = this[STATE];
+    if (!isHooked(call)) return forward.apply(this, this.inPositions(given));
+    const inPositions = (args: unknown[]) => this.inPositions(args);
+    return runHooked(this, call, given, inPositions, (args) => forward.apply(this, args));
   }
 
   /** Arguments of forward by position, if some were given by name. */
@@ -111,25 +95,45 @@ export abstract class Module {
 
   // --- Registration ----------------------------------------------------------------------------
 
-  /** Adds a tensor that is part of the state but not trained; null keeps the name free. */
+  /**
+   * Adds a tensor that is part of the state (unless `persistent` is false) but not trained; null
+   * keeps the name free.
+   */
   registerBuffer(name: string, tensor: Tensor | null, persistent = true): void {
-    this.checkName('registerBuffer', name);
-    this[STATE].buffers.set(name, persistent);
+    const { buffers } = this[STATE];
+    this.checkName('registerBuffer', name, (value) => isTensor(value) && buffers.has(name));
+    if (tensor !== null && !isTensor(tensor)) {
+      throw new ValueError(`registerBuffer: '${name}' is a tensor or null, got ${String(tensor)}`);
+    }
+    buffers.set(name, persistent);
     tensor?.keep();
     this.setField(name, tensor);
   }
 
   /** Adds a parameter under a name; null keeps the name free. */
   registerParameter(name: string, parameter: Parameter | null): void {
-    this.checkName('registerParameter', name);
-    if (parameter === null) this[STATE].absent.set(name, 'parameter');
+    this.checkName('registerParameter', name, (value) => value instanceof Parameter);
+    if (parameter !== null && !(parameter instanceof Parameter)) {
+      throw new ValueError(
+        `registerParameter: '${name}' is a Parameter or null, got ${String(parameter)}; make one ` +
+          'with new nn.Parameter(tensor)',
+      );
+    }
+    if (parameter?.gradFn) {
+      throw new AutogradError(
+        `registerParameter: '${name}' was computed from other tensors; compute it in forward(), ` +
+          'or make a leaf of its detach()',
+      );
+    }
     this.setField(name, parameter);
   }
 
-  /** Adds a child module under a name. */
+  /** Adds a child module under a name; null keeps the name free. */
   registerModule(name: string, module: Module | null): void {
-    this.checkName('registerModule', name);
-    if (module === null) this[STATE].absent.set(name, 'module');
+    this.checkName('registerModule', name, (value) => value instanceof Module);
+    if (module !== null && !(module instanceof Module)) {
+      throw new ValueError(`registerModule: '${name}' is a module or null, got ${String(module)}`);
+    }
     this.setField(name, module);
   }
 
@@ -137,23 +141,26 @@ export abstract class Module {
     this.registerModule(name, module);
   }
 
-  private checkName(op: string, name: string): void {
+  /** Throws if a field cannot have the name, or the name is another's than of the kind `own`. */
+  private checkName(op: string, name: string, own: (value: unknown) => boolean): void {
     if (name === '' || name.includes('.')) {
       throw new ValueError(`${op}: a name is not empty and has no dot, got '${name}'`);
     }
     if (name in this && !Object.hasOwn(this, name)) {
       throw new ValueError(`${op}: '${name}' is a method of modules; choose another name`);
     }
+    const value = this.field(name) ?? null;
+    if (value !== null && !own(value)) {
+      throw new ValueError(`${op}: there is a field '${name}' already; choose another name`);
+    }
   }
 
   private setField(name: string, value: unknown): void {
-    (this as unknown as Record<string, unknown>)[name] = value;
+    fieldsOf(this)[name] = value;
   }
 
   private field(name: string): unknown {
-    return Object.hasOwn(this, name)
-      ? (this as unknown as Record<string, unknown>)[name]
-      : undefined;
+    return Object.hasOwn(this, name) ? fieldsOf(this)[name] : undefined;
   }
 
   // --- Walking ---------------------------------------------------------------------------------
@@ -165,10 +172,15 @@ export abstract class Module {
     }
   }
 
+  /** @internal The child modules, shared ones under each of their names. */
+  ownModules(): Generator<Entry<Module>> {
+    return this.own<Module>((value) => value instanceof Module);
+  }
+
   /** The direct child modules with their names; a shared one once. */
   *namedChildren(): Generator<Entry<Module>> {
     const seen = new Set<Module>();
-    for (const [name, child] of this.own<Module>((value) => value instanceof Module)) {
+    for (const [name, child] of this.ownModules()) {
       if (seen.has(child)) continue;
       seen.add(child);
       yield [name, child];
@@ -179,13 +191,23 @@ export abstract class Module {
     for (const [, child] of this.namedChildren()) yield child;
   }
 
-  /** This module and all below it, depth first, with dotted names ('' for itself). */
-  *namedModules(prefix = '', seen = new Set<Module>()): Generator<Entry<Module>> {
-    if (seen.has(this)) return;
-    seen.add(this);
+  /**
+   * This module and all below it, depth first, with dotted names that begin with `prefix` ('' for
+   * itself). One that is shared comes once, unless `removeDuplicate` is false; `memo` holds those
+   * that are left out.
+   */
+  namedModules(...args: Arguments<typeof MODULES, ModulesArguments>): Generator<Entry<Module>> {
+    const given = bind<ModulesArguments>('namedModules', MODULES, args);
+    const [memo, prefix = '', removeDuplicate = true] = given;
+    return this.walk(memo ?? new Set(), prefix, removeDuplicate);
+  }
+
+  private *walk(memo: Set<Module>, prefix: string, once: boolean): Generator<Entry<Module>> {
+    if (memo.has(this)) return;
+    if (once) memo.add(this);
     yield [prefix, this];
-    for (const [name, child] of this.own<Module>((value) => value instanceof Module)) {
-      yield* child.namedModules(prefix === '' ? name : `${prefix}.${name}`, seen);
+    for (const [name, child] of this.ownModules()) {
+      yield* child.walk(memo, prefix === '' ? name : `${prefix}.${name}`, once);
     }
   }
 
@@ -194,24 +216,33 @@ export abstract class Module {
   }
 
   private *members<T extends Tensor>(
-    prefix: string,
-    recurse: boolean,
+    name: string,
+    args: readonly unknown[],
     pick: (module: Module) => Iterable<Entry<T>>,
   ): Generator<Entry<T>> {
+    const given = bind<MembersArguments>(name, MEMBERS, args);
+    const [prefix = '', recurse = true, removeDuplicate = true] = given;
     const seen = new Set<T>();
-    const modules: Iterable<Entry<Module>> = recurse ? this.namedModules(prefix) : [[prefix, this]];
+    const modules: Iterable<Entry<Module>> = recurse
+      ? this.walk(new Set(), prefix, removeDuplicate)
+      : [[prefix, this]];
     for (const [path, module] of modules) {
-      for (const [name, value] of pick(module)) {
+      for (const [key, value] of pick(module)) {
         if (seen.has(value)) continue;
-        seen.add(value);
-        yield [path === '' ? name : `${path}.${name}`, value];
+        if (removeDuplicate) seen.add(value);
+        yield [path === '' ? key : `${path}.${key}`, value];
       }
     }
   }
 
-  /** Parameters with dotted names; one shared by several modules comes once. */
-  namedParameters(prefix = '', recurse = true): Generator<Entry<Parameter>> {
-    return this.members(prefix, recurse, (module) =>
+  /**
+   * Parameters with dotted names that begin with `prefix`, of this module alone without `recurse`;
+   * one shared by several modules comes once, unless `removeDuplicate` is false.
+   */
+  namedParameters(
+    ...args: Arguments<typeof MEMBERS, MembersArguments>
+  ): Generator<Entry<Parameter>> {
+    return this.members('namedParameters', args, (module) =>
       module.own<Parameter>((value) => value instanceof Parameter),
     );
   }
@@ -220,8 +251,9 @@ export abstract class Module {
     for (const [, parameter] of this.namedParameters('', recurse)) yield parameter;
   }
 
-  namedBuffers(prefix = '', recurse = true): Generator<Entry<Tensor>> {
-    return this.members(prefix, recurse, (module) => module.ownBuffers());
+  /** As namedParameters, for buffers. */
+  namedBuffers(...args: Arguments<typeof MEMBERS, MembersArguments>): Generator<Entry<Tensor>> {
+    return this.members('namedBuffers', args, (module) => module.ownBuffers());
   }
 
   private ownBuffers(): Generator<Entry<Tensor>> {
@@ -292,7 +324,8 @@ export abstract class Module {
   }
 
   /** Forgets the gradients (or, with `setToNone: false`, fills them with zeros). */
-  zeroGrad({ setToNone = true }: { setToNone?: boolean } = {}): void {
+  zeroGrad(options: boolean | { setToNone?: boolean } = true): void {
+    const { setToNone = true } = typeof options === 'boolean' ? { setToNone: options } : options;
     for (const parameter of this.parameters()) {
       if (setToNone) parameter.grad = null;
       else if (parameter.grad !== null) parameter.grad = parameter.grad.detach().zero_();
@@ -321,21 +354,20 @@ export abstract class Module {
     return this.convert((t) => (t.dtype.isFloatingPoint ? t.detach().half() : t));
   }
 
+  bfloat16(): this {
+    return this.convert((t) => (t.dtype.isFloatingPoint ? t.detach().to(bfloat16) : t));
+  }
+
+  /** Parameters stay the objects they are, so that an optimiser keeps them; buffers are replaced. */
   private convert(change: (tensor: Tensor) => Tensor): this {
-    const replaced = new Map<Tensor, Tensor>();
+    const seen = new Set<Tensor>();
     for (const module of this.modules()) {
-      for (const name of Object.keys(module)) {
-        const value = module.field(name);
-        const isBuffer = isTensor(value) && module[STATE].buffers.has(name);
-        if (!(value instanceof Parameter) && !isBuffer) continue;
-        let next = replaced.get(value);
-        if (next === undefined) {
-          const converted = change(value);
-          next =
-            value instanceof Parameter ? new Parameter(converted, value.requiresGrad) : converted;
-          replaced.set(value, next);
-        }
-        module.setField(name, next);
+      for (const [, parameter] of module.own<Parameter>((value) => value instanceof Parameter)) {
+        if (!seen.has(parameter)) parameter.become(change);
+        seen.add(parameter);
+      }
+      for (const [name, buffer] of module.ownBuffers()) {
+        if (!(buffer instanceof Parameter)) module.setField(name, change(buffer).keep());
       }
     }
     return this;
@@ -343,24 +375,14 @@ export abstract class Module {
 
   // --- State -----------------------------------------------------------------------------------
 
-  /** Parameters and persistent buffers by dotted name, outside the graph, sharing memory. */
-  stateDict(prefix = ''): StateDict {
-    const result: StateDict = Object.create(null) as StateDict;
-    this.collectState(result, prefix);
-    return Object.assign({}, result);
-  }
-
-  private collectState(into: StateDict, prefix: string): void {
-    for (const [name, value] of this.own<Parameter>((v) => v instanceof Parameter)) {
-      into[prefix + name] = value.detach();
-    }
-    for (const [name, value] of this.ownBuffers()) {
-      if (this[STATE].buffers.get(name)) into[prefix + name] = value.detach();
-    }
-    for (const [name, child] of this.own<Module>((v) => v instanceof Module)) {
-      child.collectState(into, `${prefix}${name}.`);
-    }
-    for (const hook of this[STATE].stateDict.all()) hook(this, into, prefix);
+  /**
+   * Parameters and persistent buffers by dotted name, sharing memory with the module; outside the
+   * graph, unless `keepVars` is set.
+   */
+  stateDict(options: StateDictOptions = {}): StateDict {
+    checkOptions('stateDict', options, ['destination', 'prefix', 'keepVars']);
+    const { destination = {}, prefix = '', keepVars = false } = options;
+    return collectState(this, destination, prefix, keepVars);
   }
 
   /**
@@ -369,82 +391,58 @@ export abstract class Module {
    */
   loadStateDict(
     stateDict: Readonly<StateDict>,
-    { strict = true }: { strict?: boolean } = {},
+    options: boolean | { strict?: boolean } = {},
   ): IncompatibleKeys {
-    for (const hook of this[STATE].loadStateDictPre.all()) hook(this, stateDict);
-    const own = new Map<string, Tensor>();
-    for (const [path, module] of allPaths(this, '')) {
-      for (const [name, value] of module.own<Tensor>((v) => v instanceof Parameter)) {
-        own.set(path + name, value);
-      }
-      for (const [name, value] of module.ownBuffers()) {
-        if (module[STATE].buffers.get(name)) own.set(path + name, value);
-      }
-    }
-    const given = Object.keys(stateDict);
-    const missingKeys = [...own.keys()].filter((name) => !Object.hasOwn(stateDict, name));
-    const unexpectedKeys = given.filter((name) => !own.has(name));
-    const problems: string[] = [];
-    if (strict && unexpectedKeys.length > 0) {
-      problems.push(
-        `unexpected keys: ` +
-          `${unexpectedKeys.map((k) => `'${k}'${suggestion(k, own.keys())}`).join(', ')}`,
-      );
-    }
-    if (strict && missingKeys.length > 0) {
-      problems.push(`missing keys: ${missingKeys.map((k) => `'${k}'`).join(', ')}`);
-    }
-    for (const [name, tensor] of own) {
-      const value = Object.hasOwn(stateDict, name) ? stateDict[name] : undefined;
-      if (value === undefined) continue;
-      if (!isTensor(value)) problems.push(`'${name}' is not a tensor`);
-      else if (!sameShape(value.shape, tensor.shape)) {
-        problems.push(
-          `size mismatch for '${name}': the state dict has ${showShape(value.shape)}, ` +
-            `the module ${showShape(tensor.shape)}`,
-        );
-      }
-    }
-    if (problems.length > 0) {
-      throw new StateDictError(
-        `loadStateDict: cannot load into ${this.constructor.name}:\n  ${problems.join('\n  ')}\n` +
-          '{ strict: false } ignores missing and unexpected keys',
-      );
-    }
-    for (const [name, tensor] of own) {
-      if (Object.hasOwn(stateDict, name)) tensor.detach().copy_(stateDict[name].detach());
-    }
-    return { missingKeys, unexpectedKeys };
+    const { strict = true } = typeof options === 'boolean' ? { strict: options } : options;
+    return loadState(this, stateDict, strict);
   }
 
   // --- Hooks -----------------------------------------------------------------------------------
 
-  /** Runs before forward with (module, args); returned arguments replace the given ones. */
-  registerForwardPreHook(hook: Hook): RemovableHandle {
-    return this[STATE].forwardPre.add(hook);
+  /** Runs before forward with (module, args); what it returns replaces the arguments. */
+  registerForwardPreHook(hook: Hook, options?: ForwardHookOptions): RemovableHandle {
+    return this[STATE].call.forwardPre.add(hook, options);
   }
 
-  /** Runs after forward with (module, args, output); a returned value replaces the output. */
-  registerForwardHook(hook: Hook): RemovableHandle {
-    return this[STATE].forward.add(hook);
+  /** Runs after forward with (module, args, output); what it returns replaces the output. */
+  registerForwardHook(hook: Hook, options?: ForwardHookOptions): RemovableHandle {
+    return this[STATE].call.forward.add(hook, options);
+  }
+
+  /** Runs in backward with (module, gradOutput), before the module's own gradients are computed. */
+  registerFullBackwardPreHook(hook: Hook, options?: HookOptions): RemovableHandle {
+    return this[STATE].call.backwardPre.add(hook, options);
   }
 
   /**
-   * Runs in backward with (module, gradInput, gradOutput); returned gradients replace those of
-   * the inputs.
+   * Runs in backward with (module, gradInput, gradOutput), lists with null where there is no
+   * gradient; returned gradients replace those of the inputs.
    */
-  registerFullBackwardHook(hook: Hook): RemovableHandle {
-    return this[STATE].backward.add(hook);
+  registerFullBackwardHook(hook: Hook, options?: HookOptions): RemovableHandle {
+    return this[STATE].call.backward.add(hook, options);
   }
 
-  /** Runs after stateDict() with (module, stateDict, prefix). */
+  /** Runs before stateDict() with (module, prefix, keepVars). */
+  registerStateDictPreHook(hook: Hook): RemovableHandle {
+    return this[STATE].stateDictPre.add(hook);
+  }
+
+  /** Runs after stateDict() with (module, stateDict, prefix); may return another dict. */
   registerStateDictHook(hook: Hook): RemovableHandle {
     return this[STATE].stateDict.add(hook);
   }
 
-  /** Runs before loadStateDict() with (module, stateDict). */
+  /**
+   * Runs before loadStateDict() with (module, stateDict, prefix, metadata, strict, missingKeys,
+   * unexpectedKeys, errors); it may change the dict, which is a copy, and add to the lists.
+   */
   registerLoadStateDictPreHook(hook: Hook): RemovableHandle {
-    return this[STATE].loadStateDictPre.add(hook);
+    return this[STATE].loadPre.add(hook);
+  }
+
+  /** Runs after loadStateDict() with (module, incompatibleKeys), whose lists it may change. */
+  registerLoadStateDictPostHook(hook: Hook): RemovableHandle {
+    return this[STATE].loadPost.add(hook);
   }
 
   // --- Printing --------------------------------------------------------------------------------
@@ -458,7 +456,7 @@ export abstract class Module {
   toString(): string {
     const extra = this.extraRepr();
     const children: string[] = [];
-    for (const [name, child] of this.own<Module>((v) => v instanceof Module)) {
+    for (const [name, child] of this.ownModules()) {
       children.push(`(${name}): ${indent(child.toString())}`);
     }
     const lines = extra === '' ? children : [...extra.split('\n'), ...children];
@@ -476,15 +474,6 @@ export abstract class Module {
 export interface Module {
   // biome-ignore lint/style/useShorthandFunctionType: it merges with the class
   (...args: Parameters<this['forward']>): ReturnType<this['forward']>;
-}
-
-/** Every module with the prefix of its state, shared modules under each of their names. */
-function* allPaths(module: Module, prefix: string): Generator<Entry<Module>> {
-  yield [prefix, module];
-  for (const name of Object.keys(module)) {
-    const child = (module as unknown as Record<string, unknown>)[name];
-    if (child instanceof Module) yield* allPaths(child, `${prefix}${name}.`);
-  }
 }
 
 function missing(op: string, target: string, name: string, module: Module): ValueError {

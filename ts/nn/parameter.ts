@@ -13,6 +13,20 @@ export class Parameter extends Tensor {
     if (requiresGrad) this.requiresGrad_();
   }
 
+  /** @internal Takes other elements, of any dtype and device, and its gradient likewise. */
+  become(change: (tensor: Tensor) => Tensor): void {
+    const { grad } = this;
+    const next = change(this).detach();
+    this.grad = null;
+    // One object before and after, which an optimiser may hold; its dtype is only fixed for users.
+    (this as { dtype: Tensor['dtype'] }).dtype = next.dtype;
+    next.storage_.retain();
+    this.storage_.release();
+    this.storage_ = next.storage_;
+    this.setLayout(next.shape, next.strides, next.offset);
+    if (grad !== null) this.grad = change(grad);
+  }
+
   override toString(): string {
     return `Parameter containing:\n${this.describe('tensor')}`;
   }

@@ -308,7 +308,7 @@ abstract class DropoutLayer extends Layer {
   }
 
   override extraRepr(): string {
-    return `p=${value(this.p)}, inplace=${bool(this.inplace)}`;
+    return `p=${float(this.p)}, inplace=${bool(this.inplace)}`;
   }
 }
 

@@ -1,0 +1,209 @@
+/** State dicts of modules: names and tensors, written and read. */
+
+import { StateDictError, showShape, suggestion } from '../core/errors.js';
+import { sameShape } from '../core/layout.js';
+import { isTensor } from '../ops/promote.js';
+import type { Tensor } from '../tensor.js';
+import { CallHooks, HookList } from './hooks.js';
+import type { Module } from './module.js';
+import { Parameter } from './parameter.js';
+
+/** Names and tensors, as PyTorch's state dict. */
+export type StateDict = Record<string, Tensor>;
+
+export interface StateDictOptions {
+  /** What the entries are added to; a new object by default. */
+  destination?: StateDict;
+  /** What all names begin with, '' by default. */
+  prefix?: string;
+  /** Give the parameters themselves instead of tensors outside the graph. Default false. */
+  keepVars?: boolean;
+}
+
+/** What could not be matched when a state dict was loaded with `strict: false`. */
+export interface IncompatibleKeys {
+  missingKeys: string[];
+  unexpectedKeys: string[];
+}
+
+/** What a module keeps besides its own fields. */
+export class ModuleState {
+  /** Names of buffers, and whether they are part of the state dict. */
+  readonly buffers = new Map<string, boolean>();
+  readonly call = new CallHooks();
+  readonly stateDictPre = new HookList();
+  readonly stateDict = new HookList();
+  readonly loadPre = new HookList();
+  readonly loadPost = new HookList();
+}
+
+export const STATE = Symbol('module state');
+
+/** A module as what is in its fields. */
+export function fieldsOf(module: object): Record<string, unknown> {
+  return module as unknown as Record<string, unknown>;
+}
+
+/** The own parameters and persistent buffers of a module: parameters first, as in PyTorch. */
+function* persistent(module: Module): Generator<[string, Tensor]> {
+  const fields = fieldsOf(module);
+  const names = Object.keys(module);
+  for (const name of names) {
+    const value = fields[name];
+    if (value instanceof Parameter) yield [name, value];
+  }
+  for (const name of names) {
+    const value = fields[name];
+    const isBuffer = isTensor(value) && !(value instanceof Parameter);
+    if (isBuffer && module[STATE].buffers.get(name)) yield [name, value];
+  }
+}
+
+/** Adds the entries of a module and all below it. A hook may return another dict. */
+export function collectState(
+  module: Module,
+  into: StateDict,
+  prefix: string,
+  keepVars: boolean,
+): StateDict {
+  const { stateDictPre, stateDict } = module[STATE];
+  stateDictPre.run(module, prefix, keepVars);
+  const put = (name: string, value: Tensor) => {
+    // A name such as '__proto__' is an entry like any other.
+    Object.defineProperty(into, name, {
+      value,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  };
+  for (const [name, value] of persistent(module)) {
+    put(prefix + name, keepVars ? value : value.detach());
+  }
+  for (const [name, child] of module.ownModules()) {
+    collectState(child, into, `${prefix}${name}.`, keepVars);
+  }
+  return stateDict.entries.reduce(
+    (now, { call }) => (call(module, now, prefix) as StateDict | undefined | null) ?? now,
+    into,
+  );
+}
+
+/** Every module with the prefix of its state, shared modules under each of their names. */
+function* allPaths(module: Module, prefix: string): Generator<[string, Module]> {
+  yield [prefix, module];
+  for (const [name, child] of module.ownModules()) yield* allPaths(child, `${prefix}${name}.`);
+}
+
+function quoted(names: readonly string[], hint: (name: string) => string = () => ''): string {
+  return names.map((name) => `'${name}'${hint(name)}`).join(', ');
+}
+
+/** One load: what is given, what there is, and what does not fit. */
+class Loading {
+  readonly keys: IncompatibleKeys = { missingKeys: [], unexpectedKeys: [] };
+  private readonly given: StateDict;
+  private readonly own = new Map<string, Tensor>();
+  private readonly problems: string[] = [];
+  private readonly paths: [string, Module][];
+
+  constructor(
+    private readonly root: Module,
+    stateDict: Readonly<StateDict>,
+    private readonly strict: boolean,
+  ) {
+    // Hooks may change the dict they see; the caller's stays as it is.
+    this.given = Object.assign(Object.create(null), stateDict) as StateDict;
+    this.paths = [...allPaths(root, '')];
+    const { missingKeys, unexpectedKeys } = this.keys;
+    for (const [prefix, module] of this.paths) {
+      module[STATE].loadPre.run(
+        module,
+        this.given,
+        prefix,
+        {},
+        strict,
+        missingKeys,
+        unexpectedKeys,
+        this.problems,
+      );
+    }
+    for (const [prefix, module] of this.paths) {
+      for (const [name, value] of persistent(module)) this.own.set(prefix + name, value);
+    }
+    for (const name of this.own.keys()) if (!(name in this.given)) missingKeys.push(name);
+    for (const name of Object.keys(this.given)) {
+      if (!this.own.has(name)) unexpectedKeys.push(name);
+    }
+    for (const [name, tensor] of this.own) this.compare(name, tensor);
+  }
+
+  private compare(name: string, tensor: Tensor): void {
+    if (!(name in this.given)) return;
+    const value: unknown = this.given[name];
+    if (!isTensor(value)) this.problems.push(`'${name}' is not a tensor`);
+    else if (!sameShape(value.shape, tensor.shape)) {
+      this.problems.push(
+        `size mismatch for '${name}': the state dict has ${showShape(value.shape)}, ` +
+          `the module ${showShape(tensor.shape)}`,
+      );
+    }
+  }
+
+  /** Everything that stands in the way. */
+  private allProblems(): string[] {
+    const { missingKeys, unexpectedKeys } = this.keys;
+    const result: string[] = [];
+    if (this.strict && unexpectedKeys.length > 0) {
+      const hint = (name: string) => suggestion(name, this.own.keys());
+      result.push(`unexpected keys: ${quoted(unexpectedKeys, hint)}`);
+    }
+    if (this.strict && missingKeys.length > 0) {
+      result.push(`missing keys: ${quoted(missingKeys)}`);
+    }
+    return [...result, ...this.problems];
+  }
+
+  private refuse(problems: readonly string[]): void {
+    if (problems.length === 0) return;
+    throw new StateDictError(
+      `loadStateDict: cannot load into ${this.root.constructor.name}:\n  ` +
+        `${problems.join('\n  ')}\n{ strict: false } ignores missing and unexpected keys`,
+    );
+  }
+
+  run(): IncompatibleKeys {
+    const hooked = this.paths.some(([, module]) => module[STATE].loadPost.entries.length > 0);
+    this.refuse(hooked ? this.problems : this.allProblems());
+    const targets = [...this.own].filter(([name]) => name in this.given);
+    // A hook behind the load may forgive keys; if none does, what was there comes back.
+    const before =
+      hooked && this.allProblems().length > 0
+        ? targets.map(([, tensor]) => tensor.detach().clone())
+        : [];
+    for (const [name, tensor] of targets) tensor.detach().copy_(this.given[name].detach());
+    for (const module of childrenFirst(this.root)) module[STATE].loadPost.run(module, this.keys);
+    const left = this.allProblems();
+    if (left.length > 0) {
+      targets.forEach(([, tensor], i) => {
+        tensor.detach().copy_(before[i]);
+      });
+    }
+    this.refuse(left);
+    return this.keys;
+  }
+}
+
+function* childrenFirst(module: Module): Generator<Module> {
+  for (const [, child] of module.ownModules()) yield* childrenFirst(child);
+  yield module;
+}
+
+/** Copies a state dict into a module, all or nothing. */
+export function loadState(
+  module: Module,
+  stateDict: Readonly<StateDict>,
+  strict: boolean,
+): IncompatibleKeys {
+  return new Loading(module, stateDict, strict).run();
+}
