@@ -29,6 +29,8 @@ export interface CompareOptions {
   readonly float64?: boolean;
   /** Whether int32 may stand where float32 is recorded: modules' outputs were all cast to floats. */
   readonly indices?: boolean;
+  /** For recordings with all digits of float64. */
+  readonly doubles?: Tolerance;
 }
 
 function dtypeDifference(
@@ -78,17 +80,17 @@ export function compareContents(
   if (actual.data.length !== expected.data.length) {
     return `${actual.data.length} elements, expected ${expected.data.length}`;
   }
-  return compareData(actual.data, expected, options.tolerance);
+  return compareData(actual.data, expected, options);
 }
 
 function compareData(
   actual: ArrayLike<number>,
   expected: EncodedTensor,
-  tolerance: Tolerance,
+  { tolerance, doubles }: CompareOptions,
 ): string | undefined {
   const dtype = expected.tensor;
-  const floating = dtype.includes('float');
-  const bound = floating ? (OTHER_DTYPES[dtype] ?? tolerance) : { relative: 0, absolute: 0 };
+  const own = (dtype === 'float64' && doubles) || OTHER_DTYPES[dtype];
+  const bound = dtype.includes('float') ? (own ?? tolerance) : { relative: 0, absolute: 0 };
   let wrong = 0;
   let first = -1;
   for (let i = 0; i < actual.length; i++) {

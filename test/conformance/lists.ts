@@ -19,7 +19,7 @@ import {
 } from './compare.js';
 import { type Encoded, type EncodedMap, type EncodedTensor, fieldsOf } from './format.js';
 import { compareState } from './modules.js';
-import { evaluate, evaluateAll } from './python.js';
+import { evaluate, evaluateResults } from './python.js';
 import { Checks, type Outcome } from './report.js';
 import { decodeMap, makeTensor } from './values.js';
 
@@ -196,17 +196,37 @@ interface RandomRecord {
   readonly torch: string;
   readonly values?: Encoded;
   readonly state_dict?: Readonly<Record<string, EncodedTensor>>;
+  /** The double drawn next. */
+  readonly next?: number;
 }
+
+/** Rounding of logarithms, sines and sums. */
+const DRAWN = { relative: 4e-6, absolute: 2e-6 };
+const DRAWN_DOUBLE = { relative: 1e-12, absolute: 1e-12 };
 
 async function checkRandom(record: RandomRecord): Promise<string | undefined> {
   requireFunction('manual_seed')(record.seed);
-  const results = evaluateAll(record.torch);
+  const results = evaluateResults(record.torch);
+  const wide = record.torch.includes('int64');
+  const options =
+    record.next === undefined
+      ? VALUES
+      : { tolerance: DRAWN, doubles: DRAWN_DOUBLE, int64: wide, float64: false };
+  let difference: string | undefined;
   if (record.state_dict) {
     const module = results.at(-1) as { stateDict(): unknown };
-    return compareState(module.stateDict(), record.state_dict, { ...VALUES, int64: true });
+    difference = await compareState(module.stateDict(), record.state_dict, {
+      ...options,
+      int64: true,
+    });
+  } else {
+    const tensors = results.filter(isTensorValue);
+    const actual = tensors.length === 1 ? tensors[0] : tensors;
+    difference = await compareResult(actual, record.values ?? null, options);
   }
-  const actual = results.length === 1 ? results[0] : results;
-  return compareResult(actual, record.values ?? null, VALUES);
+  if (difference || record.next === undefined) return difference;
+  const next = await (evaluate('torch.rand((), dtype=torch.float64)') as LooseTensor).item();
+  return next === record.next ? undefined : `draws ${next} next, expected ${record.next}`;
 }
 
 async function single(run: () => Promise<string | undefined>): Promise<Outcome> {

@@ -340,15 +340,26 @@ function subscript(owner: unknown, index: unknown[]): unknown {
   return (owner as Record<string, unknown>)[String(key)];
 }
 
-/** Runs statements and returns the value of each. Assigned names are known to the later ones. */
-export function evaluateAll(source: string, names: Names = {}): unknown[] {
+/** Runs statements: their values, by the names that were assigned. */
+function* runAll(source: string, names: Names): Generator<{ target?: string; value: unknown }> {
   const known: Record<string, unknown> = { ...names };
-  return new Parser(source).statements().map(({ target, value }) => {
+  for (const { target, value } of new Parser(source).statements()) {
     const result = value(known);
     const settled = result instanceof Dotted ? lookup(result.name) : result;
     if (target !== undefined) known[target] = settled;
-    return settled;
-  });
+    yield { target, value: settled };
+  }
+}
+
+/** Runs statements and returns the value of each. Assigned names are known to the later ones. */
+export function evaluateAll(source: string, names: Names = {}): unknown[] {
+  return [...runAll(source, names)].map(({ value }) => value);
+}
+
+/** The values of the statements that assign nothing. */
+export function evaluateResults(source: string, names: Names = {}): unknown[] {
+  const results = [...runAll(source, names)].filter(({ target }) => target === undefined);
+  return results.map(({ value }) => value);
 }
 
 /** Evaluates one expression. */

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import '../../ts/ops/methods.js';
-import { float64, int32, int64 } from '../../ts/core/dtype.js';
+import { float64, int32, int64, uint8 } from '../../ts/core/dtype.js';
 import { AutogradError, ShapeError, ValueError } from '../../ts/core/errors.js';
 import { empty, full, ones, tensor, zeros } from '../../ts/ops/creation.js';
 import { bernoulli, multinomial, poisson } from '../../ts/ops/random.js';
 import * as torch from '../../ts/ops/random_creation.js';
-import { dropoutNoise } from '../../ts/ops/random_fill.js';
+import { dropoutNoise, sampleThere } from '../../ts/ops/random_fill.js';
 import type { Tensor } from '../../ts/tensor.js';
 
 function list(x: Tensor): number[] {
@@ -57,6 +57,19 @@ describe('random tensors', () => {
     torch.setRngState(state);
     expect(list(torch.rand(4))).toEqual(first);
     expect(torch.initialSeed()).toBe(torch.defaultGenerator.initialSeed());
+  });
+
+  it('generators give and take states as tensors, with the spare normal', () => {
+    const generator = new torch.Generator().manualSeed(9);
+    torch.randn(1, { generator });
+    const state = generator.getState();
+    expect([state.dtype, state.shape]).toEqual([uint8, [5056]]);
+    const first = list(torch.randn(3, { generator }));
+    expect(list(torch.randn(3, { generator: generator.setState(state) }))).toEqual(first);
+    const bytes = state.dataSync() as Uint8Array;
+    expect(list(torch.randn(3, { generator: generator.setState(bytes) }))).toEqual(first);
+    expect(() => generator.setState(zeros(5056))).toThrow('a state is a uint8 tensor');
+    expect(() => generator.setState(state.narrow(0, 0, 9))).toThrow('5056 bytes, got 9');
   });
 
   it('refuse what makes no tensor', () => {
@@ -126,6 +139,23 @@ describe('draws', () => {
     const once = list(full([5], 0.2).multinomial(5));
     expect(once.sort()).toEqual([0, 1, 2, 3, 4]);
     expect(() => multinomial(tensor(1.5), 2)).toThrow(ShapeError);
+  });
+});
+
+describe('samples of devices that are not read', () => {
+  const weights = () => tensor([0.5, 1, 2, 3.5, 0, 7, 1.5, 0.25, 4, 3, 2, 9]).view(3, 4);
+  it.each([
+    [2, true],
+    [50, true],
+    [1, false],
+    [3, false],
+  ])('%i samples, replacement %s: those of the CPU', (samples, replacement) => {
+    const generator = new torch.Generator().manualSeed(5);
+    const expected = multinomial(weights(), samples, replacement, generator);
+    generator.manualSeed(5);
+    const drawn = sampleThere(weights(), samples, replacement, generator);
+    expect([drawn.dtype, drawn.shape]).toEqual([int32, [3, samples]]);
+    expect(list(drawn)).toEqual(list(expected));
   });
 });
 

@@ -301,27 +301,6 @@ export function fillBernoulli(
   });
 }
 
-/**
- * Ones with the probability of each element of `p`. Probabilities in float64 use 53 random bits,
- * those in float32 use 24.
- */
-export function fillBernoulliFrom(
-  out: DataArray,
-  dtype: Dtype,
-  p: DataArray,
-  pDtype: Dtype,
-  generator: Generator = defaultGenerator,
-): void {
-  requireFloating('bernoulli', pDtype);
-  const write = writer(out, dtype);
-  for (let i = 0; i < out.length; i++) {
-    const probability = Number(decodeElement(pDtype, p[i]));
-    requireProbability('bernoulli', probability);
-    const u = pDtype === float64 ? generator.uniform() : (generator.random() & 0xffffff) * 2 ** -24;
-    write(i, u < probability ? 1 : 0);
-  }
-}
-
 /** Exponential numbers of rate lambda: -log(1 - u) / lambda. */
 export function fillExponential(
   out: DataArray,

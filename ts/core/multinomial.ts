@@ -14,6 +14,17 @@ export interface Multinomial {
   replacement: boolean;
 }
 
+/** Throws ValueError for numbers of samples that cannot be drawn. */
+export function checkSamples(samples: number, categories: number, replacement: boolean): void {
+  if (!(samples > 0)) throw new ValueError(`multinomial: cannot draw ${samples} samples`);
+  if (!replacement && samples > categories) {
+    throw new ValueError(
+      `multinomial: cannot draw ${samples} samples from ${categories} categories without ` +
+        'replacement; draw fewer, or pass { replacement: true }',
+    );
+  }
+}
+
 /**
  * Draws category indices with probabilities proportional to the weights of their row. Throws
  * ValueError for negative, infinite or NaN weights, for a row that sums to zero, and for more
@@ -24,14 +35,8 @@ export function sampleMultinomial(
   task: Multinomial,
   generator: Generator = defaultGenerator,
 ): void {
-  const { samples, categories, replacement, rows } = task;
-  if (samples <= 0) throw new ValueError(`multinomial: cannot draw ${samples} samples`);
-  if (!replacement && samples > categories) {
-    throw new ValueError(
-      `multinomial: cannot draw ${samples} samples from ${categories} categories without ` +
-        'replacement; draw fewer, or pass { replacement: true }',
-    );
-  }
+  const { rows, replacement } = task;
+  checkSamples(task.samples, task.categories, replacement);
   for (let row = 0; row < rows; row++) checkRow(task, row);
   if (replacement) sampleByInversion(out, task, generator);
   else sampleByRace(out, task, generator);

@@ -8,8 +8,10 @@ const shift = 397;
 /** The seed a generator has before anybody sets one. */
 const defaultSeed = 67280421310721n;
 
-/** Bytes of `getState()`: PyTorch's own layout, so that states can be exchanged with it. */
-const stateBytes = 5056;
+/** Bytes of a state: PyTorch's own layout, so that states can be exchanged with it. */
+const stateSize = 5056;
+/** A state of PyTorch before 1.6, without the bytes for a single precision normal. */
+const olderStateSize = 5048;
 
 const offsets = {
   seed: 0,
@@ -21,6 +23,7 @@ const offsets = {
   normalY: 5024,
   normalRho: 5032,
   normalIsValid: 5040,
+  floatNormal: 5048,
 };
 
 /** Fills arrays with the raw output of the engine. */
@@ -92,8 +95,18 @@ export class Generator {
   private currentSeed = defaultSeed;
   /** The second normal of a pair, kept for the next single draw. */
   private spareNormal: number | undefined;
+  /** What a state of PyTorch holds for single precision: kept, and never drawn from. */
+  private floatNormal = 0n;
 
-  constructor() {
+  /** Numbers are drawn on the CPU whatever device takes them: `device` can only be 'cpu'. */
+  constructor(device: string | { device?: string } = 'cpu') {
+    const name = typeof device === 'string' ? device : (device.device ?? 'cpu');
+    if (name !== 'cpu') {
+      throw new ValueError(
+        `Generator: numbers are drawn on the CPU and copied to the device, got device '${name}'; ` +
+          'pass a generator without a device to functions of any device',
+      );
+    }
     this.manualSeed(defaultSeed);
   }
 
@@ -114,6 +127,7 @@ export class Generator {
     this.currentSeed = BigInt.asUintN(64, wide);
     this.engine.seed(Number(BigInt.asIntN(32, wide)));
     this.spareNormal = undefined;
+    this.floatNormal = 0n;
     return this;
   }
 
@@ -168,12 +182,12 @@ export class Generator {
 
   /** A copy that continues with the same numbers. */
   clone(): Generator {
-    return new Generator().setState(this.getState());
+    return new Generator().setStateBytes(this.stateBytes());
   }
 
   /** The whole state in PyTorch's layout: 5056 bytes, the ones of `generator.get_state()`. */
-  getState(): Uint8Array {
-    const bytes = new Uint8Array(stateBytes);
+  stateBytes(): Uint8Array {
+    const bytes = new Uint8Array(stateSize);
     const view = new DataView(bytes.buffer);
     const { state, next, fresh } = this.engine;
     view.setBigUint64(offsets.seed, this.currentSeed, true);
@@ -188,18 +202,19 @@ export class Generator {
       view.setFloat64(offsets.normalY, this.spareNormal, true);
       view.setInt32(offsets.normalIsValid, 1, true);
     }
+    view.setBigUint64(offsets.floatNormal, this.floatNormal, true);
     return bytes;
   }
 
-  /** Continues from a state of `getState()` (or of PyTorch). Throws ValueError if it is not one. */
-  setState(bytes: Uint8Array): this {
-    if (bytes.byteLength !== stateBytes) {
+  /** Continues from a state of `stateBytes()` or of PyTorch. Throws ValueError for other bytes. */
+  setStateBytes(bytes: Uint8Array): this {
+    const size = bytes.byteLength;
+    if (size !== stateSize && size !== olderStateSize) {
       throw new ValueError(
-        `setState: a state has ${stateBytes} bytes, got ${bytes.byteLength}; pass what ` +
-          `getState() gave`,
+        `setState: a state has ${stateSize} bytes, got ${size}; pass what getState() gave`,
       );
     }
-    const view = new DataView(bytes.buffer, bytes.byteOffset, stateBytes);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, size);
     const left = view.getInt32(offsets.left, true);
     const next = Number(view.getBigUint64(offsets.next, true));
     if (left < 1 || left > words || next > words || view.getInt32(offsets.seeded, true) !== 1) {
@@ -212,9 +227,17 @@ export class Generator {
     this.engine.next = left === 1 ? words : next;
     this.engine.fresh = next === 0;
     const valid = view.getInt32(offsets.normalIsValid, true) !== 0;
-    this.spareNormal = valid ? view.getFloat64(offsets.normalY, true) : undefined;
+    this.spareNormal = valid ? spareOf(view) : undefined;
+    this.floatNormal = size === stateSize ? view.getBigUint64(offsets.floatNormal, true) : 0n;
     return this;
   }
+}
+
+/** The second normal of a pair: older states hold what it is computed from. */
+function spareOf(view: DataView): number {
+  const double = (offset: number) => view.getFloat64(offset, true);
+  if (view.byteLength === stateSize) return double(offsets.normalY);
+  return double(offsets.normalRho) * Math.sin(2 * Math.PI * double(offsets.normalX));
 }
 
 /** The generator used where none is given. */

@@ -2,7 +2,6 @@
 
 import {
   fillBernoulli,
-  fillBernoulliFrom,
   fillCauchy,
   fillExponential,
   fillGeometric,
@@ -20,16 +19,17 @@ import {
   float64,
   int32,
 } from '../core/dtype.js';
-import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { sampleMultinomial } from '../core/multinomial.js';
+import { DeviceError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { checkSamples, sampleMultinomial } from '../core/multinomial.js';
 import { samplePoisson } from '../core/poisson.js';
 import type { Generator } from '../core/random.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { to } from './convert.js';
+import { copyInto } from './launch.js';
 import { recordLinear } from './linear_node.js';
 import { overwrite } from './overwrite.js';
 import { isTensor } from './promote.js';
-import { drawInto, memoryOrder, reordered } from './random_fill.js';
+import { drawInto, memoryOrder, sampleThere } from './random_fill.js';
 import { expand } from './shape.js';
 import { op } from './signature.js';
 
@@ -129,22 +129,27 @@ export const random_ = op(
   },
 );
 
-/** Draws ones with the probabilities of `p` into `target`. */
+/**
+ * Draws ones with the probabilities of `p` into `target`: a uniform number for each element, of 53
+ * bits for float64 and of 24 for other dtypes, compared where the tensors are.
+ */
 function drawFrom(
   target: Tensor,
   p: Tensor,
   order: readonly number[],
   generator: MaybeGenerator,
 ): void {
-  const ordered = reordered(p, order);
-  const probabilities = ordered.dtype === float64 ? ordered : to(ordered, float32);
-  const values = probabilities.dataSync();
-  drawInto(
-    target,
-    (out) =>
-      fillBernoulliFrom(out, target.dtype, values, probabilities.dtype, generator ?? undefined),
-    order,
-  );
+  const dtype = p.dtype === float64 ? float64 : float32;
+  const probabilities = to(p.detach(), dtype);
+  if (p.backend.synchronous && !probabilities.sub(0.5).abs().le(0.5).all().itemSync()) {
+    throw new ValueError('bernoulli: expected probabilities with 0 <= p <= 1');
+  }
+  const noise = emptyTensor(target.shape, dtype, target.backend);
+  drawInto(noise, (out) => fillUniform(out, dtype, 0, 1, generator ?? undefined), order);
+  const chosen = noise.lt(probabilities);
+  copyInto(target, chosen);
+  noise.dispose();
+  chosen.dispose();
 }
 
 /** Fills with ones of probability `p`, a number or a tensor that broadcasts; else zeros. */
@@ -195,6 +200,12 @@ export const poisson = op(
     if (!input.dtype.isFloatingPoint) {
       throw new DtypeError(`poisson: rates are floating point, got ${input.dtype}`);
     }
+    if (!input.backend.synchronous) {
+      throw new DeviceError(
+        'poisson: the rates say how many numbers are drawn, and cannot be read at once on ' +
+          `'${input.device}'; use torch.poisson(await rates.cpu())`,
+      );
+    }
     const result = emptyTensor(input.shape, input.dtype, input.backend);
     const rates = to(input.detach(), float64).dataSync() as Float64Array;
     for (const rate of rates) {
@@ -231,13 +242,17 @@ export const multinomial = op(
     if (!input.dtype.isFloatingPoint) {
       throw new DtypeError(`multinomial: weights are floating point, got ${input.dtype}`);
     }
-    const weights = input.dtype === float64 ? input.detach() : to(input.detach(), float32);
+    const weights = to(input.detach(), input.dtype === float64 ? float64 : float32);
     const rows = input.ndim === 2 ? input.shape[0] : 1;
     const categories = input.shape[input.ndim - 1];
+    checkSamples(numSamples, categories, replacement);
+    if (!input.backend.synchronous) {
+      return sampleThere(weights, numSamples, replacement, generator ?? undefined);
+    }
     const shape = input.ndim === 2 ? [rows, numSamples] : [numSamples];
     const values = weights.dataSync() as Float32Array | Float64Array;
     const task = { weights: values, rows, categories, samples: numSamples, replacement };
-    const chosen = new Int32Array(Math.max(0, rows * numSamples));
+    const chosen = new Int32Array(rows * numSamples);
     sampleMultinomial(chosen, task, generator ?? undefined);
     const result = emptyTensor(shape, int32, input.backend);
     drawInto(result, (out) => (out as Int32Array).set(chosen));

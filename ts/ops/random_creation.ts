@@ -2,10 +2,10 @@
 
 import { fillNormal, fillRandint, fillRandperm, fillUniform } from '../core/distributions.js';
 import { type DataArray, type Dtype, getDefaultDtype, int32, uint8 } from '../core/dtype.js';
-import { ShapeError, showShape, ValueError } from '../core/errors.js';
+import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, type Shape } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
-import { defaultGenerator, type Generator } from '../core/random.js';
+import { defaultGenerator, Generator } from '../core/random.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { tensor } from './creation.js';
@@ -183,7 +183,7 @@ export const normal = (
   const [a, b] = [mean, std].map((x) => (isTensor(x) ? x : undefined));
   const model = (a ?? b) as Tensor;
   const shape = broadcastShapes(a?.shape ?? [], b?.shape ?? [], 'normal');
-  if (b?.detach().lt(0).any().itemSync()) {
+  if (b?.backend.synchronous && b.detach().lt(0).any().itemSync()) {
     throw new ValueError('normal: all elements of std must be >= 0');
   }
   const scale = isTensor(std) ? 1 : std;
@@ -201,10 +201,31 @@ export const seed = (): number => defaultGenerator.seed();
 /** The seed the default generator was started with. */
 export const initialSeed = (): number | bigint => defaultGenerator.initialSeed();
 
-/** The state of the default generator: 5056 bytes, as PyTorch's. */
-export const getRngState = (): Tensor => tensor(defaultGenerator.getState(), { dtype: uint8 });
+declare module '../core/random.js' {
+  interface Generator {
+    /** The state as a tensor of 5056 bytes (uint8, CPU): the one PyTorch's generator has. */
+    getState(): Tensor;
+    /** Continues from a state of getState(), or from PyTorch's. Throws ValueError for others. */
+    setState(state: Tensor | Uint8Array): this;
+  }
+}
 
-/** Continues from a state of getRngState(). */
-export const setRngState = (state: Tensor): void => {
-  defaultGenerator.setState(state.dataSync() as Uint8Array);
+Generator.prototype.getState = function (): Tensor {
+  return tensor(this.stateBytes(), { dtype: uint8 });
+};
+
+Generator.prototype.setState = function (state: Tensor | Uint8Array): Generator {
+  if (!isTensor(state)) return this.setStateBytes(state);
+  if (state.dtype !== uint8) {
+    throw new DtypeError(`setState: a state is a uint8 tensor, got ${state.dtype}`);
+  }
+  return this.setStateBytes(state.dataSync() as Uint8Array);
+};
+
+/** The state of the default generator: a tensor of 5056 bytes, as PyTorch's. */
+export const getRngState = (): Tensor => defaultGenerator.getState();
+
+/** Continues from a state of getRngState(), or of PyTorch's. */
+export const setRngState = (state: Tensor | Uint8Array): void => {
+  defaultGenerator.setState(state);
 };

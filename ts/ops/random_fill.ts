@@ -1,11 +1,12 @@
 /** Random numbers into tensors, in the order in which PyTorch draws them for a layout. */
 
-import { fillBernoulli } from '../core/distributions.js';
-import type { DataArray } from '../core/dtype.js';
+import { fillBernoulli, fillExponential, fillUniform } from '../core/distributions.js';
+import { type DataArray, float64 } from '../core/dtype.js';
 import { isContiguousLayout } from '../core/layout.js';
 import type { Generator } from '../core/random.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { copyInto } from './launch.js';
+import { searchsorted } from './sorting.js';
 
 /** Dimensions from the largest stride to the smallest: the order of the elements in memory. */
 export function memoryOrder(x: Tensor): number[] {
@@ -29,7 +30,7 @@ function isRowMajor(order: readonly number[], x: Tensor): boolean {
 }
 
 /** A tensor's dimensions in another order, outside the graph. */
-export function reordered(x: Tensor, order: readonly number[]): Tensor {
+function reordered(x: Tensor, order: readonly number[]): Tensor {
   return x.detach().permute(order);
 }
 
@@ -67,7 +68,31 @@ export function drawInto(
 export function dropoutNoise(x: Tensor, p: number, whole = false, generator?: Generator): Tensor {
   const shape = whole ? x.shape.map((size, d) => (d < 2 ? size : 1)) : x.shape;
   const noise = emptyTensor(shape, x.dtype, x.backend);
-  const order = whole ? shape.map((_, d) => d) : orderLike(x);
-  drawInto(noise, (out) => fillBernoulli(out, x.dtype, 1 - p, generator), order);
+  // Row-major whatever the layout of x is.
+  drawInto(noise, (out) => fillBernoulli(out, x.dtype, 1 - p, generator));
   return p < 1 ? noise.div_(1 - p) : noise;
+}
+
+/** What sampleMultinomial() computes, by tensors: for devices that cannot be read at once. */
+export function sampleThere(
+  weights: Tensor,
+  samples: number,
+  replacement: boolean,
+  generator?: Generator,
+): Tensor {
+  const { dtype, backend, shape } = weights;
+  if (!replacement) {
+    const noise = emptyTensor(shape, dtype, backend);
+    drawInto(noise, (out) => fillExponential(out, dtype, 1, generator));
+    return weights.div(noise).topk(samples, -1).indices;
+  }
+  const levels = emptyTensor([...shape.slice(0, -1), samples], dtype, backend);
+  drawInto(levels, (out) => {
+    const doubles = new Float64Array(out.length);
+    fillUniform(doubles, float64, 0, 1, generator);
+    (out as Float64Array).set(doubles);
+  });
+  const sums = weights.cumsum(-1);
+  const last = shape[shape.length - 1] - 1;
+  return searchsorted(sums.div(sums.narrow(-1, last, 1)), levels).clampMax(last);
 }
