@@ -6,6 +6,7 @@ import type { JudgeOf } from './judges/judge.js';
 import { pointwiseJudges } from './judges/pointwise.js';
 import { kernelJudges, nnJudges } from './judges/primitives.js';
 import { recurrentJudges } from './judges/recurrent.js';
+import { sequenceJudges } from './judges/recurrent_sequence.js';
 import { viewJudges } from './judges/views.js';
 
 export const judges: { readonly [K in OpName]: JudgeOf<K> } = {
@@ -15,4 +16,5 @@ export const judges: { readonly [K in OpName]: JudgeOf<K> } = {
   ...nnJudges,
   ...attentionJudges,
   ...recurrentJudges,
+  ...sequenceJudges,
 };

@@ -3,6 +3,7 @@
 import { noGrad, type Tensor } from '../../ts/index.js';
 import type { attentionGradients } from '../../ts/ops/gradients_attention.js';
 import type { recurrentGradients } from '../../ts/ops/gradients_recurrent.js';
+import type { sequenceGradients } from '../../ts/ops/gradients_sequence.js';
 import type { nnPrimitives } from '../../ts/ops/primitives/nn.js';
 import type { AttributesOf, PrimitiveName } from '../../ts/ops/table.js';
 import type { InputSpec, Range, Sample, SampledJudge } from './judge.js';
@@ -217,7 +218,9 @@ const WEIGHT: InputSpec = { shape: [4], range: [0.5, 1.5], constant: true };
 export const nnJudges: {
   readonly [K in Exclude<
     keyof typeof nnPrimitives,
-    keyof typeof recurrentGradients | keyof typeof attentionGradients
+    | keyof typeof recurrentGradients
+    | keyof typeof sequenceGradients
+    | keyof typeof attentionGradients
   >]: SampledJudge<AttributesOf<K>>;
 } = {
   conv2d: judge(1e-5, [

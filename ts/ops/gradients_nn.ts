@@ -5,6 +5,7 @@ import { applyPrimitive } from './apply.js';
 import { call, FACTORS, NONE, rule, XY, Y } from './gradient_rules.js';
 import { attentionGradients } from './gradients_attention.js';
 import { recurrentGradients } from './gradients_recurrent.js';
+import { sequenceGradients } from './gradients_sequence.js';
 import type { nnPrimitives } from './primitives/nn.js';
 import type { GradientRow } from './rule.js';
 import type { AttributesOf } from './table.js';
@@ -43,6 +44,7 @@ export const nnGradients: {
 } = {
   ...attentionGradients,
   ...recurrentGradients,
+  ...sequenceGradients,
 
   conv2d: rule(
     FACTORS,

@@ -7,6 +7,7 @@ import * as loss from './loss.js';
 import * as norm from './norm.js';
 import * as pool from './pool.js';
 import * as recurrent from './recurrent.js';
+import * as sequence from './recurrent_sequence.js';
 
 export const nnPrimitives = {
   ...rows(attention),
@@ -15,4 +16,5 @@ export const nnPrimitives = {
   ...rows(norm),
   ...rows(pool),
   ...rows(recurrent),
+  ...rows(sequence),
 } as const;
