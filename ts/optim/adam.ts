@@ -2,16 +2,15 @@
 
 import type { Tensor } from '../tensor.js';
 import { FusedOptimizer, type Scalars, slot } from './fused.js';
-import { checkRange, type ParamState, type Params } from './optimizer.js';
+import { checkRange, type Given, type ParamState, type Params, POSITIVE } from './optimizer.js';
 
 type Stepped = ParamState & { step: number };
 
-const INFINITY = Number.POSITIVE_INFINITY;
 const BOUNDS = {
-  lr: [0, INFINITY],
+  lr: POSITIVE,
   betas: [0, 1],
-  eps: [0, INFINITY],
-  weightDecay: [0, INFINITY],
+  eps: POSITIVE,
+  weightDecay: POSITIVE,
 } as const;
 
 export interface AdamOptions {
@@ -40,9 +39,7 @@ const ADAM: AdamOptions = {
 
 abstract class AdamBase extends FusedOptimizer<AdamOptions, 'adamStep'> {
   protected readonly kernel = 'adamStep';
-  protected abstract readonly decoupled: boolean;
-
-  protected check(options: AdamOptions): void {
+  protected override check(options: AdamOptions): void {
     checkRange(this.constructor.name, options, BOUNDS);
   }
 
@@ -65,9 +62,7 @@ abstract class AdamBase extends FusedOptimizer<AdamOptions, 'adamStep'> {
  * p -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps). Kingma and Ba, 2014.
  */
 export class Adam extends AdamBase {
-  protected readonly decoupled = false;
-
-  constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
+  constructor(params: Params<AdamOptions>, options?: Given<AdamOptions>) {
     super(params, { ...ADAM }, options);
   }
 }
@@ -76,9 +71,11 @@ export class Adam extends AdamBase {
  * Adam with weight decay apart from the gradient: p *= 1 - lr weightDecay. Loshchilov, Hutter 2017.
  */
 export class AdamW extends AdamBase {
-  protected readonly decoupled = true;
+  protected override get decoupled(): boolean {
+    return true;
+  }
 
-  constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
+  constructor(params: Params<AdamOptions>, options?: Given<AdamOptions>) {
     super(params, { ...ADAM, weightDecay: 0.01 }, options);
   }
 }
@@ -100,12 +97,12 @@ export interface AdamaxOptions {
 export class Adamax extends FusedOptimizer<AdamaxOptions, 'adamaxStep'> {
   protected readonly kernel = 'adamaxStep';
 
-  constructor(params: Params<AdamaxOptions>, options: Partial<AdamaxOptions> = {}) {
+  constructor(params: Params<AdamaxOptions>, options?: Given<AdamaxOptions>) {
     const defaults = { lr: 2e-3, eps: 1e-8, weightDecay: 0, maximize: false };
     super(params, { ...defaults, betas: [0.9, 0.999] }, options);
   }
 
-  protected check(options: AdamaxOptions): void {
+  protected override check(options: AdamaxOptions): void {
     checkRange('Adamax', options, BOUNDS);
   }
 
@@ -130,23 +127,29 @@ export interface NAdamOptions {
   weightDecay: number;
   /** Decay of the momentum schedule. Default 0.004. */
   momentumDecay: number;
+  /** Climb instead of descend. Default false. */
+  maximize: boolean;
 }
 
 /** Adam with Nesterov momentum, mu_t = beta1 (1 - 0.96^(t momentumDecay) / 2). Dozat, 2016. */
 export class NAdam extends FusedOptimizer<NAdamOptions, 'nadamStep'> {
   protected readonly kernel = 'nadamStep';
 
-  constructor(params: Params<NAdamOptions>, options: Partial<NAdamOptions> = {}) {
-    const defaults = { lr: 2e-3, eps: 1e-8, weightDecay: 0, momentumDecay: 4e-3 };
-    super(params, { ...defaults, betas: [0.9, 0.999] }, options);
+  constructor(params: Params<NAdamOptions>, options?: Given<NAdamOptions>) {
+    const sizes = { lr: 2e-3, eps: 1e-8, weightDecay: 0, momentumDecay: 4e-3 };
+    super(params, { ...sizes, betas: [0.9, 0.999], maximize: false }, options);
   }
 
-  protected check(options: NAdamOptions): void {
-    checkRange('NAdam', options, { ...BOUNDS, momentumDecay: [0, INFINITY] });
+  protected override check(options: NAdamOptions): void {
+    checkRange('NAdam', options, { ...BOUNDS, momentumDecay: POSITIVE });
   }
 
-  protected options({ lr, betas, eps, weightDecay }: NAdamOptions) {
-    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize: false };
+  protected options({ lr, betas, eps, weightDecay, maximize }: NAdamOptions) {
+    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize };
+  }
+
+  protected override get numbers(): readonly string[] {
+    return ['step', 'mu_product'];
   }
 
   protected scalars(state: Stepped, param: Tensor, group: NAdamOptions): Scalars {
@@ -154,12 +157,14 @@ export class NAdam extends FusedOptimizer<NAdamOptions, 'nadamStep'> {
     const t = state.step;
     const mu = betas[0] * (1 - 0.5 * 0.96 ** (t * momentumDecay));
     const next = betas[0] * (1 - 0.5 * 0.96 ** ((t + 1) * momentumDecay));
-    const product = ((state.mu_product as number | undefined) ?? 1) * mu;
+    // PyTorch keeps the product in float32, whatever the parameter is.
+    const { fround } = Math;
+    const product = fround(((state.mu_product as number | undefined) ?? 1) * fround(mu));
     state.mu_product = product;
     const states = [slot(state, 'exp_avg', param), slot(state, 'exp_avg_sq', param)];
     const a = (lr * (1 - mu)) / (1 - product);
     // PyTorch 1.13 has mu in the second product twice; its numbers are followed.
-    const b = (lr * next) / (1 - product * mu * next);
+    const b = (lr * next) / (1 - fround(fround(product * fround(mu)) * fround(next)));
     return { states, a, b, c: 1 - betas[1] ** t };
   }
 }
@@ -173,22 +178,25 @@ export interface RAdamOptions {
   eps: number;
   /** Default 0. */
   weightDecay: number;
+  /** Climb instead of descend. Default false. */
+  maximize: boolean;
 }
 
 /** Adam with rectified variance: plain momentum until enough steps were seen. Liu et al., 2019. */
 export class RAdam extends FusedOptimizer<RAdamOptions, 'radamStep'> {
   protected readonly kernel = 'radamStep';
 
-  constructor(params: Params<RAdamOptions>, options: Partial<RAdamOptions> = {}) {
-    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 }, options);
+  constructor(params: Params<RAdamOptions>, options?: Given<RAdamOptions>) {
+    const sizes = { lr: 1e-3, eps: 1e-8, weightDecay: 0 };
+    super(params, { ...sizes, betas: [0.9, 0.999], maximize: false }, options);
   }
 
-  protected check(options: RAdamOptions): void {
+  protected override check(options: RAdamOptions): void {
     checkRange('RAdam', options, BOUNDS);
   }
 
-  protected options({ lr, betas, eps, weightDecay }: RAdamOptions) {
-    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize: false };
+  protected options({ lr, betas, eps, weightDecay, maximize }: RAdamOptions) {
+    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize };
   }
 
   protected scalars(state: Stepped, param: Tensor, { betas }: RAdamOptions): Scalars {

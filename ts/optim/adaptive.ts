@@ -1,13 +1,18 @@
 /** Optimisers that scale each element by the size of its past gradients. */
 
+import { ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
 import { FusedOptimizer, type Scalars, slot } from './fused.js';
-import { checkRange, type ParamState, type Params } from './optimizer.js';
+import {
+  checkRange,
+  type Given,
+  type GivenGroup,
+  type ParamState,
+  type Params,
+  POSITIVE,
+} from './optimizer.js';
 
 type Stepped = ParamState & { step: number };
-
-const INFINITY = Number.POSITIVE_INFINITY;
-const POSITIVE = [0, INFINITY] as const;
 
 export interface RMSpropOptions {
   /** Default 0.01. */
@@ -30,12 +35,12 @@ export interface RMSpropOptions {
 export class RMSprop extends FusedOptimizer<RMSpropOptions, 'rmspropStep'> {
   protected readonly kernel = 'rmspropStep';
 
-  constructor(params: Params<RMSpropOptions>, options: Partial<RMSpropOptions> = {}) {
+  constructor(params: Params<RMSpropOptions>, options?: Given<RMSpropOptions>) {
     const sizes = { lr: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0 };
     super(params, { ...sizes, centered: false, maximize: false }, options);
   }
 
-  protected check(options: RMSpropOptions): void {
+  protected override check(options: RMSpropOptions): void {
     const bounds = { lr: POSITIVE, alpha: POSITIVE, eps: POSITIVE, weightDecay: POSITIVE };
     checkRange('RMSprop', options, { ...bounds, momentum: POSITIVE });
   }
@@ -43,6 +48,10 @@ export class RMSprop extends FusedOptimizer<RMSpropOptions, 'rmspropStep'> {
   protected options(group: RMSpropOptions) {
     const { lr, alpha, eps, weightDecay, momentum, centered, maximize } = group;
     return { lr, alpha, eps, weightDecay, momentum, centered, maximize };
+  }
+
+  protected override get boxed(): readonly string[] {
+    return [];
   }
 
   protected scalars(state: Stepped, param: Tensor, group: RMSpropOptions): Scalars {
@@ -75,12 +84,21 @@ export interface AdagradOptions {
 export class Adagrad extends FusedOptimizer<AdagradOptions, 'adagradStep'> {
   protected readonly kernel = 'adagradStep';
 
-  constructor(params: Params<AdagradOptions>, options: Partial<AdagradOptions> = {}) {
+  constructor(params: Params<AdagradOptions>, options?: Given<AdagradOptions>) {
     const sizes = { lr: 1e-2, lrDecay: 0, weightDecay: 0, initialAccumulatorValue: 0, eps: 1e-10 };
     super(params, { ...sizes, maximize: false }, options);
   }
 
-  protected check(options: AdagradOptions): void {
+  /** The states start here and not at the first step, as in PyTorch's files. */
+  override addParamGroup(given: GivenGroup<AdagradOptions>): void {
+    super.addParamGroup(given);
+    const group = this.paramGroups[this.paramGroups.length - 1];
+    for (const param of group.params) {
+      slot(this.stateOf(param), 'sum', param, group.initialAccumulatorValue);
+    }
+  }
+
+  protected override check(options: AdagradOptions): void {
     const bounds = { lr: POSITIVE, lrDecay: POSITIVE, weightDecay: POSITIVE, eps: POSITIVE };
     checkRange('Adagrad', options, { ...bounds, initialAccumulatorValue: POSITIVE });
   }
@@ -113,17 +131,22 @@ export interface AdadeltaOptions {
 export class Adadelta extends FusedOptimizer<AdadeltaOptions, 'adadeltaStep'> {
   protected readonly kernel = 'adadeltaStep';
 
-  constructor(params: Params<AdadeltaOptions>, options: Partial<AdadeltaOptions> = {}) {
+  constructor(params: Params<AdadeltaOptions>, options?: Given<AdadeltaOptions>) {
     super(params, { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0, maximize: false }, options);
   }
 
-  protected check(options: AdadeltaOptions): void {
+  protected override check(options: AdadeltaOptions): void {
     const bounds = { lr: POSITIVE, eps: POSITIVE, weightDecay: POSITIVE };
-    checkRange('Adadelta', options, { ...bounds, rho: [0, 1 + Number.EPSILON] });
+    checkRange('Adadelta', options, { ...bounds, rho: POSITIVE });
+    if (options.rho > 1) throw new ValueError(`Adadelta: rho is at most 1, got ${options.rho}`);
   }
 
   protected options({ lr, rho, eps, weightDecay, maximize }: AdadeltaOptions) {
     return { lr, rho, eps, weightDecay, maximize };
+  }
+
+  protected override get boxed(): readonly string[] {
+    return [];
   }
 
   protected scalars(state: Stepped, param: Tensor): Scalars {
@@ -146,14 +169,15 @@ export interface RpropOptions {
 export class Rprop extends FusedOptimizer<RpropOptions, 'rpropStep'> {
   protected readonly kernel = 'rpropStep';
 
-  constructor(params: Params<RpropOptions>, options: Partial<RpropOptions> = {}) {
+  constructor(params: Params<RpropOptions>, options?: Given<RpropOptions>) {
     super(params, { lr: 1e-2, etas: [0.5, 1.2], stepSizes: [1e-6, 50], maximize: false }, options);
   }
 
-  protected check(options: RpropOptions): void {
+  protected override check(options: RpropOptions): void {
     checkRange('Rprop', options, { lr: POSITIVE });
-    checkRange('Rprop', { etaMinus: options.etas[0] }, { etaMinus: [0, 1] });
-    checkRange('Rprop', { etaPlus: options.etas[1] }, { etaPlus: [1, INFINITY] });
+    const [minus, plus] = options.etas;
+    if (0 < minus && minus < 1 && 1 < plus) return;
+    throw new ValueError(`Rprop: etas are in (0, 1) and above 1, got [${minus}, ${plus}]`);
   }
 
   protected options({ etas, stepSizes, maximize }: RpropOptions) {
@@ -164,6 +188,10 @@ export class Rprop extends FusedOptimizer<RpropOptions, 'rpropStep'> {
       most: stepSizes[1],
       maximize,
     };
+  }
+
+  protected override get boxed(): readonly string[] {
+    return [];
   }
 
   protected scalars(state: Stepped, param: Tensor, { lr }: RpropOptions): Scalars {
@@ -190,12 +218,12 @@ export interface ASGDOptions {
 export class ASGD extends FusedOptimizer<ASGDOptions, 'asgdStep'> {
   protected readonly kernel = 'asgdStep';
 
-  constructor(params: Params<ASGDOptions>, options: Partial<ASGDOptions> = {}) {
+  constructor(params: Params<ASGDOptions>, options?: Given<ASGDOptions>) {
     const sizes = { lr: 1e-2, lambd: 1e-4, alpha: 0.75, t0: 1e6, weightDecay: 0 };
     super(params, { ...sizes, maximize: false }, options);
   }
 
-  protected check(options: ASGDOptions): void {
+  protected override check(options: ASGDOptions): void {
     checkRange('ASGD', options, { lr: POSITIVE, weightDecay: POSITIVE });
   }
 
@@ -203,13 +231,19 @@ export class ASGD extends FusedOptimizer<ASGDOptions, 'asgdStep'> {
     return { lr, lambd, weightDecay, maximize };
   }
 
+  protected override get numbers(): readonly string[] {
+    return ['step', 'eta', 'mu'];
+  }
+
   protected scalars(state: Stepped, param: Tensor, group: ASGDOptions): Scalars {
     const { lr, lambd, alpha, t0 } = group;
     const t = state.step;
-    const eta = (state.eta as number | undefined) ?? lr;
+    // PyTorch keeps both in float32, whatever the parameter is.
+    const { fround } = Math;
+    const eta = (state.eta as number | undefined) ?? fround(lr);
     const mu = (state.mu as number | undefined) ?? 1;
-    state.eta = lr / (1 + lambd * lr * t) ** alpha;
-    state.mu = 1 / Math.max(1, t - t0);
+    state.eta = fround(lr / (1 + lambd * lr * t) ** alpha);
+    state.mu = fround(1 / Math.max(1, t - t0));
     return { states: [slot(state, 'ax', param)], a: eta, b: mu };
   }
 }

@@ -1,7 +1,11 @@
 /** Optimisers whose step is one kernel call for all parameters of a group. */
 
+import { enableGrad, noGrad } from '../autograd/mode.js';
+import { float32 } from '../core/dtype.js';
 import { DtypeError } from '../core/errors.js';
+import { sameShape } from '../core/layout.js';
 import { scope } from '../core/memory.js';
+import { tensor } from '../ops/creation.js';
 import { Launches } from '../ops/launcher.js';
 import {
   emitStep,
@@ -32,7 +36,19 @@ export abstract class FusedOptimizer<
     group: Options,
   ): Scalars;
 
-  protected update(group: ParamGroup<Options>): void {
+  /**
+   * Changes all parameters by their gradients. A closure, if given, computes the loss and its
+   * gradients first (with recording on) and its result is returned.
+   */
+  step<R = undefined>(closure?: () => R): R | undefined {
+    const loss = closure === undefined ? undefined : enableGrad(closure);
+    noGrad(() => {
+      for (const group of this.paramGroups) this.update(group);
+    });
+    return loss;
+  }
+
+  private update(group: ParamGroup<Options>): void {
     // Not through `grad`, which would count as looking at it.
     const params = group.params.filter((param) => param.meta?.grad !== undefined);
     for (const param of params) this.checkDtype(param);
@@ -50,6 +66,25 @@ export abstract class FusedOptimizer<
       for (const entries of byKind.values()) this.launch(entries, this.options(group));
       for (const [param, changed] of copies) param.detach().copy_(changed);
     });
+  }
+
+  protected override get numbers(): readonly string[] {
+    return ['step'];
+  }
+
+  /** Which of the numbers PyTorch keeps as tensors. */
+  protected get boxed(): readonly string[] {
+    return this.numbers;
+  }
+
+  protected override packed(state: ParamState): Record<string, unknown> {
+    const packed: Record<string, unknown> = { ...state };
+    for (const name of this.boxed) packed[name] = tensor(state[name] as number, { dtype: float32 });
+    return packed;
+  }
+
+  protected override fits({ shape }: Tensor, param: Tensor): boolean {
+    return sameShape(shape, param.shape);
   }
 
   private checkDtype({ dtype }: Tensor): void {
@@ -79,7 +114,7 @@ export abstract class FusedOptimizer<
     for (const { param } of entries) param.storage_.written(`${this.constructor.name}.step`);
   }
 
-  private stateOf(param: Tensor): ParamState & { step: number } {
+  protected stateOf(param: Tensor): ParamState & { step: number } {
     let state = this.state.get(param);
     if (state === undefined) {
       state = { step: 0 };

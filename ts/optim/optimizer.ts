@@ -1,22 +1,45 @@
 /** The base of all optimisers: parameter groups, state, and state dicts in PyTorch's form. */
 
-import { enableGrad, noGrad } from '../autograd/mode.js';
 import { ShapeError, StateDictError, showShape, ValueError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
 import { checkOptions } from '../core/options.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
+import { whenRead } from './reading.js';
+
+/** What a schedule keeps in the groups it changes. */
+export interface Scheduled {
+  initialLr?: number;
+  maxLr?: number;
+  minLr?: number;
+  maxMomentum?: number;
+  baseMomentum?: number;
+}
+
+/** PyTorch's options that say how a step is computed and not what: they change nothing here. */
+export interface Ignored {
+  foreach?: boolean | null;
+  fused?: boolean | null;
+  capturable?: boolean;
+}
+
+/** The options a caller may give. */
+export type Given<Options> = Partial<Options> & Ignored;
+
+/** A group as a caller gives it. */
+export type GivenGroup<Options> = { params: Iterable<Tensor> | Tensor } & Given<Options>;
 
 /** Options of a group by name; `params` are its tensors. */
 export type ParamGroup<Options> = Options & { params: Tensor[] };
 
 /** What the first argument of an optimiser may be. */
-export type Params<Options> =
-  | Iterable<Tensor>
-  | Iterable<{ params: Iterable<Tensor> | Tensor } & Partial<Options>>;
+export type Params<Options> = Iterable<Tensor> | Iterable<GivenGroup<Options>>;
 
-/** State of one parameter by PyTorch's names: tensors and numbers. */
-export type ParamState = Record<string, Tensor | number>;
+/** What an optimiser may remember of a parameter. */
+export type StateValue = Tensor | number | string | boolean | null | readonly StateValue[];
+
+/** State of one parameter by PyTorch's names. */
+export type ParamState = Record<string, StateValue>;
 
 /** As PyTorch saves it: states by parameter index, groups with the indices of their parameters. */
 export interface OptimizerStateDict {
@@ -25,25 +48,39 @@ export interface OptimizerStateDict {
 }
 
 /** 'weightDecay' as 'weight_decay'. */
-function snake(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+export function snake(name: string): string {
+  return name.replace(/(?<=.)[A-Z]|(?<=^T)0/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** 'weight_decay' as 'weightDecay'. */
+function camel(name: string): string {
+  return name.replace(/(?<=.)_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Options of PyTorch that would change the steps. */
+const REFUSED: Readonly<Record<string, string>> = {
+  differentiable: 'steps are not recorded; write the step with tensors to differentiate it',
+  decoupledWeightDecay: 'use AdamW',
+};
+const SILENT = 'foreach fused capturable initialLr maxLr minLr maxMomentum baseMomentum'.split(' ');
+
+/**
+ * Base of all optimisers. An own one gives the defaults of its options and computes in `step`:
+ * `class Mine extends optim.Optimizer { constructor(params, options) { super(params, { lr: 0.1 },
+ * options); } step(closure) { ... this.paramGroups ... this.state ... } }`.
+ */
 export abstract class Optimizer<Options extends object = Record<string, never>> {
-  readonly paramGroups: ParamGroup<Options & { initialLr?: number }>[] = [];
+  readonly paramGroups: ParamGroup<Options & Scheduled>[] = [];
   /** What the optimiser remembers of each parameter. */
   readonly state = new Map<Tensor, ParamState>();
-  /** Number of calls of step(), which schedulers look at. */
-  stepCount = 0;
 
   constructor(
     params: Params<Options>,
     /** Options a group does not give itself. */
     readonly defaults: Options,
-    given: object,
+    given: object = {},
   ) {
     this.checkNames(given);
-    this.check({ ...defaults, ...given });
     Object.assign(defaults, given);
     const list = listOf(this.constructor.name, params);
     if (list.length === 0) {
@@ -57,18 +94,43 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
   }
 
   /** Throws if an option is outside its domain. */
-  protected abstract check(options: Options): void;
+  protected check(_options: Options): void {}
+
+  /** Whether weight decay is apart from the gradient. */
+  protected get decoupled(): boolean {
+    return false;
+  }
 
   private checkNames(options: object): void {
-    const { params: _params, initialLr: _initialLr, ...named } = options as Record<string, unknown>;
-    checkOptions(this.constructor.name, named, Object.keys(this.defaults));
+    const names = [...Object.keys(this.defaults), ...SILENT, ...Object.keys(REFUSED)];
+    checkOptions(this.constructor.name, options, names);
+  }
+
+  /** Options with the defaults for those not there, checked. */
+  private checked(given: object): Options {
+    const name = this.constructor.name;
+    for (const [option, instead] of Object.entries(REFUSED)) {
+      if (!(given as Record<string, unknown>)[option]) continue;
+      if (option === 'decoupledWeightDecay' && this.decoupled) continue;
+      throw new ValueError(`${name}: ${option} is not supported: ${instead}`);
+    }
+    const options = { ...this.defaults, ...given };
+    for (const [option, value] of Object.entries(this.defaults)) {
+      const [kind, got] = [kindOf(value), kindOf((options as Record<string, unknown>)[option])];
+      if (kind === got || kind === 'null') continue;
+      throw new ValueError(`${name}: ${option} is a ${kind}, got a ${got}`);
+    }
+    this.check(options);
+    return options;
   }
 
   /** Adds parameters with options of their own. */
-  addParamGroup(group: { params: Iterable<Tensor> | Tensor } & Partial<Options>): void {
-    this.checkNames(group);
+  addParamGroup(group: GivenGroup<Options>): void {
+    const { params: list, ...given } = group;
+    this.checkNames(given);
+    const options = this.checked(given);
     const name = this.constructor.name;
-    const params = isTensor(group.params) ? [group.params] : listOf<Tensor>(name, group.params);
+    const params = isTensor(list) ? [list] : listOf<Tensor>(name, list);
     const known = new Set(this.paramGroups.flatMap((other) => other.params));
     for (const param of params) {
       if (!isTensor(param)) {
@@ -87,9 +149,7 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
       }
       known.add(param);
     }
-    const options = { ...this.defaults, ...group, params };
-    this.check(options);
-    this.paramGroups.push(options);
+    this.paramGroups.push({ ...options, params });
   }
 
   /** Forgets the gradients (or, with `setToNone: false`, fills them with zeros). */
@@ -102,21 +162,8 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     }
   }
 
-  /**
-   * Changes all parameters by their gradients. A closure, if given, computes the loss and its
-   * gradients first (with recording on) and its result is returned.
-   */
-  step<R = undefined>(closure?: () => R): R | undefined {
-    const loss = closure === undefined ? undefined : enableGrad(closure);
-    noGrad(() => {
-      for (const group of this.paramGroups) this.update(group);
-    });
-    this.stepCount++;
-    return loss;
-  }
-
-  /** Changes the parameters of one group that have a gradient. */
-  protected abstract update(group: ParamGroup<Options>): void;
+  /** Changes all parameters by their gradients. */
+  abstract step(closure?: () => unknown): unknown;
 
   /** State and options, in PyTorch's names and numbering. */
   stateDict(): OptimizerStateDict {
@@ -125,7 +172,7 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     const param_groups = this.paramGroups.map((group) => {
       const params = group.params.map((param) => {
         const own = this.state.get(param);
-        if (own !== undefined) state[index] = { ...own };
+        if (own !== undefined) state[index] = this.packed(own);
         return index++;
       });
       const options = Object.entries(group).filter(([name]) => name !== 'params');
@@ -137,19 +184,35 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     return { state, param_groups };
   }
 
-  /** Takes over a state dict; everything is checked before anything changes. */
-  loadStateDict(stateDict: OptimizerStateDict): void {
-    const groups = stateDict.param_groups;
-    const fits =
-      groups.length === this.paramGroups.length &&
-      groups.every((group, i) => group.params.length === this.paramGroups[i].params.length);
-    if (!fits) {
-      throw new StateDictError(
-        `${this.constructor.name}.loadStateDict: the groups have ` +
-          `${groups.map((g) => g.params.length).join(', ')} parameters, the optimiser's ` +
-          `${this.paramGroups.map((g) => g.params.length).join(', ')}`,
-      );
-    }
+  /** A parameter's state as PyTorch has it. */
+  protected packed(state: ParamState): Record<string, unknown> {
+    return { ...state };
+  }
+
+  /** Names of states that are numbers here and may be tensors in a state dict. */
+  protected get numbers(): readonly string[] {
+    return [];
+  }
+
+  /** Whether a tensor can be the state of a parameter. */
+  protected fits(tensor: Tensor, param: Tensor): boolean {
+    return tensor.numel() === 1 || sameShape(tensor.shape, param.shape);
+  }
+
+  /**
+   * Takes over a state dict, of this library or of PyTorch; everything is checked before anything
+   * changes. Gives a promise if the dict has numbers on a device that cannot be read at once.
+   */
+  loadStateDict(stateDict: OptimizerStateDict): void | Promise<void> {
+    const groups = this.matchGroups(stateDict);
+    const options = groups.map((group, g) => {
+      const saved = Object.entries(group).map(([name, value]) => [camel(name), value]);
+      const { params: _params, ...given } = {
+        ...this.paramGroups[g],
+        ...Object.fromEntries(saved),
+      };
+      return this.checked(given);
+    });
     const loaded = new Map<Tensor, ParamState>();
     groups.forEach((group, g) => {
       group.params.forEach((index, k) => {
@@ -158,47 +221,91 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
         if (saved !== undefined) loaded.set(param, this.adopt(saved, param, index));
       });
     });
-    this.state.clear();
-    for (const [param, state] of loaded) this.state.set(param, state);
-    groups.forEach((group, g) => {
-      const target = this.paramGroups[g] as Record<string, unknown>;
-      for (const name of [...Object.keys(target), 'initialLr']) {
-        const key = snake(name);
-        if (name !== 'params' && key in group) target[name] = group[key];
-      }
-    });
+    const read = [...loaded.values()].flatMap((state) =>
+      this.numbers.filter((name) => name in state).map((name) => [state, name] as const),
+    );
+    return whenRead(
+      read.map(([state, name]) => state[name] as Tensor | number),
+      (numbers) => {
+        read.forEach(([state, name], i) => {
+          if (!(numbers[i] >= 0)) throw this.misfit(`'${name}' is ${numbers[i]}`);
+          state[name] = numbers[i];
+        });
+        this.state.clear();
+        for (const [param, state] of loaded) this.state.set(param, state);
+        this.paramGroups.forEach((group, g) => {
+          Object.assign(group, options[g]);
+        });
+      },
+    );
+  }
+
+  private misfit(what: string): StateDictError {
+    return new StateDictError(`${this.constructor.name}.loadStateDict: ${what}`);
+  }
+
+  /** The groups of a state dict, which have the sizes of the optimiser's. */
+  private matchGroups({ state, param_groups: groups }: OptimizerStateDict) {
+    const isDict = Array.isArray(groups) && groups.every((group) => Array.isArray(group?.params));
+    if (!isDict || typeof state !== 'object' || state === null) {
+      throw this.misfit('expected a dict of an optimiser, { state, param_groups: [{ params }] }');
+    }
+    const fits =
+      groups.length === this.paramGroups.length &&
+      groups.every((group, i) => group.params.length === this.paramGroups[i].params.length);
+    if (fits) return groups;
+    throw this.misfit(
+      `the groups have ${groups.map((g) => g.params.length).join(', ')} parameters, the ` +
+        `optimiser's ${this.paramGroups.map((g) => g.params.length).join(', ')}`,
+    );
   }
 
   /** One parameter's saved state, copied, with tensors in the parameter's dtype. */
   private adopt(saved: Record<string, unknown>, param: Tensor, index: number): ParamState {
-    const state: ParamState = {};
-    for (const [name, value] of Object.entries(saved)) {
-      if (name === 'step') state.step = isTensor(value) ? value.itemSync() : Number(value);
-      else if (typeof value === 'number') state[name] = value;
-      else if (isTensor(value)) {
-        if (value.numel() !== 1 && !sameShape(value.shape, param.shape)) {
-          throw new ShapeError(
-            `${this.constructor.name}.loadStateDict: '${name}' of parameter ${index} has shape ` +
-              `${showShape(value.shape)}, the parameter ${showShape(param.shape)}`,
-          );
-        }
-        state[name] = value.detach().clone().to(param.dtype).keep();
+    const take = (name: string, value: unknown): StateValue => {
+      if (Array.isArray(value)) return value.map((item) => take(name, item));
+      if (value === null || /number|string|boolean/.test(typeof value)) return value as StateValue;
+      const what = `'${name}' of parameter ${index}`;
+      if (!isTensor(value)) throw this.misfit(`${what} is no tensor or number`);
+      const isNumber = this.numbers.includes(name);
+      if (isNumber ? value.numel() !== 1 : !this.fits(value, param)) {
+        throw new ShapeError(
+          `${this.constructor.name}.loadStateDict: ${what} has shape ` +
+            `${showShape(value.shape)}, the parameter ${showShape(param.shape)}`,
+        );
       }
-    }
-    return state;
+      if (isNumber) return value;
+      const cast = param.dtype.isFloatingPoint ? value.detach().to(param.dtype) : value.detach();
+      return cast.to(param.device).clone().contiguous().keep();
+    };
+    const entries = Object.entries(saved).filter(([, value]) => value !== null);
+    return Object.fromEntries(entries.map(([name, value]) => [name, take(name, value)]));
   }
 
   toString(): string {
     const groups = this.paramGroups.map((group, i) => {
       const options = Object.entries(group).filter(([name]) => name !== 'params');
       const lines = options
-        .map(([name, value]) => `    ${snake(name)}: ${String(value)}\n`)
+        .map(([name, value]) => `    ${snake(name)}: ${inPython(value)}\n`)
         .sort()
         .join('');
       return `Parameter Group ${i}\n${lines}`;
     });
     return `${this.constructor.name} (\n${groups.join('\n')})`;
   }
+}
+
+/** A value as Python prints it. */
+function inPython(value: unknown): string {
+  if (Array.isArray(value)) return `(${value.map(inPython).join(', ')})`;
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  return value === null ? 'None' : String(value);
+}
+
+/** The kind of an option's value: 'number', 'boolean', 'list of 2'... */
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return `list of ${value.length}`;
+  return value === null ? 'null' : typeof value;
 }
 
 /** What was given as parameters or groups, as a list. */
@@ -209,6 +316,9 @@ function listOf<T = unknown>(name: string, params: unknown): T[] {
     `${name}: expected an iterable of parameters or groups { params }, such as net.parameters()`,
   );
 }
+
+/** From 0 on. */
+export const POSITIVE = [0, Number.POSITIVE_INFINITY] as const;
 
 /** Throws unless every named option is a number within its bounds. */
 export function checkRange(

@@ -3,7 +3,7 @@
 import { ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
 import { FusedOptimizer, type Scalars, slot } from './fused.js';
-import { checkRange, type ParamState, type Params } from './optimizer.js';
+import { checkRange, type Given, type ParamState, type Params, POSITIVE } from './optimizer.js';
 
 export interface SGDOptions {
   /** Learning rate; has no default. */
@@ -20,8 +20,6 @@ export interface SGDOptions {
   maximize: boolean;
 }
 
-const INFINITY = Number.POSITIVE_INFINITY;
-
 /**
  * b = momentum b + (1 - dampening) (g + weightDecay p); p -= lr b, with Nesterov's look-ahead
  * p -= lr (g + momentum b). The buffer starts as the first gradient.
@@ -29,7 +27,9 @@ const INFINITY = Number.POSITIVE_INFINITY;
 export class SGD extends FusedOptimizer<SGDOptions, 'sgdStep'> {
   protected readonly kernel = 'sgdStep';
 
-  constructor(params: Params<SGDOptions>, options: Partial<SGDOptions> & { lr: number }) {
+  constructor(params: Params<SGDOptions>, options: Given<SGDOptions> & { lr: number });
+  constructor(groups: Iterable<{ params: Iterable<Tensor> | Tensor; lr: number }>);
+  constructor(params: Params<SGDOptions>, options?: Given<SGDOptions>) {
     const defaults = {
       lr: Number.NaN,
       momentum: 0,
@@ -38,19 +38,14 @@ export class SGD extends FusedOptimizer<SGDOptions, 'sgdStep'> {
       nesterov: false,
       maximize: false,
     };
-    super(params, defaults, options ?? {});
+    super(params, defaults, options);
   }
 
-  protected check(options: SGDOptions): void {
+  protected override check(options: SGDOptions): void {
     if (Number.isNaN(options.lr)) {
       throw new ValueError('SGD: lr has no default; give { lr: 0.1 } or another learning rate');
     }
-    const bounds = {
-      lr: [0, INFINITY],
-      momentum: [0, INFINITY],
-      weightDecay: [0, INFINITY],
-    } as const;
-    checkRange('SGD', options, bounds);
+    checkRange('SGD', options, { lr: POSITIVE, momentum: POSITIVE, weightDecay: POSITIVE });
     if (options.nesterov && (options.momentum <= 0 || options.dampening !== 0)) {
       throw new ValueError('SGD: nesterov needs a momentum above 0 and a dampening of 0');
     }
@@ -58,6 +53,14 @@ export class SGD extends FusedOptimizer<SGDOptions, 'sgdStep'> {
 
   protected options({ lr, momentum, dampening, weightDecay, nesterov, maximize }: SGDOptions) {
     return { lr, momentum, dampening, weightDecay, nesterov, maximize };
+  }
+
+  protected override get boxed(): readonly string[] {
+    return [];
+  }
+
+  protected override packed({ step: _step, ...state }: ParamState): Record<string, unknown> {
+    return { momentum_buffer: null, ...state };
   }
 
   protected scalars(state: ParamState, param: Tensor, { momentum }: SGDOptions): Scalars {
