@@ -24,6 +24,7 @@ import {
   modeOf,
   type Nonlinearity,
   type States,
+  sequence,
   step,
 } from './recurrent_cell.js';
 
@@ -141,18 +142,16 @@ abstract class Recurrent extends Module {
     );
   }
 
-  /** States of every layer and direction, given ones checked, else zeros. */
+  /** The given states of every layer and direction, checked; none stand for zeros. */
   private initial(input: Tensor, hx: readonly Tensor[] | null, single: boolean): States[] {
+    if (hx === null) return [];
     const count = this.numLayers * this.directions.length;
     const batch = input.shape[1];
     const sizes = this.mode === 'LSTM' ? [this.outputSize, this.hiddenSize] : [this.outputSize];
-    if (hx !== null && (!Array.isArray(hx) || hx.length !== sizes.length)) {
+    if (!Array.isArray(hx) || hx.length !== sizes.length) {
       throw new ValueError(`${this.constructor.name}: the state is [h, c], got ${String(hx)}`);
     }
     const states = sizes.map((size, i) => {
-      if (hx === null) {
-        return zeros([count, batch, size], { dtype: input.dtype, device: input.device });
-      }
       const expected = single ? [count, size] : [count, batch, size];
       this.checkState(i === 0 ? 'a hidden state' : 'a cell state', hx[i], expected);
       return single ? hx[i].unsqueeze(1) : hx[i];
@@ -162,22 +161,38 @@ abstract class Recurrent extends Module {
   }
 
   /** One direction of one layer over [T, N, width]: its outputs in time order, and last states. */
-  private sweep(input: Tensor, suffix: string, reverse: boolean, start: States): [Tensor, States] {
-    const weight = this.parameter(`weight_ih${suffix}`) as Tensor;
-    const products = linear(input, weight, this.parameter(`bias_ih${suffix}`)).unbind(0);
-    const weights = {
-      weight: this.parameter(`weight_hh${suffix}`) as Tensor,
-      bias: this.parameter(`bias_hh${suffix}`),
-      projection: this.parameter(`weight_hr${suffix}`),
-    };
+  private sweep(
+    input: Tensor,
+    suffix: string,
+    reverse: boolean,
+    start: States | undefined,
+  ): [Tensor, States] {
+    const parameter = (name: string) => this.parameter(name + suffix);
+    const weight = parameter('weight_hh') as Tensor;
+    const [biasIn, bias, projection] = ['bias_ih', 'bias_hh', 'weight_hr'].map(parameter);
+    const weights = { weight, bias, projection };
+    const project = (biases: Tensor | null) =>
+      linear(input, parameter('weight_ih') as Tensor, biases);
+    if (projection === null) {
+      // What knows no state is added to the products of the inputs, once for all steps.
+      const biases = this.mode === 'GRU' || bias === null ? biasIn : bias.add(biasIn as Tensor);
+      return sequence(this.mode, project(biases), weights, reverse, start);
+    }
+    const products = project(biasIn).unbind(0);
     const outputs: Tensor[] = new Array(products.length);
-    let states = start;
+    let states = start ?? this.zero(input);
     for (let i = 0; i < products.length; i++) {
       const t = reverse ? products.length - 1 - i : i;
       states = step(this.mode, products[t], states, weights);
       outputs[t] = states.h;
     }
     return [stack(outputs, 0), states];
+  }
+
+  /** Zero states for an input [T, N, width]. */
+  private zero({ shape, dtype, device }: Tensor): States {
+    const of = (size: number) => zeros([shape[1], size], { dtype, device });
+    return { h: of(this.outputSize), c: of(this.hiddenSize) };
   }
 
   /** Runs over a sequence [T, N, inputSize]. */

@@ -50,6 +50,32 @@ export function step(mode: Mode, gi: Tensor, states: States, weights: HiddenWeig
   return { h: applyPrimitive('rnnCell', [gi, gh], { relu: mode === 'RNN_RELU' })[0] };
 }
 
+/**
+ * All steps at once: `gi` [T, N, gates * H] are the products of the inputs, with both biases but
+ * for a GRU. Without states it starts from zeros. The outputs [T, N, H] and the last states.
+ */
+export function sequence(
+  mode: Mode,
+  gi: Tensor,
+  { weight, bias }: HiddenWeights,
+  reverse: boolean,
+  start: States | undefined,
+): [Tensor, States] {
+  if (mode === 'LSTM') {
+    const inputs = [gi, weight, start?.h, start?.c];
+    const [out, h, c] = applyPrimitive('lstmSequence', inputs, { reverse });
+    return [out, { h, c }];
+  }
+  if (mode === 'GRU') {
+    const inputs = [gi, weight, bias ?? undefined, start?.h];
+    const [out, h] = applyPrimitive('gruSequence', inputs, { reverse });
+    return [out, { h }];
+  }
+  const relu = mode === 'RNN_RELU';
+  const [out, h] = applyPrimitive('rnnSequence', [gi, weight, start?.h], { reverse, relu });
+  return [out, { h }];
+}
+
 export function modeOf(name: string, nonlinearity: Nonlinearity): Mode {
   if (nonlinearity === 'tanh') return 'RNN_TANH';
   if (nonlinearity === 'relu') return 'RNN_RELU';
