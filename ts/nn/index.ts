@@ -23,6 +23,7 @@ export * from './layers/loss.js';
 export * from './layers/loss_margin.js';
 export * from './layers/norm.js';
 export * from './layers/padding.js';
+export * from './layers/parameters.js';
 export * from './layers/pool.js';
 export { GRU, LSTM, RNN } from './layers/recurrent.js';
 export { GRUCell, LSTMCell, RNNCell } from './layers/recurrent_cell.js';

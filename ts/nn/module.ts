@@ -134,6 +134,7 @@ export abstract class Module {
     if (module !== null && !(module instanceof Module)) {
       throw new ValueError(`registerModule: '${name}' is a module or null, got ${String(module)}`);
     }
+    if (module === null) this[STATE].absent.add(name);
     this.setField(name, module);
   }
 
@@ -456,8 +457,9 @@ export abstract class Module {
   toString(): string {
     const extra = this.extraRepr();
     const children: string[] = [];
-    for (const [name, child] of this.ownModules()) {
-      children.push(`(${name}): ${indent(child.toString())}`);
+    for (const [name, child] of this.own((value) => value === null || value instanceof Module)) {
+      if (child !== null) children.push(`(${name}): ${indent(String(child))}`);
+      else if (this[STATE].absent.has(name)) children.push(`(${name}): None`);
     }
     const lines = extra === '' ? children : [...extra.split('\n'), ...children];
     const title = this.constructor.name;

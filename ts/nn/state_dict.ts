@@ -30,6 +30,8 @@ export interface IncompatibleKeys {
 export class ModuleState {
   /** Names of buffers, and whether they are part of the state dict. */
   readonly buffers = new Map<string, boolean>();
+  /** Names of modules that were registered as null, which are printed. */
+  readonly absent = new Set<string>();
   readonly call = new CallHooks();
   readonly stateDictPre = new HookList();
   readonly stateDict = new HookList();

@@ -7,6 +7,9 @@ import { cat, stack } from '../ops/joining.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 
+export * as parametrize from './parametrize.js';
+export { parametrizations, removeWeightNorm, weightNorm } from './weight_norm.js';
+
 type Parameters = Tensor | Iterable<Tensor>;
 
 function listOf(parameters: Parameters): Tensor[] {

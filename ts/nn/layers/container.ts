@@ -4,14 +4,16 @@ import { IndexError, ValueError } from '../../core/errors.js';
 import { isOptions } from '../../core/options.js';
 import type { Tensor } from '../../tensor.js';
 import { Module } from '../module.js';
+import { fieldsOf } from '../state_dict.js';
 
 /** Modules with names: an object, a Map, or pairs. */
 export type NamedModules =
   | Readonly<Record<string, Module>>
   | ReadonlyMap<string, Module>
+  | ModuleDict
   | Iterable<readonly [string, Module]>;
 
-function entriesOf(modules: NamedModules): [string, Module][] {
+function entriesOf(modules: Exclude<NamedModules, ModuleDict>): [string, Module][] {
   if (Symbol.iterator in modules) return [...(modules as Iterable<[string, Module]>)];
   return Object.entries(modules);
 }
@@ -32,7 +34,7 @@ abstract class OrderedModules extends Module {
   }
 
   private entry(name: string): unknown {
-    return (this as unknown as Record<string, unknown>)[name];
+    return fieldsOf(this)[name];
   }
 
   /** The modules, as an array. */
@@ -64,7 +66,17 @@ abstract class OrderedModules extends Module {
 
   /** Adds all modules at the end. Returns this. */
   extend(modules: Iterable<Module>): this {
+    if (typeof modules?.[Symbol.iterator] !== 'function') {
+      throw new ValueError(`${this.constructor.name}: expected modules, got ${String(modules)}`);
+    }
     for (const module of [...modules]) this.append(module);
+    return this;
+  }
+
+  /** Puts another module at a position, under the name of the one that was there. */
+  set(index: number, module: Module): this {
+    const { names, constructor } = this;
+    this.registerModule(names[position(constructor.name, index, names.length)], module);
     return this;
   }
 
@@ -72,17 +84,27 @@ abstract class OrderedModules extends Module {
   insert(index: number, module: Module): this {
     const { list, constructor } = this;
     const at = index === list.length ? index : position(constructor.name, index, list.length);
-    for (const name of this.names) delete (this as unknown as Record<string, unknown>)[name];
-    return this.extend(list.toSpliced(at, 0, module));
+    return this.replace(list.toSpliced(at, 0, module));
   }
 
   /** Takes a module out and returns it; the ones behind get new numbers. */
   pop(index = -1): Module {
     const { list, constructor } = this;
     const at = position(constructor.name, index, list.length);
-    for (const name of this.names) delete (this as unknown as Record<string, unknown>)[name];
-    this.extend(list.toSpliced(at, 1));
+    this.replace(list.toSpliced(at, 1));
     return list[at];
+  }
+
+  /** Holds these modules instead, named by their numbers. */
+  private replace(modules: readonly Module[]): this {
+    for (const name of this.names) delete fieldsOf(this)[name];
+    return this.extend(modules);
+  }
+
+  /** A container of the same kind with the modules from `start` to before `end`. */
+  slice(start?: number, end?: number): this {
+    const empty = Reflect.construct(this.constructor as new () => this, []);
+    return empty.extend(this.list.slice(start, end));
   }
 }
 
@@ -97,7 +119,8 @@ export class Sequential extends OrderedModules {
     const named = modules.length === 1 && (isOptions(first) || first instanceof Map);
     if (!named) this.extend(modules as Module[]);
     else
-      for (const [name, module] of entriesOf(first as NamedModules)) this.addModule(name, module);
+      for (const [name, module] of entriesOf(first as Exclude<NamedModules, ModuleDict>))
+        this.addModule(name, module);
   }
 
   forward(input: Tensor): Tensor {
@@ -116,7 +139,7 @@ export class ModuleList extends OrderedModules {
     this.extend(modules);
   }
 
-  forward(..._args: never[]): never {
+  forward(..._args: never[]): unknown {
     throw new ValueError('ModuleList: a list is not called; call the modules in it');
   }
 }
@@ -143,7 +166,7 @@ export class ModuleDict extends Module {
         `ModuleDict: there is no '${name}'; it has ${this.keys().join(', ') || 'no modules'}`,
       );
     }
-    return (this as unknown as Record<string, Module>)[name];
+    return fieldsOf(this)[name] as Module;
   }
 
   set(name: string, module: Module): this {
@@ -158,7 +181,7 @@ export class ModuleDict extends Module {
   /** Takes a module out and returns it. */
   pop(name: string): Module {
     const module = this.get(name);
-    delete (this as unknown as Record<string, unknown>)[name];
+    delete fieldsOf(this)[name];
     return module;
   }
 
@@ -167,12 +190,12 @@ export class ModuleDict extends Module {
   }
 
   update(modules: NamedModules): void {
-    for (const [name, module] of entriesOf(modules)) this.set(name, module);
+    const given = modules instanceof ModuleDict ? modules.entries() : entriesOf(modules);
+    for (const [name, module] of given) this.set(name, module);
   }
 
   keys(): string[] {
-    const fields = this as unknown as Record<string, unknown>;
-    return Object.keys(this).filter((name) => fields[name] instanceof Module);
+    return Object.keys(this).filter((name) => fieldsOf(this)[name] instanceof Module);
   }
 
   values(): Module[] {
@@ -181,6 +204,10 @@ export class ModuleDict extends Module {
 
   entries(): [string, Module][] {
     return this.keys().map((name) => [name, this.get(name)]);
+  }
+
+  items(): [string, Module][] {
+    return this.entries();
   }
 
   [Symbol.iterator](): Iterator<string> {
