@@ -171,4 +171,77 @@ describe('custom functions', () => {
     expect(torch.memory().bytes - before).toBeLessThan(100);
     expect(loss.requiresGrad).toBe(true);
   });
+
+  test('an input changed in place', () => {
+    class AddOne extends torch.autograd.Function {
+      static forward(ctx: Context, x: Tensor): Tensor {
+        ctx.markDirty(x.add_(1));
+        return x;
+      }
+
+      static backward(_ctx: Context, g: Tensor): Tensor {
+        return g.mul(2);
+      }
+    }
+    const x = leaf(1, 1);
+    const y = x.mul(1);
+    expect(AddOne.apply(y)).toBe(y);
+    expect([numbers(y), y.gradFn?.name]).toEqual([[2, 2], 'AddOneBackward']);
+    y.sum().backward();
+    expect(numbers(x.grad)).toEqual([2, 2]);
+    // Through a view of a larger tensor.
+    x.grad = null;
+    const whole = x.mul(1);
+    AddOne.apply(whole.narrow(0, 0, 1));
+    expect(numbers(whole)).toEqual([2, 1]);
+    whole.sum().backward();
+    expect(numbers(x.grad)).toEqual([2, 1]);
+    // A tensor that needs the old values notices.
+    const saved = x.mul(1);
+    const square = saved.mul(saved).sum();
+    AddOne.apply(saved);
+    expect(() => square.backward()).toThrow('AddOneBackward');
+    expect(() => AddOne.apply(x)).toThrow('a leaf that requires gradients was changed in place');
+    // Where nothing is recorded it is only a function.
+    const plain = torch.ones(2);
+    expect(AddOne.apply(plain)).toBe(plain);
+    expect(plain.requiresGrad).toBe(false);
+  });
+
+  test('a changed input that is not returned', () => {
+    class Lost extends torch.autograd.Function {
+      static forward(ctx: Context, x: Tensor): Tensor {
+        ctx.markDirty(x.add_(1));
+        return x.mul(2);
+      }
+
+      static backward(_ctx: Context, g: Tensor): Tensor {
+        return g;
+      }
+    }
+    expect(() => Lost.apply(leaf(1).mul(1))).toThrow('must return every tensor it names');
+  });
+
+  test('outputs without gradient, as zeros and as null', () => {
+    const seen: (number[] | null)[] = [];
+    class Both extends torch.autograd.Function {
+      static forward(ctx: Context, x: Tensor, zeros: boolean): [Tensor, Tensor, Tensor] {
+        ctx.setMaterializeGrads(zeros);
+        const least = x.argmin().double();
+        ctx.markNonDifferentiable(least);
+        return [x.mul(1), x.mul(2), least];
+      }
+
+      static backward(_ctx: Context, ...grads: (Tensor | null)[]): [Tensor | null, null] {
+        seen.push(...grads.map((grad) => grad && numbers(grad)));
+        return [grads[0], null];
+      }
+    }
+    for (const zeros of [true, false]) {
+      const [first, , least] = Both.apply(leaf(3, 4), zeros);
+      expect(least.requiresGrad).toBe(false);
+      first.sum().backward();
+    }
+    expect(seen).toEqual([[1, 1], [0, 0], [0], [1, 1], null, null]);
+  });
 });

@@ -16,6 +16,10 @@ export class FunctionContext {
   /** @internal */
   readonly nonDifferentiable = new Set<Tensor>();
   /** @internal */
+  readonly dirty = new Set<Tensor>();
+  /** @internal */
+  materializeGrads = true;
+  /** @internal */
   unpack: () => (Tensor | null)[] = () => {
     throw new AutogradError('savedTensors: there are none yet; forward is still running');
   };
@@ -36,6 +40,16 @@ export class FunctionContext {
   /** Says that outputs have no gradient. */
   markNonDifferentiable(...tensors: Tensor[]): void {
     for (const tensor of tensors) this.nonDifferentiable.add(tensor);
+  }
+
+  /** Says which inputs forward has changed in place; it must return them. */
+  markDirty(...tensors: Tensor[]): void {
+    for (const tensor of tensors) this.dirty.add(tensor);
+  }
+
+  /** Whether backward gets zeros (the default) or null for outputs without a gradient. */
+  setMaterializeGrads(on: boolean): void {
+    this.materializeGrads = on;
   }
 }
 
@@ -101,8 +115,10 @@ class CustomNode extends Node {
 
   run(grads: Grads): Grads {
     if (this.saved === undefined) throw freedGraphError(this.name);
-    const full = grads.map((grad, i) => grad ?? zerosOf(this.made[i]));
-    const result = this.definition.backward(this.context, ...full);
+    const full = this.context.materializeGrads
+      ? grads.map((grad, i) => grad ?? zerosOf(this.made[i]))
+      : grads.map((grad) => grad ?? null);
+    const result = this.definition.backward(this.context, ...(full as Tensor[]));
     const list = (Array.isArray(result) ? result : [result]) as (Tensor | null | undefined)[];
     if (list.length !== this.args) {
       throw new AutogradError(
@@ -132,6 +148,33 @@ class CustomNode extends Node {
   }
 }
 
+function checkDirty(name: string, tensor: Tensor, outputs: readonly Tensor[]): void {
+  if (!outputs.includes(tensor)) {
+    throw new AutogradError(
+      `${name}: forward must return every tensor it names in ctx.markDirty(), got one of shape ` +
+        `${showShape(tensor.shape)} that it does not return`,
+    );
+  }
+  if (tensor.isLeaf && tensor.requiresGrad) {
+    throw new AutogradError(
+      `${name}: a leaf that requires gradients was changed in place; give a clone() of it`,
+    );
+  }
+}
+
+/** Makes a result of forward the output `index` of the node. */
+function becomeOutput(output: Tensor, node: Node, index: number, dirty: boolean): void {
+  if (dirty) output.storage_.written(node.name);
+  if (!dirty || output.meta?.base === undefined) {
+    setHistory(output, node, index);
+    return;
+  }
+  // Written through the view, so that what it shows of gets the new history too.
+  const handle = output.bare();
+  setHistory(handle, node, index);
+  output.copy_(handle);
+}
+
 /**
  * Base class of custom operations: static `forward(ctx, ...args)` computes (unrecorded), static
  * `backward(ctx, ...gradOutputs)` returns one gradient per argument of forward. Call it with
@@ -155,13 +198,17 @@ export class Function {
     }
     if (!context.needsInputGrad.includes(true)) return result;
     const definition = this as unknown as FunctionClass<never, Results>;
-    const fresh = outputs.map((output) => (args.includes(output) ? output.bare() : output));
+    const { dirty, nonDifferentiable } = context;
+    for (const tensor of dirty) checkDirty(this.name, tensor, outputs);
+    const fresh = outputs.map((output) =>
+      args.includes(output) && !dirty.has(output) ? output.bare() : output,
+    );
     const node = new CustomNode(definition, context, args.length, args, fresh.map(madeOf));
-    node.keep(outputs);
     fresh.forEach((output, i) => {
-      const skips = context.nonDifferentiable.has(outputs[i]) || !output.dtype.isFloatingPoint;
-      if (!skips) setHistory(output, node, i);
+      const skips = nonDifferentiable.has(outputs[i]) || !output.dtype.isFloatingPoint;
+      if (!skips) becomeOutput(output, node, i, dirty.has(output));
     });
+    node.keep(outputs);
     return (Array.isArray(result) ? fresh : fresh[0]) as R;
   }
 }
