@@ -150,8 +150,8 @@ function tailAccess(heaps: number): string {
 /** Definitions at the start of a line, in a library text, by name. */
 export function definitions(text: string): Map<string, string> {
   const found = new Map<string, string>();
-  for (const part of text.split(/^(?=(?:fn|const|struct) )/m)) {
-    const name = part.match(/^(?:fn|const|struct) (\w+)/)?.[1];
+  for (const part of text.split(/^(?=(?:fn|const|struct|var<workgroup>) )/m)) {
+    const name = part.match(/^(?:fn|const|struct|var<workgroup>) (\w+)/)?.[1];
     if (name !== undefined) found.set(name, part.trimEnd());
   }
   return found;

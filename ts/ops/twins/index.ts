@@ -1,5 +1,6 @@
 /** Everything the GPU runs: a twin for every primitive, the elementwise kernels and the cast. */
 
+import group from '../../../kernels/group.wgsl';
 import math from '../../../kernels/math.wgsl';
 import type { Programs } from '../../device/device.js';
 import type { Library } from '../../device/webgpu/device.js';
@@ -8,9 +9,10 @@ import type { PrimitiveName } from '../table.js';
 import { castKernel } from './cast.js';
 import { matmulTwins } from './matmul.js';
 import { pointwiseKernel } from './pointwise.js';
+import { reduceTwins } from './reduce.js';
 import type { Twins } from './twin.js';
 
-const twins: Partial<Twins<PrimitiveName>> = { ...matmulTwins };
+const twins: Partial<Twins<PrimitiveName>> = { ...matmulTwins, ...reduceTwins };
 
 /** Kernels by the name of their launches, without the dtype suffix. */
 const kernels = new Map<string, GpuKernel>([['cast', castKernel]]);
@@ -27,6 +29,6 @@ function kernel(name: string): GpuKernel | undefined {
 
 export const library: Library = {
   kernel,
-  definitions: definitions(math),
+  definitions: definitions(`${math}\n${group}`),
   programs: twins as unknown as Programs,
 };
