@@ -187,7 +187,7 @@ export const pointwise = {
   ge: compare('x >= y.', 'x >= y', { tensors: 1 }),
   logicalAnd: compare('Both nonzero.', '(x != K(0)) & (y != K(0))', { tensors: 2 }),
   logicalOr: compare('Either nonzero.', '(x != K(0)) | (y != K(0))', { tensors: 2 }),
-  logicalXor: compare('Just one nonzero.', '(x != K(0)) ^ (y != K(0))', { tensors: 2 }),
+  logicalXor: compare('Just one nonzero.', '(x == K(0)) != (y == K(0))', { tensors: 2 }),
   bitwiseAnd: binary('Bits set in both.', 'x & y', { domain: 'int' }),
   bitwiseOr: binary('Bits set in either.', 'x | y', { domain: 'int' }),
   bitwiseXor: binary('Bits set in just one.', 'x ^ y', { domain: 'int' }),

@@ -80,6 +80,8 @@ export class WebGpuDevice implements Device {
   /** What reads wait for: the checks before them. */
   private verification: Promise<void> | undefined;
   private recorded = 0;
+  /** Settled once the newest submit is known to be accepted or not. */
+  private judged: Promise<void> = Promise.resolve();
   private readonly byName = new Map<string, Compiled>();
   private readonly wide = new Float64Array(1);
   private readonly halves = new Uint32Array(this.wide.buffer);
@@ -197,7 +199,16 @@ export class WebGpuDevice implements Device {
     const { verification } = this;
     const data = await this.copyOut(handle, byteOffset, bytes);
     await verification;
+    await this.confirm();
     return data;
+  }
+
+  /** Throws if anything asked of the GPU so far was refused: nothing stale is handed out. */
+  private async confirm(): Promise<void> {
+    await this.pipelines.judged;
+    await this.heaps.judged;
+    await this.judged;
+    this.assertAlive();
   }
 
   readSync(): Uint8Array {
@@ -230,7 +241,7 @@ export class WebGpuDevice implements Device {
     const { verification } = this;
     await this.gpu.queue.onSubmittedWorkDone();
     await verification;
-    this.assertAlive();
+    await this.confirm();
   }
 
   // --- Checks that wait for a read ------------------------------------------------------------
@@ -435,7 +446,18 @@ export class WebGpuDevice implements Device {
     if (this.encoder === undefined || this.failure !== undefined) return;
     this.endPass();
     if (this.used > 0) this.gpu.queue.writeBuffer(this.ring, 0, this.words, 0, this.used);
+    this.gpu.pushErrorScope('validation');
     this.gpu.queue.submit([this.encoder.finish()]);
+    this.judged = this.gpu.popErrorScope().then(
+      async (error) => {
+        if (error === null) return;
+        // A kernel that does not compile is the better explanation.
+        await this.pipelines.judged;
+        await this.heaps.judged;
+        this.fail(new DeviceError(`webgpu: ${error.message}`));
+      },
+      () => {},
+    );
     this.encoder = undefined;
     this.used = 0;
     this.recorded = 0;

@@ -19,6 +19,8 @@ interface Heap {
 
 export class Heaps {
   readonly list: Heap[] = [];
+  /** Settled once the newest heap is known to be there or not. */
+  judged: Promise<void> = Promise.resolve();
   private live = 0;
 
   constructor(
@@ -63,7 +65,7 @@ export class Heaps {
     const { STORAGE, COPY_SRC, COPY_DST } = BufferUsage;
     const buffer = this.gpu.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
     const live = this.live;
-    this.gpu.popErrorScope().then(
+    this.judged = this.gpu.popErrorScope().then(
       (error) => {
         if (error !== null) this.failed(new OutOfMemoryError(size, live, live, 'webgpu'));
       },

@@ -33,6 +33,8 @@ function layOut(kernel: GpuKernel, suffix: string): Compiled {
 
 export class Pipelines {
   readonly paramsLayout: GPUBindGroupLayout;
+  /** Settled once the newest pipeline is known to be good or bad. */
+  judged: Promise<void> = Promise.resolve();
   /** Pipelines made so far. */
   count = 0;
   private readonly compiled = new Map<GpuKernel, Map<string, Compiled>>();
@@ -101,7 +103,7 @@ export class Pipelines {
       compute: { module, entryPoint: 'main' },
       label,
     });
-    this.gpu.popErrorScope().then(
+    this.judged = this.gpu.popErrorScope().then(
       (error) => {
         if (error === null) return;
         this.failed(new DeviceError(`webgpu: kernel ${label} does not compile: ${error.message}`));

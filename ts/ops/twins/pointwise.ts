@@ -20,6 +20,7 @@ interface Operand {
 }
 
 interface Elementwise {
+  readonly name: string;
   readonly inputs: readonly Operand[];
   readonly out: Operand;
   readonly scalars: readonly string[];
@@ -58,7 +59,11 @@ function reader({ name, element, type }: Operand): string {
 
 function compute({ inputs, out, scalars, expression }: Elementwise): string {
   const args = inputs.map(({ name, type }) => `${name}: ${type}`).join(', ');
-  const body = expression.replace(/\bK\(/g, 'S(').replace(/\bselect\(/g, 'pick_(');
+  // WGSL's != is false for NaN.
+  const body = expression
+    .replace(/(K\(\d\)|\w+) != (K\(\d\)|\w+)/g, '!($1 == $2)')
+    .replace(/\bK\(/g, 'S(')
+    .replace(/\bselect\(/g, 'pick_(');
   return [
     `fn compute(${args}) -> ${out.type} {`,
     ...scalars.map((name) => `  let ${name} = p.${name};`),
@@ -84,7 +89,7 @@ fn element(i: u32) -> Result {
 }
 
 /** One element after another, each by its own invocation. */
-const SINGLY = `fn run(group: u32, lane: u32) {
+const SINGLY = `fn run_NAME(group: u32, lane: u32) {
   for (var k = 0u; k < 4u; k++) {
     let i = group * ${PER_GROUP}u + k * 256u + lane;
     if (i >= p.range) { return; }
@@ -96,7 +101,7 @@ const SINGLY = `fn run(group: u32, lane: u32) {
 /** All elements of a word by one invocation. */
 function byWords(bytes: number): string {
   const lanes = 4 / bytes;
-  return `fn run(group: u32, lane: u32) {
+  return `fn run_NAME(group: u32, lane: u32) {
   for (var k = 0u; k < ${4 / lanes}u; k++) {
     let word = group * ${PER_GROUP / lanes}u + k * 256u + lane;
     if (word * ${lanes}u >= p.range) { return; }
@@ -128,7 +133,7 @@ function ownsWords(block: LaunchBlock, inputs: number, scalars: number, bytes: n
 }
 
 function elementwise(shape: Elementwise): GpuKernel {
-  const { inputs, out, scalars, dtypes } = shape;
+  const { name, inputs, out, scalars, dtypes } = shape;
   const params: Record<string, ParamType> = {};
   for (const name of scalars) {
     params[name] = 'S' as ParamType;
@@ -136,34 +141,38 @@ function elementwise(shape: Elementwise): GpuKernel {
   }
   params.dims = 'u32[]';
   const buffers = Object.fromEntries([...inputs, out].map(({ name, element }) => [name, element]));
-  const common = { entry: 'run', dtypes, buffers, params, perGroup: PER_GROUP };
+  const entry = `run_${name}`;
+  const named = (source: string) => source.replace('run_NAME', entry);
+  const common = { entry, dtypes, buffers, params, perGroup: PER_GROUP };
   const text = [...inputs.map(reader), compute(shape), element(shape)].join('\n');
   const bytes = PARTS[out.element];
-  if (bytes === undefined) return gpuKernel({ ...common, source: `${text}\n${SINGLY}` });
-  const single = gpuKernel({ ...common, source: `${text}\n${SINGLY}`, atomic: true });
+  if (bytes === undefined) return gpuKernel({ ...common, source: named(`${text}\n${SINGLY}`) });
+  const single = gpuKernel({ ...common, source: named(`${text}\n${SINGLY}`), atomic: true });
   const choose = (block: LaunchBlock) =>
     ownsWords(block, inputs.length, scalars.length, bytes) ? words : single;
-  const source = `${text}\n${byWords(bytes)}`;
+  const source = named(`${text}\n${byWords(bytes)}`);
   const words: GpuKernel = gpuKernel({ ...common, source });
   return gpuKernel({ ...common, source, choose });
 }
 
-function rowKernel(row: PointwiseRow): GpuKernel {
-  const inputs = NAMES.slice(0, row.inputs).map((name, i): Operand => {
+function rowKernel(name: string, row: PointwiseRow): GpuKernel {
+  const inputs = NAMES.slice(0, row.inputs).map((operand, i): Operand => {
     const mask = row.masks?.includes(i);
-    return { name, element: mask ? 'u8' : 'S', type: mask ? 'bool' : 'S' };
+    return { name: operand, element: mask ? 'u8' : 'S', type: mask ? 'bool' : 'S' };
   });
   const out: Operand =
     row.result === 'bool'
       ? { name: 'out', element: 'u8', type: 'bool' }
       : { name: 'out', element: 'S', type: 'S' };
   const dtypes = ({ real: ['f32'], number: ['f32', 'i32'], int: ['i32'] } as const)[row.domain];
-  return elementwise({ inputs, out, scalars: row.scalars ?? [], expression: row.c, dtypes });
+  const scalars = row.scalars ?? [];
+  return elementwise({ name, inputs, out, scalars, expression: row.c, dtypes });
 }
 
 function copyKernel(width: 'b1' | 'b2' | 'b4'): GpuKernel {
   const element: Element = width === 'b1' ? 'u8' : width === 'b2' ? 'u16' : 'S';
   return elementwise({
+    name: 'copy',
     inputs: [{ name: 'x', element, type: 'u32' }],
     out: { name: 'out', element, type: 'u32' },
     scalars: [],
@@ -182,7 +191,7 @@ export function pointwiseKernel(name: string): GpuKernel | undefined {
   let kernel = made.get(key);
   if (kernel === undefined) {
     if (op === 'copy' && /^b[124]$/.test(suffix)) kernel = copyKernel(suffix as 'b1');
-    else if (op in pointwise) kernel = rowKernel(pointwise[op as keyof typeof pointwise]);
+    else if (op in pointwise) kernel = rowKernel(op, pointwise[op as keyof typeof pointwise]);
     if (kernel === undefined) return undefined;
     made.set(key, kernel);
   }
