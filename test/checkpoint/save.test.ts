@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
@@ -13,7 +13,8 @@ describe('torch.save', () => {
   it('stores every storage once, at a multiple of 64 bytes', async () => {
     const x = torch.arange(6).float();
     const path = join(folder, 'views.pt');
-    const bytes = await torch.save({ x, part: x.at('2:'), other: torch.ones(3) }, path);
+    await torch.save({ x, part: x.at('2:'), other: torch.ones(3) }, path);
+    const bytes = new Uint8Array(readFileSync(path));
     expect(readdirSync(folder)).toEqual(['views.pt']);
     const entries = unzipSync(bytes);
     expect(Object.keys(entries)).toEqual([

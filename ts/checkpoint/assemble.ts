@@ -1,8 +1,7 @@
 /** Makes tensors, modules and plain values of what a checkpoint describes: all, or none. */
 
-import { bool, Dtype } from '../core/dtype.js';
+import { Dtype } from '../core/dtype.js';
 import { TorchError } from '../core/errors.js';
-import { Storage } from '../core/storage.js';
 import type { Device } from '../device/device.js';
 import { Parameter } from '../nn/parameter.js';
 import { Tensor } from '../tensor.js';
@@ -10,52 +9,52 @@ import { type StorageSpec, TensorSpec } from './contents.js';
 import type { Pickled } from './load.js';
 import { rebuildModule } from './modules.js';
 import { Tuple } from './pickle.js';
-import { Instance, Refusal } from './unpickle.js';
+import { type Elements, fill } from './pieces.js';
+import { type Budget, Instance, ITEM_BYTES, Refusal } from './unpickle.js';
 
 /** How deep values may lie in one another. */
 const DEEPEST = 500;
+const MODULE_BYTES = 1024;
 
 /** The value a pickle describes, on the devices that `deviceAt` gives for the places in it. */
 export async function assemble(
   pickled: Pickled,
   deviceAt: (location: string) => Device,
 ): Promise<unknown> {
-  const storages = new Map<StorageSpec, Storage>();
+  const { value, budget } = pickled;
+  const storages = new Map<StorageSpec, Elements>();
   const tensors: Tensor[] = [];
   try {
     // A value that cannot be assembled is refused before anything is read.
-    const used = new Set<StorageSpec>();
-    new Assembly((spec) => used.add(spec.storage), false).value(pickled.value);
-    for (const spec of used) {
-      const device = deviceAt(spec.location);
-      const bytes = await pickled.bytes(spec);
-      const storage = new Storage(device, spec.bytes);
-      storages.set(spec, storage);
-      device.write(storage.handle, 0, spec.dtype === bool ? flags(bytes) : bytes);
+    const devices = new Map<StorageSpec, Device>();
+    const note = ({ storage }: TensorSpec) => {
+      if (!devices.has(storage)) devices.set(storage, deviceAt(storage.location));
+    };
+    new Assembly(note, false, budget).value(value);
+    for (const [spec, device] of devices) {
+      const { bytes, dtype } = spec;
+      storages.set(spec, await fill(device, { bytes, dtype, pieces: pickled.pieces(spec) }));
     }
     const make = (spec: TensorSpec) => {
-      const tensor = makeTensor(spec, storages.get(spec.storage) as Storage);
+      const tensor = makeTensor(spec, storages.get(spec.storage) as Elements);
       tensors.push(tensor);
       return tensor;
     };
-    return new Assembly(make, true).value(pickled.value);
+    return new Assembly(make, true, budget).value(value);
   } catch (error) {
-    for (const storage of storages.values()) storage.retain();
+    for (const { storage } of storages.values()) storage.retain();
     for (const tensor of tensors) tensor.dispose();
-    for (const storage of storages.values()) storage.release();
+    for (const { storage } of storages.values()) storage.release();
     if (error instanceof Refusal) return pickled.fail(error.message, 0);
     throw error;
   }
 }
 
-/** Bools are 0 or 1 wherever they are computed with. */
-function flags(bytes: Uint8Array): Uint8Array {
-  return bytes.some((byte) => byte > 1) ? bytes.map((byte) => (byte ? 1 : 0)) : bytes;
-}
-
-function makeTensor(spec: TensorSpec, storage: Storage): Tensor {
-  const { shape, strides, offset, dtype, requiresGrad } = spec;
-  const tensor = new Tensor(storage, shape, strides, offset, dtype);
+/** The device may hold the elements in a smaller dtype. */
+function makeTensor(spec: TensorSpec, { storage, dtype }: Elements): Tensor {
+  const { shape, strides, offset, requiresGrad } = spec;
+  const held = dtype === spec.storage.dtype ? spec.dtype : dtype;
+  const tensor = new Tensor(storage, shape, strides, offset, held);
   if (!spec.isParameter) return requiresGrad ? tensor.requiresGrad_() : tensor;
   const parameter = new Parameter(tensor, requiresGrad);
   tensor.dispose();
@@ -71,6 +70,7 @@ class Assembly {
     private readonly make: (spec: TensorSpec) => unknown,
     /** Whether modules are made too, and not only looked at. */
     private readonly makesModules: boolean,
+    private readonly budget: Budget,
   ) {}
 
   value(described: unknown): unknown {
@@ -99,10 +99,12 @@ class Assembly {
   }
 
   private list(items: readonly unknown[]): unknown[] {
+    this.budget.spend(ITEM_BYTES * items.length);
     return items.map((item) => this.value(item));
   }
 
   private dict(entries: ReadonlyMap<unknown, unknown>): unknown {
+    this.budget.spend(ITEM_BYTES * entries.size);
     const keys = [...entries.keys()];
     const type = typeof keys[0];
     const named = (type === 'string' || type === 'number') && keys.every((k) => typeof k === type);
@@ -117,6 +119,7 @@ class Assembly {
   private module({ className, fields }: Instance): unknown {
     if (fields === undefined) throw new Refusal(`a ${className.name} has no fields`);
     const values = this.value(fields) as Record<string, unknown>;
+    this.budget.spend(moduleBytes(values));
     if (!this.makesModules) return null;
     try {
       return rebuildModule(className, values);
@@ -125,6 +128,13 @@ class Assembly {
       throw error;
     }
   }
+}
+
+/** Roughly what a module takes, whose parts other modules may share. */
+function moduleBytes(fields: Readonly<Record<string, unknown>>): number {
+  const groups = [fields, fields._parameters, fields._buffers, fields._modules];
+  const count = (group: unknown) => Object.keys(group ?? {}).length;
+  return MODULE_BYTES + ITEM_BYTES * groups.reduce<number>((sum, group) => sum + count(group), 0);
 }
 
 function plain(value: unknown): unknown {

@@ -5,11 +5,11 @@ import { ValueError } from '../core/errors.js';
 import { numelOf } from '../core/layout.js';
 import * as nn from '../nn/index.js';
 import { Tuple } from './pickle.js';
-import { storageClasses } from './save.js';
-import { Callable, ClassName, type Meaning, Refusal } from './unpickle.js';
+import { storageClasses } from './storage_names.js';
+import { type Budget, Callable, ClassName, ITEM_BYTES, type Meaning, Refusal } from './unpickle.js';
 
-/** A constructor of modules. */
-export type ModuleClass = abstract new (...args: never[]) => nn.Module;
+/** Own classes by name; null if there are to be no modules at all. */
+export type Classes = Readonly<Record<string, unknown>> | null;
 
 /** Bytes stored beside the pickle, which tensors share. */
 export class StorageSpec {
@@ -49,6 +49,8 @@ class StorageType {
 }
 
 const MOST_DIMENSIONS = 64;
+/** Roughly what a tensor takes beside its storage. */
+const TENSOR_BYTES = 512;
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
@@ -63,7 +65,8 @@ function counts(value: unknown): readonly number[] {
 }
 
 /** `_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks)`. */
-function rebuildTensor(args: readonly unknown[]): TensorSpec {
+function rebuildTensor(args: readonly unknown[], budget: Budget): TensorSpec {
+  budget.spend(TENSOR_BYTES);
   const [view, start, size, steps, requiresGrad = false] = args;
   if (!(view instanceof StorageView)) throw new Refusal('a tensor has no storage');
   const shape = counts(size);
@@ -99,15 +102,20 @@ function gradients(on: unknown, dtype: Dtype): boolean {
 }
 
 /** `_rebuild_parameter(data, requires_grad, hooks)`. */
-function rebuildParameter([data, on]: readonly unknown[]): TensorSpec {
+function rebuildParameter([data, on]: readonly unknown[], budget: Budget): TensorSpec {
+  budget.spend(TENSOR_BYTES);
   if (!(data instanceof TensorSpec)) throw new Refusal('a parameter has no data');
   const { storage, dtype, offset, shape, strides } = data;
   return new TensorSpec(storage, dtype, offset, shape, strides, gradients(on, dtype), true);
 }
 
-function orderedDict([items = []]: readonly unknown[]): Map<unknown, unknown> {
-  if (items instanceof Map) return new Map(items);
+function orderedDict([items = []]: readonly unknown[], budget: Budget): Map<unknown, unknown> {
+  if (items instanceof Map) {
+    budget.spend(ITEM_BYTES * items.size);
+    return new Map(items);
+  }
   const result = new Map<unknown, unknown>();
+  budget.spend(ITEM_BYTES * itemsOf(items).length);
   for (const pair of itemsOf(items)) {
     const [key, value] = itemsOf(pair);
     if (typeof key !== 'string' || key === '__proto__') {
@@ -124,8 +132,9 @@ function itemsOf(value: unknown): readonly unknown[] {
   throw new Refusal('a collection is made of something other than a list');
 }
 
-function makeSet([items = []]: readonly unknown[]): Set<unknown> {
+function makeSet([items = []]: readonly unknown[], budget: Budget): Set<unknown> {
   const list = itemsOf(items);
+  budget.spend(ITEM_BYTES * list.length);
   if (list.some((item) => typeof item === 'object' && item !== null)) {
     throw new Refusal('a set holds something other than text, numbers and flags');
   }
@@ -133,8 +142,9 @@ function makeSet([items = []]: readonly unknown[]): Set<unknown> {
 }
 
 /** Text of which each character stands for a byte: how protocol 2 holds bytes. */
-function encode([text]: readonly unknown[]): Uint8Array {
+function encode([text]: readonly unknown[], budget: Budget): Uint8Array {
   if (typeof text !== 'string') throw new Refusal('bytes are not given as text');
+  budget.spend(text.length);
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
@@ -142,17 +152,23 @@ function first([value]: readonly unknown[]): unknown {
   return value;
 }
 
-const callables: Readonly<Record<string, (args: readonly unknown[]) => unknown>> = {
+/** `device('cuda', 1)`: its name. */
+function device([type, index]: readonly unknown[]): unknown {
+  return typeof index === 'number' ? `${type}:${index}` : type;
+}
+
+const callables: Readonly<Record<string, Callable['call']>> = {
   'torch._utils._rebuild_tensor': rebuildTensor,
   'torch._utils._rebuild_tensor_v2': rebuildTensor,
   'torch._utils._rebuild_parameter': rebuildParameter,
+  'torch._utils._rebuild_parameter_with_state': rebuildParameter,
   'collections.OrderedDict': orderedDict,
   'collections.Counter': counter,
   'builtins.set': makeSet,
   'builtins.frozenset': makeSet,
   '_codecs.encode': encode,
   'torch.Size': first,
-  'torch.device': first,
+  'torch.device': device,
 };
 
 /** `Counter(dict)`: the milestones of schedulers. */
@@ -172,14 +188,10 @@ for (const [name, storage] of Object.entries(storageClasses)) {
 }
 
 /** The type of that name among PyTorch's, the built-in modules' or the caller's. */
-function findGlobal(
-  module: string,
-  name: string,
-  classes: Readonly<Record<string, unknown>>,
-): unknown {
+function findGlobal(module: string, name: string, classes: Classes): unknown {
   const full = `${module.replace('__builtin__', 'builtins')}.${name}`;
   const known = globals.get(full);
-  if (known !== undefined) return known;
+  if (known !== undefined || classes === null) return known;
   for (const key of [full, name]) {
     if (!Object.hasOwn(classes, key)) continue;
     if (!isModuleClass(classes[key])) {
@@ -201,7 +213,7 @@ function isModuleClass(type: unknown): boolean {
  * one cannot be in the file, by throwing.
  */
 export function contents(
-  classes: Readonly<Record<string, unknown>>,
+  classes: Classes,
   storages: Map<string, StorageSpec>,
   check: (storage: StorageSpec) => void,
 ): Meaning {

@@ -38,6 +38,7 @@ const op = {
   false: 0x89,
   binInt: 0x4a,
   long: 0x8a,
+  longLong: 0x8b,
   binFloat: 0x47,
   unicode: 0x58,
   list: 0x5d,
@@ -49,6 +50,10 @@ const op = {
   global: 0x63,
   reduce: 0x52,
   persistent: 0x51,
+  put: 0x71,
+  putFar: 0x72,
+  get: 0x68,
+  getFar: 0x6a,
 } as const;
 
 class Writer {
@@ -82,6 +87,28 @@ class Writer {
   finish(): Uint8Array {
     return this.bytes.slice(0, this.length);
   }
+
+  /** Numbers of what was written and kept: objects, texts, and names of globals. */
+  private readonly memo = new Map<unknown, number>();
+
+  /** Refers to what was kept, if it was. */
+  recall(key: unknown): boolean {
+    const index = this.memo.get(key);
+    if (index !== undefined) this.index(op.get, op.getFar, index);
+    return index !== undefined;
+  }
+
+  /** Keeps the value that was written last. */
+  keep(key: unknown): void {
+    this.index(op.put, op.putFar, this.memo.size);
+    this.memo.set(key, this.memo.size);
+  }
+
+  private index(near: number, far: number, index: number): void {
+    this.byte(index < 256 ? near : far);
+    if (index < 256) this.byte(index);
+    else this.view(4).setUint32(0, index, true);
+  }
 }
 
 /** Turns a value of the caller's into what is written: itself, a Reduce, a plain object... */
@@ -90,7 +117,8 @@ export type Replace = (value: object) => unknown;
 /**
  * Pickles numbers (whole ones as int, others as float), bigints, strings, booleans, null, arrays,
  * Maps (as OrderedDict) and plain objects (as dict; keys that number plain objects become ints);
- * `replace` sees every other object first. Throws ValueError for what has no counterpart in Python.
+ * `replace` sees every other object first. An object that is there twice is one in Python too.
+ * Throws ValueError for what has no counterpart there.
  */
 export function pickle(value: unknown, replace: Replace): Uint8Array {
   const writer = new Writer();
@@ -111,6 +139,7 @@ function write(w: Writer, value: unknown, replace: Replace, open: Set<object>): 
     if (open.has(value)) {
       throw new ValueError('save: the value contains itself, which a checkpoint cannot hold');
     }
+    if (w.recall(value)) return;
     open.add(value);
     writeObject(w, value, replace, open);
     open.delete(value);
@@ -139,23 +168,29 @@ function writeLong(w: Writer, value: bigint): void {
     bytes.push(Number(BigInt.asUintN(8, rest)));
     rest >>= 8n;
   }
-  w.byte(op.long);
-  w.byte(bytes.length);
+  w.byte(bytes.length < 256 ? op.long : op.longLong);
+  if (bytes.length < 256) w.byte(bytes.length);
+  else w.view(4).setUint32(0, bytes.length, true);
   w.raw(Uint8Array.from(bytes));
 }
 
 function writeString(w: Writer, text: string): void {
+  if (w.recall(text)) return;
   const bytes = new TextEncoder().encode(text);
   w.byte(op.unicode);
   w.view(4).setUint32(0, bytes.length, true);
   w.raw(bytes);
+  w.keep(text);
 }
 
 function writeObject(w: Writer, value: object, replace: Replace, open: Set<object>): void {
   const inner = (item: unknown) => write(w, item, replace, open);
   if (value instanceof Global) {
+    const name = `${value.module}\n${value.name}\n`;
+    if (w.recall(name)) return;
     w.byte(op.global);
-    w.raw(new TextEncoder().encode(`${value.module}\n${value.name}\n`));
+    w.raw(new TextEncoder().encode(name));
+    w.keep(name);
   } else if (value instanceof Tuple) {
     w.byte(value.items.length === 0 ? op.emptyTuple : op.mark);
     for (const item of value.items) inner(item);
@@ -167,19 +202,35 @@ function writeObject(w: Writer, value: object, replace: Replace, open: Set<objec
   } else if (value instanceof Persistent) {
     inner(value.id);
     w.byte(op.persistent);
-  } else if (Array.isArray(value)) {
+  } else writeData(w, value, inner, replace);
+}
+
+/** Lists, dicts and sets, and what stands for other objects. */
+function writeData(
+  w: Writer,
+  value: object,
+  inner: (item: unknown) => void,
+  replace: Replace,
+): void {
+  if (Array.isArray(value)) {
     w.byte(op.list);
-    if (value.length > 0) {
-      w.byte(op.mark);
-      for (const item of value) inner(item);
-      w.byte(op.appends);
-    }
+    w.keep(value);
+    writeItems(w, op.appends, value, inner);
   } else if (value instanceof Map) {
     inner(orderedDict);
-    writeItems(w, [...value], inner);
+    w.keep(value);
+    writeItems(w, op.setItems, [...value].flat(1), inner);
+  } else if (value instanceof Set) {
+    inner(new Reduce(new Global('__builtin__', 'set'), new Tuple([[...value]])));
+    w.keep(value);
+  } else if (value instanceof Uint8Array) {
+    const text = Array.from(value, (byte) => String.fromCharCode(byte)).join('');
+    inner(new Reduce(new Global('_codecs', 'encode'), new Tuple([text, 'latin1'])));
+    w.keep(value);
   } else if (isPlain(value)) {
     w.byte(op.dict);
-    writeItems(w, entriesOf(value), inner);
+    w.keep(value);
+    writeItems(w, op.setItems, entriesOf(value).flat(1), inner);
   } else {
     const replaced = replace(value);
     if (replaced === value || replaced === undefined) {
@@ -188,6 +239,7 @@ function writeObject(w: Writer, value: object, replace: Replace, open: Set<objec
       );
     }
     inner(replaced);
+    w.keep(value);
   }
 }
 
@@ -201,19 +253,17 @@ function entriesOf(value: object): [string | number, unknown][] {
   return numbered ? entries.map(([key, item]) => [Number(key), item]) : entries;
 }
 
-/** `collections.OrderedDict()`, empty. */
+/** `collections.OrderedDict()`, empty: a new one each time. */
 export const orderedDict = new Reduce(new Global('collections', 'OrderedDict'), new Tuple([]));
 
 function writeItems(
   w: Writer,
-  entries: readonly (readonly [unknown, unknown])[],
+  opcode: number,
+  items: readonly unknown[],
   inner: (item: unknown) => void,
 ): void {
-  if (entries.length === 0) return;
+  if (items.length === 0) return;
   w.byte(op.mark);
-  for (const [key, item] of entries) {
-    inner(key);
-    inner(item);
-  }
-  w.byte(op.setItems);
+  for (const item of items) inner(item);
+  w.byte(opcode);
 }

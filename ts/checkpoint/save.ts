@@ -1,55 +1,92 @@
-/** Writes PyTorch's checkpoint files: a zip of a pickle and of the raw storages. */
+/** Writes PyTorch's checkpoint files: pickles, and beside them the raw storages. */
 
-import { type Zippable, zipSync } from 'fflate';
-import { writeBytes } from '#platform';
-import type { DtypeName } from '../core/dtype.js';
+import { openSink } from '#platform';
+import { Dtype } from '../core/dtype.js';
+import { ValueError } from '../core/errors.js';
+import { checkOptions } from '../core/options.js';
 import type { Storage } from '../core/storage.js';
+import { Parameter } from '../nn/parameter.js';
+import { bytesSink, type Sink } from '../platform/source.js';
 import { Tensor } from '../tensor.js';
+import { MAGIC, PROTOCOL } from './legacy.js';
+import type { SaveOptions } from './options.js';
 import { Global, orderedDict, Persistent, pickle, Reduce, Tuple } from './pickle.js';
+import { drain } from './pieces.js';
+import { storageClasses } from './storage_names.js';
+import { writeZip, type ZipEntry, zipEntry, zipSize } from './zip.js';
 
-/** The names of PyTorch's storage classes. */
-export const storageClasses: { readonly [K in DtypeName]: string } = {
-  float64: 'DoubleStorage',
-  float32: 'FloatStorage',
-  float16: 'HalfStorage',
-  bfloat16: 'BFloat16Storage',
-  int64: 'LongStorage',
-  int32: 'IntStorage',
-  int16: 'ShortStorage',
-  int8: 'CharStorage',
-  uint8: 'ByteStorage',
-  bool: 'BoolStorage',
-};
+/** A storage that is written, under its name. */
+interface Stored {
+  readonly key: string;
+  readonly dtype: Dtype;
+}
+type Storages = Map<Storage, Stored>;
 
-/** PyTorch maps files into memory and wants each storage to start at a multiple of this. */
-const alignment = 64;
-
-/** A date all entries carry, so that equal values give equal files. */
-const epoch = new Date(1980, 0, 1);
-
-/**
- * Saves tensors, numbers, strings, booleans, null, and arrays, Maps and plain objects of these (a
- * state dict, a training checkpoint) as a file that PyTorch's `torch.load` reads. Views stay views,
- * and tensors that share storage share it in the file.
- *
- * Writes to a temporary name and renames, so that the path never holds half a file. Without a
- * path only the bytes are returned. Throws ValueError for a value that a checkpoint cannot hold.
- */
-export async function save(value: unknown, path?: string): Promise<Uint8Array> {
-  const storages = new Map<Storage, string>();
-  const data = pickle(value, (object) =>
-    object instanceof Tensor ? describeTensor(object, storages) : undefined,
-  );
-  const archive = path === undefined ? 'archive' : stem(path);
-  const entries: [string, Uint8Array][] = [[`${archive}/data.pkl`, data]];
-  for (const [storage, key] of storages) {
-    const bytes = await storage.device.read(storage.handle, 0, storage.bytes);
-    entries.push([`${archive}/data/${key}`, bytes]);
+/** Writes to a path, or to memory if there is none; then this gives the bytes. */
+export async function writeTo(
+  path: string | undefined,
+  size: number,
+  write: (sink: Sink) => Promise<void>,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const memory = path === undefined ? bytesSink(size) : undefined;
+  const sink = memory ?? (await openSink(path as string));
+  try {
+    await write(sink);
+    await sink.finish();
+  } catch (error) {
+    await sink.abort();
+    throw error;
   }
-  entries.push([`${archive}/version`, new TextEncoder().encode('3\n')]);
-  const file = zip(entries);
-  if (path !== undefined) await writeBytes(path, file);
-  return file;
+  return memory?.bytes();
+}
+
+/** See index.ts. */
+export async function save(
+  value: unknown,
+  path: string | undefined,
+  options: SaveOptions,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  checkOptions('save', options, ['legacy', '_useNewZipfileSerialization']);
+  const { _useNewZipfileSerialization: zip = true, legacy = !zip } = options;
+  return legacy ? saveLegacy(value, path) : saveZip(value, path);
+}
+
+async function saveZip(value: unknown, path: string | undefined) {
+  const storages: Storages = new Map();
+  const data = pickle(value, (object) => describe(object, storages, false));
+  const archive = path === undefined ? 'archive' : stem(path);
+  const entries: ZipEntry[] = [zipEntry(`${archive}/data.pkl`, data)];
+  for (const [storage, { key }] of storages) {
+    const name = `${archive}/data/${key}`;
+    entries.push({ name, size: storage.bytes, pieces: () => drain(storage) });
+  }
+  entries.push(zipEntry(`${archive}/version`, new TextEncoder().encode('3\n')));
+  return writeTo(path, zipSize(entries), (sink) => writeZip(sink, entries));
+}
+
+/** Magic number, protocol, facts of the machine, pickle, names of the storages, storages. */
+async function saveLegacy(value: unknown, path: string | undefined) {
+  const storages: Storages = new Map();
+  const data = pickle(value, (object) => describe(object, storages, true));
+  const machine = {
+    protocol_version: PROTOCOL,
+    little_endian: true,
+    type_sizes: { short: 2, int: 4, long: 4 },
+  };
+  const keys = [...storages.values()].map(({ key }) => key);
+  const plain = [MAGIC, PROTOCOL, machine].map((item) => pickle(item, () => undefined));
+  const head = [...plain, data, pickle(keys, () => undefined)];
+  const size = [...storages.keys()].reduce((sum, { bytes }) => sum + 8 + bytes, 0);
+  const headSize = head.reduce((sum, { length }) => sum + length, 0);
+  return writeTo(path, headSize + size, async (sink) => {
+    for (const bytes of head) await sink.write(bytes);
+    for (const [storage, { dtype }] of storages) {
+      const count = new DataView(new ArrayBuffer(8));
+      count.setBigInt64(0, BigInt(storage.bytes / dtype.size), true);
+      await sink.write(new Uint8Array(count.buffer));
+      for await (const piece of drain(storage)) await sink.write(piece);
+    }
+  });
 }
 
 /** The file name without folder and last extension: the folder inside the zip. */
@@ -58,25 +95,41 @@ function stem(path: string): string {
   return name.replace(/(?<=.)\.[^.]*$/, '') || 'archive';
 }
 
-/** `torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)`. */
-function describeTensor(tensor: Tensor, storages: Map<Storage, string>): Reduce {
-  tensor.assertLive('save');
-  const storage = tensor.storage_;
-  const key = storages.get(storage) ?? String(storages.size);
-  storages.set(storage, key);
-  const reference = new Persistent(
-    new Tuple([
-      'storage',
-      new Global('torch', storageClasses[tensor.dtype.name]),
-      key,
-      'cpu',
-      storage.bytes / tensor.dtype.size,
-    ]),
+/** What stands for a tensor, a parameter or a dtype. */
+function describe(object: object, storages: Storages, legacy: boolean): unknown {
+  if (object instanceof Dtype) return new Global('torch', object.name);
+  if (!(object instanceof Tensor)) return undefined;
+  if (!(object instanceof Parameter)) return describeTensor(object, storages, legacy);
+  const data = describeTensor(object.detach(), storages, legacy);
+  return new Reduce(
+    new Global('torch._utils', '_rebuild_parameter'),
+    new Tuple([data, object.requiresGrad, orderedDict]),
   );
+}
+
+/** `torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)`. */
+function describeTensor(tensor: Tensor, storages: Storages, legacy: boolean): Reduce {
+  tensor.assertLive('save');
+  const { storage_: storage, dtype } = tensor;
+  const stored = storages.get(storage) ?? { key: String(storages.size), dtype };
+  if (stored.dtype !== dtype) {
+    throw new ValueError(
+      `save: tensors of ${stored.dtype} and of ${dtype} share one storage, which PyTorch's files ` +
+        'cannot hold; clone() one of them',
+    );
+  }
+  storages.set(storage, stored);
+  const id = [
+    'storage',
+    new Global('torch', storageClasses[dtype.name]),
+    stored.key,
+    'cpu',
+    storage.bytes / dtype.size,
+  ];
   return new Reduce(
     new Global('torch._utils', '_rebuild_tensor_v2'),
     new Tuple([
-      reference,
+      new Persistent(new Tuple(legacy ? [...id, null] : id)),
       tensor.offset,
       new Tuple(tensor.shape),
       new Tuple(tensor.strides),
@@ -84,21 +137,4 @@ function describeTensor(tensor: Tensor, storages: Map<Storage, string>): Reduce 
       orderedDict,
     ]),
   );
-}
-
-/** Stored entries, each padded by an extra field so that its bytes start at the alignment. */
-function zip(entries: readonly (readonly [string, Uint8Array])[]): Uint8Array {
-  const localHeader = 30;
-  const extraHeader = 4;
-  const paddingField = 0x4246;
-  let offset = 0;
-  const files: Zippable = {};
-  for (const [name, bytes] of entries) {
-    const start = offset + localHeader + new TextEncoder().encode(name).length + extraHeader;
-    const padding = (alignment - (start % alignment)) % alignment;
-    const extra = { [paddingField]: new Uint8Array(padding).fill(0x5a) };
-    files[name] = [bytes, { level: 0, mtime: epoch, extra }];
-    offset = start + padding + bytes.length;
-  }
-  return zipSync(files);
 }

@@ -1,11 +1,40 @@
 /** Reads Python's pickles as data: what the opcodes build is described, and nothing is called. */
 
+import { type Fail, shorten } from './file.js';
 import { Tuple } from './pickle.js';
-import type { Fail } from './unzip.js';
+
+/** What a pickle describes may take this many times its bytes in memory, and `SLACK` more. */
+const RATIO = 128;
+const SLACK = 2 ** 22;
+/** Roughly what a list, a dict or a tuple takes. */
+const CONTAINER_BYTES = 100;
+export const ITEM_BYTES = 32;
+
+/** Holds what a pickle describes to what its size allows, also where it repeats itself. */
+export class Budget {
+  /** Bytes of the pickle that were read. */
+  consumed = 0;
+  private spent = 0;
+
+  /** Throws Refusal once the bytes are too many. */
+  spend(bytes: number): void {
+    this.spent += bytes;
+    if (this.spent > RATIO * this.consumed + SLACK) {
+      throw new Refusal(`what it describes takes more than ${RATIO} times its size in memory`);
+    }
+  }
+}
 
 /** A global the reader knows, and what calling it describes. */
 export class Callable {
-  constructor(readonly call: (args: readonly unknown[]) => unknown) {}
+  constructor(readonly call: (args: readonly unknown[], budget: Budget) => unknown) {}
+}
+
+/** Thrown where a pickle goes on behind the bytes at hand: up to `end` at least. */
+export class Short extends Error {
+  constructor(readonly end: number) {
+    super();
+  }
 }
 
 /** A class whose instances are described by their fields. */
@@ -45,15 +74,20 @@ export class Unpickler {
   private readonly view: DataView;
   private readonly memo = new Map<number, unknown>();
   private stack: unknown[] = [];
-  /** Where the opcode now read starts. */
+  /** Where the pickle, and where the opcode now read starts. */
+  private readonly start: number;
   private opcodeAt = 0;
 
+  /** `bytes` may be only the first of `total` bytes: what is missing throws Short. */
   constructor(
     private readonly bytes: Uint8Array,
     public position: number,
     private readonly meaning: Meaning,
     private readonly failAt: Fail,
+    private readonly budget = new Budget(),
+    private readonly total = bytes.length,
   ) {
+    this.start = position;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -66,7 +100,10 @@ export class Unpickler {
     for (;;) {
       this.opcodeAt = this.position;
       const opcode = this.view.getUint8(this.take(1));
-      if (opcode === 0x2e) return this.pop();
+      if (opcode === 0x2e) {
+        this.budget.consumed = this.position - this.start;
+        return this.pop();
+      }
       const step = steps.get(opcode);
       if (step === undefined) {
         const shown = opcode.toString(16).padStart(2, '0');
@@ -80,6 +117,7 @@ export class Unpickler {
   private take(count: number): number {
     const start = this.position;
     if (start + count > this.bytes.length) {
+      if (start + count <= this.total) throw new Short(start + count);
       this.fail(`the pickle is cut off: ${count} bytes are to follow, there are ${this.left}`);
     }
     this.position += count;
@@ -87,7 +125,7 @@ export class Unpickler {
   }
 
   private get left(): number {
-    return this.bytes.length - this.position;
+    return this.total - this.position;
   }
 
   u8 = () => this.view.getUint8(this.take(1));
@@ -111,6 +149,7 @@ export class Unpickler {
 
   line(): string {
     const end = this.bytes.indexOf(10, this.position);
+    if (end < 0 && this.bytes.length < this.total) throw new Short(this.bytes.length + 1);
     if (end < 0) this.fail('the pickle is cut off: a line does not end');
     const line = this.text(end - this.position);
     this.position++;
@@ -121,15 +160,28 @@ export class Unpickler {
   integer(count: number): number | bigint {
     if (count > LONGEST_INTEGER) this.fail(`an integer of ${count} bytes is refused`);
     const start = this.take(count);
-    let value = 0n;
-    for (let i = count - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.bytes[start + i]);
-    value = BigInt.asIntN(8 * count, value);
+    let digits = '';
+    for (let i = count - 1; i >= 0; i--) {
+      digits += this.bytes[start + i].toString(16).padStart(2, '0');
+    }
+    const value = BigInt.asIntN(8 * count, BigInt(`0x${digits || 0}`));
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : value;
   }
 
   push(value: unknown): void {
     this.stack.push(value);
+  }
+
+  /** Pushes a new list, dict, set, tuple or object. */
+  pushNew(value: object): void {
+    this.spend(CONTAINER_BYTES);
+    this.stack.push(value);
+  }
+
+  private spend(bytes: number): void {
+    this.budget.consumed = this.position - this.start;
+    this.located(() => this.budget.spend(bytes));
   }
 
   /** Whether there is no value since the last mark. */
@@ -213,7 +265,7 @@ export class Unpickler {
     const value = this.meaning.global(module, name);
     if (value === undefined) {
       this.fail(
-        `it asks for ${module}.${name}, which is not among the types a checkpoint may hold, so it ` +
+        `it asks for ${shorten(`${module}.${name}`)}, which is not among the types a checkpoint may hold, so it ` +
           'is refused; nothing in a file is ever executed. Save a state dict instead: ' +
           'torch.save(model.state_dict(), path)',
       );
@@ -227,12 +279,14 @@ export class Unpickler {
     if (!(callable instanceof Callable) || !(args instanceof Tuple)) {
       this.fail('it calls what may not be called');
     }
-    this.push(this.located(() => callable.call(args.items)));
+    this.spend(CONTAINER_BYTES);
+    this.push(this.located(() => callable.call(args.items, this.budget)));
   }
 
   persistent(): void {
     const id = this.pop();
     if (!(id instanceof Tuple)) this.fail('a stored item has no tuple that describes it');
+    this.spend(CONTAINER_BYTES);
     this.push(this.located(() => this.meaning.persistent(id.items)));
   }
 
@@ -252,7 +306,7 @@ export class Unpickler {
     if (!(className instanceof ClassName) || !(args instanceof Tuple) || args.items.length > 0) {
       this.fail('it creates an object of what is no class, or with arguments');
     }
-    this.push(new Instance(className));
+    this.pushNew(new Instance(className));
   }
 
   build(): void {
@@ -293,27 +347,28 @@ const steps: ReadonlyMap<number, Step> = new Map<number, Step>([
   [0x8d, (u) => u.push(u.text(u.u64()))],
   [0x42, (u) => u.push(u.raw(u.u32()))],
   [0x43, (u) => u.push(u.raw(u.u8()))],
-  [0x5d, (u) => u.push([])],
+  [0x8e, (u) => u.push(u.raw(u.u64()))],
+  [0x5d, (u) => u.pushNew([])],
   [0x61, (u) => u.append([u.pop()])],
   [0x65, (u) => u.append(u.popMark())],
-  [0x7d, (u) => u.push(new Map())],
+  [0x7d, (u) => u.pushNew(new Map())],
   [0x73, (u) => u.setItems(u.popTuple(2).items)],
   [0x75, (u) => u.setItems(u.popMark())],
-  [0x8f, (u) => u.push(new Set())],
+  [0x8f, (u) => u.pushNew(new Set())],
   [0x90, (u) => u.addItems(u.popMark())],
   [
     0x91,
     (u) => {
       const items = u.popMark();
-      u.push(new Set());
+      u.pushNew(new Set());
       u.addItems(items);
     },
   ],
-  [0x29, (u) => u.push(new Tuple([]))],
-  [0x74, (u) => u.push(new Tuple(u.popMark()))],
-  [0x85, (u) => u.push(u.popTuple(1))],
-  [0x86, (u) => u.push(u.popTuple(2))],
-  [0x87, (u) => u.push(u.popTuple(3))],
+  [0x29, (u) => u.pushNew(new Tuple([]))],
+  [0x74, (u) => u.pushNew(new Tuple(u.popMark()))],
+  [0x85, (u) => u.pushNew(u.popTuple(1))],
+  [0x86, (u) => u.pushNew(u.popTuple(2))],
+  [0x87, (u) => u.pushNew(u.popTuple(3))],
   [0x68, (u) => u.recall(u.u8())],
   [0x6a, (u) => u.recall(u.u32())],
   [0x71, (u) => u.remember(u.u8())],
