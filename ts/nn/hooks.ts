@@ -5,7 +5,7 @@ import { type Grads, Node, setHistory } from '../autograd/node.js';
 import { AutogradError, showShape, ValueError } from '../core/errors.js';
 import { isOptions } from '../core/options.js';
 import { isTensor } from '../ops/promote.js';
-import type { Tensor } from '../tensor.js';
+import { emptyTensor, type Tensor } from '../tensor.js';
 import type { Module } from './module.js';
 
 /** Called with the module and what its kind of hook is given; may return a replacement. */
@@ -123,7 +123,8 @@ class Passage extends Node {
 class BackwardHooks {
   /** Gradients of the outputs, from when they arrive until those of the inputs do. */
   private gradOutput: readonly Given[] | undefined;
-  private inputs: readonly unknown[] = [];
+  /** For each input that is a floating point tensor, what makes zeros like it. */
+  private zeros: ((() => Tensor) | null)[] = [];
   private places: number[] = [];
 
   constructor(
@@ -156,7 +157,11 @@ class BackwardHooks {
   }
 
   enter(args: readonly unknown[]): unknown[] {
-    this.inputs = args;
+    this.zeros = args.map((arg) => {
+      if (!isTensor(arg) || !arg.dtype.isFloatingPoint) return null;
+      const { shape, dtype, backend } = arg;
+      return () => emptyTensor(shape, dtype, backend).zero_();
+    });
     const { passed, places } = this.through(args, (grads) => this.seeInput(grads));
     this.places = places;
     return passed;
@@ -172,7 +177,7 @@ class BackwardHooks {
     // The gradient came around the outputs, as it can in a second derivative.
     if (gradOutput === undefined) return grads;
     this.gradOutput = undefined;
-    let now = grads;
+    let now: readonly Given[] = grads.map((grad, i) => grad ?? this.zeros[i]?.() ?? null);
     for (const { call } of this.after) {
       now = replaced('registerFullBackwardHook', call(module, [...now], [...gradOutput]), now);
     }
@@ -191,7 +196,7 @@ class BackwardHooks {
     }
     this.gradOutput = gradOutput;
     if (this.places.length > 0) return gradOutput;
-    const none = this.inputs.map(() => null);
+    const none = this.zeros.map(() => null);
     this.gradOutput = undefined;
     for (const { call } of this.after) {
       const result = call(module, [...none], [...gradOutput]) ?? null;

@@ -31,5 +31,6 @@ export * from './layers/shrink.js';
 export * from './layers/similarity.js';
 export * from './layers/transformer.js';
 export * from './module.js';
+export * as modules from './modules.js';
 export { Parameter } from './parameter.js';
 export * as utils from './utils.js';

@@ -3,12 +3,15 @@
 import { noGrad } from '../autograd/mode.js';
 import { ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
-import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
+import { type Arguments, bind } from './arguments.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 import { registerParametrization } from './parametrize.js';
 import { fieldsOf, STATE } from './state_dict.js';
+
+const NORM = 'name, dim';
+type NormArguments = [name?: string, dim?: number | null];
 
 /** The norm of each slice along `dim`, of sizes 1 elsewhere; with -1 or null that of all. */
 function normExcept(v: Tensor, dim: number | null): Tensor {
@@ -39,53 +42,49 @@ function computed(module: Module, name: string, dim: number | null): Tensor {
  * Replaces a parameter by `<name>_g` (lengths along `dim`; null: one for all) and `<name>_v`
  * (directions), from which it is computed before every forward. Returns the module.
  */
-export const weightNorm = op(
-  'weightNorm',
-  'module, name, dim',
-  <M extends Module>(module: M, name = 'weight', dim: number | null = 0): M => {
-    const fields = fieldsOf(module);
-    if (hookOf(module, name)) {
-      throw new ValueError(`weightNorm: '${name}' is normalised already`);
-    }
-    const weight = Object.hasOwn(fields, name) ? fields[name] : undefined;
-    if (!(weight instanceof Parameter)) {
-      throw new ValueError(`weightNorm: ${module.constructor.name} has no parameter '${name}'`);
-    }
-    const length = noGrad(() => normExcept(weight, dim).detach());
-    delete fields[name];
-    module.registerParameter(`${name}_g`, new Parameter(length));
-    module.registerParameter(`${name}_v`, new Parameter(weight.detach()));
-    const update = (target: Module) => {
-      fieldsOf(target)[name] = computed(target, name, dim);
-    };
-    update(module);
-    hooks.set(update, { name, dim });
-    module.registerForwardPreHook(update);
-    return module;
-  },
-);
+export function weightNorm<M extends Module>(
+  module: M,
+  ...args: Arguments<typeof NORM, NormArguments>
+): M {
+  const [name = 'weight', dim = 0] = bind<NormArguments>('weightNorm', NORM, args);
+  const fields = fieldsOf(module);
+  if (hookOf(module, name)) {
+    throw new ValueError(`weightNorm: '${name}' is normalised already`);
+  }
+  const weight = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  if (!(weight instanceof Parameter)) {
+    throw new ValueError(`weightNorm: ${module.constructor.name} has no parameter '${name}'`);
+  }
+  const length = noGrad(() => normExcept(weight, dim).detach());
+  delete fields[name];
+  module.registerParameter(`${name}_g`, new Parameter(length));
+  module.registerParameter(`${name}_v`, new Parameter(weight.detach()));
+  const update = (target: Module) => {
+    fieldsOf(target)[name] = computed(target, name, dim);
+  };
+  update(module);
+  hooks.set(update, { name, dim });
+  module.registerForwardPreHook(update);
+  return module;
+}
 
 /** Makes a normalised weight a parameter again. Returns the module. */
-export const removeWeightNorm = op(
-  'removeWeightNorm',
-  'module, name',
-  <M extends Module>(module: M, name = 'weight'): M => {
-    const hook = hookOf(module, name);
-    if (hook === undefined) {
-      throw new ValueError(
-        `removeWeightNorm: '${name}' of ${module.constructor.name} is not normalised`,
-      );
-    }
-    const { dim = 0 } = hooks.get(hook.call) ?? {};
-    const weight = noGrad(() => computed(module, name, dim).detach());
-    const fields = fieldsOf(module);
-    for (const field of [name, `${name}_g`, `${name}_v`]) delete fields[field];
-    const { forwardPre } = module[STATE].call;
-    forwardPre.entries = forwardPre.entries.filter((entry) => entry !== hook);
-    module.registerParameter(name, new Parameter(weight));
-    return module;
-  },
-);
+export function removeWeightNorm<M extends Module>(module: M, name = 'weight'): M {
+  const hook = hookOf(module, name);
+  if (hook === undefined) {
+    throw new ValueError(
+      `removeWeightNorm: '${name}' of ${module.constructor.name} is not normalised`,
+    );
+  }
+  const { dim = 0 } = hooks.get(hook.call) ?? {};
+  const weight = noGrad(() => computed(module, name, dim).detach());
+  const fields = fieldsOf(module);
+  for (const field of [name, `${name}_g`, `${name}_v`]) delete fields[field];
+  const { forwardPre } = module[STATE].call;
+  forwardPre.entries = forwardPre.entries.filter((entry) => entry !== hook);
+  module.registerParameter(name, new Parameter(weight));
+  return module;
+}
 
 /** PyTorch's name of this parametrization, as it is printed. */
 class _WeightNorm extends Module {
@@ -106,23 +105,23 @@ class _WeightNorm extends Module {
  * As utils.weightNorm, as a parametrization: the lengths are `parametrizations.<name>.original0`,
  * the directions `original1`. State dicts of the older form load too. Returns the module.
  */
-const parametrizedWeightNorm = op(
-  'weightNorm',
-  'module, name, dim',
-  <M extends Module>(module: M, name = 'weight', dim: number | null = 0): M => {
-    registerParametrization(module, name, new _WeightNorm(dim), { unsafe: true });
-    module.registerLoadStateDictPreHook(
-      (_module: Module, state: Record<string, Tensor>, prefix: string) => {
-        const [g, v] = [`${prefix}${name}_g`, `${prefix}${name}_v`];
-        if (!(g in state && v in state)) return;
-        state[`${prefix}parametrizations.${name}.original0`] = state[g];
-        state[`${prefix}parametrizations.${name}.original1`] = state[v];
-        delete state[g];
-        delete state[v];
-      },
-    );
-    return module;
-  },
-);
+function parametrizedWeightNorm<M extends Module>(
+  module: M,
+  ...args: Arguments<typeof NORM, NormArguments>
+): M {
+  const [name = 'weight', dim = 0] = bind<NormArguments>('weightNorm', NORM, args);
+  registerParametrization(module, name, new _WeightNorm(dim), { unsafe: true });
+  module.registerLoadStateDictPreHook(
+    (_module: Module, state: Record<string, Tensor>, prefix: string) => {
+      const [g, v] = [`${prefix}${name}_g`, `${prefix}${name}_v`];
+      if (!(g in state && v in state)) return;
+      state[`${prefix}parametrizations.${name}.original0`] = state[g];
+      state[`${prefix}parametrizations.${name}.original1`] = state[v];
+      delete state[g];
+      delete state[v];
+    },
+  );
+  return module;
+}
 
 export const parametrizations = { weightNorm: parametrizedWeightNorm };
