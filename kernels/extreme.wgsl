@@ -2,9 +2,6 @@
 // NaN before all. Each team gives the place of its block's best, so the result is
 // [outer, blocks, inner]; at the next levels, `picked` holds the places that are still considered.
 
-var<workgroup> keys: array<u32, 256>;
-var<workgroup> spots: array<u32, 256>;
-
 fn key_at(x: S) -> u32 {
   if (isnan_(x)) { return 0xffffffffu; }
   let key = order_key_(x);
@@ -20,33 +17,17 @@ fn extreme(group: u32, lane: u32) {
   let outer = result / p.inner / p.blocks;
   let last = select(0u, min(p.n, (block + 1u) * p.block), result < p.results);
   let line = outer * p.size * p.inner + column;
-  var best = 0u;
-  // Past every place: a result of no elements loses against any.
-  var spot = 0xffffffffu;
+  // Past every place: what has seen no element loses against any.
+  var best = vec2<u32>(0u, 0xffffffffu);
   for (var i = block * p.block + at % team; i < last; i += team) {
     var place = i;
     if (p.level > 0u) { place = get_picked((outer * p.n + i) * p.inner + column); }
     let key = key_at(get_x(line + place * p.inner));
-    if (key > best || spot == 0xffffffffu) {
-      best = key;
-      spot = place;
-    }
+    if (key > best.x || best.y == 0xffffffffu) { best = vec2<u32>(key, place); }
   }
-  keys[at] = best;
-  spots[at] = spot;
-  for (var half = team / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (at % team < half) {
-      let key = keys[at + half];
-      let other = spots[at + half];
-      if (key > keys[at] || (key == keys[at] && other < spots[at])) {
-        keys[at] = key;
-        spots[at] = other;
-      }
-    }
-  }
+  best = group_best(best, at, team);
   if (at % team == 0u && result < p.results) {
-    set_places(result, i32(spots[at]));
-    if (p.valued != 0u) { set_values(result, get_x(line + spots[at] * p.inner)); }
+    set_places(result, i32(best.y));
+    if (p.valued != 0u) { set_values(result, get_x(line + best.y * p.inner)); }
   }
 }

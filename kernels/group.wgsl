@@ -4,6 +4,8 @@
 
 var<workgroup> parts_f32: array<f32, 256>;
 var<workgroup> parts_i32: array<i32, 256>;
+var<workgroup> parts_u32: array<u32, 256>;
+var<workgroup> pairs: array<vec2<u32>, 256>;
 
 // The place of a lane: neighbours are a team where lines are contiguous (inner = 1), and belong to
 // neighbouring lines elsewhere, so that neighbours read neighbours.
@@ -47,6 +49,58 @@ fn group_max_f32(value: f32, at: u32, team: u32) -> f32 {
   let most = parts_f32[at - at % team];
   workgroupBarrier();
   return most;
+}
+
+// What the kernel's own meet(a, b) makes of the values of a team.
+fn group_meet_f32(value: f32, at: u32, team: u32) -> f32 {
+  parts_f32[at] = value;
+  for (var half = team / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (at % team < half) { parts_f32[at] = meet(parts_f32[at], parts_f32[at + half]); }
+  }
+  workgroupBarrier();
+  let total = parts_f32[at - at % team];
+  workgroupBarrier();
+  return total;
+}
+fn group_meet_i32(value: i32, at: u32, team: u32) -> i32 {
+  parts_i32[at] = value;
+  for (var half = team / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (at % team < half) { parts_i32[at] = meet(parts_i32[at], parts_i32[at + half]); }
+  }
+  workgroupBarrier();
+  let total = parts_i32[at - at % team];
+  workgroupBarrier();
+  return total;
+}
+fn group_meet_u32(value: u32, at: u32, team: u32) -> u32 {
+  parts_u32[at] = value;
+  for (var half = team / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (at % team < half) { parts_u32[at] = meet(parts_u32[at], parts_u32[at + half]); }
+  }
+  workgroupBarrier();
+  let total = parts_u32[at - at % team];
+  workgroupBarrier();
+  return total;
+}
+
+// Of pairs (key, place), the greatest key with the least place.
+fn group_best(best: vec2<u32>, at: u32, team: u32) -> vec2<u32> {
+  pairs[at] = best;
+  for (var half = team / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (at % team < half) {
+      let other = pairs[at + half];
+      let mine = pairs[at];
+      if (other.x > mine.x || (other.x == mine.x && other.y < mine.y)) { pairs[at] = other; }
+    }
+  }
+  workgroupBarrier();
+  let result = pairs[at - at % team];
+  workgroupBarrier();
+  return result;
 }
 
 // Unsigned numbers in the order of the values: NaN is greatest, -0 equals 0.

@@ -3,8 +3,6 @@
 // Each team gives the result of one block of the middle, so out is [outer, blocks, inner]; the
 // launch repeats on these until one block is left. The form depends on the sizes only.
 
-var<workgroup> parts: array<S, 256>;
-
 fn reduce(group: u32, lane: u32) {
   let team = p.team;
   let at = team_place(lane, team, p.inner);
@@ -30,10 +28,6 @@ fn reduce(group: u32, lane: u32) {
       j++;
     }
   }
-  parts[at] = meet(meet(total[0], total[1]), meet(total[2], total[3]));
-  for (var half = team / 2u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (at % team < half) { parts[at] = meet(parts[at], parts[at + half]); }
-  }
-  if (at % team == 0u && result < p.results) { set_out(result, finish_(parts[at])); }
+  let all = group_meet_(meet(meet(total[0], total[1]), meet(total[2], total[3])), at, team);
+  if (at % team == 0u && result < p.results) { set_out(result, finish_(all)); }
 }

@@ -3,45 +3,27 @@
 import source from '../../../kernels/moments.wgsl';
 import finish from '../../../kernels/moments_finish.wgsl';
 import mergeSource from '../../../kernels/moments_merge.wgsl';
-import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import type { BufferRef, Launcher } from '../row.js';
-import { groupsOf, teamOf } from './team.js';
+import { groupsOf, type Split, splitParams, teamKernel, teamOf } from './team.js';
 
-const sizes = {
-  n: 'u32',
-  inner: 'u32',
-  block: 'u32',
-  blocks: 'u32',
-  results: 'u32',
-  team: 'u32',
-} as const;
 const ending = { last: 'u32', rooted: 'u32', divisor: 'f64', eps: 'f64' } as const;
 const results = { mean: 'f32', spread: 'f32', rstd: 'f32' } as const;
 
 export const momentKernels = {
-  moments: gpuKernel({
+  moments: teamKernel({
     source: `${source}\n${finish}`,
     entry: 'moments',
     buffers: { x: 'f32', ...results },
-    params: { ...sizes, base: 'u32', length: 'u32', step: 'u32', ...ending },
+    params: { ...splitParams, base: 'u32', length: 'u32', step: 'u32', ...ending },
   }),
-  momentsMerge: gpuKernel({
+  momentsMerge: teamKernel({
     source: `${mergeSource}\n${finish}`,
     entry: 'moments_merge',
     buffers: { means: 'f32', squares: 'f32', ...results },
-    params: { ...sizes, ...ending },
+    params: { ...splitParams, ...ending },
   }),
 };
-
-interface Split {
-  readonly n: number;
-  readonly inner: number;
-  readonly block: number;
-  readonly blocks: number;
-  readonly results: number;
-  readonly team: number;
-}
 
 /** Where the elements of a line lie; see kernels/moments.wgsl. */
 interface Walk {
@@ -81,7 +63,7 @@ export function momentLaunches(
   launcher.launch('moments', moments, 'f32', [x, ...parts], values, groups);
   if (single) return;
   const lines = results / blocks;
-  const team = teamOf(blocks, inner, 4);
+  const team = teamOf(lines, blocks, inner);
   const merge = { n, inner, block, blocks, results: lines, team, ...ends };
   const buffers = [parts[0], parts[1], ...last];
   launcher.launch('momentsMerge', momentsMerge, 'f32', buffers, merge, groupsOf(lines, team));

@@ -3,45 +3,21 @@
 import extremeSource from '../../../kernels/extreme.wgsl';
 import source from '../../../kernels/reduce.wgsl';
 import { bool, type Dtype, int32, suffix } from '../../core/dtype.js';
-import { type Element, type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
+import type { Element, GpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import type { KernelDtype } from '../kernel.js';
 import { truthMask } from '../primitives/mask.js';
 import type { BufferRef, Launcher } from '../row.js';
 import { castKernel } from './cast.js';
 import { momentKernels, momentLaunches } from './moments.js';
-import { groupsOf, teamOf } from './team.js';
+import { groupsOf, type Split, split, splitParams, teamKernel } from './team.js';
 import type { Twin, Twins } from './twin.js';
-
-/** Elements of a line that one workgroup takes, unless there are lines enough to fill the GPU. */
-const BLOCK = 4096;
-const MANY_LINES = 1024;
-const LONG = 2 ** 17;
 
 type Operand = Tensor | BufferRef;
 type Sizes = readonly number[];
 
-const tree = {
-  n: 'u32',
-  inner: 'u32',
-  block: 'u32',
-  blocks: 'u32',
-  results: 'u32',
-  team: 'u32',
-} as const;
-const quotient = { ...tree, divisor: 'f64', power: 'f64', exponent: 'f64' } as const;
-const truth = { ...tree, mask: 'u32' } as const;
-
-/** Blocks of a line, and who takes them: by the sizes only. */
-export function split(outer: number, n: number, inner: number) {
-  const many = outer * inner >= MANY_LINES && n <= LONG;
-  const block = n <= BLOCK || many ? Math.max(n, 1) : BLOCK;
-  const blocks = Math.max(1, Math.ceil(n / block));
-  const results = outer * blocks * inner;
-  const each = inner === 1 || results < 2 ** 15 ? 4 : 16;
-  const team = teamOf(Math.min(n, block), inner, each);
-  return { n, inner, block, blocks, results, team };
-}
+const quotient = { ...splitParams, divisor: 'f64', power: 'f64', exponent: 'f64' } as const;
+const truth = { ...splitParams, mask: 'u32' } as const;
 
 interface Fold {
   readonly identity: string;
@@ -73,17 +49,22 @@ function sumOf(term: string | undefined, dtypes: readonly KernelDtype[]) {
   return pow_f32(v, p.power);
 }
 `;
-  return gpuKernel({ ...common, source: finish + text(fold), dtypes, params: quotient });
+  return teamKernel({ ...common, source: finish + text(fold), dtypes, params: quotient });
 }
 
 function foldOf(identity: string, meet: string, term?: string) {
   const dtypes: readonly KernelDtype[] = term === undefined ? ['f32', 'i32'] : ['f32'];
-  return gpuKernel({ ...common, source: text({ identity, meet, term }), dtypes, params: tree });
+  return teamKernel({
+    ...common,
+    source: text({ identity, meet, term }),
+    dtypes,
+    params: splitParams,
+  });
 }
 
 function truthOf(identity: string, meet: string) {
   const term = 'select(0u, 1u, (get_x(i) & p.mask) != 0u)';
-  return gpuKernel({
+  return teamKernel({
     source: text({ identity, meet, term }),
     entry: 'reduce',
     dtypes: ['b1', 'b2', 'b4'],
@@ -109,7 +90,6 @@ const kernels = {
 };
 
 type Level = (depth: number, from: Operand, to: Operand, sizes: Split, last: boolean) => void;
-type Split = ReturnType<typeof split>;
 
 function groups({ results, team }: Split): number {
   return groupsOf(results, team);
@@ -184,12 +164,12 @@ function truthTwin(name: 'any' | 'all'): Twin<'any' | 'all'> {
   };
 }
 
-const extremeKernel = gpuKernel({
+const extremeKernel = teamKernel({
   source: extremeSource,
   entry: 'extreme',
   dtypes: ['f32', 'i32'],
   buffers: { x: 'S', picked: 'u32', values: 'S', places: 'i32' },
-  params: { ...tree, size: 'u32', least: 'u32', level: 'u32', valued: 'u32' },
+  params: { ...splitParams, size: 'u32', least: 'u32', level: 'u32', valued: 'u32' },
 });
 
 /** Places of the largest (or least) of n, and the values there if they are wanted. */

@@ -1,24 +1,87 @@
 /**
  * How the 256 invocations of a workgroup share the lines of [outer, n, inner]: in teams, each of
- * which takes one line. See kernels/group.wgsl.
+ * which takes one line or one block of it. See kernels/group.wgsl.
  */
+
+import alone from '../../../kernels/group_alone.wgsl';
+import { type Element, type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
+import type { KernelDtype, ParamType } from '../kernel.js';
 
 const WORKGROUP = 256;
 /** Neighbouring lines that a workgroup should at least take, so that reads are of whole segments. */
 const NEIGHBOURS = 16;
+/** Lines from which on the GPU is filled without cutting them into blocks, if they are shorter. */
+const MANY_LINES = 1024;
+const LONG = 2 ** 17;
 
 /** The least power of two that is not below `size`. */
 export function powerOfTwo(size: number): number {
   return 2 ** Math.max(0, Math.ceil(Math.log2(size)));
 }
 
-/** Invocations for a line of `n`, each taking about `each` elements: a power of two. */
-export function teamOf(n: number, inner: number, each: number): number {
-  const most = WORKGROUP / Math.min(NEIGHBOURS, powerOfTwo(inner));
-  return Math.min(most, powerOfTwo(n / each));
+/** Elements an invocation should take: joining its sum with others has its price too. */
+function share(total: number): number {
+  return total <= 2 ** 18 ? 16 : total <= 2 ** 21 ? 32 : 64;
+}
+
+function mostOf(inner: number): number {
+  return WORKGROUP / Math.min(NEIGHBOURS, powerOfTwo(inner));
+}
+
+/** Invocations for each of `lines` lines of n: a power of two. */
+export function teamOf(lines: number, n: number, inner: number): number {
+  return Math.min(mostOf(inner), powerOfTwo(n / share(lines * n)));
 }
 
 /** Workgroups for `lines` lines. */
 export function groupsOf(lines: number, team: number): number {
   return Math.ceil((lines * team) / WORKGROUP);
+}
+
+/** Sizes of a reduction whose lines are cut into blocks: partial results [outer, blocks, inner]. */
+export const splitParams = {
+  team: 'u32',
+  n: 'u32',
+  inner: 'u32',
+  block: 'u32',
+  blocks: 'u32',
+  results: 'u32',
+} as const;
+
+export type Split = { readonly [P in keyof typeof splitParams]: number };
+
+/** The blocks of the lines of [outer, n, inner], by the sizes only. */
+export function split(outer: number, n: number, inner: number): Split {
+  const lines = outer * inner;
+  const most = mostOf(inner) * share(lines * n);
+  const whole = n <= most || (lines >= MANY_LINES && n <= LONG);
+  const block = whole ? Math.max(n, 1) : most;
+  const blocks = Math.max(1, Math.ceil(n / block));
+  const results = lines * blocks;
+  return { team: teamOf(results, Math.min(n, block), inner), n, inner, block, blocks, results };
+}
+
+interface TeamKernelOptions<P> {
+  readonly source: string;
+  readonly entry: string;
+  readonly dtypes?: readonly KernelDtype[];
+  readonly buffers: Readonly<Record<string, Element>>;
+  /** `team` comes first. */
+  readonly params: P;
+}
+
+/**
+ * A kernel of teams. Where a team is one invocation it runs without barriers and workgroup memory:
+ * then kernels/group_alone.wgsl stands for the functions of kernels/group.wgsl.
+ */
+export function teamKernel<
+  const P extends Readonly<Record<string, ParamType>> & { readonly team: 'u32' },
+>(options: TeamKernelOptions<P>): GpuKernel & { readonly params: P } {
+  const single = gpuKernel({ ...options, source: `${options.source}\n${alone}` });
+  const word = single.buffers.length;
+  const teams: GpuKernel & { readonly params: P } = gpuKernel({
+    ...options,
+    choose: (block) => (block.words[word] === 1 ? single : teams),
+  });
+  return teams;
 }
