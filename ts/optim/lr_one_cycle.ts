@@ -145,6 +145,7 @@ export class OneCycleLR extends LRScheduler {
     }
     super(optimizer, {
       ...{ totalSteps, cycleMomentum, lastEpoch, verbose, _annealFuncType: annealStrategy },
+      ...(cycleMomentum && { useBeta1: 'betas' in optimizer.defaults }),
       _schedulePhases: phasesOf(totalSteps, pctStart, given.threePhase),
     });
   }
