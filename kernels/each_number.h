@@ -1,6 +1,7 @@
 // Instantiates SOURCE for float32, float64, int32 and int64. REAL is 1 for the floating point ones.
 #define REAL 1
 #include "each_real.h"
+#ifndef ONLY_F32
 #undef REAL
 #undef S
 #undef V
@@ -25,3 +26,4 @@
 #define LANES 2
 #define SUFFIX i64
 #include SOURCE
+#endif

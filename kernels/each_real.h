@@ -1,4 +1,5 @@
-// Instantiates SOURCE for float32 and float64: S is the scalar, V the vector type, I the integer vector of equal lanes.
+// Instantiates SOURCE for float32 and float64: S is the scalar, V the vector type, I the integer
+// vector of equal lanes. Builds of other tiles (wasm/build.mjs) hold float32 only.
 #define S float
 #define V f32x4
 #define I i32x4
@@ -10,9 +11,11 @@
 #undef I
 #undef LANES
 #undef SUFFIX
+#ifndef ONLY_F32
 #define S double
 #define V f64x2
 #define I i64x2
 #define LANES 2
 #define SUFFIX f64
 #include SOURCE
+#endif

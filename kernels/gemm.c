@@ -20,12 +20,15 @@ enum { PACK_ROWS = 48, PACK_PANELS = 4 };
 #endif
 
 FINISH(main, TILE_M, TILE_V)
+FINISH(near, NEAR_M, NEAR_V)
 FINISH(pair, 2, 4)
 FINISH(single, 1, 8)
 TILE_ROWS(main, TILE_M, TILE_V)
+TILE_ROWS(near, NEAR_M, NEAR_V)
 TILE_ROWS(pair, 2, 4)
 TILE_ROWS(single, 1, 8)
 TILE_COLUMNS(main, TILE_M, TILE_V)
+TILE_COLUMNS(near, NEAR_M, NEAR_V)
 TILE_DOT(main, 4, 2)
 TILE_DOT(pair, 2, 4)
 TILE_DOT(single, 1, 8)
@@ -40,9 +43,10 @@ static inline size_t NAME(packed_size)(uint32_t rows, uint32_t depth) {
 static NOINLINE void NAME(pack_columns)(S *out, const S *a, uint32_t depth, size_t step) {
   for (uint32_t k = 0; k < depth; k++, a += step) {
     UNROLL for (uint32_t n = 0; n < PACK_PANELS; n++) {
-      UNROLL for (int i = 0; i < TILE_M; i += LANES) {
-        store(out + ((size_t)n * depth + k) * TILE_M + i, load(a + n * TILE_M + i));
-      }
+      S *to = out + ((size_t)n * depth + k) * TILE_M;
+      const S *from = a + n * TILE_M;
+      UNROLL for (int i = 0; i + LANES <= TILE_M; i += LANES) store(to + i, load(from + i));
+      UNROLL for (int i = TILE_M / LANES * LANES; i < TILE_M; i++) to[i] = from[i];
     }
   }
 }
@@ -66,7 +70,7 @@ KERNEL(matmulPack) {
     for (uint32_t i = unit % units * PACK_ROWS; i < last;) {
       const S *from = a + (size_t)i * p->a_row;
       S *to = out + (size_t)i * depth;
-      if (p->a_row == 1 && i + group <= last && TILE_M % LANES == 0) {
+      if (p->a_row == 1 && i + group <= last) {
         NAME(pack_columns)(to, from, depth, p->a_depth);
         i += group;
       } else {
@@ -144,9 +148,9 @@ static NOINLINE void NAME(pack_block)(const matmul_params *p, const NAME(block) 
   }
 }
 
-// The tiles of one panel of B: rows [i0, i1), columns of `out`.
+// The tiles of one packed panel of B: rows [i0, i1), columns of `out`.
 static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
-                                 uint32_t depth, const S *b, size_t b_step, NAME(target) * out) {
+                                 uint32_t depth, const S *b, NAME(target) * out) {
   const size_t a_row = p->a_row, a_depth = p->a_depth;
   S *const c = out->c;
   out->i0 = 0;
@@ -155,17 +159,38 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
     out->i1 = count;
     out->c = c + i * out->row;
     if (p->a_mode == A_ROWS) {
-      NAME(rows_main)(depth, t->a + i * a_row + k0, a_row, b, b_step, out);
+      NAME(rows_main)(depth, t->a + i * a_row + k0, a_row, b, TILE_N, out);
     } else if (p->a_mode == A_PACKED) {
       const S *a = t->a + ((size_t)i * p->depth + (size_t)k0 * TILE_M);
-      NAME(columns_main)(depth, a, TILE_M, b, b_step, out);
+      NAME(columns_main)(depth, a, TILE_M, b, TILE_N, out);
     } else {
       // The last tile is shifted up, so that it reads inside the matrix.
       const uint32_t up = TILE_M - count;
       out->i0 = up;
       out->i1 = TILE_M;
       out->c -= up * out->row;
-      NAME(columns_main)(depth, t->a + (i - up) + k0 * a_depth, a_depth, b, b_step, out);
+      NAME(columns_main)(depth, t->a + (i - up) + k0 * a_depth, a_depth, b, TILE_N, out);
+    }
+  }
+}
+
+// The same for a panel of B that is read in place; so is A.
+static NOINLINE void NAME(near_panel)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
+                                      uint32_t depth, const S *b, NAME(target) * out) {
+  const size_t a_row = p->a_row, a_depth = p->a_depth, b_step = p->b_depth;
+  S *const c = out->c;
+  out->i0 = 0;
+  for (uint32_t i = t->i0; i < t->i1; i += NEAR_M) {
+    const uint32_t count = MIN(NEAR_M, t->i1 - i), up = NEAR_M - count;
+    out->i1 = count;
+    out->c = c + i * out->row;
+    if (p->a_mode == A_ROWS) {
+      NAME(rows_near)(depth, t->a + i * a_row + k0, a_row, b, b_step, out);
+    } else {
+      out->i0 = up;
+      out->i1 = NEAR_M;
+      out->c -= up * out->row;
+      NAME(columns_near)(depth, t->a + (i - up) + k0 * a_depth, a_depth, b, b_step, out);
     }
   }
 }
@@ -193,13 +218,13 @@ static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, u
 static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(block) * t,
                                           uint32_t k0, uint32_t depth, bool add) {
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
-  for (uint32_t j = t->j0; j < t->j1; j += TILE_N) {
+  for (uint32_t j = t->j0; j < t->j1; j += NEAR_N) {
     // The last panel is shifted left, so that it reads inside the matrix.
-    const uint32_t cols = MIN(TILE_N, t->j1 - j), back = TILE_N - cols;
+    const uint32_t cols = MIN(NEAR_N, t->j1 - j), back = NEAR_N - cols;
     out.j0 = back;
-    out.j1 = TILE_N;
+    out.j1 = NEAR_N;
     out.c = t->c + (j - back) * out.col;
-    NAME(panel)(p, t, k0, depth, t->b + (j - back) + k0 * (size_t)p->b_depth, p->b_depth, &out);
+    NAME(near_panel)(p, t, k0, depth, t->b + (j - back) + k0 * (size_t)p->b_depth, &out);
   }
 }
 
@@ -214,7 +239,7 @@ static NOINLINE void NAME(block_packed)(const matmul_params *p, const NAME(block
     for (uint32_t j = t->j0; j < t->j1; j += TILE_N, b += (size_t)depth * TILE_N) {
       out.j1 = MIN(TILE_N, t->j1 - j);
       out.c = t->c + j * out.col;
-      NAME(panel)(p, &part, k0, depth, b, TILE_N, &out);
+      NAME(panel)(p, &part, k0, depth, b, &out);
     }
   }
 }
@@ -257,6 +282,24 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
     }
   }
 }
+
+#if REAL && LANES == 4
+// For the choice among builds: a panel of 24 rows by 32 columns, 256 deep, on whatever stands in the
+// 96 KiB at `scratch`. A unit is one such product.
+EXPORTED void NAME(tileProbe)(const void *scratch, uint32_t begin, uint32_t end) {
+  const S *a = scratch, *b = a + 24 * 256;
+  S *c = (S *)b + 32 * 256;
+  for (uint32_t unit = begin; unit < end; unit++) {
+    for (uint32_t j = 0; j < 32; j += TILE_N) {
+      for (uint32_t i = 0; i < 24; i += TILE_M) {
+        const NAME(target) out = {
+            .c = c + i * 32 + j, .row = 32, .col = 1, .i1 = TILE_M, .j1 = TILE_N};
+        NAME(rows_main)(256, a + i * 256, 256, b + j * 256, TILE_N, &out);
+      }
+    }
+  }
+}
+#endif
 
 KERNEL(matmul) {
   const uint32_t row_blocks = (p->rows + p->row_block - 1) / p->row_block;

@@ -60,38 +60,54 @@ static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(ta
   }
 }
 
-// Defines finish_<name>: writes R rows of C vectors.
-#define FINISH(name, R, C)                                                                        \
-  static inline __attribute__((always_inline)) void NAME(finish_##name)(V acc[R][C],              \
+// The lanes of a vector, `step` elements apart.
+static inline __attribute__((always_inline)) void NAME(put_lanes)(S *p, size_t step, V v,
+                                                                  bool add) {
+  UNROLL for (int k = 0; k < LANES; k++) p[k * step] = add ? (S)(splat(p[k * step]) + v)[k] : v[k];
+}
+
+// Defines finish_<name>: writes R rows of C vectors. Neighbours are loaded, added and stored
+// together, so that an engine may pair them into wider vectors.
+#define FINISH(name, R, C)                                                                   \
+  static inline __attribute__((always_inline)) void NAME(finish_##name)(V acc[R][C],         \
                                                                         const NAME(target) * t) { \
-    S tile[R * C * LANES];                                                                        \
-    bool whole = t->i0 == 0 && t->i1 == R && t->j0 == 0 && t->j1 == C * LANES;                    \
-    if (whole && t->col == 1) {                                                                   \
-      UNROLL for (int i = 0; i < R; i++) {                                                        \
-        UNROLL for (int j = 0; j < C; j++) {                                                      \
-          NAME(put)(t->c + i * t->row + j * LANES, acc[i][j], t->add);                            \
-        }                                                                                         \
-      }                                                                                           \
-    } else if (whole && t->row == 1 && R % LANES == 0) {                                          \
-      UNROLL for (int i = 0; i + LANES <= R; i += LANES) {                                        \
-        UNROLL for (int j = 0; j < C; j++) {                                                      \
-          V square[LANES];                                                                        \
-          UNROLL for (int k = 0; k < LANES; k++) square[k] = acc[i + k][j];                       \
-          NAME(transpose)(square);                                                                \
-          UNROLL for (int k = 0; k < LANES; k++) {                                                \
-            NAME(put)(t->c + i + (j * LANES + k) * t->col, square[k], t->add);                    \
-          }                                                                                       \
-        }                                                                                         \
-      }                                                                                           \
-    } else {                                                                                      \
-      UNROLL for (int i = 0; i < R; i++) {                                                        \
-        UNROLL for (int j = 0; j < C; j++) store(tile + (i * C + j) * LANES, acc[i][j]);          \
-      }                                                                                           \
-      NAME(put_part)(tile, C * LANES, t);                                                         \
-    }                                                                                             \
+    bool whole = t->i0 == 0 && t->i1 == R && t->j0 == 0 && t->j1 == C * LANES;               \
+    if (whole && t->col == 1 && t->add) {                                                    \
+      UNROLL for (int i = 0; i < R; i++) {                                                   \
+        V sum[C];                                                                            \
+        S *to = t->c + i * t->row;                                                           \
+        UNROLL for (int j = 0; j < C; j++) sum[j] = load(to + j * LANES) + acc[i][j];        \
+        UNROLL for (int j = 0; j < C; j++) store(to + j * LANES, sum[j]);                    \
+      }                                                                                      \
+    } else if (whole && t->col == 1) {                                                       \
+      UNROLL for (int i = 0; i < R; i++) {                                                   \
+        UNROLL for (int j = 0; j < C; j++) store(t->c + i * t->row + j * LANES, acc[i][j]);  \
+      }                                                                                      \
+    } else if (whole && t->row == 1 && R >= LANES) {                                         \
+      UNROLL for (int i = 0; i + LANES <= R; i += LANES) {                                   \
+        UNROLL for (int j = 0; j < C; j++) {                                                 \
+          V square[LANES];                                                                   \
+          UNROLL for (int k = 0; k < LANES; k++) square[k] = acc[i + k][j];                  \
+          NAME(transpose)(square);                                                           \
+          UNROLL for (int k = 0; k < LANES; k++) {                                           \
+            NAME(put)(t->c + i + (j * LANES + k) * t->col, square[k], t->add);               \
+          }                                                                                  \
+        }                                                                                    \
+      }                                                                                      \
+      UNROLL for (int i = R / LANES * LANES; i < R; i++) {                                   \
+        UNROLL for (int j = 0; j < C; j++) {                                                 \
+          NAME(put_lanes)(t->c + i + j * LANES * t->col, t->col, acc[i][j], t->add);         \
+        }                                                                                    \
+      }                                                                                      \
+    } else {                                                                                 \
+      S tile[R * C * LANES];                                                                 \
+      UNROLL for (int i = 0; i < R; i++) {                                                   \
+        UNROLL for (int j = 0; j < C; j++) store(tile + (i * C + j) * LANES, acc[i][j]);     \
+      }                                                                                      \
+      NAME(put_part)(tile, C * LANES, t);                                                    \
+    }                                                                                        \
   }
 
-// Two steps of the depth per turn: with one, V8's loop check costs a fifth; with four it spills.
 #define TILE_STEP(R, C, left_of)                                                      \
   {                                                                                   \
     V right[C];                                                                       \
@@ -103,17 +119,23 @@ static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(ta
     b += b_step;                                                                      \
   }
 
+// Steps of the depth per turn of the loop. With two, newer V8 moves accumulators between registers
+// all the time; older V8 is a sixth faster with two.
+#ifndef TILE_STEPS
+#define TILE_STEPS 1
+#endif
+
 #define TILE_ROWS(name, R, C)                                                                   \
   static NOINLINE void NAME(rows_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
                                          size_t b_step, const NAME(target) * t) {               \
     V acc[R][C] = {0};                                                                          \
     const S *row[R];                                                                            \
     UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, t->i1 - 1) * a_step;            \
-    uint32_t k = depth & 1;                                                                     \
+    uint32_t k = depth % TILE_STEPS;                                                            \
     if (k) TILE_STEP(R, C, row[i][0])                                                           \
-    for (; k < depth; k += 2) {                                                                 \
+    NO_UNROLL for (; k < depth; k += TILE_STEPS) {                                              \
       TILE_STEP(R, C, row[i][k])                                                                \
-      TILE_STEP(R, C, row[i][k + 1])                                                            \
+      if (TILE_STEPS > 1) TILE_STEP(R, C, row[i][k + 1])                                        \
     }                                                                                           \
     NAME(finish_##name)(acc, t);                                                                \
   }
@@ -122,16 +144,18 @@ static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(ta
   static NOINLINE void NAME(columns_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
                                             size_t b_step, const NAME(target) * t) {               \
     V acc[R][C] = {0};                                                                             \
-    uint32_t k = depth & 1;                                                                        \
+    uint32_t k = depth % TILE_STEPS;                                                               \
     if (k) {                                                                                       \
       TILE_STEP(R, C, a[i])                                                                        \
       a += a_step;                                                                                 \
     }                                                                                              \
-    for (; k < depth; k += 2) {                                                                    \
+    NO_UNROLL for (; k < depth; k += TILE_STEPS) {                                                 \
       TILE_STEP(R, C, a[i])                                                                        \
       a += a_step;                                                                                 \
-      TILE_STEP(R, C, a[i])                                                                        \
-      a += a_step;                                                                                 \
+      if (TILE_STEPS > 1) {                                                                        \
+        TILE_STEP(R, C, a[i])                                                                      \
+        a += a_step;                                                                               \
+      }                                                                                            \
     }                                                                                              \
     NAME(finish_##name)(acc, t);                                                                   \
   }

@@ -2,9 +2,11 @@
 // build/module.js and build/module.node.js.
 // Usage: node wasm/build.mjs [--keep-going]   (--keep-going links what compiles and only warns
 // about the rest)
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import {
   COMMON_FLAGS,
   compile,
@@ -37,28 +39,72 @@ const LINK_FLAGS = [
   '--export=__stack_pointer',
 ];
 
-async function link(root, tools, objects) {
+/**
+ * Further builds of the float32 kernels that are made of tiles, by the shape of the tile: which is
+ * fastest depends on the engine. They take the place of the kernels of the same names.
+ */
+const TILES = {
+  'plain-4x8-2': ['-DTILE_STEPS=2'],
+  'plain-4x16': ['-DTILE_M=4', '-DTILE_V=4'],
+  'relaxed-6x8': [
+    ...['-mrelaxed-simd', '-DRELAXED'],
+    ...['-DTILE_M=6', '-DTILE_V=2', '-DNEAR_M=4', '-DNEAR_V=2'],
+  ],
+};
+
+/** Links a module whose static data begins at `base`. */
+async function link(root, tools, name, objects, base) {
   const names = await kernelNames(tools.nm, objects);
-  const exports = names.map((name) => `--export=${name}`);
-  const list = join(root, 'build/kernels.link');
-  const file = join(root, 'build/kernels.wasm');
-  const before = existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
-  writeFileSync(list, [...LINK_FLAGS, ...exports, ...objects, ...tools.libraries].join('\n'));
+  const exports = names.map((kernel) => `--export=${kernel}`);
+  const list = join(root, `build/${name}.link`);
+  const file = join(root, `build/${name}.wasm`);
+  const place = base === undefined ? [] : [`--global-base=${base}`];
+  const args = [...LINK_FLAGS, ...place, ...exports, ...objects, ...tools.libraries];
+  writeFileSync(list, args.join('\n'));
   await writeWhole(file, (passing) => run(tools.ld, [`@${list}`, '-o', passing]));
   const bytes = readFileSync(file);
-  return { bytes, changed: !bytes.equals(before), names: new Set(names) };
+  return { bytes, end: await heapBase(bytes), names: new Set(names) };
+}
+
+/** Where the static data of a module ends. */
+async function heapBase(bytes) {
+  // Node 20 knows relaxed SIMD, but has it off.
+  if (!WebAssembly.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true });
+  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
+  return instance.exports.__heap_base.value;
+}
+
+/** Compiles and links the builds of other tiles; each has its static data behind the one before. */
+async function tileModules(root, tools, kernels, start) {
+  const modules = {};
+  const failures = [];
+  let end = start;
+  for (const [name, tile] of Object.entries(TILES)) {
+    const flagsOf = () => ['-O3', ...FLAGS, '-DONLY_F32', ...tile];
+    const isTiled = (text) => /#include "(gemm|conv)_tile.h"/.test(text);
+    const compiled = await compile(root, name, { ...tools.compiler, flagsOf }, kernels, isTiled);
+    failures.push(...compiled.failures);
+    const linked = await link(root, tools, name, compiled.objects, Math.ceil(end / 64) * 64);
+    modules[name] = linked.bytes;
+    end = linked.end;
+  }
+  return { modules, failures, end };
 }
 
 /** The modules one after the other, packed as each platform unpacks them. */
-async function embed(root, modules) {
+async function embed(root, modules, end) {
   const bytes = Buffer.concat(Object.values(modules));
+  const key = createHash('sha256').update(bytes).digest('hex');
+  const marker = join(root, 'build/module.key');
+  const files = ['module.js', 'module.node.js', 'module.key'].map((f) => join(root, 'build', f));
+  if (files.every(existsSync) && readFileSync(marker, 'utf8') === key) return;
   const sizes = Object.entries(modules).map(([name, { length }]) => `'${name}': ${length}`);
-  const rest = `export const sizes = { ${sizes.join(', ')} };
-`;
-  const text = (packed) => `export const packed = '${packed.toString('base64')}';
-${rest}`;
-  await writeIfChanged(join(root, 'build/module.node.js'), text(brotli(bytes)));
-  await writeIfChanged(join(root, 'build/module.js'), text(await lzma(bytes)));
+  const rest = `export const sizes = { ${sizes.join(', ')} };\nexport const dataEnd = ${end};\n`;
+  const text = (packed) => `export const packed = '${packed.toString('base64')}';\n${rest}`;
+  await writeIfChanged(files[1], text(brotli(bytes)));
+  await writeIfChanged(files[0], text(await lzma(bytes)));
+  writeFileSync(marker, key);
 }
 
 function missingKernels(kernels, names) {
@@ -75,11 +121,10 @@ export async function buildKernels(root, { keepGoing = false } = {}) {
   const compiler = { ...tools.compiler, flagsOf };
   const { objects, failures } = await compile(root, 'wasm', compiler, kernels);
   if (objects.length > 0 && (failures.length === 0 || keepGoing)) {
-    const { bytes, changed, names } = await link(root, tools, objects);
-    const embedded = ['module.js', 'module.node.js'].every((f) =>
-      existsSync(join(root, 'build', f)),
-    );
-    if (changed || !embedded) await embed(root, { main: bytes });
+    const { bytes, end, names } = await link(root, tools, 'kernels', objects);
+    const tiles = await tileModules(root, tools, kernels, end);
+    failures.push(...tiles.failures);
+    await embed(root, { main: bytes, ...tiles.modules }, tiles.end);
     const missing = missingKernels(kernels, names);
     if (missing.length > 0) failures.push(`declared but not written in C: ${missing.join(' ')}`);
   }

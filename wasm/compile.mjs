@@ -51,11 +51,12 @@ export async function generate(root) {
 }
 
 /** Every C file: written ones in kernels/, generated ones in build/. */
-function sources(root) {
+function sources(root, select) {
   return ['kernels', 'build'].flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((file) => file.endsWith('.c'))
-      .map((file) => join(root, folder, file)),
+      .map((file) => join(root, folder, file))
+      .filter((file) => select(readFileSync(file, 'utf8'))),
   );
 }
 
@@ -104,13 +105,14 @@ async function pooled(items, work) {
 
 /**
  * Compiles what changed with `compiler` = { program, version, env, flagsOf(file) } into
- * build/obj/<name>. Returns the objects, and the messages of the files that did not compile.
+ * build/obj/<name>: the files whose text `select` takes. Returns the objects, and the messages of
+ * the files that did not compile.
  */
-export async function compile(root, name, compiler, kernels) {
+export async function compile(root, name, compiler, kernels, select = () => true) {
   const folder = join(root, 'build/obj', name);
   mkdirSync(folder, { recursive: true });
   const { program, env, flagsOf } = compiler;
-  const files = sources(root);
+  const files = sources(root, select);
   const fileKeys = keys(root, files, kernels, compiler);
   const include = ['kernels', 'build'].flatMap((each) => ['-I', join(root, each)]);
   const failures = [];

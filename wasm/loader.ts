@@ -1,20 +1,23 @@
 /** Instantiates the embedded kernels, synchronously and only when asked. */
 
-import { packed, sizes } from '#module';
+import { dataEnd, packed, sizes } from '#module';
 import { unpack } from '#platform';
 import { DeviceError } from '../ts/core/errors.js';
 
 /** A kernel: the address of its parameter block, and the range of work units to do. */
 export type KernelFunction = (params: number, begin: number, end: number) => void;
 
-export interface KernelModule {
+interface Kernels {
   /** Every kernel by its exported name, such as `softmax_f32`. */
   readonly kernels: Readonly<Record<string, KernelFunction>>;
-  readonly memory: WebAssembly.Memory;
-  /** First byte that belongs to neither static data nor the module's stack. */
-  readonly heapBase: number;
   /** Top of the stack of this instance; each thread gives its instance a stack of its own. */
   readonly stackPointer: WebAssembly.Global;
+}
+
+export interface KernelModule extends Kernels {
+  readonly memory: WebAssembly.Memory;
+  /** First byte that belongs to neither the static data nor the stack of any module. */
+  readonly heapBase: number;
 }
 
 export interface InstantiateOptions {
@@ -36,6 +39,9 @@ const SIMD_PROBE = [
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15,
   253, 98, 11,
 ];
+
+/** The module that holds every kernel. */
+export const MAIN = 'main';
 
 const SHARED_WITH_MAXIMUM = 3;
 const UNSHARED_WITH_MAXIMUM = 1;
@@ -80,27 +86,60 @@ function memoryFlagsIndex(bytes: Uint8Array): number {
         const [length, text] = readNumber(bytes, entry);
         entry = text + length;
       }
-      if (bytes[entry] === MEMORY_KIND && bytes[entry + 1] === SHARED_WITH_MAXIMUM) {
-        return entry + 1;
-      }
+      const flags = bytes[entry + 1];
+      const limited = flags === SHARED_WITH_MAXIMUM || flags === UNSHARED_WITH_MAXIMUM;
+      if (bytes[entry] === MEMORY_KIND && limited) return entry + 1;
     }
     at = content + size;
   }
   throw new Error('the embedded kernel module is damaged: it imports no shared memory');
 }
 
-let cached: { shared?: WebAssembly.Module; unshared?: WebAssembly.Module } = {};
+let unpacked: ReadonlyMap<string, Uint8Array<ArrayBuffer>> | undefined;
 
-/** Compiles the module for shared or unshared memory: the same code, one bit apart. */
-export function compileModule(shared: boolean): WebAssembly.Module {
-  const key = shared ? 'shared' : 'unshared';
-  const known = cached[key];
-  if (known) return known;
-  assertSimd();
-  const bytes = unpack(packed, sizes.main);
-  if (!shared) bytes[memoryFlagsIndex(bytes)] = UNSHARED_WITH_MAXIMUM;
-  const module = new WebAssembly.Module(bytes);
-  cached = { ...cached, [key]: module };
+/** The bytes of every embedded module, for an unshared memory. */
+function embedded(): ReadonlyMap<string, Uint8Array<ArrayBuffer>> {
+  if (unpacked) return unpacked;
+  const entries = Object.entries(sizes);
+  const all = unpack(
+    packed,
+    entries.reduce((sum, [, size]) => sum + size, 0),
+  );
+  let start = 0;
+  unpacked = new Map(
+    entries.map(([name, size]) => {
+      const bytes = all.slice(start, start + size);
+      start += size;
+      return [name, bytes];
+    }),
+  );
+  return unpacked;
+}
+
+/** The further builds of the kernels that are made of tiles; see TILES in `wasm/build.mjs`. */
+export function tileBuilds(): string[] {
+  return Object.keys(sizes).filter((name) => name !== MAIN);
+}
+
+/** The bytes of a module for shared or unshared memory: the same code, one bit apart. */
+export function moduleBytes(name: string, shared: boolean): Uint8Array<ArrayBuffer> {
+  const bytes = embedded().get(name);
+  if (bytes === undefined) throw new Error(`there is no build '${name}' of the kernels`);
+  bytes[memoryFlagsIndex(bytes)] = shared ? SHARED_WITH_MAXIMUM : UNSHARED_WITH_MAXIMUM;
+  return bytes;
+}
+
+const compiled = new Map<string, WebAssembly.Module>();
+
+/** Compiles a module, once. */
+export function compileModule(shared: boolean, name = MAIN): WebAssembly.Module {
+  const key = `${name} ${shared}`;
+  let module = compiled.get(key);
+  if (module === undefined) {
+    assertSimd();
+    module = new WebAssembly.Module(moduleBytes(name, shared));
+    compiled.set(key, module);
+  }
   return module;
 }
 
@@ -123,13 +162,30 @@ export function instantiate(options: InstantiateOptions = {}): KernelModule {
   const { shared = false, initialPages = 256, maximumPages = 65536 } = options;
   const module = compileModule(shared);
   const memory = createMemory(initialPages, maximumPages, shared);
+  const { kernels, stackPointer } = link(module, memory);
+  return { kernels, memory, heapBase: dataEnd, stackPointer };
+}
+
+/** Instantiates a compiled module with a memory that is there. */
+function link(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   const { __heap_base, __stack_pointer, ...kernels } = new WebAssembly.Instance(module, {
     env: { memory },
   }).exports;
   return {
     kernels: kernels as Record<string, KernelFunction>,
-    memory,
-    heapBase: (__heap_base as WebAssembly.Global).value,
     stackPointer: __stack_pointer as WebAssembly.Global,
   };
+}
+
+/**
+ * The kernels of a tile build, in the memory of the main module. Undefined where this engine
+ * refuses the module, which has instructions it does not know.
+ */
+export function instantiateTiles(
+  name: string,
+  memory: WebAssembly.Memory,
+): Readonly<Record<string, KernelFunction>> | undefined {
+  const shared = !(memory.buffer instanceof ArrayBuffer);
+  if (!WebAssembly.validate(moduleBytes(name, shared))) return undefined;
+  return link(compileModule(shared, name), memory).kernels;
 }

@@ -4,3 +4,5 @@
 export const packed: string;
 /** The bytes of each module, in their order. */
 export const sizes: Readonly<Record<string, number>>;
+/** Where the static data of all of them ends. */
+export const dataEnd: number;

@@ -122,16 +122,19 @@ function orient(p: Product): { product: Product; mode: Mode } {
   const vector = p.cols === 1 && p.b.depth === 1;
   const exchange = p.a.depth !== 1 ? vector || p.b.side !== 1 : p.b.side !== 1 && p.rows < p.cols;
   const product = exchange ? swap(p) : p;
-  const inPlace = product.b.side === 1 && product.cols >= TILE_COLS;
-  const few = isSmall(product) || product.rows <= 16;
+  const { a, b, rows, cols } = product;
+  const inPlace =
+    b.side === 1 && cols >= TILE_COLS && (a.depth === 1 || (a.side === 1 && rows >= TILE_ROWS));
+  const few = isSmall(product) || rows <= 16;
   return { product, mode: inPlace && few ? Mode.Rows : Mode.Packed };
 }
 
 /** A as it is read: in place, or packed by a launch of its own. */
-function prepare(launcher: Launcher, p: Product, dtype: Dtype): [Operand, Mode] {
+function prepare(launcher: Launcher, p: Product, mode: Mode, dtype: Dtype): [Operand, Mode] {
   const { a, rows, depth } = p;
   if (a.depth === 1) return [a, Mode.Rows];
-  if (a.side === 1 && isSmall(p) && rows >= TILE_ROWS) return [a, Mode.Columns];
+  const inPlace = mode === Mode.Rows || isSmall(p);
+  if (a.side === 1 && inPlace && rows >= TILE_ROWS) return [a, Mode.Columns];
   const matrices = a.batch === 0 ? 1 : p.batch;
   // A build may have tiles of any height up to TILE_ROWS.
   const size = (rows + TILE_ROWS - 1) * depth;
@@ -148,7 +151,7 @@ function roundUp(value: number, multiple: number): number {
 
 function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: Tensor): void {
   const { batch, rows, cols, depth, b, swapped } = p;
-  const [a, aMode] = prepare(launcher, p, out.dtype);
+  const [a, aMode] = prepare(launcher, p, mode, out.dtype);
   const jobs = batch * Math.ceil(rows / ROW_BLOCK) * Math.ceil(cols / COL_BLOCK);
   const worth = Math.floor((batch * rows * cols * depth) / UNIT);
   const units = Math.max(1, Math.min(jobs, worth, MOST_UNITS));
