@@ -5,6 +5,7 @@
 var<workgroup> parts_f32: array<f32, 256>;
 var<workgroup> parts_i32: array<i32, 256>;
 var<workgroup> parts_u32: array<u32, 256>;
+var<workgroup> sums: array<vec2<f32>, 256>;
 var<workgroup> pairs: array<vec2<u32>, 256>;
 
 // The place of a lane: neighbours are a team where lines are contiguous (inner = 1), and belong to
@@ -34,6 +35,19 @@ fn group_sum_i32(value: i32, at: u32, team: u32) -> i32 {
   }
   workgroupBarrier();
   let total = parts_i32[at - at % team];
+  workgroupBarrier();
+  return total;
+}
+
+// Two sums at once.
+fn group_sum2_f32(value: vec2<f32>, at: u32, team: u32) -> vec2<f32> {
+  sums[at] = value;
+  for (var half = team / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (at % team < half) { sums[at] += sums[at + half]; }
+  }
+  workgroupBarrier();
+  let total = sums[at - at % team];
   workgroupBarrier();
   return total;
 }

@@ -10,9 +10,10 @@ import { castKernel } from './cast.js';
 import { matmulTwins } from './matmul.js';
 import { pointwiseKernel } from './pointwise.js';
 import { reduceTwins } from './reduce.js';
+import { softmaxTwins } from './softmax.js';
 import type { Twins } from './twin.js';
 
-const twins: Partial<Twins<PrimitiveName>> = { ...matmulTwins, ...reduceTwins };
+const twins: Partial<Twins<PrimitiveName>> = { ...matmulTwins, ...reduceTwins, ...softmaxTwins };
 
 /** Kernels by the name of their launches, without the dtype suffix. */
 const kernels = new Map<string, GpuKernel>([['cast', castKernel]]);
