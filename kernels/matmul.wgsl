@@ -1,58 +1,51 @@
-// out[b, i, j] = sum over k of a[b, i, k] * b[b, k, j], plus bias[j]: tiles of 64 x 64 by workgroups
-// of 16 x 16, each invocation a 4 x 4 part. Operands are read by their strides.
+// out[b, i, j] = sum over k of a[b, i, k] * b[b, k, j], plus bias[j]; operands are read by their
+// strides. With more than one split, out holds the partial sums [splits, batch, rows, cols].
 
-const TILE = 64u;
-const DEPTH = 16u;
-var<workgroup> tile_a: array<S, 1024>;
-var<workgroup> tile_b: array<S, 1024>;
+var<private> at_a: u32;
+var<private> left_a: u32;
+var<private> at_b: u32;
+var<private> left_b: u32;
+
+fn prepare_a(batch: u32, row: u32) {
+  at_a = batch * p.a_batch + row * p.a_row;
+  left_a = p.rows - min(row, p.rows);
+}
+fn prepare_b(batch: u32, col: u32) {
+  at_b = batch * p.b_batch + col * p.b_col;
+  left_b = p.cols - min(col, p.cols);
+}
+fn load_a(k: u32) -> vec4<S> {
+  let at = at_a + k * p.a_depth;
+  var v = vec4<S>();
+  if (left_a > 0u) { v.x = get_a(at); }
+  if (left_a > 1u) { v.y = get_a(at + p.a_row); }
+  if (left_a > 2u) { v.z = get_a(at + 2u * p.a_row); }
+  if (left_a > 3u) { v.w = get_a(at + 3u * p.a_row); }
+  return v;
+}
+fn load_b(k: u32) -> vec4<S> {
+  let at = at_b + k * p.b_depth;
+  var v = vec4<S>();
+  if (left_b > 0u) { v.x = get_b(at); }
+  if (left_b > 1u) { v.y = get_b(at + p.b_col); }
+  if (left_b > 2u) { v.z = get_b(at + 2u * p.b_col); }
+  if (left_b > 3u) { v.w = get_b(at + 3u * p.b_col); }
+  return v;
+}
+fn store(batch: u32, slice: u32, row: u32, col: u32, v: vec4<S>) {
+  if (row >= p.rows) { return; }
+  let batches = p.range / (p.splits * ((p.rows + TILE - 1u) / TILE) * ((p.cols + TILE - 1u) / TILE));
+  let at = ((slice * batches + batch) * p.rows + row) * p.cols;
+  for (var j = 0u; j < 4u; j++) {
+    let c = col + j;
+    if (c < p.cols) { set_out(at + c, v[j] + bias_of(c)); }
+  }
+}
+fn bias_of(col: u32) -> S {
+  if (p.biased == 0u) { return S(0); }
+  return get_bias(col);
+}
 
 fn matmul(group: u32, lane: u32) {
-  let columns = (p.cols + TILE - 1u) / TILE;
-  let rows = (p.rows + TILE - 1u) / TILE;
-  let batch = group / (rows * columns);
-  let row = group / columns % rows * TILE;
-  let col = group % columns * TILE;
-  let ty = lane / 16u * 4u;
-  let tx = lane % 16u * 4u;
-  var total: array<S, 16>;
-  for (var k = 0u; k < p.depth; k += DEPTH) {
-    for (var e = lane; e < 1024u; e += 256u) {
-      // Neighbouring invocations read along the dimension that is contiguous.
-      let r = select(e / DEPTH, e % TILE, p.a_row == 1u);
-      let d = select(e % DEPTH, e / TILE, p.a_row == 1u);
-      var v = S(0);
-      if (row + r < p.rows && k + d < p.depth) {
-        v = get_a(batch * p.a_batch + (row + r) * p.a_row + (k + d) * p.a_depth);
-      }
-      tile_a[d * TILE + r] = v;
-      let c = select(e % TILE, e / DEPTH, p.b_depth == 1u);
-      let f = select(e / TILE, e % DEPTH, p.b_depth == 1u);
-      v = S(0);
-      if (col + c < p.cols && k + f < p.depth) {
-        v = get_b(batch * p.b_batch + (k + f) * p.b_depth + (col + c) * p.b_col);
-      }
-      tile_b[f * TILE + c] = v;
-    }
-    workgroupBarrier();
-    for (var d = 0u; d < DEPTH; d++) {
-      for (var i = 0u; i < 4u; i++) {
-        let x = tile_a[d * TILE + ty + i];
-        for (var j = 0u; j < 4u; j++) {
-          total[i * 4u + j] += x * tile_b[d * TILE + tx + j];
-        }
-      }
-    }
-    workgroupBarrier();
-  }
-  for (var i = 0u; i < 4u; i++) {
-    for (var j = 0u; j < 4u; j++) {
-      let r = row + ty + i;
-      let c = col + tx + j;
-      if (r < p.rows && c < p.cols) {
-        var v = total[i * 4u + j];
-        if (p.biased != 0u) { v += get_bias(c); }
-        set_out((batch * p.rows + r) * p.cols + c, v);
-      }
-    }
-  }
+  tile_product(group, lane, p.a_row != 1u, p.b_depth == 1u);
 }

@@ -1,54 +1,120 @@
 /** Batched matrix products on the GPU. */
 
-import source from '../../../kernels/matmul.wgsl';
+import gemmSource from '../../../kernels/gemm.wgsl';
+import matmulSource from '../../../kernels/matmul.wgsl';
+import thinSource from '../../../kernels/matmul_thin.wgsl';
 import { suffix } from '../../core/dtype.js';
 import { gpuKernel } from '../../device/webgpu/kernel.js';
+import type { Tensor } from '../../tensor.js';
+import type { Launcher } from '../row.js';
+import { inSlices, splitSumKernel, splitsOf, tilesOf } from './gemm.js';
 import type { Twins } from './twin.js';
 
-const TILE = 64;
+const operands = {
+  rows: 'u32',
+  cols: 'u32',
+  depth: 'u32',
+  a_batch: 'u32',
+  a_row: 'u32',
+  a_depth: 'u32',
+  b_batch: 'u32',
+  b_depth: 'u32',
+  b_col: 'u32',
+  biased: 'u32',
+} as const;
+const buffers = { a: 'S', b: 'S', bias: 'S', out: 'S' } as const;
 
 const matmulKernel = gpuKernel({
-  source,
+  source: `${gemmSource}${matmulSource}`,
   entry: 'matmul',
   dtypes: ['f32', 'i32'],
-  buffers: { a: 'S', b: 'S', bias: 'S', out: 'S' },
-  params: {
-    rows: 'u32',
-    cols: 'u32',
-    depth: 'u32',
-    a_batch: 'u32',
-    a_row: 'u32',
-    a_depth: 'u32',
-    b_batch: 'u32',
-    b_depth: 'u32',
-    b_col: 'u32',
-    biased: 'u32',
-  },
+  buffers,
+  params: { ...operands, splits: 'u32' },
 });
+
+const thinKernel = gpuKernel({
+  source: thinSource,
+  entry: 'matmul_thin',
+  dtypes: ['f32', 'i32'],
+  buffers,
+  params: { ...operands, out_row: 'u32', out_col: 'u32', bias_row: 'u32', bias_col: 'u32' },
+});
+
+/** Rows the thin kernel does at once, and columns of its workgroups. */
+const THIN = 4;
+const THIN_COLS = 32;
+
+interface Operand {
+  readonly tensor: Tensor;
+  readonly batch: number;
+  /** Stride of the rows of A, of the columns of B. */
+  readonly side: number;
+  readonly depth: number;
+}
+
+interface Product {
+  readonly a: Operand;
+  readonly b: Operand;
+  readonly rows: number;
+  readonly cols: number;
+  readonly depth: number;
+}
+
+function paramsOf({ a, b, rows, cols, depth }: Product, biased: boolean) {
+  return {
+    rows,
+    cols,
+    depth,
+    a_batch: a.batch,
+    a_row: a.side,
+    a_depth: a.depth,
+    b_batch: b.batch,
+    b_depth: b.depth,
+    b_col: b.side,
+    biased: biased ? 1 : 0,
+  };
+}
+
+function thin(launcher: Launcher, product: Product, out: Tensor, bias?: Tensor): void {
+  const swapped = product.rows > THIN;
+  const { a, b, rows, cols } = product;
+  const p = swapped ? { ...product, a: b, b: a, rows: cols, cols: rows } : product;
+  const params = {
+    ...paramsOf(p, bias !== undefined),
+    out_row: swapped ? 1 : cols,
+    out_col: swapped ? cols : 1,
+    bias_row: swapped ? 1 : 0,
+    bias_col: swapped ? 0 : 1,
+  };
+  const list = [p.a.tensor, p.b.tensor, bias ?? out, out];
+  const groups = out.shape[0] * Math.ceil(p.cols / THIN_COLS);
+  launcher.launch('matmulThin', thinKernel, suffix(out.dtype), list, params, groups);
+}
 
 export const matmulTwins: Twins<'matmul'> = {
   matmul: {
-    kernels: { matmul: matmulKernel },
+    kernels: { matmul: matmulKernel, matmulThin: thinKernel, splitSum: splitSumKernel },
     run(launcher, [a, b, bias], [out]) {
       const [batch, rows, depth] = a.shape;
       const cols = b.shape[2];
-      const [aBatch, aRow, aDepth] = a.strides;
-      const [bBatch, bDepth, bCol] = b.strides;
-      const params = {
+      const product = {
+        a: { tensor: a, batch: a.strides[0], side: a.strides[1], depth: a.strides[2] },
+        b: { tensor: b, batch: b.strides[0], side: b.strides[2], depth: b.strides[1] },
         rows,
         cols,
         depth,
-        a_batch: aBatch,
-        a_row: aRow,
-        a_depth: aDepth,
-        b_batch: bBatch,
-        b_depth: bDepth,
-        b_col: bCol,
-        biased: bias === undefined ? 0 : 1,
       };
-      const groups = batch * Math.ceil(rows / TILE) * Math.ceil(cols / TILE);
-      const buffers = [a, b, bias ?? out, out];
-      launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, params, groups);
+      if (Math.min(rows, cols) <= THIN) {
+        thin(launcher, product, out, bias);
+        return;
+      }
+      const tiles = tilesOf(batch, rows, cols);
+      const splits = splitsOf(tiles, depth);
+      inSlices(launcher, out, splits, bias, (target, biased) => {
+        const params = { ...paramsOf(product, biased), splits };
+        const list = [a, b, bias ?? out, target];
+        launcher.launch('matmul', matmulKernel, suffix(out.dtype), list, params, tiles * splits);
+      });
     },
   },
 };
