@@ -72,13 +72,15 @@ export function checkingIndices(
   launches: (status: BufferRef) => void,
 ): void {
   const status = launcher.status();
+  // Where reading waits, the index may be gone when the error is told.
+  const { synchronous } = index.backend;
   launches(status);
   launcher.check(status, (word) => {
     const position = word - 1;
     const at = { storage: index.storage_, offset: index.offset + position, dtype: index.dtype };
-    const [value] = launcher.readInts(at, 1);
+    const value = synchronous ? ` ${launcher.readInts(at, 1)[0]}` : '';
     return new IndexError(
-      `${name}: index ${value} at position ${position} is out of range for a dimension of size ` +
+      `${name}: index${value} at position ${position} is out of range for a dimension of size ` +
         `${size}; valid indices are ${size === 0 ? 'none' : `0 to ${size - 1}`}`,
     );
   });
