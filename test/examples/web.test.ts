@@ -275,7 +275,9 @@ describe('the page', () => {
     expect(await accessibilityProblems(page)).toEqual([]);
     await page.getByRole('button', { name: 'Start' }).click();
     await page.getByText('The epochs as a table').click();
-    await page.locator('#results tr').first().waitFor();
+    await expect
+      .poll(() => page.locator('#status').innerText(), { timeout: 30_000 })
+      .toBe('Finished after 5 epochs.');
     await drawTrousers(page);
     await expect.poll(async () => Math.max(...(await shares(page)))).toBeGreaterThan(0);
     expect(await accessibilityProblems(page)).toEqual([]);

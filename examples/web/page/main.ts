@@ -117,6 +117,7 @@ function ended({ how, epochs }: Extract<FromWorker, { type: 'ended' }>): void {
 /** A drawing waits while the worker answers about an earlier one. */
 let asking = false;
 let askAgain = false;
+let blank = true;
 
 function ask(): void {
   if (!hasNetwork) return;
@@ -135,6 +136,8 @@ function currentImage(): Float32Array {
 
 const showSketch = everyFrame(() => {
   const image = currentImage();
+  blank = image.every((value) => value === 0);
+  element('paper').classList.toggle('blank', blank);
   paintImage(
     element<HTMLCanvasElement>('seen'),
     image.map((value) => 255 * value),
@@ -149,8 +152,7 @@ function sketchChanged(): void {
 
 function classified(probabilities: number[] | undefined): void {
   asking = false;
-  const empty = !sketch.ink().some((value) => value > 0);
-  const text = bars.show(empty ? undefined : probabilities);
+  const text = bars.show(blank ? undefined : probabilities);
   const wanted = hasNetwork ? 'draw something' : 'start the training first';
   element('said').textContent = text || wanted;
   if (!askAgain) return;
