@@ -214,8 +214,18 @@ static inline void NAME(copy_rows)(S *to, size_t to_step, const S *from, size_t 
 // Step s of a sweep: the time it is at, and rows from r0 of a tensor [time, batch, width] there.
 #define TIME(s) (p->reverse ? p->steps - 1 - (s) : (s))
 #define ROWS(type, name, t, width) (type(S, name) + ((size_t)(t) * p->batch + r0) * (width))
+// Whether row i takes part at time t; a row behind its end keeps its state.
+#define ACTIVE(i, t) (!lengths || (t) < (uint32_t)lengths[r0 + (i)])
+#define LENGTHS (p->hasLengths ? IN(int32_t, lengths) : NULL)
 // Rows from r0 of an optional tensor [batch, size].
 #define STATE(name, flag) (p->flag ? IN(S, name) + (size_t)r0 * size : NULL)
+
+// Rows up to the last that takes part at time t.
+static inline uint32_t NAME(living)(const int32_t *lengths, uint32_t r0, uint32_t rows,
+                                    uint32_t t) {
+  while (rows > 0 && !ACTIVE(rows - 1, t)) rows--;
+  return rows;
+}
 
 // Rows [r0, r0 + rows) through all steps; gh has room for their products.
 static NOINLINE void NAME(sweep)(const recurrentSequence_params *p, uint32_t r0, uint32_t rows,
@@ -224,20 +234,26 @@ static NOINLINE void NAME(sweep)(const recurrentSequence_params *p, uint32_t r0,
   const uint32_t wide = gates * size, kept = mode < GRU ? 0 : 4 * size;
   const S *h = STATE(h0, hasH), *c = mode == LSTM ? STATE(c0, hasC) : NULL;
   const S *bias = mode == GRU && p->hasBias ? IN(S, bias) : NULL;
+  const int32_t *lengths = LENGTHS;
   for (uint32_t s = 0; s < p->steps; s++) {
     const uint32_t t = TIME(s);
     const S *gi = ROWS(IN, gi, t, wide);
     S *out = ROWS(OUT, out, t, size), *keep = ROWS(OUT, gates, t, kept);
     S *cells = mode == LSTM ? ROWS(OUT, cells, t, size) : NULL;
+    const uint32_t living = NAME(living)(lengths, r0, rows, t);
     if (h)
-      NAME(product)(h, IN(S, weight), gh, rows, size, wide, p->step, false);
+      NAME(product)(h, IN(S, weight), gh, living, size, wide, p->step, false);
     else
-      memset(gh, 0, (size_t)rows * p->step * sizeof(S));
+      memset(gh, 0, (size_t)living * p->step * sizeof(S));
     for (uint32_t i = 0; i < rows; i++) {
       const S *x = gi + i * (size_t)wide, *y = gh + i * (size_t)p->step;
       const size_t at = i * (size_t)size;
       S *to = out + at, *saved = keep + i * (size_t)kept;
-      if (mode == LSTM)
+      if (!ACTIVE(i, t)) {
+        NAME(copy_rows)(to, size, h ? h + at : NULL, size, 1, size);
+        if (mode == LSTM) NAME(copy_rows)(cells + at, size, c ? c + at : NULL, size, 1, size);
+        NAME(copy_rows)(saved, kept, NULL, kept, 1, kept);
+      } else if (mode == LSTM)
         NAME(lstm)(x, y, c ? c + at : NULL, to, cells + at, saved, size);
       else if (mode == GRU)
         NAME(gru)(x, y, bias, h ? h + at : NULL, to, saved, saved + wide, size);
@@ -258,6 +274,7 @@ static NOINLINE void NAME(sweep_back)(const recurrentBackward_params *p, uint32_
   const uint32_t size = p->size, mode = p->mode, gates = mode < GRU ? 1 : mode + 1;
   const uint32_t wide = gates * size, kept = mode < GRU ? 0 : 4 * size;
   const S *h0 = STATE(h0, hasH), *c0 = STATE(c0, hasC);
+  const int32_t *lengths = LENGTHS;
   NAME(copy_rows)(dh, p->step, STATE(glast, hasLast), size, rows, size);
   if (mode == LSTM) NAME(copy_rows)(dc, p->step, STATE(gcell, hasCell), size, rows, size);
   for (uint32_t s = p->steps; s-- > 0;) {
@@ -272,6 +289,11 @@ static NOINLINE void NAME(sweep_back)(const recurrentBackward_params *p, uint32_
       const S *from = keep + r * (size_t)kept;
       S *d = dh + r * (size_t)p->step;
       if (g) EACH_VECTOR PUT(d, GET(d) + GET(g + at));
+      if (!ACTIVE(r, t)) {
+        NAME(copy_rows)(ggi + far, wide, NULL, wide, 1, wide);
+        NAME(copy_rows)(ggh + far, wide, NULL, wide, 1, wide);
+        continue;
+      }
       if (mode == LSTM)
         NAME(lstm_back)(from, c ? c + at : NULL, cells + at, d, dc + r * (size_t)p->step, ggi + far,
                         dc + r * (size_t)p->step, size);
@@ -279,8 +301,10 @@ static NOINLINE void NAME(sweep_back)(const recurrentBackward_params *p, uint32_
         NAME(gru_back)(d, from, from + wide, h ? h + at : NULL, ggi + far, ggh + far, d, size);
       else
         NAME(rnn_back)(d, out + at, ggi + far, size, mode == RELU);
+      if (mode != GRU) NAME(copy_rows)(d, size, NULL, size, 1, size);
     }
-    NAME(product)(ggh, IN(S, weight), dh, rows, wide, size, p->step, mode == GRU);
+    const uint32_t living = NAME(living)(lengths, r0, rows, t);
+    NAME(product)(ggh, IN(S, weight), dh, living, wide, size, p->step, true);
   }
   NAME(copy_rows)(OUT(S, gh0) + (size_t)r0 * size, size, dh, p->step, rows, size);
   if (mode == LSTM)
@@ -312,6 +336,8 @@ KERNEL(recurrentBackward) {
 #undef EACH_UNIT
 #undef TIME
 #undef ROWS
+#undef ACTIVE
+#undef LENGTHS
 #undef STATE
 #undef EACH_PART
 #endif

@@ -3,7 +3,7 @@
 import type { sequenceGradients } from '../../ts/ops/gradients_sequence.js';
 import type { AttributesOf } from '../../ts/ops/table.js';
 import type { SampledJudge } from './judge.js';
-import { call, judge, real } from './primitives.js';
+import { call, int, judge, real } from './primitives.js';
 
 const [T, N, H] = [3, 2, 2];
 const state = real([N, H], [-1, 1]);
@@ -11,6 +11,7 @@ const wide = (gates: number) => real([T, N, gates * H]);
 const weight = (gates: number) => real([gates * H, H], [-1, 1]);
 const forwards = { reverse: false };
 const backwards = { reverse: true };
+const LENGTHS = int([N], 3, 1);
 const GATE: [number, number] = [0.1, 0.9];
 
 export const sequenceJudges: {
@@ -23,6 +24,7 @@ export const sequenceJudges: {
       ...forwards,
       relu: true,
     }),
+    call('of several lengths', [wide(1), weight(1), state, LENGTHS], { ...forwards, relu: false }),
     call('one step', [real([1, N, H]), weight(1)], { ...forwards, relu: false }),
   ]),
   rnnSequenceBackward: judge(1e-5, [
@@ -37,6 +39,11 @@ export const sequenceJudges: {
     [
       call('all', [wide(3), weight(3), real([3 * H]), state], forwards),
       call('reverse, from zero', [wide(3), weight(3)], backwards),
+      call(
+        'reverse, of several lengths',
+        [wide(3), weight(3), real([3 * H]), state, LENGTHS],
+        backwards,
+      ),
     ],
     [0, 1],
   ),
@@ -53,6 +60,12 @@ export const sequenceJudges: {
     [
       call('all', [wide(4), weight(4), state, state], forwards),
       call('reverse, from zero', [wide(4), weight(4)], backwards),
+      call('of several lengths', [wide(4), weight(4), state, state, LENGTHS], forwards),
+      call(
+        'reverse, of several lengths',
+        [wide(4), weight(4), undefined, undefined, LENGTHS],
+        backwards,
+      ),
     ],
     [0, 1, 2],
   ),

@@ -32,6 +32,7 @@ function stepwise(
   gi: Tensor,
   states: readonly Optional[],
   size: number,
+  lengths: Optional,
   reverse: boolean,
   cell: (x: Tensor, states: readonly Tensor[]) => Tensor[],
 ): Tensor[] {
@@ -41,7 +42,9 @@ function stepwise(
   let now = states.map((state) => state ?? zeros([gi.shape[1], size], { dtype, device }));
   const out: Tensor[] = new Array(steps.length);
   for (const t of order) {
-    now = cell(steps[t], now);
+    const active = lengths?.gt(t).unsqueeze(1);
+    const next = cell(steps[t], now);
+    now = active === undefined ? next : next.map((state, i) => state.where(active, now[i]));
     out[t] = now[0];
   }
   return [stack(out), ...now];
@@ -53,17 +56,17 @@ export const sequenceGradients: {
   readonly [K in keyof RowsOf<typeof rows>]: GradientRow<AttributesOf<K>>;
 } = {
   rnnSequence: fusedUnlessGraph(
-    3,
+    4,
     [0],
-    ([gi, weight, h0], { reverse, relu }) => {
+    ([gi, weight, h0, lengths], { reverse, relu }) => {
       const w = weight as Tensor;
-      return stepwise(gi as Tensor, [h0], w.shape[1], reverse, (x, [h]) =>
+      return stepwise(gi as Tensor, [h0], w.shape[1], lengths, reverse, (x, [h]) =>
         applyPrimitive('rnnCell', [x, linear(h, w)], { relu }),
       );
     },
     ([g, glast], s) => {
       const [weight, h0, out] = [s.input(1), s.optional(2), s.output(0)];
-      const inputs = [out, weight, g, glast];
+      const inputs = [out, weight, g, glast, s.optional(3)];
       const [ggi, gh0] = applyPrimitive('rnnSequenceBackward', inputs, s.attributes);
       const { reverse } = s.attributes;
       return [ggi, s.needs(1) ? weightGradient(ggi, out, h0, reverse) : undefined, gh0];
@@ -72,17 +75,17 @@ export const sequenceGradients: {
   rnnSequenceBackward: none(WHY),
 
   gruSequence: fusedUnlessGraph(
-    4,
+    5,
     [0, 2],
-    ([gi, weight, bias, h0], { reverse }) => {
+    ([gi, weight, bias, h0, lengths], { reverse }) => {
       const w = weight as Tensor;
-      return stepwise(gi as Tensor, [h0], w.shape[1], reverse, (x, [h]) => [
+      return stepwise(gi as Tensor, [h0], w.shape[1], lengths, reverse, (x, [h]) => [
         applyPrimitive('gruCell', [x, linear(h, w, bias ?? null), h], {})[0],
       ]);
     },
     ([g, glast], s) => {
       const [weight, h0, out] = [s.input(1), s.optional(3), s.output(0)];
-      const inputs = [s.output(2), out, weight, h0, g, glast];
+      const inputs = [s.output(2), out, weight, h0, g, glast, s.optional(4)];
       const [ggi, ggh, gh0] = applyPrimitive('gruSequenceBackward', inputs, s.attributes);
       const { reverse } = s.attributes;
       const gweight = s.needs(1) ? weightGradient(ggh, out, h0, reverse) : undefined;
@@ -92,17 +95,18 @@ export const sequenceGradients: {
   gruSequenceBackward: none(WHY),
 
   lstmSequence: fusedUnlessGraph(
-    4,
+    5,
     [0, 3, 4],
-    ([gi, weight, h0, c0], { reverse }) => {
+    ([gi, weight, h0, c0, lengths], { reverse }) => {
       const w = weight as Tensor;
-      return stepwise(gi as Tensor, [h0, c0], w.shape[1], reverse, (x, [h, c]) =>
+      return stepwise(gi as Tensor, [h0, c0], w.shape[1], lengths, reverse, (x, [h, c]) =>
         applyPrimitive('lstmCell', [x, linear(h, w), c], {}).slice(0, 2),
       );
     },
     ([g, glast, gcell], s) => {
       const [weight, h0, out] = [s.input(1), s.optional(2), s.output(0)];
-      const inputs = [s.output(3), s.output(4), weight, s.optional(3), g, glast, gcell];
+      const states = [weight, s.optional(3), g, glast, gcell, s.optional(4)];
+      const inputs = [s.output(3), s.output(4), ...states];
       const [ggi, gh0, gc0] = applyPrimitive('lstmSequenceBackward', inputs, s.attributes);
       const { reverse } = s.attributes;
       const gweight = s.needs(1) ? weightGradient(ggi, out, h0, reverse) : undefined;

@@ -2,7 +2,8 @@
  * Recurrent networks over whole sequences: one direction of one layer in one launch. gi
  * `[T, N, gates * H]` are the products of all inputs with their weight, biases included; weight
  * `[gates * H, H]` is that of the hidden state. `reverse` runs from the last time to the first.
- * First states that are absent are zero.
+ * First states that are absent are zero. `lengths` [N] serve sequences of several lengths: at times
+ * t >= lengths[n] row n keeps its state, which is its output too.
  */
 
 import { suffix } from '../../core/dtype.js';
@@ -27,6 +28,7 @@ const common = {
   rows: 'u32',
   hasH: 'u32',
   hasC: 'u32',
+  hasLengths: 'u32',
 } as const;
 const forwardKernel = kernel({
   dtypes: REALS,
@@ -36,6 +38,7 @@ const forwardKernel = kernel({
     'bias',
     'h0',
     'c0',
+    'lengths',
     'out',
     'last',
     'lastCell',
@@ -57,6 +60,7 @@ const backwardKernel = kernel({
     'cells',
     'h0',
     'c0',
+    'lengths',
     'ggi',
     'ggh',
     'gh0',
@@ -97,6 +101,7 @@ function check(
   weight: Tensor,
   wide: readonly (readonly [Optional, number])[],
   states: readonly Optional[],
+  lengths: Optional,
 ): void {
   const size = weight.shape[1];
   const [steps, batch] = (wide[0][0] as Tensor).shape;
@@ -105,13 +110,14 @@ function check(
   const fits =
     has(weight, gates * size, size) &&
     wide.every(([t, n]) => has(t, steps, batch, n * size)) &&
-    states.every((t) => has(t, batch, size));
+    states.every((t) => has(t, batch, size)) &&
+    has(lengths, batch);
   if (fits) return;
-  const all = [weight, ...wide.map(([t]) => t), ...states];
+  const all = [weight, ...wide.map(([t]) => t), ...states, lengths];
   const given = all.flatMap((t) => (t === undefined ? [] : [showShape(t.shape)])).join(', ');
   throw new ShapeError(
-    `${name}: expected a weight [${gates} * H, H], products and outputs [T, N, ...] and states ` +
-      `[N, H], got ${given}`,
+    `${name}: expected a weight [${gates} * H, H], products and outputs [T, N, ...], ` +
+      `states [N, H] and lengths [N], got ${given}`,
   );
 }
 
@@ -139,13 +145,14 @@ interface Forward {
   readonly bias?: Optional;
   readonly h0: Optional;
   readonly c0?: Optional;
+  readonly lengths: Optional;
 }
 
 function sweep(
   launcher: Launcher,
   mode: Mode,
   { reverse }: Direction,
-  { gi, weight, bias, h0, c0 }: Forward,
+  { gi, weight, bias, h0, c0, lengths }: Forward,
   [out, last, gates, lastCell, cells]: readonly Optional[],
 ): void {
   const [steps, batch] = gi.shape;
@@ -156,9 +163,9 @@ function sweep(
   const params = {
     ...{ steps, batch, size, mode, reverse: Number(reverse), step, rows },
     ...{ hasH: Number(h0 !== undefined), hasC: Number(c0 !== undefined) },
-    hasBias: Number(bias !== undefined),
+    ...{ hasLengths: Number(lengths !== undefined), hasBias: Number(bias !== undefined) },
   };
-  const given = [gi, packed, bias, h0, c0, out, last, lastCell, gates, cells, scratch];
+  const given = [gi, packed, bias, h0, c0, lengths, out, last, lastCell, gates, cells, scratch];
   const buffers = given.map((t): Tensor | BufferRef => t ?? gi);
   const dtype = suffix(gi.dtype);
   launcher.launch('recurrentSequence', forwardKernel, dtype, buffers, params, range);
@@ -174,13 +181,14 @@ interface Backward {
   readonly cells?: Tensor;
   readonly h0?: Optional;
   readonly c0?: Optional;
+  readonly lengths: Optional;
 }
 
 function sweepBack(
   launcher: Launcher,
   mode: Mode,
   { reverse }: Direction,
-  { g, glast, gcell, weight, gates, out, cells, h0, c0 }: Backward,
+  { g, glast, gcell, weight, gates, out, cells, h0, c0, lengths }: Backward,
   [ggi, gh0, ggh, gc0]: readonly Tensor[],
 ): void {
   const [steps, batch] = ggi.shape;
@@ -192,9 +200,25 @@ function sweepBack(
     ...{ steps, batch, size, mode, reverse: Number(reverse), step, rows },
     ...{ hasH: Number(h0 !== undefined), hasC: Number(c0 !== undefined) },
     ...{ hasG: Number(g !== undefined), hasLast: Number(glast !== undefined) },
-    hasCell: Number(gcell !== undefined),
+    ...{ hasLengths: Number(lengths !== undefined), hasCell: Number(gcell !== undefined) },
   };
-  const given = [g, glast, gcell, packed, gates, out, cells, h0, c0, ggi, ggh, gh0, gc0, scratch];
+  const given = [
+    g,
+    glast,
+    gcell,
+    packed,
+    gates,
+    out,
+    cells,
+    h0,
+    c0,
+    lengths,
+    ggi,
+    ggh,
+    gh0,
+    gc0,
+    scratch,
+  ];
   const buffers = given.map((t): Tensor | BufferRef => t ?? weight);
   const dtype = suffix(ggi.dtype);
   launcher.launch('recurrentBackward', backwardKernel, dtype, buffers, params, range);
@@ -209,28 +233,30 @@ const backwardKernels = { recurrentPack: packKernel, recurrentBackward: backward
 
 /** h_t = tanh(gi_t + weight h_(t-1)), or relu. */
 export const rnnSequence = primitive<Direction & { relu: boolean }>()({
-  doc: 'gi [T, N, H], weight [H, H], h0? [N, H] -> out [T, N, H], last [N, H].',
+  doc: 'gi [T, N, H], weight [H, H], h0? [N, H], lengths? -> out [T, N, H], last [N, H].',
   kernels: forwardKernels,
-  inputs: ['gi', 'weight', 'h0?'],
+  inputs: ['gi', 'weight', 'h0?', 'lengths?'],
   dtypes: 'real',
-  outputs([gi, weight, h0]) {
-    check('rnnSequence', 1, weight, [[gi, 1]], [h0]);
+  index: [3],
+  outputs([gi, weight, h0, lengths]) {
+    check('rnnSequence', 1, weight, [[gi, 1]], [h0], lengths);
     const [steps, batch, size] = gi.shape;
     return [spec(gi, steps, batch, size), spec(gi, batch, size)];
   },
-  run(launcher, [gi, weight, h0]: readonly Tensor[], outputs, attributes) {
+  run(launcher, [gi, weight, h0, lengths]: readonly Tensor[], outputs, attributes) {
     const mode = attributes.relu ? Mode.Relu : Mode.Tanh;
-    sweep(launcher, mode, attributes, { gi, weight, h0 }, outputs);
+    sweep(launcher, mode, attributes, { gi, weight, h0, lengths }, outputs);
   },
 });
 
 /** Gradients of rnnSequence with respect to gi and h0. */
 export const rnnSequenceBackward = primitive<Direction & { relu: boolean }>()({
-  doc: 'out [T, N, H], weight, g? (of out), glast? -> gradients of gi [T, N, H] and h0 [N, H].',
+  doc: 'out [T, N, H], weight, g? (of out), glast?, lengths? -> gradients of gi [T, N, H], h0 [N, H].',
   kernels: backwardKernels,
-  inputs: ['out', 'weight', 'g?', 'glast?'],
+  inputs: ['out', 'weight', 'g?', 'glast?', 'lengths?'],
   dtypes: 'real',
-  outputs([out, weight, g, glast]) {
+  index: [4],
+  outputs([out, weight, g, glast, lengths]) {
     check(
       'rnnSequenceBackward',
       1,
@@ -240,26 +266,28 @@ export const rnnSequenceBackward = primitive<Direction & { relu: boolean }>()({
         [g, 1],
       ],
       [glast],
+      lengths,
     );
     const [steps, batch, size] = out.shape;
     return [spec(out, steps, batch, size), spec(out, batch, size)];
   },
-  run(launcher, [out, weight, g, glast]: readonly Tensor[], outputs, attributes) {
+  run(launcher, [out, weight, g, glast, lengths]: readonly Tensor[], outputs, attributes) {
     const mode = attributes.relu ? Mode.Relu : Mode.Tanh;
-    sweepBack(launcher, mode, attributes, { g, glast, weight, out }, outputs);
+    sweepBack(launcher, mode, attributes, { g, glast, weight, out, lengths }, outputs);
   },
 });
 
 /** r, z = sigmoid, n = tanh(gi_n + r (weight_n h + bias_n)); h_t = n + z (h_(t-1) - n). */
 export const gruSequence = primitive<Direction>()({
   doc:
-    'gi [T, N, 3 H], weight [3 H, H], bias? [3 H] of the hidden state, h0? [N, H] -> ' +
-    'out [T, N, H], last [N, H], gates [T, N, 4 H]: r z n and what r is multiplied with.',
+    'gi [T, N, 3 H], weight [3 H, H], bias? [3 H] of the hidden state, h0? [N, H], lengths? ' +
+    '-> out [T, N, H], last [N, H], gates [T, N, 4 H]: r z n and what r is multiplied with.',
   kernels: forwardKernels,
-  inputs: ['gi', 'weight', 'bias?', 'h0?'],
+  inputs: ['gi', 'weight', 'bias?', 'h0?', 'lengths?'],
   dtypes: 'real',
-  outputs([gi, weight, bias, h0]) {
-    check('gruSequence', 3, weight, [[gi, 3]], [h0]);
+  index: [4],
+  outputs([gi, weight, bias, h0, lengths]) {
+    check('gruSequence', 3, weight, [[gi, 3]], [h0], lengths);
     if (bias !== undefined && (bias.shape.length !== 1 || bias.shape[0] !== gi.shape[2])) {
       throw new ShapeError(
         `gruSequence: expected a bias [${gi.shape[2]}], got ${showShape(bias.shape)}`,
@@ -270,33 +298,35 @@ export const gruSequence = primitive<Direction>()({
     const [out, last] = [spec(gi, steps, batch, size), spec(gi, batch, size)];
     return [out, last, spec(gi, steps, batch, 4 * size)];
   },
-  run(launcher, [gi, weight, bias, h0]: readonly Tensor[], outputs, attributes) {
-    sweep(launcher, Mode.Gru, attributes, { gi, weight, bias, h0 }, outputs);
+  run(launcher, [gi, weight, bias, h0, lengths]: readonly Tensor[], outputs, attributes) {
+    sweep(launcher, Mode.Gru, attributes, { gi, weight, bias, h0, lengths }, outputs);
   },
 });
 
 /** Gradients of gruSequence: of gi, of the products with the hidden state, and of h0. */
 export const gruSequenceBackward = primitive<Direction>()({
   doc:
-    'gates [T, N, 4 H], out [T, N, H], weight, h0?, g? (of out), glast? -> gradients of gi ' +
+    'gates [T, N, 4 H], out [T, N, H], weight, h0?, g? (of out), glast?, lengths? -> gradients of gi ' +
     '[T, N, 3 H], of weight h + bias [T, N, 3 H], and of h0 [N, H].',
   kernels: backwardKernels,
-  inputs: ['gates', 'out', 'weight', 'h0?', 'g?', 'glast?'],
+  inputs: ['gates', 'out', 'weight', 'h0?', 'g?', 'glast?', 'lengths?'],
   dtypes: 'real',
-  outputs([gates, out, weight, h0, g, glast]) {
+  index: [6],
+  outputs([gates, out, weight, h0, g, glast, lengths]) {
     const wide = [
       [gates, 4],
       [out, 1],
       [g, 1],
     ] as const;
-    check('gruSequenceBackward', 3, weight, wide, [h0, glast]);
+    check('gruSequenceBackward', 3, weight, wide, [h0, glast], lengths);
     const [steps, batch, size] = out.shape;
     const products = spec(out, steps, batch, 3 * size);
     return [products, products, spec(out, batch, size)];
   },
-  run(launcher, [gates, out, weight, h0, g, glast]: readonly Tensor[], outputs, attributes) {
+  run(launcher, given: readonly Tensor[], outputs, attributes) {
+    const [gates, out, weight, h0, g, glast, lengths] = given;
     const [ggi, ggh, gh0] = outputs;
-    const inputs = { g, glast, weight, gates, out, h0 };
+    const inputs = { g, glast, weight, gates, out, h0, lengths };
     sweepBack(launcher, Mode.Gru, attributes, inputs, [ggi, gh0, ggh]);
   },
 });
@@ -304,47 +334,49 @@ export const gruSequenceBackward = primitive<Direction>()({
 /** i, f, o = sigmoid, g = tanh of gi_t + weight h (order i f g o); c_t = f c + i g; h_t = o tanh c_t. */
 export const lstmSequence = primitive<Direction>()({
   doc:
-    'gi [T, N, 4 H], weight [4 H, H], h0? and c0? [N, H] -> out [T, N, H], last and last cell ' +
+    'gi [T, N, 4 H], weight [4 H, H], h0? and c0? [N, H], lengths? -> out [T, N, H], last and last cell ' +
     '[N, H], gates [T, N, 4 H]: i f g o, cells [T, N, H].',
   kernels: forwardKernels,
-  inputs: ['gi', 'weight', 'h0?', 'c0?'],
+  inputs: ['gi', 'weight', 'h0?', 'c0?', 'lengths?'],
   dtypes: 'real',
-  outputs([gi, weight, h0, c0]) {
-    check('lstmSequence', 4, weight, [[gi, 4]], [h0, c0]);
+  index: [4],
+  outputs([gi, weight, h0, c0, lengths]) {
+    check('lstmSequence', 4, weight, [[gi, 4]], [h0, c0], lengths);
     const [steps, batch, wide] = gi.shape;
     const size = weight.shape[1];
     const [all, last] = [spec(gi, steps, batch, size), spec(gi, batch, size)];
     return [all, last, last, spec(gi, steps, batch, wide), all];
   },
-  run(launcher, [gi, weight, h0, c0]: readonly Tensor[], outputs, attributes) {
+  run(launcher, [gi, weight, h0, c0, lengths]: readonly Tensor[], outputs, attributes) {
     const [out, last, lastCell, gates, cells] = outputs;
     const places = [out, last, gates, lastCell, cells];
-    sweep(launcher, Mode.Lstm, attributes, { gi, weight, h0, c0 }, places);
+    sweep(launcher, Mode.Lstm, attributes, { gi, weight, h0, c0, lengths }, places);
   },
 });
 
 /** Gradients of lstmSequence with respect to gi (and weight h), h0 and c0. */
 export const lstmSequenceBackward = primitive<Direction>()({
   doc:
-    'gates [T, N, 4 H], cells [T, N, H], weight, c0?, g? (of out), glast?, gcell? -> gradients ' +
+    'gates [T, N, 4 H], cells [T, N, H], weight, c0?, g? (of out), glast?, gcell?, lengths? -> gradients ' +
     'of gi [T, N, 4 H], h0 and c0 [N, H].',
   kernels: backwardKernels,
-  inputs: ['gates', 'cells', 'weight', 'c0?', 'g?', 'glast?', 'gcell?'],
+  inputs: ['gates', 'cells', 'weight', 'c0?', 'g?', 'glast?', 'gcell?', 'lengths?'],
   dtypes: 'real',
-  outputs([gates, cells, weight, c0, g, glast, gcell]) {
+  index: [7],
+  outputs([gates, cells, weight, c0, g, glast, gcell, lengths]) {
     const wide = [
       [gates, 4],
       [cells, 1],
       [g, 1],
     ] as const;
-    check('lstmSequenceBackward', 4, weight, wide, [c0, glast, gcell]);
+    check('lstmSequenceBackward', 4, weight, wide, [c0, glast, gcell], lengths);
     const [steps, batch, size] = cells.shape;
     const state = spec(cells, batch, size);
     return [spec(cells, steps, batch, 4 * size), state, state];
   },
   run(launcher, inputs: readonly Tensor[], [ggi, gh0, gc0], attributes) {
-    const [gates, cells, weight, c0, g, glast, gcell] = inputs;
-    const given = { g, glast, gcell, weight, gates, cells, c0 };
+    const [gates, cells, weight, c0, g, glast, gcell, lengths] = inputs;
+    const given = { g, glast, gcell, weight, gates, cells, c0, lengths };
     sweepBack(launcher, Mode.Lstm, attributes, given, [ggi, gh0, ggi, gc0]);
   },
 });
