@@ -249,7 +249,11 @@ export const nnJudges: {
     [0],
   ),
   maxPool2dBackward: judge(0, [
-    call('plain', [real([1, 1, 2, 2]), int([1, 1, 2, 2], 1, 2, 12, 15)], { inputSize: [4, 4] }),
+    call('plain', [real([1, 1, 2, 2]), int([1, 1, 2, 2], 1, 2, 12, 15)], {
+      ...POOL,
+      dilation: [1, 1],
+      inputSize: [4, 4],
+    }),
   ]),
   avgPool2d: judge(1e-5, [
     call('plain', [real([1, 2, 4, 4])], { ...POOL, ...AVERAGE }),

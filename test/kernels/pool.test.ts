@@ -103,7 +103,10 @@ for (const dtype of [float32, float64]) {
 
         const g = input(gradient, [N, C, ...out], dtype);
         const index = input(indices, [N, C, ...out], dtypes.int32);
-        const [dx] = results(rows.maxPool2dBackward, [g, index], { inputSize: size });
+        const [dx] = results(rows.maxPool2dBackward, [g, index], {
+          ...attributes,
+          inputSize: size,
+        });
         const grads = values.map(() => 0);
         from.forEach((place, i) => {
           grads[Math.floor(i / count(out)) * count(size) + place] += gradient[i];

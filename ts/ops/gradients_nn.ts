@@ -73,7 +73,12 @@ export const nnGradients: {
     grads: ([g], s) =>
       g === undefined
         ? []
-        : [call('maxPool2dBackward', [g, s.output(1)], { inputSize: planeOf(s.shapes[0]) })],
+        : [
+            call('maxPool2dBackward', [g, s.output(1)], {
+              ...s.attributes,
+              inputSize: planeOf(s.shapes[0]),
+            }),
+          ],
   },
   maxPool2dBackward: rule(Y, (g, s) => {
     const [n, c, h, w] = s.shapes[0];

@@ -196,7 +196,7 @@ export const maxPool2d = primitive<MaxPoolAttributes>()({
   },
 });
 
-export const maxPool2dBackward = primitive<InputSize>()({
+export const maxPool2dBackward = primitive<MaxPoolAttributes & InputSize>()({
   doc: 'Gradient of maxPool2d: each value goes to the place its maximum came from.',
   kernels: { maxPool2dBackward: maxPoolBackwardKernel },
   inputs: ['g', 'indices'],

@@ -7,15 +7,19 @@ import type { Library } from '../../device/webgpu/device.js';
 import { definitions, type GpuKernel } from '../../device/webgpu/kernel.js';
 import type { PrimitiveName } from '../table.js';
 import { castKernel } from './cast.js';
+import { convTwins } from './conv.js';
 import { lossTwins } from './loss.js';
 import { matmulTwins } from './matmul.js';
 import { pointwiseKernel } from './pointwise.js';
+import { poolTwins } from './pool.js';
 import { reduceTwins } from './reduce.js';
 import { softmaxTwins } from './softmax.js';
 import type { Twins } from './twin.js';
 
 const twins: Partial<Twins<PrimitiveName>> = {
+  ...convTwins,
   ...matmulTwins,
+  ...poolTwins,
   ...reduceTwins,
   ...softmaxTwins,
   ...lossTwins,

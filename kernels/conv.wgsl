@@ -1,0 +1,27 @@
+// Convolution and its gradients as products of matrices that are never built: each entry says from
+// its row, column and depth where in the tensors it lies. Prefixed by gemm.wgsl; batches of the
+// product are groups of the convolution. `p.channels` and `p.filters` are those of one group.
+
+var<private> four: array<vec3<i32>, 4>;
+var<private> left: u32;
+var<private> base_a: u32;
+var<private> chunk: u32;
+
+fn taps() -> u32 { return p.kernel_h * p.kernel_w; }
+fn pixels() -> u32 { return p.out_h * p.out_w; }
+fn bias_of(filter_index: u32) -> S {
+  if (p.biased == 0u) { return S(0); }
+  return get_bias(filter_index);
+}
+// The place of a tap in the input, or false outside.
+fn inside(y: i32, x: i32, height: u32, width: u32) -> bool {
+  return y >= 0 && x >= 0 && y < i32(height) && x < i32(width);
+}
+// Image, row and column of four consecutive pixels of planes of `width` columns.
+fn locate(first: u32, size: u32, width: u32) {
+  for (var j = 0u; j < 4u; j++) {
+    let pixel = first + j;
+    let rest = pixel % size;
+    four[j] = vec3<i32>(i32(pixel / size), i32(rest / width), i32(rest % width));
+  }
+}

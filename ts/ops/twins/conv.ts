@@ -1,0 +1,132 @@
+/** Convolution and its gradients on the GPU: products whose operands are read in place. */
+
+import convSource from '../../../kernels/conv.wgsl';
+import forwardSource from '../../../kernels/conv2d.wgsl';
+import inputSource from '../../../kernels/conv2d_input.wgsl';
+import weightSource from '../../../kernels/conv2d_weight.wgsl';
+import gemmSource from '../../../kernels/gemm.wgsl';
+import { suffix } from '../../core/dtype.js';
+import { gpuKernel } from '../../device/webgpu/kernel.js';
+import type { ConvAttributes } from '../primitives/conv.js';
+import { inSlices, splitSumKernel, splitsOf, tilesOf } from './gemm.js';
+import type { Twins } from './twin.js';
+
+const params = {
+  cols: 'u32',
+  depth: 'u32',
+  splits: 'u32',
+  images: 'u32',
+  groups: 'u32',
+  channels: 'u32',
+  filters: 'u32',
+  height: 'u32',
+  width: 'u32',
+  out_h: 'u32',
+  out_w: 'u32',
+  kernel_h: 'u32',
+  kernel_w: 'u32',
+  stride_h: 'u32',
+  stride_w: 'u32',
+  pad_h: 'u32',
+  pad_w: 'u32',
+  dilation_h: 'u32',
+  dilation_w: 'u32',
+  rows: 'u32',
+  biased: 'u32',
+} as const;
+
+/** The bias is read by the forward product only. */
+const NO_BIAS = 'fn get_bias(i: u32) -> S { return S(0); }\n';
+
+const forwardKernel = gpuKernel({
+  source: `${gemmSource}${convSource}${forwardSource}`,
+  entry: 'conv2d',
+  buffers: { x: 'S', weight: 'S', bias: 'S', out: 'S' },
+  params,
+});
+const inputKernel = gpuKernel({
+  source: `${gemmSource}${convSource}${inputSource}${NO_BIAS}`,
+  entry: 'conv2d_input',
+  buffers: { g: 'S', weight: 'S', out: 'S' },
+  params,
+});
+const weightKernel = gpuKernel({
+  source: `${gemmSource}${convSource}${weightSource}${NO_BIAS}`,
+  entry: 'conv2d_weight',
+  buffers: { x: 'S', g: 'S', out: 'S' },
+  params,
+});
+
+/** The sizes of a convolution from its tensors. */
+function sizes(
+  input: readonly number[],
+  weight: readonly number[],
+  output: readonly number[],
+  { stride, padding, dilation, groups }: ConvAttributes,
+) {
+  return {
+    images: input[0],
+    groups,
+    channels: weight[1],
+    filters: weight[0] / groups,
+    height: input[2],
+    width: input[3],
+    out_h: output[2],
+    out_w: output[3],
+    kernel_h: weight[2],
+    kernel_w: weight[3],
+    stride_h: stride[0],
+    stride_w: stride[1],
+    pad_h: padding[0],
+    pad_w: padding[1],
+    dilation_h: dilation[0],
+    dilation_w: dilation[1],
+    splits: 1,
+    biased: 0,
+  };
+}
+
+export const convTwins: Twins<'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad'> = {
+  conv2d: {
+    kernels: { conv2d: forwardKernel },
+    run(launcher, [x, weight, bias], [out], attributes) {
+      const size = sizes(x.shape, weight.shape, out.shape, attributes);
+      const cols = size.images * size.out_h * size.out_w;
+      const depth = size.channels * size.kernel_h * size.kernel_w;
+      const rows = size.filters;
+      const values = { ...size, rows, cols, depth, biased: bias === undefined ? 0 : 1 };
+      const buffers = [x, weight, bias ?? weight, out];
+      const groups = tilesOf(size.groups, rows, cols);
+      launcher.launch('conv2d', forwardKernel, suffix(x.dtype), buffers, values, groups);
+    },
+  },
+  conv2dInputGrad: {
+    kernels: { conv2dInputGrad: inputKernel },
+    run(launcher, [g, weight], [out], attributes) {
+      const size = sizes(out.shape, weight.shape, g.shape, attributes);
+      const cols = size.images * size.height * size.width;
+      const depth = size.filters * size.kernel_h * size.kernel_w;
+      const rows = size.channels;
+      const values = { ...size, rows, cols, depth };
+      const groups = tilesOf(size.groups, rows, cols);
+      const buffers = [g, weight, out];
+      launcher.launch('conv2dInputGrad', inputKernel, suffix(g.dtype), buffers, values, groups);
+    },
+  },
+  conv2dWeightGrad: {
+    kernels: { conv2dWeightGrad: weightKernel, splitSum: splitSumKernel },
+    run(launcher, [x, g], [out], attributes) {
+      const size = sizes(x.shape, out.shape, g.shape, attributes);
+      const cols = size.channels * size.kernel_h * size.kernel_w;
+      const depth = size.images * size.out_h * size.out_w;
+      const rows = size.filters;
+      const tiles = tilesOf(size.groups, rows, cols);
+      const splits = splitsOf(tiles, depth);
+      inSlices(launcher, out, splits, undefined, (target) => {
+        const values = { ...size, rows, cols, depth, splits };
+        const [name, dtype] = ['conv2dWeightGrad', suffix(x.dtype)];
+        launcher.launch(name, weightKernel, dtype, [x, g, target], values, tiles * splits);
+      });
+    },
+  },
+};
