@@ -22,3 +22,12 @@ export function checkOptions(op: string, options: object, names: readonly string
     if (!names.includes(key)) throw unknownOption(op, key, names);
   }
 }
+
+/** Throws ValueError where sparse gradients are asked for: there are none. */
+export function checkDense(op: string, option: string, sparse: boolean): void {
+  if (!sparse) return;
+  throw new ValueError(
+    `${op}: ${option} is not supported, all gradients are dense; leave it out: the numbers are ` +
+      'the same',
+  );
+}

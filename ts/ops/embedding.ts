@@ -3,6 +3,7 @@
 import { noGrad } from '../autograd/mode.js';
 import { Category } from '../core/dtype.js';
 import { DtypeError, IndexError, ShapeError, showShape } from '../core/errors.js';
+import { checkDense } from '../core/options.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { tensor } from './creation.js';
@@ -70,8 +71,9 @@ export const embedding = op(
     maxNorm: number | null = null,
     normType = 2,
     scaleGradByFreq = false,
-    _sparse = false,
+    sparse = false,
   ): Tensor => {
+    checkDense('embedding', 'sparse', sparse);
     if (weight.ndim !== 2) {
       throw new ShapeError(
         `embedding: the weight is a matrix [count, size], got shape ${showShape(weight.shape)}`,

@@ -3,6 +3,7 @@
 import { Category } from '../core/dtype.js';
 import { DtypeError, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, normalizeDim, type Shape, sameShape } from '../core/layout.js';
+import { checkDense } from '../core/options.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { aroundDim } from './canonical.js';
@@ -181,7 +182,8 @@ function corner(input: Tensor, shape: Shape, dim: number): Tensor {
 export const gather = op(
   'gather',
   'input, dim, index, sparseGrad',
-  (input: Tensor, dim: number, index: Tensor, _sparseGrad = false): Tensor => {
+  (input: Tensor, dim: number, index: Tensor, sparseGrad = false): Tensor => {
+    checkDense('gather', 'sparseGrad', sparseGrad);
     const along = normalizeDim(dim, input.ndim, 'gather');
     if (index.numel() > 0) checkIndex('gather', index);
     checkWithin('gather', index, input, along, 'a tensor');

@@ -2,6 +2,7 @@
 
 import { noGrad } from '../../autograd/mode.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
+import { checkDense } from '../../core/options.js';
 import type { Tensor } from '../../tensor.js';
 import { type Arguments, bind, checkSize, type FactoryOptions } from '../arguments.js';
 import { float } from '../format.js';
@@ -64,6 +65,7 @@ export class Embedding extends Layer {
     this.normType = normType;
     this.scaleGradByFreq = given[5] ?? false;
     this.sparse = given[6] ?? false;
+    checkDense('Embedding', 'sparse', this.sparse);
     const weight = given[7] ?? null;
     if (weight !== null && (weight.shape[0] !== count || weight.shape[1] !== dim)) {
       throw new ShapeError(
