@@ -34,7 +34,7 @@ async function showPredictions(run: Run, images: Images, count: number): Promise
 
 async function main(options: DemoOptions): Promise<void> {
   const { name, root } = await getData(options.dataset, { data: 'data' });
-  await prepareDevice(options.device);
+  const computer = await prepareDevice(options.device);
   const { threads, reason } = torch.cpu.info();
   if (options.threads > threads) console.log(`Threads: ${threads} (${reason})`);
   const transform = transforms.ToTensor();
@@ -52,6 +52,7 @@ async function main(options: DemoOptions): Promise<void> {
   });
   const file = (path: string) => join(options.out, path);
   console.log(`${name}: ${trainingImages.length} training and ${testImages.length} test images`);
+  if (options.device !== 'cpu') console.log(`Device: ${computer}`);
   console.log(String(run.model));
   const start = performance.now();
   await train(run, async ({ trainLoss, testLoss, testAccuracy }) => {

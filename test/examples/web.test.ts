@@ -237,7 +237,7 @@ describe('the page', () => {
     expect(await webgpu.isDisabled()).toBe(await reason.isVisible());
     if (await webgpu.isDisabled()) expect(await reason.innerText()).toMatch(/^Not here: .{10}/);
     expect(await page.getByRole('radio', { name: 'Digits' }).isDisabled()).toBe(true);
-    expect(await page.locator('#set-reason').innerText()).toContain('not on this site');
+    expect(await page.locator('#set-reason').innerText()).toBe('The digits are not on this site.');
     expect(await page.locator('#environment').innerText()).toContain('is isolated');
 
     await page.route('**/train-images*', (route) => route.fulfill({ status: 503 }));

@@ -50,7 +50,7 @@ class Chart {
     scales: uPlot.Scales,
   ) {
     this.data = [[], ...series.map(() => [])] as unknown as uPlot.AlignedData;
-    const epoch: uPlot.Series = { label: 'epoch', value: (_, x) => x?.toFixed(2) ?? '–' };
+    const epoch: uPlot.Series = { label: 'epoch', value: '' };
     this.plot = new uPlot(
       {
         width: Math.max(200, place.clientWidth),
@@ -95,9 +95,9 @@ export class Curves {
       time: false,
       range: (): [number, number] => [0, Math.max(this.epochs, this.batches.x.at(-1) ?? 0)],
     };
-    const value = (digits: number) => (_: uPlot, v: number | null) => v?.toFixed(digits) ?? '–';
+    const value = (digits: number) => (_: uPlot, v: number | null) => v?.toFixed(digits) ?? '';
     const share = (_: uPlot, v: number | null) =>
-      v === null || v === undefined ? '–' : percent(v, 1);
+      v === null || v === undefined ? '' : percent(v, 1);
     this.loss = new Chart(
       lossPlace,
       [

@@ -234,6 +234,9 @@ const handlers: Handlers = {
   progress: showProgress,
   probe,
   ended,
+  device({ name }) {
+    element('device').textContent = `Computed by: ${name}.`;
+  },
   state({ state: next }) {
     // The end of a run says more.
     if (next !== 'idle') enter(next);
@@ -283,7 +286,7 @@ function offerSets(sets: Manifest['sets']): void {
     input.classList.add('missing');
     const note = element('set-reason');
     note.hidden = false;
-    note.textContent = `${NAMES[input.value as SetName][0]}: their images are not on this site.`;
+    note.textContent = `The ${NAMES[input.value as SetName][0]} are not on this site.`;
   }
   if (!there.some(({ checked }) => checked)) there[0].checked = true;
 }

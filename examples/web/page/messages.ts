@@ -32,6 +32,8 @@ export type FromWorker =
       images: Uint8Array;
       truths: Uint8Array;
     }
+  /** What computes from now on, in words. */
+  | { type: 'device'; name: string }
   | { type: 'state'; state: State }
   | { type: 'progress'; progress: Progress; batches: { epoch: number; loss: number }[] }
   /** What the network says about the samples; `accuracy` is its share of right answers. */

@@ -77,7 +77,7 @@ export class Trainer {
     test: Images,
     tell: Tell,
   ): Promise<Trainer> {
-    await prepareDevice(device);
+    tell({ type: 'device', name: await prepareDevice(device) });
     const recipe: Recipe = {
       ...presets,
       lr: learningRate(presets.optimizer),
