@@ -118,38 +118,6 @@ describe('state dicts', () => {
   });
 });
 
-describe('hooks', () => {
-  it('sees and changes what goes in and comes out', () => {
-    const layer = new nn.Linear(2, 2);
-    const seen: number[][] = [];
-    const handle = layer.registerForwardHook((_m: unknown, _a: unknown, out: Tensor) => {
-      seen.push([...out.shape]);
-      return out.mul(0).abs();
-    });
-    const before = layer.registerForwardPreHook((_m: unknown, [x]: [Tensor]) => [
-      x.narrow(0, 0, 1),
-    ]);
-    expect(layer(torch.ones(3, 2)).tolistSync()).toEqual([[0, 0]]);
-    expect(seen).toEqual([[1, 2]]);
-    handle.remove();
-    before.remove();
-    expect(layer(torch.ones(3, 2)).shape).toEqual([3, 2]);
-    expect(seen.length).toBe(1);
-  });
-
-  it('sees and changes gradients', () => {
-    const layer = new nn.Linear(2, 1);
-    layer.registerFullBackwardHook((_m: unknown, gradInput: Tensor[], gradOutput: Tensor[]) => {
-      expect(gradOutput[0].tolistSync()).toEqual([[1]]);
-      return [gradInput[0].mul(0)];
-    });
-    const x = torch.ones(1, 2, { requiresGrad: true });
-    layer(x).sum().backward();
-    expect(x.grad?.abs().tolistSync()).toEqual([[0, 0]]);
-    expect(layer.bias?.grad?.tolistSync()).toEqual([1]);
-  });
-});
-
 describe('containers', () => {
   it('holds modules in order', () => {
     const net = new nn.Sequential(new nn.Linear(2, 3), new nn.ReLU());
@@ -197,5 +165,220 @@ describe('containers', () => {
       if (m instanceof nn.Linear) nn.init.constant_(m.weight, 2);
     });
     expect(linear.fc2.weight.sum().itemSync()).toBe(32);
+  });
+});
+
+/** Two layers with one weight, and a module under two names. */
+class Tied extends nn.Module {
+  a = new nn.Linear(2, 2);
+  b = new nn.Linear(2, 2);
+  c = this.a;
+
+  constructor() {
+    super();
+    this.b.weight = this.a.weight;
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.b(this.a(x));
+  }
+}
+
+const names = (entries: Iterable<readonly [string, unknown]>) => [...entries].map(([name]) => name);
+
+describe('walking through modules', () => {
+  it('counts what is shared once, and saves it under each name', () => {
+    const net = new Tied();
+    const own = ['a.weight', 'a.bias', 'b.bias'];
+    expect(names(net.namedParameters())).toEqual(own);
+    expect([...net.parameters()].length).toBe(3);
+    const all = ['a.weight', 'a.bias', 'b.weight', 'b.bias', 'c.weight', 'c.bias'];
+    expect(Object.keys(net.stateDict())).toEqual(all);
+    expect(names(net.namedParameters({ removeDuplicate: false }))).toEqual(all);
+    expect(names(net.namedModules())).toEqual(['', 'a', 'b']);
+    expect(names(net.namedModules({ removeDuplicate: false }))).toEqual(['', 'a', 'b', 'c']);
+    expect(names(net.namedChildren())).toEqual(['a', 'b']);
+    net(torch.ones(1, 2)).sum().backward();
+    net.double();
+    expect(net.b.weight).toBe(net.a.weight);
+    const copy = nn.deepcopy(net);
+    expect(copy.b.weight).toBe(copy.a.weight);
+    expect(copy.c).toBe(copy.a);
+    expect(copy.a.weight).not.toBe(net.a.weight);
+  });
+
+  it('takes prefixes, and stays on top if asked', () => {
+    const net = new Tied();
+    expect(names(net.namedParameters('p'))).toEqual(['p.a.weight', 'p.a.bias', 'p.b.bias']);
+    expect(names(net.namedParameters({ recurse: false }))).toEqual([]);
+    expect(names(net.namedModules({ prefix: 'm' }))).toEqual(['m', 'm.a', 'm.b']);
+    expect(names(net.namedModules(new Set([net.b])))).toEqual(['', 'a']);
+    expect(names(new nn.BatchNorm1d(2).namedBuffers('q'))).toEqual([
+      'q.running_mean',
+      'q.running_var',
+      'q.num_batches_tracked',
+    ]);
+    const order: string[] = [];
+    new nn.Sequential(new nn.Linear(1, 1), new nn.Sequential(new nn.ReLU())).apply((module) => {
+      order.push(module.constructor.name);
+    });
+    expect(order).toEqual(['Linear', 'ReLU', 'Sequential', 'Sequential']);
+  });
+
+  it('finds what a path names', () => {
+    const net = new nn.Sequential(new nn.Linear(2, 3), new nn.BatchNorm1d(3));
+    expect(net.getSubmodule('')).toBe(net);
+    expect(net.getSubmodule('1')).toBe(net.at(1));
+    expect(net.getParameter('0.bias').shape).toEqual([3]);
+    expect(net.getBuffer('1.running_var').shape).toEqual([3]);
+    expect(() => net.getSubmodule('0.weight')).toThrow("there is no '0.weight'");
+    expect(() => net.getParameter('1.running_var')).toThrow('getParameter');
+    expect(() => net.getBuffer('0.weight')).toThrow('getBuffer');
+    expect(() => net.getParameter('0.wieght')).toThrow("Did you mean 'weight'?");
+  });
+});
+
+describe('registration', () => {
+  it('of buffers that are saved and others that are not', () => {
+    const layer = new nn.Linear(1, 1);
+    layer.registerBuffer('x', torch.ones(1), false);
+    layer.registerBuffer('y', null);
+    expect(Object.keys(layer.stateDict())).toEqual(['weight', 'bias']);
+    expect(names(layer.namedBuffers())).toEqual(['x']);
+    layer.double();
+    expect(layer.getBuffer('x').dtype).toBe(torch.float64);
+  });
+
+  it('of nothing under a name, which is printed for modules', () => {
+    class Holder extends nn.Module {
+      forward(): void {}
+    }
+    const holder = new Holder();
+    holder.registerModule('x', null);
+    holder.addModule('y', new nn.ReLU());
+    holder.registerParameter('z', null);
+    expect(String(holder)).toBe('Holder(\n  (x): None\n  (y): ReLU()\n)');
+    expect(Object.keys(holder.stateDict())).toEqual([]);
+  });
+
+  it('refuses what does not belong there', () => {
+    const layer = new nn.Linear(1, 1);
+    layer.registerBuffer('x', torch.ones(1));
+    const parameter = new nn.Parameter(torch.ones(1));
+    expect(() => layer.registerBuffer('weight', torch.ones(1))).toThrow("a field 'weight' already");
+    expect(() => layer.registerParameter('x', parameter)).toThrow("a field 'x' already");
+    expect(() => layer.registerParameter('q', torch.ones(1) as never)).toThrow('new nn.Parameter');
+    expect(() => layer.addModule('weight', new nn.ReLU())).toThrow("a field 'weight' already");
+    expect(() => layer.addModule('a.b', new nn.ReLU())).toThrow('has no dot');
+    expect(() => layer.addModule('forward', new nn.ReLU())).toThrow('is a method of modules');
+    expect(() => layer.addModule('r', torch.ones(1) as never)).toThrow('a module or null');
+    expect(() => layer.registerBuffer('r', 3 as never)).toThrow('a tensor or null');
+  });
+});
+
+describe('modes and conversions', () => {
+  it('keep parameters the objects they are, with their gradients', () => {
+    const net = new nn.Sequential(new nn.Linear(2, 1), new nn.BatchNorm1d(1));
+    const parameters = [...net.parameters()];
+    const sgd = new torch.optim.SGD(parameters, { lr: 1 });
+    net(torch.randn(4, 2)).sum().backward();
+    net.to(torch.float64);
+    expect([...net.parameters()]).toEqual(parameters);
+    expect(parameters.every((p) => p.dtype === torch.float64)).toBe(true);
+    expect(parameters[0].grad?.dtype).toBe(torch.float64);
+    const before = parameters[3].itemSync();
+    sgd.step();
+    expect(parameters[3].itemSync()).toBe(before - 4);
+    net.half().float().bfloat16();
+    expect(parameters[0].dtype).toBe(torch.bfloat16);
+    expect(net.getBuffer('1.num_batches_tracked').dtype).toBe(torch.int64);
+  });
+
+  it('zero or forget gradients', () => {
+    const layer = new nn.Linear(2, 1);
+    layer(torch.ones(1, 2)).sum().backward();
+    layer.zeroGrad(false);
+    expect(layer.weight.grad?.tolistSync()).toEqual([[0, 0]]);
+    layer.zeroGrad();
+    expect(layer.weight.grad).toBe(null);
+    layer.requiresGrad_(false);
+    expect(layer(torch.ones(1, 2)).requiresGrad).toBe(false);
+  });
+});
+
+describe('state dicts in parts', () => {
+  it('with prefixes, into another one, with the parameters themselves', () => {
+    const net = new Net();
+    const state = net.fc1.stateDict({ prefix: 'x.' });
+    net.fc2.stateDict({ destination: state, prefix: 'y.', keepVars: true });
+    expect(Object.keys(state)).toEqual(['x.weight', 'x.bias', 'y.weight', 'y.bias']);
+    expect(state['y.weight']).toBe(net.fc2.weight);
+    expect(state['x.weight'].requiresGrad).toBe(false);
+    expect(state['x.weight'].dataPtr()).toBe(net.fc1.weight.dataPtr());
+    expect(net.loadStateDict({}, false).missingKeys.length).toBe(4);
+  });
+});
+
+describe('containers of modules and parameters', () => {
+  it('change as lists and dictionaries do', () => {
+    const list = new nn.ModuleList([new nn.ReLU(), new nn.Tanh()]);
+    list.insert(0, new nn.GELU()).pop(1);
+    const printed = "ModuleList(\n  (0): GELU(approximate='none')\n  (1): Tanh()\n)";
+    expect(String(list)).toBe(printed);
+    expect(list.slice(0, 1).length).toBe(1);
+    list.set(-1, new nn.ReLU()).extend([new nn.ELU()]).insert(3, new nn.SELU());
+    expect([...list].map((m) => m.constructor.name)).toEqual(['GELU', 'ReLU', 'ELU', 'SELU']);
+    expect(() => list.extend(3 as never)).toThrow('expected modules, got 3');
+    const dict = new nn.ModuleDict({ b: new nn.ReLU(), a: new nn.Linear(1, 1) });
+    dict.update([['c', new nn.Tanh()]]);
+    dict.update(new nn.ModuleDict({ d: new nn.ReLU() }));
+    expect(dict.keys()).toEqual(['b', 'a', 'c', 'd']);
+    expect(names(dict.items())).toEqual(dict.keys());
+    expect(dict.values().length).toBe(4);
+    expect(dict.pop('c').constructor.name).toBe('Tanh');
+    dict.clear();
+    expect([dict.length, String(dict)]).toEqual([0, 'ModuleDict()']);
+  });
+
+  it('hold parameters in order', () => {
+    const list = new nn.ParameterList([torch.ones(2, 3), new nn.Parameter(torch.ones(2))]);
+    expect(String(list)).toBe(
+      'ParameterList(\n    (0): Parameter containing: [torch.float32 of size 2x3]\n' +
+        '    (1): Parameter containing: [torch.float32 of size 2]\n)',
+    );
+    expect(names(list.namedParameters())).toEqual(['0', '1']);
+    list.append(torch.ones(1)).set(0, torch.zeros(1));
+    expect([list.length, list.at(-1).shape, list[0].itemSync()]).toEqual([3, [1], 0]);
+    expect([...list].every((value) => value instanceof nn.Parameter)).toBe(true);
+    expect(() => list.at(3)).toThrow('there is no parameter 3; it holds 3');
+    expect(() => list.extend(torch.ones(2) as never)).toThrow('expected a list of tensors');
+    expect(() => list.forward()).toThrow('it is not called');
+  });
+
+  it('hold parameters by name', () => {
+    const given = { b: torch.ones(2, 3), a: torch.ones(1, { dtype: torch.float64 }) };
+    const dict = new nn.ParameterDict(given);
+    expect(String(dict)).toBe(
+      'ParameterDict(\n    (a): Parameter containing: [torch.DoubleTensor of size 1]\n' +
+        '    (b): Parameter containing: [torch.FloatTensor of size 2x3]\n)',
+    );
+    expect(dict.keys()).toEqual(['a', 'b']);
+    expect(new nn.ParameterDict(new Map(Object.entries(given))).keys()).toEqual(['b', 'a']);
+    expect(names(dict.namedParameters())).toEqual(['a', 'b']);
+    expect(dict.setdefault('c', torch.ones(4)).shape).toEqual([4]);
+    expect(dict.copy().get('c')).toBe(dict.get('c'));
+    expect([dict.has('x'), dict.get('x', null), dict.length]).toEqual([false, null, 3]);
+    expect(() => dict.get('x')).toThrow("there is no 'x'; it has a, b, c");
+    expect(() => dict.set('forward', torch.ones(1))).toThrow("'forward' cannot be a name");
+    expect(dict.popitem()[0]).toBe('c');
+    expect(dict.pop('a').dtype).toBe(torch.float64);
+    dict.clear();
+    expect([String(dict), [...dict]]).toEqual(['ParameterDict()', []]);
+  });
+
+  it('print a single one as PyTorch does', () => {
+    expect(String(new nn.ParameterList([torch.tensor(1).float()]))).toBe(
+      'ParameterList(  (0): Parameter containing: [torch.float32 of size ])',
+    );
   });
 });

@@ -278,9 +278,10 @@ export abstract class Module {
   }
 
   getParameter(target: string): Parameter {
-    const value = this.member(target);
+    const [owner, name] = this.owner(target);
+    const value = owner.field(name);
     if (value instanceof Parameter) return value;
-    throw missing('getParameter', target, target, this);
+    throw missing('getParameter', target, name, owner);
   }
 
   getBuffer(target: string): Tensor {
@@ -293,11 +294,6 @@ export abstract class Module {
   private owner(target: string): [Module, string] {
     const dot = target.lastIndexOf('.');
     return [this.getSubmodule(target.slice(0, Math.max(dot, 0))), target.slice(dot + 1)];
-  }
-
-  private member(target: string): unknown {
-    const [owner, name] = this.owner(target);
-    return owner.field(name);
   }
 
   // --- Modes and conversions -------------------------------------------------------------------
