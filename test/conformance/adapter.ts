@@ -15,6 +15,7 @@ export class Missing extends Error {
 export interface LooseTensor {
   readonly shape: readonly number[];
   readonly dtype: unknown;
+  readonly device: string;
   readonly requiresGrad: boolean;
   grad: LooseTensor | null;
   requiresGrad_(): LooseTensor;
@@ -46,6 +47,7 @@ export interface LooseModule {
   namedParameters(): unknown;
   namedChildren(): unknown;
   parameters(): unknown;
+  to(device: string): LooseModule;
   zeroGrad(): void;
 }
 

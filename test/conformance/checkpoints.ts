@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { type Callable, isTensorValue, requireFunction } from './adapter.js';
+import { type Callable, dtypeName, isTensorValue, requireFunction } from './adapter.js';
 import { ACCUMULATED, type CompareOptions, compareResult, compareTensor } from './compare.js';
+import { storedDtype } from './device.js';
 import { type Encoded, type EncodedTensor, isTensor } from './format.js';
 import { Checks, describeError, isBareError, type Outcome } from './report.js';
 import { makeTensor } from './values.js';
@@ -27,8 +28,17 @@ function* dictionaries(value: unknown, depth = 0): Generator<Record<string, unkn
   for (const inner of Object.values(entries)) yield* dictionaries(inner, depth + 1);
 }
 
-function load(path: string): unknown {
-  return requireFunction('load')(new Uint8Array(readFileSync(path)));
+/** Loads to a device. Throws NotApplicable if it has no dtype for a tensor of the file. */
+async function load(path: string, device = 'cpu'): Promise<unknown> {
+  const read = (options: object) =>
+    requireFunction('load')(new Uint8Array(readFileSync(path)), options);
+  if (device === 'cpu') return read({});
+  for (const dictionary of dictionaries(await read({}))) {
+    for (const value of Object.values(dictionary)) {
+      if (isTensorValue(value)) storedDtype(dtypeName(value.dtype), device);
+    }
+  }
+  return read({ mapLocation: device });
 }
 
 async function checkHostile(path: string): Promise<string | undefined> {
@@ -82,7 +92,7 @@ async function checkFile(
 ): Promise<string | undefined> {
   const name = basename(path).replace(/\.[^.]+$/, '');
   if (name.startsWith('hostile')) return checkHostile(path);
-  const loaded = await load(path);
+  const loaded = await load(path, device);
   const own = expected[name];
   if (own !== undefined && name !== 'state_dict') {
     if (isTensor(own as Encoded)) return compareTensor(loaded, own as EncodedTensor, OPTIONS);

@@ -1,6 +1,7 @@
 /** Compares the library's results with recorded ones. Every function returns why they differ. */
 
 import { isTensorValue, type LooseTensor } from './adapter.js';
+import { widening } from './device.js';
 import { type Encoded, type EncodedTensor, fieldsOf, isTensor, toNumber } from './format.js';
 import { type Contents, flattenEncoded, flattenResult, read } from './values.js';
 
@@ -47,12 +48,12 @@ function dtypeDifference(
   return actual === expected ? undefined : `dtype ${actual}, expected ${expected}`;
 }
 
-function isClose(actual: number, expected: number, tolerance: Tolerance): boolean {
+function isClose(actual: number, expected: number, tolerance: Tolerance, factor = 1): boolean {
   if (Number.isNaN(expected)) return Number.isNaN(actual);
   if (actual === expected) return true;
   if (!Number.isFinite(expected)) return false;
   const bound = tolerance.absolute + tolerance.relative * Math.abs(expected);
-  return Math.abs(actual - expected) <= bound;
+  return Math.abs(actual - expected) <= factor * bound;
 }
 
 function position(index: number, shape: readonly number[]): string {
@@ -80,22 +81,23 @@ export function compareContents(
   if (actual.data.length !== expected.data.length) {
     return `${actual.data.length} elements, expected ${expected.data.length}`;
   }
-  return compareData(actual.data, expected, options);
+  return compareData(actual, expected, options);
 }
 
 function compareData(
-  actual: ArrayLike<number>,
+  { data: actual, device = 'cpu' }: Contents,
   expected: EncodedTensor,
   { tolerance, doubles }: CompareOptions,
 ): string | undefined {
   const dtype = expected.tensor;
   const own = (dtype === 'float64' && doubles) || OTHER_DTYPES[dtype];
   const bound = dtype.includes('float') ? (own ?? tolerance) : { relative: 0, absolute: 0 };
+  const factor = widening(device);
   let wrong = 0;
   let first = -1;
   for (let i = 0; i < actual.length; i++) {
     const want = rounded(toNumber(expected.data[i]!), dtype);
-    if (isClose(actual[i]!, want, bound)) continue;
+    if (isClose(actual[i]!, want, bound, factor)) continue;
     if (wrong++ === 0) first = i;
   }
   if (wrong === 0) return undefined;

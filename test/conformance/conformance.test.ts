@@ -61,5 +61,9 @@ describe('random numbers', () => {
 });
 
 describe('whole trainings', () => {
-  check(kind('training'));
+  check([...kind('training'), ...kind('training', recordedHere)]);
+});
+
+describe('checkpoints', () => {
+  check(kind('checkpoints'));
 });

@@ -12,6 +12,7 @@ import {
 import { type Entry, LIST_KINDS, listEntries } from './lists.js';
 import { runModule } from './modules.js';
 import { runOp } from './ops.js';
+import type { RecipeRecord } from './recipes.js';
 import { runTraining, type TrainingRecord } from './training.js';
 
 export type { Entry };
@@ -33,7 +34,7 @@ function moduleEntries(folder: string, device: string): Entry[] {
 }
 
 function trainingEntries(folder: string, device: string): Entry[] {
-  const records = (readJson(join(folder, 'training')) ?? []) as TrainingRecord[];
+  const records = (readJson(join(folder, 'training')) ?? []) as (TrainingRecord | RecipeRecord)[];
   return records.map((record) => ({
     name: `training/${record.name}`,
     subject: record.name,

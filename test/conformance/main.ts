@@ -1,22 +1,27 @@
 /**
- * npm run conformance -- --dir <folder> [--device cpu] [--only <pattern>] [--list <file>]
- *                        [--json <file>]
- * Runs a folder of recorded answers and prints what passed, failed or is missing.
+ * npm run conformance -- [--dir <folder>] [--device cpu|webgpu] [--only <pattern>]
+ *                        [--list <file>] [--json <file>]
+ * Runs a folder of recorded answers and prints what passed, failed, is missing, or does not apply
+ * to the device and why. Without --dir: the cases in the repository.
  */
 
 import { existsSync, writeFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { startDevice } from './device.js';
 import { type Entry, folderEntries, matches } from './folder.js';
 import { readNames } from './format.js';
 import { describeError, formatEntry, type Outcome } from './report.js';
 
 const USAGE =
-  'usage: npm run conformance -- --dir <folder> [--device cpu] [--only <pattern on kind/name>] ' +
+  'usage: npm run conformance -- [--dir <folder>] [--device cpu|webgpu] ' +
+  '[--only <pattern on kind/name>] ' +
   '[--list <names file>] [--json <file>]';
 
+const OWN = ['test/conformance/cases', 'test/conformance/cases/recorded'];
+
 interface Options {
-  readonly dir: string;
+  readonly dirs: readonly string[];
   readonly device: string;
   readonly only?: string;
   readonly list?: string;
@@ -26,19 +31,19 @@ interface Options {
 function readOptions(): Options {
   const { values } = parseArgs({
     options: {
-      dir: { type: 'string' },
+      dir: { type: 'string', multiple: true },
       device: { type: 'string', default: 'cpu' },
       only: { type: 'string' },
       list: { type: 'string' },
       json: { type: 'string' },
     },
   });
-  if (values.dir === undefined) throw new Error('--dir is needed');
-  if (!existsSync(values.dir)) throw new Error(`there is no folder ${values.dir}`);
+  const dirs = values.dir ?? OWN;
+  for (const dir of dirs) if (!existsSync(dir)) throw new Error(`there is no folder ${dir}`);
   if (values.list !== undefined && !existsSync(values.list)) {
     throw new Error(`there is no file ${values.list}`);
   }
-  return { ...values, dir: values.dir };
+  return { ...values, dirs };
 }
 
 /** The entries that the options ask for. */
@@ -56,7 +61,9 @@ function reportUnrecorded(listed: string[], entries: readonly Entry[], options: 
   const known = new Set(entries.flatMap(({ name, subject }) => [name, subject]));
   const absent = listed.filter((name) => !known.has(name));
   if (absent.length === 0) return;
-  console.log(`${absent.length} listed names have no recording in ${options.dir}, not counted:`);
+  console.log(
+    `${absent.length} listed names have no recording in ${options.dirs.join(', ')}, not counted:`,
+  );
   console.log(`  ${absent.join(' ')}`);
 }
 
@@ -69,34 +76,50 @@ async function runEntry(entry: Entry): Promise<Outcome> {
 }
 
 async function main(options: Options): Promise<void> {
-  const counts = { passed: 0, failed: 0, missing: 0 };
+  const counts: Record<Outcome['status'], number> = {
+    passed: 0,
+    failed: 0,
+    missing: 0,
+    inapplicable: 0,
+  };
+  const skipped: Record<string, number> = {};
   const results: Record<string, Outcome> = {};
-  for (const entry of select(folderEntries(options.dir, options.device), options)) {
+  const entries = options.dirs.flatMap((dir) => folderEntries(dir, options.device));
+  for (const entry of select(entries, options)) {
     const outcome = await runEntry(entry);
     // Finalizers of dropped tensors run between tasks only.
     await setImmediate();
     counts[outcome.status]++;
     results[entry.name] = outcome;
+    for (const [reason, count] of Object.entries(outcome.inapplicable ?? {})) {
+      skipped[reason] = (skipped[reason] ?? 0) + count;
+    }
     console.log(formatEntry(entry.name, outcome));
   }
   if (options.json !== undefined) {
     writeFileSync(options.json, `${JSON.stringify({ ...counts, entries: results }, null, 1)}\n`);
   }
   if (counts.failed > 0) process.exitCode = 1;
-  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.missing} missing`);
+  for (const [reason, count] of Object.entries(skipped)) {
+    console.log(`${count} checks not applicable: ${reason}`);
+  }
+  const { passed, failed, missing, inapplicable } = counts;
+  const rest = inapplicable > 0 ? `, ${inapplicable} not applicable` : '';
+  console.log(`${passed} passed, ${failed} failed, ${missing} missing${rest}`);
 }
 
-function start(): void {
+async function start(): Promise<void> {
   let options: Options;
   try {
     options = readOptions();
+    await startDevice(options.device);
   } catch (error) {
     console.error(`conformance: ${error instanceof Error ? error.message : String(error)}`);
     console.error(USAGE);
     process.exitCode = 2;
     return;
   }
-  void main(options);
+  await main(options);
 }
 
-start();
+void start();

@@ -59,7 +59,7 @@ export function buildModule(
   const options: DecodeOptions = { device, layout: 'contiguous' };
   const decoded = args.map((arg) => decode(arg, options));
   const made = construct(`nn.${name}`, withOptions(decoded, decodeMap(kwargs, options)));
-  const module = made as LooseModule & { to(device: string): LooseModule };
+  const module = made as LooseModule;
   return device === 'cpu' ? module : module.to(device);
 }
 

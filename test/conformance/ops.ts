@@ -1,6 +1,6 @@
 /** Runs the recorded cases of one operator: every form, every layout, values and gradients. */
 
-import { type LooseTensor, Missing, requireFunction } from './adapter.js';
+import { isTensorValue, type LooseTensor, Missing, requireFunction } from './adapter.js';
 import { callForms, type Form, inplaceForm } from './calls.js';
 import {
   ACCUMULATED,
@@ -10,6 +10,7 @@ import {
   compareResult,
   EXACTING,
 } from './compare.js';
+import { requireDtype, storedDtype } from './device.js';
 import {
   type EncodedTensor,
   type ErrorCase,
@@ -155,12 +156,20 @@ async function checkForm(
   const grads = recorded.grads !== undefined && recorded.cotangents !== undefined;
   const call = prepare(recorded, context.device, layout, grads);
   const options = optionsFor(recorded, context);
+  requireResults(recorded, context);
   const output = await runForm(form, call, layout, context.op);
   if (output === REFUSED) return undefined;
   const expected = await withSigns(context.op, output, withOrder(recorded));
   const difference = await compareResult(output, expected.output, options);
   if (difference || !grads) return difference;
   return checkGradients(output, expected, call, context.device, options);
+}
+
+/** Throws NotApplicable if the device has no dtype for a result. */
+function requireResults(recorded: OpCase, { op, device }: OpContext): void {
+  const own = DTYPE_OF[op];
+  if (own !== undefined) requireDtype(own, device);
+  eachTensor(recorded.output, ({ tensor }) => storedDtype(tensor, device));
 }
 
 interface OpContext {
@@ -247,7 +256,9 @@ async function checkError(
   const before = new Map<LooseTensor, string>();
   for (const tensor of call.tensors.values()) before.set(tensor, await contents(tensor));
   try {
-    await form(call.args, call.kwargs);
+    const output = await form(call.args, call.kwargs);
+    // A device that works ahead says what is wrong when its results are read.
+    for (const result of flattenResult(output)) if (isTensorValue(result)) await read(result);
   } catch (error) {
     if (error instanceof Missing) throw error;
     if (!(error instanceof Error) || isBareError(error)) {

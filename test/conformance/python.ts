@@ -68,7 +68,9 @@ const ROOTS: Readonly<Record<string, string>> = {
   optim: 'optim',
 };
 
-const MODULES = new Set(Object.values(ROOTS).concat('linalg', 'special', 'autograd', 'nn.utils'));
+const MODULES = new Set(
+  Object.values(ROOTS).concat(['linalg', 'special', 'autograd', 'nn.utils', 'optim.lr_scheduler']),
+);
 
 function dotted(name: string): unknown {
   if (MODULES.has(name)) return new Dotted(name);
@@ -94,7 +96,26 @@ function attribute(owner: unknown, name: string): unknown {
   return typeof raw === 'function' || raw === undefined ? found : raw;
 }
 
-function call(callee: unknown, args: unknown[]): unknown {
+/** Functions and classes that make tensors from nothing. */
+const MAKES_TENSORS = new RegExp(
+  '^((rand|randn|randint|randperm|normal|empty|full|ones|zeros|eye|arange|linspace|tensor)$|' +
+    'nn\\.\\w*(Linear|Bilinear|Conv|Embedding|RNN|LSTM|GRU|Norm|PReLU|Multihead|Transformer))',
+);
+
+/** The device that new tensors are to be on, among the names. */
+export const DEVICE = '(device)';
+
+/** The arguments of a call that makes tensors, with the device among its keywords. */
+function onDevice(name: string, args: unknown[], names: Names): unknown[] {
+  const device = names[DEVICE];
+  if (device === undefined || !MAKES_TENSORS.test(name) || args.some(isTensorValue)) return args;
+  const last = args.at(-1);
+  const keywords = typeof last === 'object' && last?.constructor === Object;
+  return keywords ? [...args.slice(0, -1), { device, ...last }] : [...args, { device }];
+}
+
+function call(callee: unknown, given: unknown[], names: Names = {}): unknown {
+  const args = callee instanceof Dotted ? onDevice(callee.name, given, names) : given;
   if (callee instanceof Dotted) {
     const last = callee.name.split('.').pop()!;
     if (/^[A-Z]/.test(last)) return construct(callee.name, args);
@@ -261,7 +282,7 @@ class Parser {
         value = (names) => attribute(owner(names), name);
       } else if (this.accept('(')) {
         const args = this.callArguments();
-        value = (names) => call(owner(names), evaluateArguments(args, names));
+        value = (names) => call(owner(names), evaluateArguments(args, names), names);
       } else if (this.accept('[')) {
         const index = this.sequence(']', () => this.indexItem());
         value = (names) =>

@@ -18,6 +18,7 @@ import {
 import { ACCUMULATED } from './compare.js';
 import type { EncodedMap, EncodedTensor } from './format.js';
 import { compareState, loadState } from './modules.js';
+import { checkRecipe, type RecipeRecord, trainingTolerance } from './recipes.js';
 import { Checks, type Outcome } from './report.js';
 import { buildTree, parseTree, type TreeNode } from './tree.js';
 import { decodeMap, makeTensor } from './values.js';
@@ -137,11 +138,13 @@ async function buildModel(record: TrainingRecord, device: string): Promise<Model
   const node = parseTree(record.repr);
   const whole = buildTree(node);
   if (whole) {
-    loadState(whole, record.init, device);
-    whole.train();
-    return { module: whole, forward: whole as unknown as Forward };
+    const placed = device === 'cpu' ? whole : whole.to(device);
+    loadState(placed, record.init, device);
+    placed.train();
+    return { module: placed, forward: placed as unknown as Forward };
   }
   const { module, layers } = container(node);
+  if (device !== 'cpu') module.to(device);
   module.train();
   const [x, y] = record.batches[0]!.map((value) => makeTensor(value, device));
   const loss = lossOf(record);
@@ -152,7 +155,7 @@ async function buildModel(record: TrainingRecord, device: string): Promise<Model
     loadState(module, record.init, device);
     const result = attempt([forward as Step, (output) => loss(output, y)], x);
     if (!isTensorValue(result)) continue;
-    if (!isNear(Number(await result.item()), record.losses[0]!)) continue;
+    if (!isNear(Number(await result.item()), record.losses[0]!, device)) continue;
     loadState(module, record.init, device);
     return { module, forward };
   }
@@ -161,8 +164,9 @@ async function buildModel(record: TrainingRecord, device: string): Promise<Model
   );
 }
 
-function isNear(actual: number, expected: number): boolean {
-  return Math.abs(actual - expected) <= 1e-4 * Math.abs(expected) + 1e-6;
+function isNear(actual: number, expected: number, device: string): boolean {
+  const relative = trainingTolerance('float32', device);
+  return Math.abs(actual - expected) <= relative * Math.abs(expected);
 }
 
 /** Trains a model as recorded; `double` in float64. Gives the state, or says which loss differs. */
@@ -194,7 +198,8 @@ async function train(
     value.backward();
     opt.step();
     const actual = Number(await value.item());
-    if (!isNear(actual, expected)) return `loss ${actual} at step ${index}, expected ${expected}`;
+    if (!isNear(actual, expected, device))
+      return `loss ${actual} at step ${index}, expected ${expected}`;
   }
   return module;
 }
@@ -213,8 +218,17 @@ async function checkTraining(record: TrainingRecord, device: string): Promise<st
 }
 
 /** Runs one recorded training. */
-export async function runTraining(record: TrainingRecord, device: string): Promise<Outcome> {
+export async function runTraining(
+  record: TrainingRecord | RecipeRecord,
+  device: string,
+): Promise<Outcome> {
   const checks = new Checks();
+  if ('recipe' in record) {
+    for (const dtype of Object.keys(record.runs)) {
+      await checks.check(dtype, () => checkRecipe(record, dtype, device));
+    }
+    return checks.outcome();
+  }
   await checks.check('training', () => checkTraining(record, device));
   return checks.outcome();
 }

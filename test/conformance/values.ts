@@ -9,6 +9,7 @@ import {
   Missing,
   requireFunction,
 } from './adapter.js';
+import { NotApplicable, storedDtype } from './device.js';
 import {
   type Encoded,
   type EncodedTensor,
@@ -49,10 +50,18 @@ function flatData(encoded: EncodedTensor): unknown {
 }
 
 function dense(encoded: EncodedTensor, device: string): LooseTensor {
+  requireRange(encoded, storedDtype(encoded.tensor, device), device);
   const make = requireFunction('tensor');
   const flat = make(flatData(encoded), { dtype: dtypeOf(encoded.tensor) }) as LooseTensor;
   const shaped = flat.reshape(encoded.shape);
   return device === 'cpu' ? shaped : shaped.to(device);
+}
+
+/** Throws NotApplicable if integers do not fit the narrower ones of the device. */
+function requireRange(encoded: EncodedTensor, stored: string, device: string): void {
+  if (stored === encoded.tensor || stored !== 'int32') return;
+  const fits = encoded.data.every((x) => Number(x) === (Number(x) | 0));
+  if (!fits) throw new NotApplicable(`${device} has no ${encoded.tensor}`);
 }
 
 /** What lies between the elements of a strided or offset tensor: reading it must show. */
@@ -134,7 +143,7 @@ export function decode(value: Encoded, options: DecodeOptions, path = ''): unkno
   if (list) return list.map((item, index) => decode(item, options, `${prefix}${index}`));
   const tagged = value as Record<string, Encoded>;
   if ('float' in tagged) return toNumber(tagged.float as number | string);
-  if ('dtype' in tagged) return dtypeOf(tagged.dtype as string);
+  if ('dtype' in tagged) return dtypeOf(storedDtype(tagged.dtype as string, options.device));
   if ('slice' in tagged) return sliceText(tagged.slice as (number | null)[]);
   if ('ellipsis' in tagged) return '...';
   if ('device' in tagged) return options.device;
@@ -178,6 +187,8 @@ export interface Contents {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly data: Float64Array;
+  /** Where it was computed; default: the CPU. */
+  readonly device?: string;
 }
 
 /** Reads a tensor in row-major order. */
@@ -188,7 +199,7 @@ export async function read(tensor: LooseTensor): Promise<Contents> {
   const raw = await source.data();
   const data = new Float64Array(raw.length);
   for (let i = 0; i < raw.length; i++) data[i] = Number(raw[i]);
-  return { dtype, shape: [...tensor.shape], data };
+  return { dtype, shape: [...tensor.shape], data, device: tensor.device };
 }
 
 /** Flattens results (arrays, named objects, single values) into a list. */

@@ -154,7 +154,12 @@ export function fillNormal(
     return;
   }
   const tail = out.length - 16;
-  const transform = out instanceof Uint16Array ? halfBlock : realBlock;
+  const transform =
+    out instanceof Float32Array
+      ? floatBlock
+      : out instanceof Float64Array
+        ? doubleBlock
+        : halfBlock;
   fillUniform(out, dtype, 0, 1, generator);
   for (let start = 0; start <= tail; start += 16) transform(out, dtype, start, mean, std);
   if (out.length % 16 !== 0) {
@@ -165,8 +170,24 @@ export function fillNormal(
 }
 
 /** Box-Muller on 8 pairs: element i with element i + 8. */
-function realBlock(data: DataArray, _: Dtype, start: number, mean: number, std: number): void {
-  const values = data as Float32Array | Float64Array;
+function floatBlock(data: DataArray, _: Dtype, start: number, mean: number, std: number): void {
+  const values = data as Float32Array;
+  const { fround } = Math;
+  for (let i = start; i < start + 8; i++) {
+    // The angle and the radius are floats in PyTorch: their rounding shows where waves cross 0.
+    const radius = fround(Math.sqrt(fround(-2 * fround(Math.log(1 - values[i])))));
+    const angle = fround(TWO_PI * values[i + 8]);
+    values[i] = fround(radius * fround(Math.cos(angle))) * std + mean;
+    values[i + 8] = fround(radius * fround(Math.sin(angle))) * std + mean;
+  }
+}
+
+/** 2 pi in float32. */
+const TWO_PI = Math.fround(2 * Math.PI);
+
+/** The same in float64. */
+function doubleBlock(data: DataArray, _: Dtype, start: number, mean: number, std: number): void {
+  const values = data as Float64Array;
   for (let i = start; i < start + 8; i++) {
     const radius = Math.sqrt(-2 * Math.log(1 - values[i])) * std;
     const angle = 2 * Math.PI * values[i + 8];
