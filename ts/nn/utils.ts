@@ -9,6 +9,7 @@ import { cat, stack } from '../ops/joining.js';
 import { op } from '../ops/signature.js';
 import { isTensor, type Tensor } from '../tensor.js';
 
+export * as rnn from './packed.js';
 export * as parametrize from './parametrize.js';
 export { parametrizations, removeWeightNorm, weightNorm } from './weight_norm.js';
 

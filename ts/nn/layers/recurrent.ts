@@ -1,7 +1,8 @@
 /** Recurrent networks over sequences. */
 
+import { int32 } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
-import { zeros } from '../../ops/creation.js';
+import { tensor, zeros } from '../../ops/creation.js';
 import { cat, stack } from '../../ops/joining.js';
 import { linear } from '../../ops/linear.js';
 import type { Tensor } from '../../tensor.js';
@@ -17,6 +18,7 @@ import { dropout } from '../functional.js';
 import { checkProbability } from '../functional_misc.js';
 import { uniform_ } from '../init.js';
 import { Module } from '../module.js';
+import { PackedSequence } from '../packed.js';
 import { unset } from './layer.js';
 import {
   GATES,
@@ -44,6 +46,17 @@ interface Outcome {
   readonly output: Tensor;
   readonly h: Tensor;
   readonly c?: Tensor;
+}
+
+/** The next states where a sequence goes on, its last ones where it has ended. */
+function held(active: Tensor, next: States, last: States): States {
+  const keep = (a: Tensor, b: Tensor) => a.where(active, b);
+  return { h: keep(next.h, last.h), c: next.c && keep(next.c, last.c as Tensor) };
+}
+
+/** Output as the input came: packed again, or padded. */
+function like(input: Tensor | PackedSequence, output: Tensor): Tensor & PackedSequence {
+  return (input instanceof PackedSequence ? input.with(output) : output) as Tensor & PackedSequence;
 }
 
 /** Layers and directions of RNN, LSTM and GRU. */
@@ -143,7 +156,12 @@ abstract class Recurrent extends Module {
   }
 
   /** The given states of every layer and direction, checked; none stand for zeros. */
-  private initial(input: Tensor, hx: readonly Tensor[] | null, single: boolean): States[] {
+  private initial(
+    input: Tensor,
+    hx: readonly Tensor[] | null,
+    single: boolean,
+    order: Tensor | null = null,
+  ): States[] {
     if (hx === null) return [];
     const count = this.numLayers * this.directions.length;
     const batch = input.shape[1];
@@ -154,6 +172,7 @@ abstract class Recurrent extends Module {
     const states = sizes.map((size, i) => {
       const expected = single ? [count, size] : [count, batch, size];
       this.checkState(i === 0 ? 'a hidden state' : 'a cell state', hx[i], expected);
+      if (order !== null) return hx[i].indexSelect(1, order);
       return single ? hx[i].unsqueeze(1) : hx[i];
     });
     const parts = states.map((state) => state.unbind(0));
@@ -166,6 +185,7 @@ abstract class Recurrent extends Module {
     suffix: string,
     reverse: boolean,
     start: States | undefined,
+    lengths: Tensor | undefined,
   ): [Tensor, States] {
     const parameter = (name: string) => this.parameter(name + suffix);
     const weight = parameter('weight_hh') as Tensor;
@@ -176,14 +196,16 @@ abstract class Recurrent extends Module {
     if (projection === null) {
       // What knows no state is added to the products of the inputs, once for all steps.
       const biases = this.mode === 'GRU' || bias === null ? biasIn : bias.add(biasIn as Tensor);
-      return sequence(this.mode, project(biases), weights, reverse, start);
+      return sequence(this.mode, project(biases), weights, reverse, start, lengths);
     }
     const products = project(biasIn).unbind(0);
     const outputs: Tensor[] = new Array(products.length);
     let states = start ?? this.zero(input);
     for (let i = 0; i < products.length; i++) {
       const t = reverse ? products.length - 1 - i : i;
-      states = step(this.mode, products[t], states, weights);
+      const active = lengths?.gt(t).unsqueeze(1);
+      const next = step(this.mode, products[t], states, weights);
+      states = active === undefined ? next : held(active, next, states);
       outputs[t] = states.h;
     }
     return [stack(outputs, 0), states];
@@ -196,13 +218,13 @@ abstract class Recurrent extends Module {
   }
 
   /** Runs over a sequence [T, N, inputSize]. */
-  private sequence(input: Tensor, initial: readonly States[]): Outcome {
+  private sequence(input: Tensor, initial: readonly States[], lengths?: Tensor): Outcome {
     const last: States[] = [];
     let x = input;
     for (let layer = 0; layer < this.numLayers; layer++) {
       const sweeps = this.directions.map((direction, d) => {
         const start = initial[layer * this.directions.length + d];
-        return this.sweep(x, `_l${layer}${direction}`, d === 1, start);
+        return this.sweep(x, `_l${layer}${direction}`, d === 1, start, lengths);
       });
       last.push(...sweeps.map(([, states]) => states));
       const outputs = sweeps.map(([output]) => output);
@@ -213,8 +235,35 @@ abstract class Recurrent extends Module {
     return { output: x, h: stack(last.map(({ h }) => h)), c: cells };
   }
 
-  /** Runs over any input that forward takes. */
-  protected run(input: Tensor, hx: readonly Tensor[] | null): Outcome {
+  /** Runs over packed sequences; the outputs are their data. */
+  private packed(input: PackedSequence, hx: readonly Tensor[] | null): Outcome {
+    const { data, counts, sortedIndices, unsortedIndices } = input;
+    const [steps, batch] = [counts.length, counts[0]];
+    const { dtype, device } = data;
+    const even = counts.every((n) => n === batch);
+    const places = input.places(steps, false, null);
+    const rows = even
+      ? data
+      : zeros([steps * batch, this.inputSize], { dtype, device }).indexCopy(0, places, data);
+    const x = rows.reshape([steps, batch, this.inputSize]);
+    const lengths = even ? undefined : tensor(input.lengths, { dtype: int32, device });
+    const result = this.sequence(x, this.initial(x, hx, false, sortedIndices), lengths);
+    const flat = result.output.flatten(0, 1);
+    const unsort = (state: Tensor) =>
+      unsortedIndices === null ? state : state.indexSelect(1, unsortedIndices);
+    return {
+      output: even ? flat : flat.indexSelect(0, places),
+      h: unsort(result.h),
+      c: result.c && unsort(result.c),
+    };
+  }
+
+  /** Runs over any input that forward takes; of packed sequences the output is their data. */
+  protected run(input: Tensor | PackedSequence, hx: readonly Tensor[] | null): Outcome {
+    if (input instanceof PackedSequence) {
+      this.checkInput(input.data);
+      return this.packed(input, hx);
+    }
     this.checkInput(input);
     const single = input.ndim === 2;
     let x = single ? input.unsqueeze(1) : input;
@@ -261,8 +310,10 @@ type RnnArguments = [
 
 /**
  * h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh), or relu, over [time, batch, inputSize] (with
- * `batchFirst` [batch, time, inputSize]; without a batch [time, inputSize]).
+ * `batchFirst` [batch, time, inputSize]; without a batch [time, inputSize]), or over packed
+ * sequences (nn.utils.rnn), which give packed outputs.
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: calls take packed sequences too
 export class RNN extends Recurrent {
   readonly nonlinearity: Nonlinearity;
 
@@ -283,10 +334,20 @@ export class RNN extends Recurrent {
    * The outputs of the last layer [time, batch, directions * hiddenSize], and the last states
    * [directions * numLayers, batch, hiddenSize]. `hx` are the first states, default zeros.
    */
-  forward(input: Tensor, hx: Tensor | null = null): [output: Tensor, hn: Tensor] {
+  forward(input: PackedSequence, hx?: Tensor | null): [output: PackedSequence, hn: Tensor];
+  forward(input: Tensor, hx?: Tensor | null): [output: Tensor, hn: Tensor];
+  forward(
+    input: Tensor | PackedSequence,
+    hx: Tensor | null = null,
+  ): [Tensor & PackedSequence, Tensor] {
     const { output, h } = this.run(input, hx === null ? null : [hx]);
-    return [output, h];
+    return [like(input, output), h];
   }
+}
+
+export interface RNN {
+  // biome-ignore lint/style/useShorthandFunctionType: it merges with the class
+  (input: PackedSequence, hx?: Tensor | null): [output: PackedSequence, hn: Tensor];
 }
 
 const GRU_NAMES = `${SIZES}, ${FLAGS}, device, dtype` as const;
@@ -302,6 +363,7 @@ type GruArguments = [
 ];
 
 /** Gated recurrent units over a sequence; shapes as in RNN. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: calls take packed sequences too
 export class GRU extends Recurrent {
   constructor(...args: Arguments<typeof GRU_NAMES, GruArguments>) {
     const given = bind<GruArguments>('GRU', GRU_NAMES, args, 2);
@@ -311,12 +373,24 @@ export class GRU extends Recurrent {
   }
 
   /** The outputs of the last layer, and the last states; `hx` are the first, default zeros. */
-  forward(input: Tensor, hx: Tensor | null = null): [output: Tensor, hn: Tensor] {
+  forward(input: PackedSequence, hx?: Tensor | null): [output: PackedSequence, hn: Tensor];
+  forward(input: Tensor, hx?: Tensor | null): [output: Tensor, hn: Tensor];
+  forward(
+    input: Tensor | PackedSequence,
+    hx: Tensor | null = null,
+  ): [Tensor & PackedSequence, Tensor] {
     const { output, h } = this.run(input, hx === null ? null : [hx]);
-    return [output, h];
+    return [like(input, output), h];
   }
 }
 
+export interface GRU {
+  // biome-ignore lint/style/useShorthandFunctionType: it merges with the class
+  (input: PackedSequence, hx?: Tensor | null): [output: PackedSequence, hn: Tensor];
+}
+
+/** Hidden states and cells. */
+type LstmStates = [hn: Tensor, cn: Tensor];
 const LSTM_NAMES = `${SIZES}, ${FLAGS}, projSize, device, dtype` as const;
 type LstmArguments = [
   inputSize: number,
@@ -331,6 +405,7 @@ type LstmArguments = [
 ];
 
 /** Long short-term memory over a sequence; with `projSize` hidden states are projected. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: calls take packed sequences too
 export class LSTM extends Recurrent {
   constructor(...args: Arguments<typeof LSTM_NAMES, LstmArguments>) {
     const given = bind<LstmArguments>('LSTM', LSTM_NAMES, args, 2);
@@ -344,10 +419,23 @@ export class LSTM extends Recurrent {
    * [directions * numLayers, batch, size]; `hx` are the first ones, default zeros.
    */
   forward(
-    input: Tensor,
-    hx: readonly [Tensor, Tensor] | null = null,
-  ): [output: Tensor, states: [hn: Tensor, cn: Tensor]] {
+    input: PackedSequence,
+    hx?: Readonly<LstmStates> | null,
+  ): [output: PackedSequence, LstmStates];
+  forward(input: Tensor, hx?: Readonly<LstmStates> | null): [output: Tensor, states: LstmStates];
+  forward(
+    input: Tensor | PackedSequence,
+    hx: Readonly<LstmStates> | null = null,
+  ): [Tensor & PackedSequence, LstmStates] {
     const { output, h, c } = this.run(input, hx);
-    return [output, [h, c as Tensor]];
+    return [like(input, output), [h, c as Tensor]];
   }
+}
+
+export interface LSTM {
+  // biome-ignore lint/style/useShorthandFunctionType: it merges with the class
+  (
+    input: PackedSequence,
+    hx?: Readonly<LstmStates> | null,
+  ): [output: PackedSequence, states: LstmStates];
 }

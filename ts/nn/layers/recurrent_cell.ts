@@ -52,7 +52,8 @@ export function step(mode: Mode, gi: Tensor, states: States, weights: HiddenWeig
 
 /**
  * All steps at once: `gi` [T, N, gates * H] are the products of the inputs, with both biases but
- * for a GRU. Without states it starts from zeros. The outputs [T, N, H] and the last states.
+ * for a GRU. Without states it starts from zeros; row n ends at lengths[n]. The outputs [T, N, H]
+ * and the last states.
  */
 export function sequence(
   mode: Mode,
@@ -60,19 +61,23 @@ export function sequence(
   { weight, bias }: HiddenWeights,
   reverse: boolean,
   start: States | undefined,
+  lengths: Tensor | undefined,
 ): [Tensor, States] {
   if (mode === 'LSTM') {
-    const inputs = [gi, weight, start?.h, start?.c];
+    const inputs = [gi, weight, start?.h, start?.c, lengths];
     const [out, h, c] = applyPrimitive('lstmSequence', inputs, { reverse });
     return [out, { h, c }];
   }
   if (mode === 'GRU') {
-    const inputs = [gi, weight, bias ?? undefined, start?.h];
+    const inputs = [gi, weight, bias ?? undefined, start?.h, lengths];
     const [out, h] = applyPrimitive('gruSequence', inputs, { reverse });
     return [out, { h }];
   }
   const relu = mode === 'RNN_RELU';
-  const [out, h] = applyPrimitive('rnnSequence', [gi, weight, start?.h], { reverse, relu });
+  const [out, h] = applyPrimitive('rnnSequence', [gi, weight, start?.h, lengths], {
+    reverse,
+    relu,
+  });
   return [out, { h }];
 }
 
