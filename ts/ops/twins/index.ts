@@ -8,8 +8,11 @@ import { definitions, type GpuKernel } from '../../device/webgpu/kernel.js';
 import type { PrimitiveName } from '../table.js';
 import { castKernel } from './cast.js';
 import { convTwins } from './conv.js';
+import { indexTwins } from './index_rows.js';
 import { lossTwins } from './loss.js';
+import { maskTwins } from './mask.js';
 import { matmulTwins } from './matmul.js';
+import { normTwins } from './norm.js';
 import { pointwiseKernel } from './pointwise.js';
 import { poolTwins } from './pool.js';
 import { reduceTwins } from './reduce.js';
@@ -18,11 +21,14 @@ import type { Twins } from './twin.js';
 
 const twins: Partial<Twins<PrimitiveName>> = {
   ...convTwins,
+  ...indexTwins,
+  ...maskTwins,
   ...matmulTwins,
   ...poolTwins,
   ...reduceTwins,
   ...softmaxTwins,
   ...lossTwins,
+  ...normTwins,
 };
 
 /** Kernels by the name of their launches, without the dtype suffix. */
