@@ -133,6 +133,17 @@ describe('mistakes', () => {
     [() => new optim.SGD([parameter(1).mul(2)], { lr: 1 }), /only leaves can be optimised/],
     [() => new optim.SGD([3 as never], { lr: 1 }), /SGD: expected an iterable/],
     [() => new optim.SGD(new torch.nn.Linear(1, 1) as never, { lr: 1 }), /net.parameters\(\)/],
+    [() => new optim.Adam([parameter(1)], { betas: [0.9] as never }), /betas is a list of 2/],
+    [() => new optim.Adam([parameter(1)], { amsgrad: 1 as never }), /amsgrad is a boolean/],
+    [() => new optim.Adadelta([parameter(1)], { rho: 1.5 }), /rho is at most 1, got 1.5/],
+    [() => new optim.Rprop([parameter(1)], { etas: [0.5, 1] }), /etas are in \(0, 1\) and above 1/],
+    [() => new optim.Adam([parameter(1)], { differentiable: true } as never), /not supported/],
+    [() => new optim.NAdam([parameter(1)], { decoupledWeightDecay: true } as never), /use AdamW/],
+    [() => new optim.LBFGS([parameter(1)], { lineSearchFn: 'wolfe' as never }), /'strong_wolfe'/],
+    [() => new optim.LBFGS([parameter(1)], { historySize: 0 }), /some history is kept/],
+    [() => new optim.LBFGS([{ params: [parameter(1)] }, { params: [parameter(2)] }]), /one group/],
+    [() => new optim.LBFGS([parameter(1)]).step(undefined as never), /takes a closure/],
+    [() => new optim.LBFGS([parameter(1)]).step((() => {}) as never), /returns the loss/],
   ])('%#', (make, message) => {
     expect(make).toThrow(torch.TorchError);
     expect(make).toThrow(message);
@@ -148,4 +159,136 @@ describe('mistakes', () => {
     setGrads(half);
     expect(() => new optim.SGD([half], { lr: 1 }).step()).toThrow(/float32 or float64/);
   });
+});
+
+describe('options', () => {
+  it('that only say how PyTorch computes are taken and change nothing', () => {
+    const how = { foreach: true, fused: false, capturable: false };
+    const [a, b] = [parameter(1, 2), parameter(1, 2)];
+    setGrads(a, b);
+    new optim.AdamW([a], { ...how, lr: 0.1 }).step();
+    new optim.AdamW([b], { lr: 0.1 }).step();
+    expect(a.tolistSync()).toEqual(b.tolistSync());
+  });
+
+  it('every group can have a rate of its own where there is no default', () => {
+    const a = parameter(2);
+    setGrads(a);
+    new optim.SGD([{ params: [a], lr: 0.5 }]).step();
+    expect(a.itemSync()).toBe(1.5);
+  });
+
+  it('are printed as PyTorch prints them', () => {
+    const text = String(new optim.Rprop([parameter(1)], { maximize: true }));
+    expect(text).toBe(
+      'Rprop (\nParameter Group 0\n    etas: (0.5, 1.2)\n    lr: 0.01\n    maximize: True\n' +
+        '    step_sizes: (0.000001, 50)\n)',
+    );
+  });
+});
+
+describe('state dicts', () => {
+  const adam = () => {
+    const params = [parameter(1, 2), parameter(3)];
+    const optimizer = new optim.Adam(params, { lr: 0.1 });
+    setGrads(...params);
+    optimizer.step();
+    return { params, optimizer };
+  };
+
+  it.each([
+    ['lr', (group: Record<string, unknown>) => (group.lr = -1), /lr must be at least 0/],
+    ['a list too short', (group) => (group.betas = [0.9]), /betas is a list of 2/],
+    ['a flag', (group) => (group.differentiable = true), /differentiable is not supported/],
+    ['no parameters', (group) => (group.params = null), /expected a dict of an optimiser/],
+    [
+      'another count',
+      (group) => (group.params = [0]),
+      /groups have 1 parameters, the optimiser's 2/,
+    ],
+  ] as [string, (group: Record<string, unknown>) => void, RegExp][])(
+    'are refused whole for a group with %s',
+    (_, spoil, message) => {
+      const { optimizer, params } = adam();
+      const saved = adam().optimizer.stateDict();
+      spoil(saved.param_groups[0]);
+      const before = optimizer.state.get(params[0]);
+      expect(() => optimizer.loadStateDict(saved)).toThrow(torch.TorchError);
+      expect(() => optimizer.loadStateDict(saved)).toThrow(message);
+      expect(optimizer.state.get(params[0])).toBe(before);
+      expect(optimizer.paramGroups[0].lr).toBe(0.1);
+    },
+  );
+
+  it.each([
+    ['a shape', { exp_avg: torch.ones(3) }, /'exp_avg' of parameter 1 has shape \[3\]/],
+    ['a count', { step: -1 }, /'step' is -1/],
+    ['an object', { exp_avg: { a: 1 } }, /is no tensor or number/],
+  ])('are refused whole for a state with %s', (_, spoiled, message) => {
+    const { optimizer, params } = adam();
+    const saved = adam().optimizer.stateDict();
+    saved.param_groups[0].lr = 7;
+    Object.assign(saved.state[1], spoiled);
+    const before = optimizer.state.get(params[0]);
+    expect(() => optimizer.loadStateDict(saved)).toThrow(message);
+    expect(optimizer.state.get(params[0])).toBe(before);
+    expect(optimizer.paramGroups[0].lr).toBe(0.1);
+  });
+
+  it('keep what PyTorch has in a group besides, and are copies', () => {
+    const { optimizer } = adam();
+    const other = adam();
+    const saved = other.optimizer.stateDict();
+    Object.assign(saved.param_groups[0], { foreach: null, initial_lr: 0.3 });
+    optimizer.loadStateDict(saved);
+    expect(optimizer.stateDict().param_groups[0]).toMatchObject({ foreach: null, initial_lr: 0.3 });
+    const mine = optimizer.state.get(optimizer.paramGroups[0].params[0])?.exp_avg as torch.Tensor;
+    (saved.state[0].exp_avg as torch.Tensor).zero_();
+    expect(mine.tolistSync()).not.toEqual([0, 0]);
+  });
+
+  it('of Adam with decoupled decay are for AdamW', () => {
+    const saved = adam().optimizer.stateDict();
+    saved.param_groups[0].decoupled_weight_decay = true;
+    expect(() => adam().optimizer.loadStateDict(saved)).toThrow(/use AdamW/);
+    const decoupled = new optim.AdamW([parameter(1, 2), parameter(3)]);
+    decoupled.loadStateDict(saved);
+    expect(decoupled.paramGroups[0].lr).toBe(0.1);
+  });
+});
+
+it('an own optimiser has groups, states and schedules', () => {
+  class Lion extends optim.Optimizer<{ lr: number; beta: number }> {
+    constructor(params: Iterable<torch.Tensor>, options: { lr?: number; beta?: number } = {}) {
+      super(params, { lr: 0.1, beta: 0.9 }, options);
+    }
+
+    step(): void {
+      torch.noGrad(() => {
+        for (const { params, lr, beta } of this.paramGroups) {
+          for (const param of params) {
+            if (param.grad === null) continue;
+            const state = this.state.get(param) ?? { average: torch.zerosLike(param) };
+            this.state.set(param, state);
+            const average = state.average as torch.Tensor;
+            average.mul_(beta).add_(param.grad, { alpha: 1 - beta });
+            param.sub_(average.sign().mul(lr));
+          }
+        }
+      });
+    }
+  }
+  const a = parameter(1, -1);
+  const lion = new Lion([a], { lr: 0.5 });
+  const rates = new optim.lrScheduler.ExponentialLR(lion, 0.5);
+  for (let step = 0; step < 2; step++) {
+    setGrads(a);
+    lion.step();
+    rates.step();
+  }
+  expect(a.tolistSync()).toEqual([0.25, -1.75]);
+  const other = new Lion([parameter(0, 0)]);
+  other.loadStateDict(lion.stateDict());
+  expect(other.paramGroups[0]).toMatchObject({ lr: 0.125, initialLr: 0.5 });
+  expect(() => new Lion([parameter(0)], { leraning: 1 } as never)).toThrow(/unknown option/);
 });

@@ -81,6 +81,7 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     given: object = {},
   ) {
     this.checkNames(given);
+    this.checkKinds(given as Record<string, unknown>);
     Object.assign(defaults, given);
     const list = listOf(this.constructor.name, params);
     if (list.length === 0) {
@@ -106,20 +107,24 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     checkOptions(this.constructor.name, options, names);
   }
 
-  /** Options with the defaults for those not there, checked. */
-  private checked(given: object): Options {
+  /** Throws unless options are of the kinds of their defaults. */
+  private checkKinds(given: Readonly<Record<string, unknown>>): void {
     const name = this.constructor.name;
     for (const [option, instead] of Object.entries(REFUSED)) {
-      if (!(given as Record<string, unknown>)[option]) continue;
-      if (option === 'decoupledWeightDecay' && this.decoupled) continue;
+      if (!given[option] || (option === 'decoupledWeightDecay' && this.decoupled)) continue;
       throw new ValueError(`${name}: ${option} is not supported: ${instead}`);
     }
-    const options = { ...this.defaults, ...given };
     for (const [option, value] of Object.entries(this.defaults)) {
-      const [kind, got] = [kindOf(value), kindOf((options as Record<string, unknown>)[option])];
-      if (kind === got || kind === 'null') continue;
-      throw new ValueError(`${name}: ${option} is a ${kind}, got a ${got}`);
+      if (!(option in given) || value === null) continue;
+      const [kind, got] = [kindOf(value), kindOf(given[option])];
+      if (kind !== got) throw new ValueError(`${name}: ${option} is a ${kind}, got a ${got}`);
     }
+  }
+
+  /** Options with the defaults for those not there, checked. */
+  private checked(given: object): Options {
+    this.checkKinds(given as Record<string, unknown>);
+    const options = { ...this.defaults, ...given };
     this.check(options);
     return options;
   }
