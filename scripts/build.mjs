@@ -1,10 +1,12 @@
-// Builds the package: kernels, then dist/index.node.js, dist/index.browser.js and dist/types.
+// Builds the package: kernels, then dist/index.node.js, dist/index.browser.js,
+// dist/worker.js and dist/types.
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { buildKernels } from '../wasm/build.mjs';
+import { workerProgram } from '../wasm/compile.mjs';
 import { licences } from './licences.mjs';
 import { bundleSettings } from './typescript.mjs';
 
@@ -32,5 +34,6 @@ await buildKernels(root);
 rmSync(resolve(root, 'dist'), { recursive: true, force: true });
 const results = await Promise.all(['node', 'browser'].map(bundle));
 writeFileSync(resolve(root, 'dist/THIRD_PARTY_LICENSES.txt'), licences(root, results));
+writeFileSync(resolve(root, 'dist/worker.js'), await workerProgram(root));
 const tsc = resolve(root, 'node_modules/.bin/tsc');
 execFileSync(tsc, ['-p', 'tsconfig.types.json'], { cwd: root, stdio: 'inherit' });

@@ -35,7 +35,11 @@ const LAYERS = [
 /** Folders of one layer that must not know each other. */
 const APART = [['ts/device/cpu/', 'ts/device/webgpu/']];
 /** Names that package.json maps to files. */
-const MAPPED = { '#module': 'build/module.js', '#platform': 'ts/platform/node.ts' };
+const MAPPED = {
+  '#module': 'build/module.js',
+  '#worker': 'build/worker.js',
+  '#platform': 'ts/platform/node.ts',
+};
 
 const IMPORT =
   /^[ \t]*(?:import|export)\s+(type\s+)?(?:[\w*{}\s,$]+\s+from\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm;

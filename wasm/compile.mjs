@@ -12,6 +12,8 @@ import {
 } from 'node:fs';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import { bundleSettings } from '../scripts/typescript.mjs';
 import { generatedSources, headerOf, readDeclarations } from './declarations.mjs';
 
 export const run = promisify(execFile);
@@ -39,11 +41,30 @@ export async function writeIfChanged(file, text) {
   await writeWhole(file, (passing) => writeFileSync(passing, text));
 }
 
+/** The program of a thread, minified: alone, and as a text inside a module. */
+export async function workerProgram(root) {
+  const { outputFiles } = await build({
+    ...bundleSettings,
+    entryPoints: [join(root, 'ts/device/cpu/worker.ts')],
+    // Leaves `require` alone, which only Node has.
+    format: 'cjs',
+    platform: 'node',
+    minify: true,
+    write: false,
+  });
+  return outputFiles[0].text;
+}
+
+async function workerModule(root) {
+  return `export const source = ${JSON.stringify(await workerProgram(root))};\n`;
+}
+
 /** Writes the generated header and C, and returns the declared kernels. */
 export async function generate(root) {
   mkdirSync(join(root, 'build'), { recursive: true });
   const kernels = await readDeclarations(root);
   await writeIfChanged(join(root, 'build/kernels.h'), headerOf(kernels));
+  await writeIfChanged(join(root, 'build/worker.js'), await workerModule(root));
   for (const [name, text] of Object.entries(await generatedSources(root))) {
     await writeIfChanged(join(root, 'build', name), text);
   }

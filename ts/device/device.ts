@@ -23,6 +23,10 @@ export class LaunchBlock {
   bufferCount = 0;
   wordCount = 0;
   range = 0;
+  /** Bytes of the buffers, about. */
+  bytes = 0;
+  /** Products of numbers in the operation this launch is part of, if they outnumber its bytes. */
+  products = 0;
   words = new Uint32Array(256);
   floats = new Float32Array(this.words.buffer);
 
@@ -36,6 +40,8 @@ export class LaunchBlock {
     if (this.bufferCount > FEW_BUFFERS) this.storages.length = FEW_BUFFERS;
     this.bufferCount = 0;
     this.wordCount = 0;
+    this.bytes = 0;
+    this.products = 0;
   }
 
   /** Makes room for `count` words more than are used. */

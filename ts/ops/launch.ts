@@ -95,6 +95,7 @@ function launchStrided(
     block.word(0);
   } else writeStrided(compute, operands, scalars, out);
   block.range = count;
+  block.bytes = count * (inputs + 1) * compute.size;
   out.backend.launch(block);
 }
 
@@ -182,6 +183,7 @@ function launchCast(source: Tensor, out: Tensor): void {
   block.word(source.dtype.code);
   block.word(out.dtype.code);
   block.range = out.numel();
+  block.bytes = block.range * (source.dtype.size + out.dtype.size);
   out.backend.launch(block);
 }
 

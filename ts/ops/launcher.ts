@@ -12,6 +12,7 @@ import type { BufferRef, Launcher } from './row.js';
 function place(buffer: Tensor | BufferRef): void {
   const storage = 'storage_' in buffer ? buffer.storage_ : buffer.storage;
   block.buffer(storage, buffer.offset * buffer.dtype.size);
+  block.bytes += 'storage_' in buffer ? buffer.numel() * buffer.dtype.size : storage.bytes;
 }
 
 export class Launches implements Launcher {
@@ -26,9 +27,11 @@ export class Launches implements Launcher {
     buffers: readonly (Tensor | BufferRef)[],
     params: ParamsOf<K>,
     range: number,
+    products = 0,
   ): void {
     if (range === 0) return;
     block.begin(`${name}_${dtype}`);
+    block.products = products;
     for (const buffer of buffers) place(buffer);
     const types = declaration.params;
     const values = params as Readonly<

@@ -22,7 +22,9 @@ export interface BufferRef {
 export interface Launcher {
   /**
    * Launches `<name>_<dtype>` over `range` work units.
-   * `buffers` are in the order of the declaration.
+   * `buffers` are in the order of the declaration. Where an operation does much more than read and
+   * write them, all its launches say how many products of numbers it computes: devices decide by it
+   * how many threads and which tiles are worth it.
    */
   launch<K extends KernelDeclaration>(
     name: string,
@@ -31,6 +33,7 @@ export interface Launcher {
     buffers: readonly (Tensor | BufferRef)[],
     params: ParamsOf<K>,
     range: number,
+    products?: number,
   ): void;
   /** Scratch memory of `count` elements for this call, freed when the call is done. */
   scratch(count: number, dtype: Dtype): BufferRef;

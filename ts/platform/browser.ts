@@ -67,3 +67,45 @@ export async function requestGpu(): Promise<GPU> {
       : 'webgpu: this browser has no WebGPU; use a current Chrome, Edge, Safari or Firefox',
   );
 }
+
+/** Threads that run at the same time. */
+export function cores(): number {
+  return globalThis.navigator?.hardwareConcurrency ?? 1;
+}
+
+/** Pages have no settings from outside. */
+export function environment(_name: string): string | undefined {
+  return undefined;
+}
+
+let program: string | undefined;
+
+/**
+ * Starts a worker from the URL, or from the text where the page's policy permits; `failed` hears
+ * why it did not start.
+ */
+export function startWorker(
+  url: string | undefined,
+  text: string,
+  start: object,
+  failed: (reason: string) => void,
+): void {
+  const refused =
+    url === undefined
+      ? 'the Content-Security-Policy must allow worker-src blob:, or ' +
+        'torch.cpu.configure({ workerUrl }) name a copy of isotorch/worker'
+      : `${url} could not be loaded`;
+  try {
+    program ??= URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+    const worker = new Worker(url ?? program, { name: 'isotorch' });
+    worker.onerror = (event) => failed(`a worker failed: ${event.message ?? refused}`);
+    worker.postMessage(start);
+  } catch (error) {
+    failed(`workers cannot be started (${(error as Error).message}): ${refused}`);
+  }
+}
+
+/** Only Node lets a program set flags of its engine. */
+export function pairVectors(): boolean {
+  return false;
+}

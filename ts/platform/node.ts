@@ -2,7 +2,10 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { DeviceError, TorchError } from '../core/errors.js';
 import { bytesSource, type Sink, type Source } from './source.js';
@@ -125,4 +128,49 @@ export async function requestGpu(): Promise<GPU> {
   });
   dawn = create([]) as GPU;
   return dawn;
+}
+
+/** Threads that run at the same time. */
+export function cores(): number {
+  return availableParallelism();
+}
+
+/** A setting from outside the program. */
+export function environment(name: string): string | undefined {
+  return process.env[name];
+}
+
+/**
+ * Starts a worker that does not keep the program alive; `failed` hears why it did not start. The
+ * text runs as it is, so `_url` is not needed.
+ */
+export function startWorker(
+  _url: string | undefined,
+  text: string,
+  workerData: object,
+  failed: (reason: string) => void,
+): void {
+  try {
+    const worker = new Worker(text, {
+      workerData,
+      eval: true,
+      // Options of this process, such as loaders of modules, are none of the worker's business.
+      execArgv: [],
+      env: SHARE_ENV,
+      name: 'isotorch',
+    });
+    worker.on('error', (error: Error) => failed(`a worker failed: ${error.message}`));
+    worker.unref();
+  } catch (error) {
+    failed(`workers cannot be started: ${(error as Error).message}`);
+  }
+}
+
+/** Has V8 pair 128-bit operations in modules compiled from now on. False where it cannot. */
+export function pairVectors(): boolean {
+  if (Number.parseInt(process.versions.node, 10) < 24 || process.versions.v8 === undefined) {
+    return false;
+  }
+  setFlagsFromString('--experimental-wasm-revectorize');
+  return true;
 }

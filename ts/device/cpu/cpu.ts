@@ -1,11 +1,27 @@
 /** The CPU: one WebAssembly heap, compiled at the first use, and launches as calls into it. */
 
-import { instantiate, type KernelFunction, type KernelModule } from '../../../wasm/loader.js';
+import { cores, environment } from '#platform';
+import {
+  instantiate,
+  type KernelModule,
+  MAIN,
+  moduleBytes,
+  tileBuilds,
+} from '../../../wasm/loader.js';
 import { recordLaunch } from '../../../wasm/recorder.js';
 import type { Dtype } from '../../core/dtype.js';
 import { DeviceError, OutOfMemoryError, ValueError } from '../../core/errors.js';
 import type { Device, LaunchBlock } from '../device.js';
 import { Allocator } from './allocator.js';
+import { MOST_THREADS, Pool, type PooledKernel } from './pool.js';
+import {
+  type Choice,
+  fixedChoice,
+  type Kernels,
+  kernelBuilds,
+  measuredChoice,
+  PROBE_BYTES,
+} from './tiles.js';
 
 const PAGE = 65536;
 /** Bytes kept at the start of the heap for the parameter block of the launch under way. */
@@ -14,11 +30,38 @@ const BLOCK_BYTES = 64 * 1024;
 const GROWTH_STEP = 16 * 1024 * 1024;
 const MAXIMUM_BYTES = 4 * 1024 * 1024 * 1024 - PAGE;
 
+/** Products from which an operation is worth the choice among the builds of the tiled kernels. */
+const LARGE = 2 ** 22;
+/** Bytes or products from which threads pay: while they look for work, and when they sleep. */
+const WORTH_AWAKE = 2 ** 18;
+const WORTH_WAKING = 2 ** 20;
+
 interface Heap {
   readonly module: KernelModule;
-  readonly kernels: Map<string, KernelFunction>;
+  readonly kernels: Map<string, PooledKernel>;
   readonly allocator: Allocator;
   readonly blockAddress: number;
+  /** Undefined where memory cannot be shared. */
+  readonly pool: Pool | undefined;
+}
+
+/** What can be set before the first operation. */
+export interface CpuSettings {
+  kernels?: string | undefined;
+  workerUrl?: string | undefined;
+  /** The engine pairs vectors. */
+  pairing?: boolean;
+}
+
+/** Why memory cannot be shared with workers here, or undefined. */
+function unshareable(): string | undefined {
+  if (typeof SharedArrayBuffer !== 'function' || globalThis.crossOriginIsolated === false) {
+    return (
+      'the page is not cross-origin isolated, which takes the headers ' +
+      'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
+    );
+  }
+  return undefined;
 }
 
 /** The CPU device. Nothing is compiled or allocated before the first tensor. */
@@ -29,19 +72,119 @@ export class CpuDevice implements Device {
   limit = MAXIMUM_BYTES;
   /** Called before each allocation; a test makes it throw to see every failure path. */
   beforeAllocate: ((bytes: number) => void) | undefined;
+  /** What users set; it counts from the first operation on. */
+  settings: CpuSettings = {};
+  /** Which build of the tiled kernels runs; undefined until it is chosen. */
+  choice: Choice | undefined;
   private heap: Heap | undefined;
+  private unshared: string | undefined;
+  private wanted: number | undefined;
   private live = 0;
   private u8 = new Uint8Array(0);
   private u32 = new Uint32Array(0);
 
   private start(): Heap {
-    const module = instantiate({ maximumPages: 65536 });
+    this.unshared = unshareable();
+    const module = this.instantiate();
     const blockAddress = Math.ceil(module.heapBase / 64) * 64;
     const allocator = new Allocator(blockAddress + BLOCK_BYTES, (end) => this.grow(end));
-    const kernels = new Map(Object.entries(module.kernels));
-    this.heap = { module, kernels, allocator, blockAddress };
+    const kernels = new Map<string, PooledKernel>();
+    this.heap = { module, kernels, allocator, blockAddress, pool: undefined };
     this.refreshViews();
+    this.place(module.kernels, 0);
+    if (this.unshared === undefined) this.heap = { ...this.heap, pool: this.createPool(this.heap) };
+    const wanted = this.settings.kernels ?? environment('ISOTORCH_KERNELS') ?? 'auto';
+    if (wanted !== 'auto') this.fix(wanted);
     return this.heap;
+  }
+
+  /** Whether the kernels are compiled, so that settings come too late. */
+  get started(): boolean {
+    return this.heap !== undefined;
+  }
+
+  /** Threads that large launches run on. */
+  get threads(): number {
+    return this.reason === undefined ? (this.wanted ?? this.defaultThreads) : 1;
+  }
+
+  set threads(count: number) {
+    this.wanted = count;
+  }
+
+  /** One per core. */
+  readonly defaultThreads = Math.max(1, Math.min(cores(), MOST_THREADS));
+
+  /** Workers that have started. */
+  get workers(): number {
+    return this.heap?.pool?.ready ?? 0;
+  }
+
+  /** Why there is one thread although more are wanted, or undefined. */
+  get reason(): string | undefined {
+    return (this.heap ? this.unshared : unshareable()) ?? this.heap?.pool?.failure;
+  }
+
+  private instantiate(): KernelModule {
+    if (this.unshared === undefined) {
+      try {
+        return instantiate({ shared: true });
+      } catch (error) {
+        if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
+        this.unshared = `shared memory was refused: ${error.message}`;
+      }
+    }
+    return instantiate();
+  }
+
+  private createPool({ module, allocator }: Heap): Pool {
+    return new Pool({
+      memory: module.memory,
+      workerUrl: this.settings.workerUrl,
+      modules: () => [MAIN, ...tileBuilds()].map((name) => moduleBytes(name, true)),
+      reserve: (bytes) => {
+        const address = allocator.allocate(bytes);
+        if (address < 0) throw new OutOfMemoryError(bytes, this.live, this.limit, this.type);
+        return address;
+      },
+    });
+  }
+
+  /** Makes the kernels of a module the ones that launches run. */
+  private place(kernels: Kernels, build: number): void {
+    const placed = (this.heap as Heap).kernels;
+    Object.entries(kernels).forEach(([name, run], index) => {
+      placed.set(name, { run, build, index });
+    });
+  }
+
+  private take(choice: Choice): void {
+    this.choice = choice;
+    if (choice.kernels) this.place(choice.kernels, 1 + tileBuilds().indexOf(choice.name));
+  }
+
+  /** Takes the build of a name, which a user asked for. */
+  private fix(name: string): void {
+    const choice = kernelBuilds().includes(name)
+      ? fixedChoice(name, (this.heap as Heap).module)
+      : undefined;
+    if (choice === undefined) {
+      throw new ValueError(
+        `cpu: the kernels '${name}' were asked for, which this engine cannot run or which are ` +
+          `none of: auto, ${kernelBuilds().join(', ')}`,
+      );
+    }
+    this.take(choice);
+  }
+
+  /** Measures which build of the tiled kernels is the fastest here. */
+  private choose(heap: Heap): void {
+    const scratch = heap.allocator.allocate(PROBE_BYTES);
+    if (scratch < 0) return;
+    // Zeros: other values could be slow denormals.
+    this.u8.fill(0, scratch, scratch + PROBE_BYTES);
+    this.take(measuredChoice(heap.module, scratch, this.settings.pairing === true));
+    heap.allocator.free(scratch, PROBE_BYTES);
   }
 
   private refreshViews(): void {
@@ -109,6 +252,8 @@ export class CpuDevice implements Device {
 
   launch(block: LaunchBlock): void {
     const heap = this.heap ?? this.start();
+    // All launches of an operation say the same, so what one packs is packed for the others' tile.
+    if (block.products >= LARGE && this.choice === undefined) this.choose(heap);
     const kernel = heap.kernels.get(block.kernel);
     if (kernel === undefined) throw new DeviceError(`cpu: there is no kernel '${block.kernel}'`);
     const { words, bufferWords, bufferCount, wordCount, storages } = block;
@@ -122,9 +267,20 @@ export class CpuDevice implements Device {
       const storage = storages[i];
       u32[base + bufferWords[i]] += storage === undefined ? heap.blockAddress : storage.handle;
     }
+    this.run(heap, kernel, block);
+  }
+
+  private run(heap: Heap, kernel: PooledKernel, block: LaunchBlock): void {
+    const { range } = block;
+    const { blockAddress, pool } = heap;
+    const work = Math.max(block.bytes, block.products);
     if (recordLaunch.enabled) {
-      recordLaunch(block, this.u8, () => kernel(heap.blockAddress, 0, block.range));
-    } else kernel(heap.blockAddress, 0, block.range);
+      recordLaunch(block, this.u8, () => kernel.run(blockAddress, 0, range));
+    } else if (work < WORTH_AWAKE || pool === undefined || this.threads === 1) {
+      kernel.run(blockAddress, 0, range);
+    } else if (range > 1 && (work >= WORTH_WAKING || pool.awake)) {
+      pool.run(kernel, blockAddress, range, work, this.threads);
+    } else kernel.run(blockAddress, 0, range);
   }
 
   has(kernel: string): boolean {

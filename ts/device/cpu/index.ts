@@ -1,25 +1,84 @@
 /** torch.cpu: what the CPU device is and does. */
 
-import { ValueError } from '../../core/errors.js';
+import { pairVectors } from '#platform';
+import { DeviceError, ValueError } from '../../core/errors.js';
+import { checkOptions } from '../../core/options.js';
 import { cpu } from './cpu.js';
+import { MOST_THREADS } from './pool.js';
+import { kernelBuilds } from './tiles.js';
 
 /** Facts about the CPU device, for bug reports and tests. */
 export interface CpuInfo {
-  /** Threads that kernels run on. */
+  /** Threads that large kernels run on. */
   readonly threads: number;
-  /** Why there are not more. */
+  /** Why there are as many. */
   readonly reason: string;
+  /** Workers that have started; they do at the first large kernel. */
+  readonly workers: number;
+  /** The build of the tiled kernels (products, convolutions, attention); 'auto' until chosen. */
+  readonly kernels: string;
+  /** What was measured to choose it. */
+  readonly kernelsReason: string;
   /** Bytes the device may use at most. */
   readonly limit: number;
 }
 
 /** What kernels run on. */
 export function info(): CpuInfo {
+  const { threads, reason, choice } = cpu;
   return {
-    threads: 1,
-    reason: 'kernels run on the calling thread',
+    threads,
+    reason: reason ?? (threads === cpu.defaultThreads ? 'one per core' : 'set by setNumThreads'),
+    workers: cpu.workers,
+    kernels: choice?.name ?? 'auto',
+    kernelsReason: choice?.reason ?? 'measured at the first large product',
     limit: cpu.limit,
   };
+}
+
+export interface CpuOptions {
+  /**
+   * The build of the tiled kernels: 'auto' (default; measured at the first large product),
+   * 'plain-4x8', 'plain-4x8-2', 'plain-4x16' (all three with the same bits) or 'relaxed-6x8'
+   * (products and sums rounded once where the machine can). In Node the environment variable
+   * ISOTORCH_KERNELS does the same.
+   */
+  kernels?: string;
+  /**
+   * Node 24 or newer: lets V8 pair 128-bit operations into 256-bit ones. Products are about twice as
+   * fast. The feature is experimental in V8 and set for the whole process. Default false.
+   */
+  revectorize?: boolean;
+  /** Pages whose policy forbids workers from blob: URLs: where a copy of isotorch/worker is. */
+  workerUrl?: string;
+}
+
+/**
+ * Settings of the CPU device, to be made before its first operation. Throws DeviceError later, and
+ * ValueError for what this engine does not have.
+ */
+export function configure(options: CpuOptions): void {
+  const { kernels = 'auto', revectorize = false, workerUrl } = options;
+  checkOptions('torch.cpu.configure', options, ['kernels', 'revectorize', 'workerUrl']);
+  if (cpu.started) {
+    throw new DeviceError(
+      'torch.cpu.configure: the kernels are compiled already; call it before the first operation',
+    );
+  }
+  const known = ['auto', ...kernelBuilds()];
+  if (!known.includes(kernels)) {
+    throw new ValueError(
+      `torch.cpu.configure: there are no kernels '${kernels}'; there are ${known.join(', ')}`,
+    );
+  }
+  if (revectorize && !pairVectors()) {
+    throw new ValueError(
+      'torch.cpu.configure: revectorize needs Node 24 or newer; other engines cannot be told to ' +
+        'pair vectors',
+    );
+  }
+  const chosen = kernels === 'auto' ? undefined : kernels;
+  cpu.settings = { kernels: chosen, workerUrl, pairing: revectorize };
 }
 
 /** Sets the most bytes tensors may use; a larger allocation throws OutOfMemoryError. */
@@ -27,19 +86,20 @@ export function setMemoryLimit(bytes: number): void {
   cpu.limit = bytes;
 }
 
-/** Threads that kernels run on. */
+/** Threads that large kernels run on: 1 where there can be no more, see `torch.cpu.info()`. */
 export function getNumThreads(): number {
-  return 1;
+  return cpu.threads;
 }
 
 /**
- * Sets the number of threads kernels run on. They run on the calling thread: only 1 is accepted.
+ * Sets the number of threads that large kernels run on, from 1 to 64; at first it is the number of
+ * cores. Results are the same to the bit for every number. Throws ValueError.
  */
 export function setNumThreads(count: number): void {
-  if (count !== 1) {
+  if (!Number.isInteger(count) || count < 1 || count > MOST_THREADS) {
     throw new ValueError(
-      `setNumThreads: kernels run on the calling thread, so the number of threads is 1, got ` +
-        `${count}`,
+      `setNumThreads: expected a whole number from 1 to ${MOST_THREADS}, got ${count}`,
     );
   }
+  cpu.threads = count;
 }

@@ -151,7 +151,8 @@ export const attention = primitive<Attention>()({
     const work = cut(launcher, jobs, products, slice, q.dtype);
     const buffers = [q, k, v, bias ?? q, mask ?? q, out, lse, work.scratch];
     const all = { ...params, ...work.params };
-    launcher.launch('attention', forwardKernel, suffix(q.dtype), buffers, all, work.range);
+    const dtype = suffix(q.dtype);
+    launcher.launch('attention', forwardKernel, dtype, buffers, all, work.range, products);
   },
 });
 
@@ -174,7 +175,7 @@ function learn(
   const all = { ...params, row_span, key_span, wanted, ...work.params };
   const name = 'attentionBackward';
   const every = [...buffers, work.scratch];
-  launcher.launch(name, backwardKernel, suffix(dtype), every, all, work.range);
+  launcher.launch(name, backwardKernel, suffix(dtype), every, all, work.range, 2 * products);
 }
 
 /** Gradients of attention with respect to q, k and v; a bias takes none. */

@@ -232,6 +232,11 @@ function depthOf(geometry: Geometry): number {
   return geometry.channels * geometry.kernel[0] * geometry.kernel[1];
 }
 
+function productsOf(geometry: Geometry): number {
+  const { batch, groups, filters, outH, outW } = geometry;
+  return batch * groups * filters * outH * outW * depthOf(geometry);
+}
+
 export const conv2d = primitive<ConvAttributes>()({
   doc: 'Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw], and a bias [O] or none.',
   kernels: { convPad, conv2d: conv2dKernel },
@@ -272,7 +277,8 @@ export const conv2d = primitive<ConvAttributes>()({
     };
     const scratch = launcher.scratch(range * slice, x.dtype);
     const buffers = [planes.buffer, weight, bias ?? weight, out, scratch];
-    launcher.launch('conv2d', conv2dKernel, suffix(x.dtype), buffers, params, range);
+    const products = productsOf(geometry);
+    launcher.launch('conv2d', conv2dKernel, suffix(x.dtype), buffers, params, range, products);
   },
 });
 
@@ -319,7 +325,8 @@ function scatter(launcher: Launcher, g: Tensor, weight: Tensor, out: Tensor, geo
     slice,
   };
   const buffers = [g, weight, out, launcher.scratch(range * slice, g.dtype)];
-  launcher.launch('conv2dScatter', scatterKernel, suffix(g.dtype), buffers, params, range);
+  const dtype = suffix(g.dtype);
+  launcher.launch('conv2dScatter', scatterKernel, dtype, buffers, params, range, productsOf(geo));
 }
 
 function correlate(
@@ -352,7 +359,9 @@ function correlate(
   };
   const scratch = launcher.scratch(range * slice, g.dtype);
   const buffers = [planes.buffer, flipped, out, scratch];
-  launcher.launch('conv2dInputGrad', inputGradKernel, suffix(g.dtype), buffers, params, range);
+  const dtype = suffix(g.dtype);
+  const products = productsOf(geometry);
+  launcher.launch('conv2dInputGrad', inputGradKernel, dtype, buffers, params, range, products);
 }
 
 export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
@@ -431,6 +440,8 @@ export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
     };
     const scratch = launcher.scratch(range * slice, x.dtype);
     const buffers = [planes.buffer, gradient, out, scratch];
-    launcher.launch('conv2dWeightGrad', weightGradKernel, suffix(x.dtype), buffers, params, range);
+    const dtype = suffix(x.dtype);
+    const products = productsOf(geometry);
+    launcher.launch('conv2dWeightGrad', weightGradKernel, dtype, buffers, params, range, products);
   },
 });

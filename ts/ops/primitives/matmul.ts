@@ -106,6 +106,10 @@ function swap(p: Product): Product {
   return { ...p, a: p.b, b: p.a, rows: p.cols, cols: p.rows, swapped: !p.swapped };
 }
 
+function productsOf({ batch, rows, cols, depth }: Product): number {
+  return batch * rows * cols * depth;
+}
+
 /** Whether the product is too small, or too thin, for packing to pay. */
 function isSmall(p: Product): boolean {
   return p.rows * p.cols * p.depth <= SMALL;
@@ -141,7 +145,9 @@ function prepare(launcher: Launcher, p: Product, mode: Mode, dtype: Dtype): [Ope
   const packed = launcher.scratch(matrices * size, dtype);
   const params = { rows, depth, a_batch: a.batch, a_row: a.side, a_depth: a.depth };
   const range = matrices * Math.ceil(rows / PACK_ROWS);
-  launcher.launch('matmulPack', matmulPack, suffix(dtype), [a.tensor, packed], params, range);
+  const buffers = [a.tensor, packed];
+  const products = productsOf(p);
+  launcher.launch('matmulPack', matmulPack, suffix(dtype), buffers, params, range, products);
   return [{ ...a, tensor: packed }, Mode.Packed];
 }
 
@@ -153,7 +159,8 @@ function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: 
   const { batch, rows, cols, depth, b, swapped } = p;
   const [a, aMode] = prepare(launcher, p, mode, out.dtype);
   const jobs = batch * Math.ceil(rows / ROW_BLOCK) * Math.ceil(cols / COL_BLOCK);
-  const worth = Math.floor((batch * rows * cols * depth) / UNIT);
+  const products = productsOf(p);
+  const worth = Math.floor(products / UNIT);
   const units = Math.max(1, Math.min(jobs, worth, MOST_UNITS));
   const perUnit = Math.ceil(jobs / units);
   const packs = mode === Mode.Packed;
@@ -186,7 +193,7 @@ function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: 
   };
   const buffers = [a.tensor, b.tensor, bias ?? out, out, scratch];
   const range = Math.ceil(jobs / perUnit);
-  launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, params, range);
+  launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, params, range, products);
 }
 
 function checkShapes(a: Tensor, b: Tensor, bias: Tensor | undefined): void {

@@ -132,11 +132,14 @@ function begin(
   const packed = launcher.scratch(roundUp(width, COLUMNS) * depth, x.dtype);
   const params = { width, depth, x_width, x_depth };
   const range = Math.ceil(width / COLUMNS);
-  launcher.launch('recurrentPack', packKernel, suffix(x.dtype), [x, packed], params, range);
-  const worth = Math.floor((steps * batch * width * depth) / UNIT);
+  const products = steps * batch * width * depth;
+  const dtype = suffix(x.dtype);
+  launcher.launch('recurrentPack', packKernel, dtype, [x, packed], params, range, products);
+  const worth = Math.floor(products / UNIT);
   const units = Math.max(1, Math.min(Math.ceil(batch / ROWS), worth));
   const rows = roundUp(Math.ceil(batch / units), ROWS);
-  return { packed, rows, range: Math.ceil(batch / rows), step: roundUp(width, COLUMNS) };
+  const step = roundUp(width, COLUMNS);
+  return { packed, rows, range: Math.ceil(batch / rows), step, products };
 }
 
 interface Forward {
@@ -158,7 +161,7 @@ function sweep(
   const [steps, batch] = gi.shape;
   const [wide, size] = weight.shape;
   const cut = begin(launcher, weight, [wide, size], [size, 1], gi.shape);
-  const { packed, rows, range, step } = cut;
+  const { packed, rows, range, step, products } = cut;
   const scratch = launcher.scratch(roundUp(batch, rows) * step, gi.dtype);
   const params = {
     ...{ steps, batch, size, mode, reverse: Number(reverse), step, rows },
@@ -168,7 +171,7 @@ function sweep(
   const given = [gi, packed, bias, h0, c0, lengths, out, last, lastCell, gates, cells, scratch];
   const buffers = given.map((t): Tensor | BufferRef => t ?? gi);
   const dtype = suffix(gi.dtype);
-  launcher.launch('recurrentSequence', forwardKernel, dtype, buffers, params, range);
+  launcher.launch('recurrentSequence', forwardKernel, dtype, buffers, params, range, products);
 }
 
 interface Backward {
@@ -194,7 +197,7 @@ function sweepBack(
   const [steps, batch] = ggi.shape;
   const [wide, size] = weight.shape;
   const cut = begin(launcher, weight, [size, wide], [1, size], ggi.shape);
-  const { packed, rows, range, step } = cut;
+  const { packed, rows, range, step, products } = cut;
   const scratch = launcher.scratch(2 * roundUp(batch, rows) * step, ggi.dtype);
   const params = {
     ...{ steps, batch, size, mode, reverse: Number(reverse), step, rows },
@@ -221,7 +224,7 @@ function sweepBack(
   ];
   const buffers = given.map((t): Tensor | BufferRef => t ?? weight);
   const dtype = suffix(ggi.dtype);
-  launcher.launch('recurrentBackward', backwardKernel, dtype, buffers, params, range);
+  launcher.launch('recurrentBackward', backwardKernel, dtype, buffers, params, range, products);
 }
 
 function spec(x: Tensor, ...shape: number[]): OutputSpec {

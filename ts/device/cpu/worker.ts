@@ -1,0 +1,87 @@
+/**
+ * A thread of the pool: the whole program of a worker, bundled to a text by `wasm/compile.mjs`.
+ * It spins on the epoch for a moment, since launches follow each other closely, and then sleeps.
+ */
+
+import type { KernelFunction } from '../../../wasm/loader.js';
+import {
+  EPOCH,
+  JOB_BUILD,
+  JOB_KERNEL,
+  JOB_THREADS,
+  READY,
+  SLEEPERS,
+  takeChunks,
+} from './control.js';
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly memory: WebAssembly.Memory;
+  /** The modules: the first holds all kernels, the others take the place of some. */
+  readonly modules: readonly Uint8Array<ArrayBuffer>[];
+  /** The address of the shared words, and how many there are. */
+  readonly control: number;
+  readonly words: number;
+  readonly index: number;
+  /** The end of this thread's stack, which grows down. */
+  readonly stack: number;
+}
+
+/** How long a worker looks for the next job before it sleeps. */
+const SPIN_MS = 0.1;
+const LOOKS = 200;
+
+/** The kernels of every module in the order of its exports, which is the same in all threads. */
+function kernelLists(start: WorkerStart): (build: number) => KernelFunction[] {
+  const lists: KernelFunction[][] = [];
+  return (build) => {
+    let list = lists[build];
+    if (list === undefined) {
+      const module = new WebAssembly.Module(start.modules[build]);
+      const { exports } = new WebAssembly.Instance(module, { env: { memory: start.memory } });
+      (exports.__stack_pointer as WebAssembly.Global).value = start.stack;
+      list = Object.values(exports).filter(
+        (value) => typeof value === 'function',
+      ) as KernelFunction[];
+      lists[build] = list;
+    }
+    return list;
+  };
+}
+
+/** Waits for an epoch other than `seen`. */
+function nextEpoch(control: Int32Array, seen: number): number {
+  const end = performance.now() + SPIN_MS;
+  do {
+    for (let i = 0; i < LOOKS; i++) {
+      const epoch = Atomics.load(control, EPOCH);
+      if (epoch !== seen) return epoch;
+    }
+  } while (performance.now() < end);
+  Atomics.add(control, SLEEPERS, 1);
+  Atomics.wait(control, EPOCH, seen);
+  Atomics.sub(control, SLEEPERS, 1);
+  return Atomics.load(control, EPOCH);
+}
+
+function main(start: WorkerStart): void {
+  const control = new Int32Array(start.memory.buffer, start.control, start.words);
+  const kernels = kernelLists(start);
+  kernels(0);
+  let seen = Atomics.load(control, EPOCH);
+  Atomics.add(control, READY, 1);
+  for (;;) {
+    const epoch = nextEpoch(control, seen);
+    if (epoch === seen) continue;
+    seen = epoch;
+    if (start.index >= control[JOB_THREADS]) continue;
+    const kernel = kernels(control[JOB_BUILD])[control[JOB_KERNEL]];
+    takeChunks(control, epoch, start.index, kernel);
+  }
+}
+
+declare const require: ((name: string) => { workerData: WorkerStart }) | undefined;
+
+// Node evaluates the text as CommonJS; a page sends the start as a message.
+if (typeof require === 'function') main(require('node:worker_threads').workerData);
+else globalThis.onmessage = (event: MessageEvent<WorkerStart>) => main(event.data);
