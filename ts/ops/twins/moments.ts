@@ -33,7 +33,7 @@ interface Walk {
 }
 
 interface Outputs {
-  readonly variance: Tensor;
+  readonly variance: Tensor | BufferRef;
   readonly mean: Tensor;
   readonly divisor: number;
   /** 1 / sqrt(variance + eps), if it is wanted. */
