@@ -76,8 +76,12 @@ function methodForm(op: string): Form {
 }
 
 /** `__radd__(x, s)`: the plain operation on `s` and `x`. */
-function reflectedForm(op: string, swap: boolean): Form {
-  return ([x, other]) => {
+function reflectedForm(name: string): Form {
+  const { op, swap } = REFLECTED[name]!;
+  return ([x, given]) => {
+    // PyTorch 1.13 writes it as `torch.tensor(other) ** self`: that copy has no history.
+    const copied = name === '__rpow__' && isTensorValue(given);
+    const other = copied ? given.detach() : given;
     if (!swap) return requireFunction(op)(x, other);
     if (isTensorValue(other)) return requireFunction(op)(other, x);
     // As in PyTorch, division has no form with a scalar in front.
@@ -142,7 +146,8 @@ export function callForms(file: Pick<OpFile, 'op' | 'variant' | 'method'>): [str
   if (op === '__getitem__') return [['method', indexForm()]];
   if (op === 'slice' && !file.method) return [['function', sliceForm()]];
   const reflected = REFLECTED[op];
-  if (reflected) return [['function', reflectedForm(reflected.op, reflected.swap)]];
+  // Python's reflected operators are methods of tensors: a number cannot receive them.
+  if (reflected) return [['method', reflectedForm(op)]];
   const forms: [string, Form][] = [];
   if (!METHOD_ONLY.has(op)) forms.push(['function', functionForm(op)]);
   if (file.method || METHOD_ONLY.has(op)) forms.push(['method', methodForm(op)]);
