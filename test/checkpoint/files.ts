@@ -14,7 +14,7 @@ export const bytesOf = (name: string) => new Uint8Array(readFileSync(caseOf(name
 export const latin1 = (text: string) =>
   Uint8Array.from(text, (character) => character.charCodeAt(0));
 
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const result = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
@@ -50,7 +50,11 @@ export function tensorPickle(
 }
 
 /** A safetensors file of this header and this data. */
-export function safetensorsOf(header: string | Uint8Array, data: Uint8Array, size?: bigint) {
+export function safetensorsOf(
+  header: string | Uint8Array,
+  data: Uint8Array,
+  size?: bigint,
+): Uint8Array<ArrayBuffer> {
   const json = typeof header === 'string' ? new TextEncoder().encode(header) : header;
   const lead = new Uint8Array(8);
   new DataView(lead.buffer).setBigUint64(0, size ?? BigInt(json.length), true);
@@ -63,6 +67,12 @@ export function npyOf(header: string, data: Uint8Array, version: readonly number
   const size = new Uint8Array(version[0] === 1 ? 2 : 4);
   size.set(latin1(u32(body.length)).subarray(0, size.length));
   return concat(latin1('\x93NUMPY'), Uint8Array.from(version), size, body, data);
+}
+
+/** Milliseconds this process has computed: other processes do not lengthen them. */
+export function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 const prototype = Object.getOwnPropertyNames(Object.prototype);
@@ -96,7 +106,7 @@ export async function attempt(
   load: (bytes: Uint8Array) => Promise<unknown>,
   { op, ratio, slack }: Limits,
 ): Promise<boolean> {
-  const began = performance.now();
+  const began = cpuTime();
   const live = torch.memory().bytes;
   torch.resetPeakMemory();
   let loaded: unknown;
@@ -111,7 +121,7 @@ export async function attempt(
     const start = `${op}: the bytes, `;
     if (!error.message.startsWith(start) || !/byte \d+: /.test(error.message)) throw error;
   }
-  if (performance.now() - began > 1000) throw new Error('loading took more than a second');
+  if (cpuTime() - began > 1000) throw new Error('loading took more than a second');
   const peak = torch.memory().peak - live;
   if (peak > ratio * bytes.length + slack) {
     throw new Error(`${peak} bytes were allocated for a file of ${bytes.length}`);

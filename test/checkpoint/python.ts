@@ -10,7 +10,8 @@ export function run(code: string, ...args: string[]): string {
   return execFileSync(python, ['-W', 'ignore', '-c', code, ...args], { encoding: 'utf8' }).trim();
 }
 
-function works(code: string): boolean {
+/** Whether a program runs. */
+export function works(code: string): boolean {
   try {
     run(code);
     return true;

@@ -144,8 +144,10 @@ function makeSet([items = []]: readonly unknown[], budget: Budget): Set<unknown>
 /** Text of which each character stands for a byte: how protocol 2 holds bytes. */
 function encode([text]: readonly unknown[], budget: Budget): Uint8Array {
   if (typeof text !== 'string') throw new Refusal('bytes are not given as text');
-  budget.spend(text.length);
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  budget.spend(8 * text.length);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 function first([value]: readonly unknown[]): unknown {

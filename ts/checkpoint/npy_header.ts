@@ -147,8 +147,8 @@ class Parser {
       sizes.push(size);
       if (sizes.length > MOST_DIMENSIONS) this.fail(`more than ${MOST_DIMENSIONS} dimensions`);
       if (this.take(',')) continue;
-      if (sizes.length === 1) this.fail('a number in parentheses is no shape');
       this.expect(')');
+      if (sizes.length === 1) this.fail('a number in parentheses is no shape');
       break;
     }
     return sizes;

@@ -21,6 +21,8 @@ export interface ZipEntry {
   /** Bytes before packing. */
   readonly size: number;
   readonly pieces: () => Pieces;
+  /** Whether 64 bits are used for sizes that need none. */
+  readonly wide?: boolean;
 }
 
 interface Written extends ZipEntry {
@@ -38,7 +40,7 @@ export function zipEntry(name: string, bytes: Uint8Array): ZipEntry {
 }
 
 const nameOf = (entry: ZipEntry) => new TextEncoder().encode(entry.name);
-const isWide = (entry: ZipEntry) => entry.size >= WIDE;
+const isWide = (entry: ZipEntry) => entry.wide || entry.size >= WIDE;
 
 /** The size of the extra field that lets the bytes of an entry start at the alignment. */
 function paddingOf(entry: ZipEntry, offset: number): number {
@@ -131,7 +133,7 @@ function localHeader(
   const view = new DataView(bytes.buffer);
   view.setUint32(0, 0x04034b50, true);
   writeCommon(view, 4, entry, deflated);
-  view.setUint32(18, Math.min(packed, WIDE), true);
+  view.setUint32(18, isWide(entry) ? WIDE : packed, true);
   view.setUint16(28, wide + 4 + padding, true);
   bytes.set(name, LOCAL);
   let at = LOCAL + name.length;
@@ -151,7 +153,7 @@ function writeCommon(view: DataView, at: number, entry: ZipEntry, deflated: bool
   view.setUint16(at + 2, UTF8, true);
   view.setUint16(at + 4, deflated ? 8 : 0, true);
   view.setUint32(at + 6, DATE, true);
-  view.setUint32(at + 18, Math.min(entry.size, WIDE), true);
+  view.setUint32(at + 18, isWide(entry) ? WIDE : entry.size, true);
   view.setUint16(at + 22, nameOf(entry).length, true);
 }
 
@@ -167,7 +169,8 @@ function writeWide(view: DataView, at: number, values: readonly number[]): void 
 function directoryEntry(entry: Written, deflated: boolean): Uint8Array {
   const { size, packed, offset, checksum } = entry;
   const name = nameOf(entry);
-  const wide = [...(isWide(entry) ? [size, packed] : []), ...(offset >= WIDE ? [offset] : [])];
+  const far = entry.wide || offset >= WIDE;
+  const wide = [...(isWide(entry) ? [size, packed] : []), ...(far ? [offset] : [])];
   const extra = wide.length > 0 ? 4 + 8 * wide.length : 0;
   const bytes = new Uint8Array(46 + name.length + extra);
   const view = new DataView(bytes.buffer);
@@ -177,7 +180,7 @@ function directoryEntry(entry: Written, deflated: boolean): Uint8Array {
   view.setUint32(16, checksum, true);
   view.setUint32(20, isWide(entry) ? WIDE : packed, true);
   view.setUint16(30, extra, true);
-  view.setUint32(42, Math.min(offset, WIDE), true);
+  view.setUint32(42, far ? WIDE : offset, true);
   bytes.set(name, 46);
   if (extra > 0) writeWide(view, 46 + name.length, wide);
   return bytes;
