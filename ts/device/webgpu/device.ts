@@ -402,7 +402,10 @@ export class WebGpuDevice implements Device {
     for (const position of positions) {
       this.halves[0] = this.words[base + position];
       this.halves[1] = this.words[base + position + 1];
-      this.floats[base + position] = this.wide[0];
+      const value = this.wide[0];
+      const high = Math.fround(value);
+      this.floats[base + position] = high;
+      this.floats[base + position + 1] = Number.isFinite(high) ? value - high : 0;
     }
   }
 

@@ -82,7 +82,7 @@ function paramStruct(kernel: GpuKernel, scalar: string): string {
   const fields = ['range: u32', ...kernel.buffers.map((name) => `${name}_at: u32`)];
   for (const [name, type] of Object.entries(kernel.params)) {
     if (type === 'u32[]') fields.push(`${name}_count: u32`, `${name}: array<u32>`);
-    else if (type === 'f64') fields.push(`${name}: f32`, `${name}_pad: u32`);
+    else if (type === 'f64') fields.push(`${name}: f32`, `${name}_low: f32`);
     else fields.push(`${name}: ${(type as string) === 'S' ? scalar : type}`);
   }
   return `struct P { ${fields.join(', ')} }`;

@@ -13,6 +13,7 @@ import { lossTwins } from './loss.js';
 import { maskTwins } from './mask.js';
 import { matmulTwins } from './matmul.js';
 import { normTwins } from './norm.js';
+import { stepDefinitions, stepKernels } from './optim.js';
 import { pointwiseKernel } from './pointwise.js';
 import { poolTwins } from './pool.js';
 import { reduceTwins } from './reduce.js';
@@ -32,7 +33,7 @@ const twins: Partial<Twins<PrimitiveName>> = {
 };
 
 /** Kernels by the name of their launches, without the dtype suffix. */
-const kernels = new Map<string, GpuKernel>([['cast', castKernel]]);
+const kernels = new Map<string, GpuKernel>([['cast', castKernel], ...Object.entries(stepKernels)]);
 for (const twin of Object.values(twins)) {
   for (const [name, kernel] of Object.entries(twin.kernels)) kernels.set(name, kernel);
 }
@@ -46,6 +47,6 @@ function kernel(name: string): GpuKernel | undefined {
 
 export const library: Library = {
   kernel,
-  definitions: definitions(`${math}\n${group}`),
+  definitions: new Map([...definitions(`${math}\n${group}`), ...stepDefinitions]),
   programs: twins as unknown as Programs,
 };
