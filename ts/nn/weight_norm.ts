@@ -60,7 +60,8 @@ export function weightNorm<M extends Module>(
   module.registerParameter(`${name}_g`, new Parameter(length));
   module.registerParameter(`${name}_v`, new Parameter(weight.detach()));
   const update = (target: Module) => {
-    fieldsOf(target)[name] = computed(target, name, dim);
+    // Read until the next forward, whatever scope this one runs in.
+    fieldsOf(target)[name] = computed(target, name, dim).keep();
   };
   update(module);
   hooks.set(update, { name, dim });

@@ -13,7 +13,8 @@ export type NamedModules =
   | ModuleDict
   | Iterable<readonly [string, Module]>;
 
-function entriesOf(modules: Exclude<NamedModules, ModuleDict>): [string, Module][] {
+function entriesOf(modules: NamedModules): [string, Module][] {
+  if (modules instanceof ModuleDict) return modules.entries();
   if (Symbol.iterator in modules) return [...(modules as Iterable<[string, Module]>)];
   return Object.entries(modules);
 }
@@ -119,8 +120,7 @@ export class Sequential extends OrderedModules {
     const named = modules.length === 1 && (isOptions(first) || first instanceof Map);
     if (!named) this.extend(modules as Module[]);
     else
-      for (const [name, module] of entriesOf(first as Exclude<NamedModules, ModuleDict>))
-        this.addModule(name, module);
+      for (const [name, module] of entriesOf(first as NamedModules)) this.addModule(name, module);
   }
 
   forward(input: Tensor): Tensor {
@@ -190,8 +190,7 @@ export class ModuleDict extends Module {
   }
 
   update(modules: NamedModules): void {
-    const given = modules instanceof ModuleDict ? modules.entries() : entriesOf(modules);
-    for (const [name, module] of given) this.set(name, module);
+    for (const [name, module] of entriesOf(modules)) this.set(name, module);
   }
 
   keys(): string[] {

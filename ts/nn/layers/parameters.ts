@@ -195,7 +195,7 @@ export class ParameterDict extends Parameters {
 
   /** Another dictionary of the same parameters. */
   copy(): ParameterDict {
-    return new ParameterDict(this.entries());
+    return Reflect.construct(this.constructor as typeof ParameterDict, [this.entries()]);
   }
 }
 
