@@ -20,6 +20,7 @@ export const JOB_CHUNKS = 68;
 export const JOB_THREADS = 69;
 export const READY = 80;
 export const FAILED = 81;
+export const HELPED = 82;
 export const MESSAGE = 96;
 export const MESSAGE_BYTES = 256;
 const CLAIMS = 160;
@@ -72,6 +73,7 @@ export function takeChunks(
       failure ??= error;
       note(control, error);
     }
+    if (index > 0) Atomics.add(control, HELPED, 1);
     const left = Atomics.sub(control, PENDING, 1);
     if (left === 1 && Atomics.load(control, CALLER_SLEEPS) === 1) Atomics.notify(control, PENDING);
   }

@@ -32,9 +32,6 @@ const MAXIMUM_BYTES = 4 * 1024 * 1024 * 1024 - PAGE;
 
 /** Products from which an operation is worth the choice among the builds of the tiled kernels. */
 const LARGE = 2 ** 22;
-/** Bytes or products from which threads pay: while they look for work, and when they sleep. */
-const WORTH_AWAKE = 2 ** 18;
-const WORTH_WAKING = 2 ** 20;
 
 interface Heap {
   readonly module: KernelModule;
@@ -72,6 +69,8 @@ export class CpuDevice implements Device {
   limit = MAXIMUM_BYTES;
   /** Called before each allocation; a test makes it throw to see every failure path. */
   beforeAllocate: ((bytes: number) => void) | undefined;
+  /** Bytes or products from which threads pay: while they look for work, and when they sleep. */
+  worth = { awake: 2 ** 18, asleep: 2 ** 20 };
   /** What users set; it counts from the first operation on. */
   settings: CpuSettings = {};
   /** Which build of the tiled kernels runs; undefined until it is chosen. */
@@ -118,6 +117,11 @@ export class CpuDevice implements Device {
   /** Workers that have started. */
   get workers(): number {
     return this.heap?.pool?.ready ?? 0;
+  }
+
+  /** Parts of launches that workers have run. */
+  get helped(): number {
+    return this.heap?.pool?.helped ?? 0;
   }
 
   /** Why there is one thread although more are wanted, or undefined. */
@@ -276,9 +280,9 @@ export class CpuDevice implements Device {
     const work = Math.max(block.bytes, block.products);
     if (recordLaunch.enabled) {
       recordLaunch(block, this.u8, () => kernel.run(blockAddress, 0, range));
-    } else if (work < WORTH_AWAKE || pool === undefined || this.threads === 1) {
+    } else if (work < this.worth.awake || pool === undefined || this.threads === 1) {
       kernel.run(blockAddress, 0, range);
-    } else if (range > 1 && (work >= WORTH_WAKING || pool.awake)) {
+    } else if (range > 1 && (work >= this.worth.asleep || pool.awake)) {
       pool.run(kernel, blockAddress, range, work, this.threads);
     } else kernel.run(blockAddress, 0, range);
   }

@@ -10,6 +10,7 @@ import {
   EPOCH,
   FAILED,
   failureText,
+  HELPED,
   JOB_BUILD,
   JOB_CHUNKS,
   JOB_KERNEL,
@@ -81,6 +82,11 @@ export class Pool {
   /** Workers that have begun to look for work. */
   get ready(): number {
     return Atomics.load(this.control, READY);
+  }
+
+  /** Chunks that workers have run. */
+  get helped(): number {
+    return Atomics.load(this.control, HELPED);
   }
 
   /** Whether a worker looks for work right now, so that a job costs next to nothing. */

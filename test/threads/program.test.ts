@@ -1,0 +1,99 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BuildOptions, build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleSettings } from '../../scripts/typescript.mjs';
+import { nodes, root } from '../platform/package.js';
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'isotorch-threads-'));
+  const wgsl = { '.wgsl': 'text' } as const;
+  const entryPoints = [join(root, 'test/threads/program.ts'), join(root, 'ts/index.ts')];
+  await build({
+    ...(bundleSettings as BuildOptions),
+    entryPoints,
+    outdir: folder,
+    outbase: root,
+    outExtension: { '.js': '.mjs' },
+    platform: 'node',
+    conditions: ['node'],
+    loader: wgsl,
+  });
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function run(node: string, file: string, env: Record<string, string> = {}): string {
+  return execFileSync(node, [file], {
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+    timeout: 50_000,
+  });
+}
+
+/** What a short program prints. */
+function evaluate(node: string, text: string, env?: Record<string, string>): string {
+  const file = join(folder, 'short.mjs');
+  writeFileSync(file, `import * as torch from './ts/index.mjs';\n${text}`);
+  return run(node, file, env).trim();
+}
+
+describe.each(nodes())('a program with threads (%s)', (node) => {
+  it('ends by itself, and its workers rest while there is nothing to do', () => {
+    const report = JSON.parse(run(node, join(folder, 'test/threads/program.mjs')));
+    expect(report).toMatchObject({ threads: 3, workers: 2 });
+    expect(report.idle).toBeLessThan(50);
+    expect(report.kernels).not.toBe('auto');
+  });
+
+  it('has the kernels that the environment names', () => {
+    const env = { ISOTORCH_KERNELS: 'plain-4x16' };
+    const text = 'torch.ones(1); console.log(torch.cpu.info().kernels);';
+    expect(evaluate(node, text, env)).toBe('plain-4x16');
+    const wrong = 'try { torch.ones(1); } catch (error) { console.log(error.message); }';
+    expect(evaluate(node, wrong, { ISOTORCH_KERNELS: 'fast' })).toMatch(/'fast'.*plain-4x8/);
+  });
+
+  it('has the kernels that configure() names, the plain ones with the same bits', () => {
+    const text = (name: string) => `
+      torch.cpu.configure({ kernels: '${name}' });
+      torch.manualSeed(0);
+      const product = torch.randn(211, 307).matmul(torch.randn(307, 100));
+      console.log(torch.cpu.info().kernels, product.dataSync().join());`;
+    const results = ['plain-4x8', 'plain-4x8-2', 'plain-4x16'].map((name) => {
+      const [kernels, values] = evaluate(node, text(name)).split(' ');
+      expect(kernels).toBe(name);
+      return values;
+    });
+    expect(new Set(results).size).toBe(1);
+  });
+
+  it('refuses settings that come too late, or name nothing', () => {
+    const text = `
+      const attempt = (options) => {
+        try { torch.cpu.configure(options); } catch (error) { console.log(error.name); }
+      };
+      attempt({ kernels: 'none' });
+      attempt({ threads: 2 });
+      torch.ones(1);
+      attempt({ kernels: 'auto' });`;
+    expect(evaluate(node, text).split('\n')).toEqual(['ValueError', 'ValueError', 'DeviceError']);
+  });
+
+  it('pairs vectors where the engine can, and says where it cannot', () => {
+    const text = `
+      try { torch.cpu.configure({ revectorize: true }); } catch (error) { console.log(error.message); }
+      const x = torch.randn(300, 300);
+      const error = x.matmul(x).sub(x.double().matmul(x.double()).float()).abs().max().itemSync();
+      console.log(error < 1e-3);`;
+    const lines = evaluate(node, text).split('\n');
+    const paired = Number.parseInt(run(node, '--version').slice(1), 10) >= 24;
+    expect(lines.at(-1)).toBe('true');
+    if (paired) expect(lines).toHaveLength(1);
+    else expect(lines[0]).toMatch(/revectorize needs Node 24/);
+  });
+});
