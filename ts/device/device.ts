@@ -96,8 +96,8 @@ export interface Device {
   free(handle: number, bytes: number): void;
   /** Copies bytes in. */
   write(handle: number, byteOffset: number, source: Uint8Array): void;
-  /** Copies bytes out once all launches before are done. */
-  read(handle: number, byteOffset: number, bytes: number): Promise<Uint8Array>;
+  /** Copies bytes out once all launches before are done; into `into`, if the device can. */
+  read(handle: number, byteOffset: number, bytes: number, into?: Uint8Array): Promise<Uint8Array>;
   /** Copies bytes out at once; throws DeviceError unless the device is `synchronous`. */
   readSync(handle: number, byteOffset: number, bytes: number): Uint8Array;
   /** The dtype a tensor of this dtype has here; throws DtypeError if there is none. */

@@ -250,8 +250,16 @@ export class CpuDevice implements Device {
     return this.u32[(handle + byteOffset) >>> 2];
   }
 
-  async read(handle: number, byteOffset: number, bytes: number): Promise<Uint8Array> {
-    return this.readSync(handle, byteOffset, bytes);
+  async read(
+    handle: number,
+    byteOffset: number,
+    bytes: number,
+    into?: Uint8Array,
+  ): Promise<Uint8Array> {
+    if (into === undefined) return this.readSync(handle, byteOffset, bytes);
+    const start = handle + byteOffset;
+    into.set(this.u8.subarray(start, start + bytes));
+    return into.subarray(0, bytes);
   }
 
   launch(block: LaunchBlock): void {
