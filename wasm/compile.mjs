@@ -46,8 +46,9 @@ export async function workerProgram(root) {
   const { outputFiles } = await build({
     ...bundleSettings,
     entryPoints: [join(root, 'ts/device/cpu/worker.ts')],
-    // Leaves `require` alone, which only Node has.
+    // Leaves `require` alone, which only Node has; a page has no `module` either.
     format: 'cjs',
+    banner: { js: 'var module = {};' },
     platform: 'node',
     minify: true,
     write: false,

@@ -8,6 +8,7 @@ import { createGzip } from 'node:zlib';
 import { type BuildOptions, build } from 'esbuild';
 import { licences } from '../../scripts/licences.mjs';
 import { bundleSettings } from '../../scripts/typescript.mjs';
+import { workerProgram } from '../../wasm/compile.mjs';
 import { type Manifest, type PartEntry, POLICY, type SetName } from './manifest.js';
 
 const MANIFEST = 'site.json';
@@ -60,6 +61,8 @@ export async function buildSite(root: string, folder: string): Promise<void> {
     metafile: true,
   });
   await writeFile(join(folder, 'THIRD_PARTY_LICENSES.txt'), licences(root, [result]));
+  // Threads start from a file: the policy allows no program that a page makes up.
+  await writeFile(join(folder, 'thread.js'), await workerProgram(root));
   for (const file of FILES) await copyFile(join(source, file), join(folder, file));
   const page = await readFile(join(source, 'index.html'), 'utf8');
   await writeFile(join(folder, 'index.html'), page.replace('%POLICY%', POLICY));

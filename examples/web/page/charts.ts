@@ -102,8 +102,8 @@ export class Curves {
       lossPlace,
       [
         { ...line('each batch', 'faint', 1), value: value(3) },
-        { ...line('training', 'training', 2), value: value(3) },
-        { ...line('all test images', 'test', 2, true), value: value(3) },
+        { ...line('smoothed', 'training', 2), value: value(3) },
+        { ...line('test images', 'test', 2, true), value: value(3) },
       ],
       [axis('epoch'), axis('loss')],
       {

@@ -171,10 +171,10 @@ function ready({ missingWebGPU, threads, reason }: Extract<FromWorker, { type: '
   } else {
     note.hidden = true;
   }
-  const isolated = globalThis.crossOriginIsolated ? 'isolated' : 'not isolated';
   const count = threads === 1 ? '1 thread' : `${threads} threads`;
-  element('environment').textContent =
-    `CPU: WebAssembly, ${count} (${reason}). The page is ${isolated} from other origins.`;
+  element('environment').textContent = globalThis.crossOriginIsolated
+    ? `CPU: WebAssembly, ${count} (${reason}). The page is isolated from other origins.`
+    : `CPU: WebAssembly, ${count}: the page is not isolated from other origins.`;
   enter('idle');
   say('Ready. Start the training and watch it learn.');
 }
@@ -342,9 +342,8 @@ async function begin(): Promise<void> {
   worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
   worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => hear(data));
   worker.addEventListener('error', ({ message }) => {
-    enter('idle');
     fail(`The part of the page that computes has failed${message ? `: ${message}` : '.'}`);
-    say('Reload the page to try again.');
+    if (state === 'idle') say('Reload the page to try again.');
   });
   send({ type: 'hello', sets: manifest.sets });
   chooseSet();

@@ -25,7 +25,11 @@ export function floodFill(ink: Uint8Array, side: number, { x, y }: Point, tone: 
   const open = [Math.floor(y) * side + Math.floor(x)];
   while (open.length > 0) {
     const at = open.pop() as number;
-    if (ink[at] >= limit) continue;
+    if (ink[at] >= limit) {
+      // The soft edge of a line, which would stay as a seam.
+      ink[at] = Math.max(ink[at], tone);
+      continue;
+    }
     ink[at] = tone;
     const column = at % side;
     if (column > 0) open.push(at - 1);

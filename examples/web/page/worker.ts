@@ -24,6 +24,7 @@ function describe(error: unknown): string {
 }
 
 async function greet(): Promise<void> {
+  torch.cpu.configure({ workerUrl: new URL('./thread.js', import.meta.url).href });
   const { threads, reason } = torch.cpu.info();
   const missing = await missingWebGPU().catch(describe);
   tell({ type: 'ready', missingWebGPU: missing, threads, reason });
