@@ -93,7 +93,8 @@ function check([q, k, v, bias, mask]: Inputs): void {
   );
 }
 
-function sizes([q, k, v, bias, mask]: Inputs, { scale, causal }: Attention) {
+/** The words of a launch that describe the operands. */
+export function sizes([q, k, v, bias, mask]: Inputs, { scale, causal }: Attention) {
   const [batch, rows, heads, size] = (q as Tensor).shape;
   const [, keys] = (k as Tensor).shape;
   const width = (v as Tensor).shape[3];

@@ -6,6 +6,7 @@ import type { Programs } from '../../device/device.js';
 import type { Library } from '../../device/webgpu/device.js';
 import { definitions, type GpuKernel } from '../../device/webgpu/kernel.js';
 import type { PrimitiveName } from '../table.js';
+import { attentionTwins } from './attention.js';
 import { castKernel } from './cast.js';
 import { convTwins } from './conv.js';
 import { indexTwins } from './index_rows.js';
@@ -16,12 +17,16 @@ import { normTwins } from './norm.js';
 import { stepDefinitions, stepKernels } from './optim.js';
 import { pointwiseKernel } from './pointwise.js';
 import { poolTwins } from './pool.js';
+import { recurrentTwins } from './recurrent.js';
 import { reduceTwins } from './reduce.js';
+import { scanTwins } from './scan.js';
 import { softmaxTwins } from './softmax.js';
 import type { Twins } from './twin.js';
 
 const twins: Partial<Twins<PrimitiveName>> = {
+  ...attentionTwins,
   ...convTwins,
+  ...recurrentTwins,
   ...indexTwins,
   ...maskTwins,
   ...matmulTwins,
@@ -30,6 +35,7 @@ const twins: Partial<Twins<PrimitiveName>> = {
   ...softmaxTwins,
   ...lossTwins,
   ...normTwins,
+  ...scanTwins,
 };
 
 /** Kernels by the name of their launches, without the dtype suffix. */

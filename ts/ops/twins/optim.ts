@@ -11,6 +11,6 @@ export const stepDefinitions = definitions(stepsSource);
 export const stepKernels = Object.fromEntries(
   Object.entries(steps.kernels).map(([name, { params }]) => {
     const source = `${driverSource}fn step_once() -> u32 { return ${name}(); }\n`;
-    return [name, gpuKernel({ source, entry: 'optim', buffers: {}, params })];
+    return [name, gpuKernel({ source, entry: 'optim', buffers: {}, params }) as GpuKernel];
   }),
-) as Readonly<Record<StepName, GpuKernel>>;
+) as unknown as Readonly<Record<StepName, GpuKernel>>;

@@ -68,6 +68,9 @@ interface TeamKernelOptions<P> {
   readonly buffers: Readonly<Record<string, Element>>;
   /** `team` comes first. */
   readonly params: P;
+  /** More text for teams of several invocations, and for teams of one. */
+  readonly together?: string;
+  readonly apart?: string;
 }
 
 /**
@@ -76,11 +79,13 @@ interface TeamKernelOptions<P> {
  */
 export function teamKernel<
   const P extends Readonly<Record<string, ParamType>> & { readonly team: 'u32' },
->(options: TeamKernelOptions<P>): GpuKernel & { readonly params: P } {
-  const single = gpuKernel({ ...options, source: `${options.source}\n${alone}` });
+>(given: TeamKernelOptions<P>): GpuKernel & { readonly params: P } {
+  const { source, together = '', apart = '', ...options } = given;
+  const single = gpuKernel({ ...options, source: [source, apart, alone].join('\n') });
   const word = single.buffers.length;
   const teams: GpuKernel & { readonly params: P } = gpuKernel({
     ...options,
+    source: `${source}${together}`,
     choose: (block) => (block.words[word] === 1 ? single : teams),
   });
   return teams;
