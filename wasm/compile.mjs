@@ -46,10 +46,7 @@ export async function workerProgram(root) {
   const { outputFiles } = await build({
     ...bundleSettings,
     entryPoints: [join(root, 'ts/device/cpu/worker.ts')],
-    // Leaves `require` alone, which only Node has; a page has no `module` either.
-    format: 'cjs',
-    banner: { js: 'var module = {};' },
-    platform: 'node',
+    format: 'iife',
     minify: true,
     write: false,
   });

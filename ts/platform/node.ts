@@ -151,7 +151,8 @@ export function startWorker(
   failed: (reason: string) => void,
 ): void {
   try {
-    const worker = new Worker(text, {
+    const start = 'globalThis.workerStart = require("node:worker_threads").workerData;';
+    const worker = new Worker(start + text, {
       workerData,
       eval: true,
       // Options of this process, such as loaders of modules, are none of the worker's business.

@@ -80,8 +80,7 @@ function main(start: WorkerStart): void {
   }
 }
 
-declare const require: ((name: string) => { workerData: WorkerStart }) | undefined;
-
-// Node evaluates the text as CommonJS; a page sends the start as a message.
-if (typeof require === 'function') main(require('node:worker_threads').workerData);
+// Node's platform file puts the start there; a page sends it as a message.
+const { workerStart } = globalThis as { workerStart?: WorkerStart };
+if (workerStart) main(workerStart);
 else globalThis.onmessage = (event: MessageEvent<WorkerStart>) => main(event.data);
