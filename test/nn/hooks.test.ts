@@ -1,6 +1,6 @@
 /** What hooks see, in which order, is what PyTorch 1.13 shows them in the same program. */
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { Tensor } from '../../ts/index.js';
 import * as torch from '../../ts/index.js';
 
@@ -199,6 +199,30 @@ describe('hooks around forward and backward', () => {
     layer.registerForwardPreHook(note(log, 'plain'));
     (layer as unknown as (options: object) => Tensor)({ input: x() });
     expect(log.at(-1)).toEqual(['plain', [[[1, 2]]]]);
+  });
+
+  it('know what the module takes and gives', () => {
+    const layer = new nn.Linear(2, 1);
+    const seen: number[][] = [];
+    layer.registerForwardPreHook((module, [input]) => {
+      expectTypeOf(module).toEqualTypeOf<typeof layer>();
+      expectTypeOf(input).toEqualTypeOf<Tensor>();
+      return [input.mul(2)];
+    });
+    layer.registerForwardHook((_module, [input], output) => {
+      expectTypeOf(output).toEqualTypeOf<Tensor>();
+      seen.push([...input.shape], [...output.shape]);
+    });
+    layer.registerFullBackwardHook((_module, gradInput, [gradOutput]) => {
+      expectTypeOf(gradInput).toEqualTypeOf<(Tensor | null)[]>();
+      seen.push([...(gradOutput as Tensor).shape]);
+    });
+    layer(x()).sum().backward();
+    expect(seen).toEqual([
+      [1, 2],
+      [1, 1],
+      [1, 1],
+    ]);
   });
 
   it('run none in backward where nothing is recorded', () => {

@@ -12,6 +12,28 @@ import type { Module } from './module.js';
 export type Hook = (module: never, ...values: never[]) => unknown;
 type AnyHook = (module: Module, ...values: unknown[]) => unknown;
 
+/** Gradients by position; null where there is none. */
+export type Gradients = (Tensor | null)[];
+type ArgumentsOf<M extends Module> =
+  Parameters<M['forward']> extends infer A extends unknown[]
+    ? number extends A['length']
+      ? unknown[]
+      : A
+    : never;
+
+/** Members are compared both ways, so that a hook is no reason why a Linear were no Module. */
+interface HooksOf<M extends Module> {
+  forwardPre(module: M, args: ArgumentsOf<M>): unknown;
+  forward(module: M, args: ArgumentsOf<M>, output: ReturnType<M['forward']>): unknown;
+  backwardPre(module: M, gradOutput: Gradients): unknown;
+  backward(module: M, gradInput: Gradients, gradOutput: Gradients): unknown;
+}
+/** What hooks of a known module are given. */
+export type ForwardPreHook<M extends Module> = HooksOf<M>['forwardPre'];
+export type ForwardHook<M extends Module> = HooksOf<M>['forward'];
+export type BackwardPreHook<M extends Module> = HooksOf<M>['backwardPre'];
+export type BackwardHook<M extends Module> = HooksOf<M>['backward'];
+
 export interface HookOptions {
   /** Run before the hooks that are there already. Default false. */
   prepend?: boolean;
@@ -269,11 +291,22 @@ export function runHooked(
 }
 
 /** Runs before forward of every module with (module, args); what it returns replaces the args. */
+export function registerModuleForwardPreHook(
+  hook: (module: Module, args: unknown[]) => unknown,
+): RemovableHandle;
+export function registerModuleForwardPreHook(hook: Hook): RemovableHandle;
 export function registerModuleForwardPreHook(hook: Hook): RemovableHandle {
   return globalHooks.forwardPre.add(hook);
 }
 
 /** Runs after forward of every module with (module, args, output), which it may replace. */
+export function registerModuleForwardHook(
+  hook: (module: Module, args: unknown[], output: unknown) => unknown,
+): RemovableHandle;
+export function registerModuleForwardHook(
+  hook: Hook,
+  options?: Pick<ForwardHookOptions, 'withKwargs'>,
+): RemovableHandle;
 export function registerModuleForwardHook(
   hook: Hook,
   options?: Pick<ForwardHookOptions, 'withKwargs'>,
@@ -282,11 +315,15 @@ export function registerModuleForwardHook(
 }
 
 /** Runs in backward of every module with (module, gradOutput), which it may replace. */
+export function registerModuleFullBackwardPreHook(hook: BackwardPreHook<Module>): RemovableHandle;
+export function registerModuleFullBackwardPreHook(hook: Hook): RemovableHandle;
 export function registerModuleFullBackwardPreHook(hook: Hook): RemovableHandle {
   return globalHooks.backwardPre.add(hook);
 }
 
 /** Runs in backward of every module with (module, gradInput, gradOutput); may replace gradInput. */
+export function registerModuleFullBackwardHook(hook: BackwardHook<Module>): RemovableHandle;
+export function registerModuleFullBackwardHook(hook: Hook): RemovableHandle;
 export function registerModuleFullBackwardHook(hook: Hook): RemovableHandle {
   return globalHooks.backward.add(hook);
 }

@@ -3,7 +3,12 @@
 export { deepcopy } from './copy.js';
 export * as functional from './functional.js';
 export {
+  type BackwardHook,
+  type BackwardPreHook,
+  type ForwardHook,
   type ForwardHookOptions,
+  type ForwardPreHook,
+  type Gradients,
   type Hook,
   type HookOptions,
   type RemovableHandle,

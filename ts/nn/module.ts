@@ -11,7 +11,11 @@ import type { Tensor } from '../tensor.js';
 import { type Arguments, bind } from './arguments.js';
 import { indent } from './format.js';
 import {
+  type BackwardHook,
+  type BackwardPreHook,
+  type ForwardHook,
   type ForwardHookOptions,
+  type ForwardPreHook,
   type Hook,
   type HookOptions,
   isHooked,
@@ -397,16 +401,22 @@ export abstract class Module {
   // --- Hooks -----------------------------------------------------------------------------------
 
   /** Runs before forward with (module, args); what it returns replaces the arguments. */
+  registerForwardPreHook(hook: ForwardPreHook<this>, options?: HookOptions): RemovableHandle;
+  registerForwardPreHook(hook: Hook, options?: ForwardHookOptions): RemovableHandle;
   registerForwardPreHook(hook: Hook, options?: ForwardHookOptions): RemovableHandle {
     return this[STATE].call.forwardPre.add(hook, options);
   }
 
   /** Runs after forward with (module, args, output); what it returns replaces the output. */
+  registerForwardHook(hook: ForwardHook<this>, options?: HookOptions): RemovableHandle;
+  registerForwardHook(hook: Hook, options?: ForwardHookOptions): RemovableHandle;
   registerForwardHook(hook: Hook, options?: ForwardHookOptions): RemovableHandle {
     return this[STATE].call.forward.add(hook, options);
   }
 
   /** Runs in backward with (module, gradOutput), before the module's own gradients are computed. */
+  registerFullBackwardPreHook(hook: BackwardPreHook<this>, options?: HookOptions): RemovableHandle;
+  registerFullBackwardPreHook(hook: Hook, options?: HookOptions): RemovableHandle;
   registerFullBackwardPreHook(hook: Hook, options?: HookOptions): RemovableHandle {
     return this[STATE].call.backwardPre.add(hook, options);
   }
@@ -415,6 +425,8 @@ export abstract class Module {
    * Runs in backward with (module, gradInput, gradOutput), lists with null where there is no
    * gradient; returned gradients replace those of the inputs.
    */
+  registerFullBackwardHook(hook: BackwardHook<this>, options?: HookOptions): RemovableHandle;
+  registerFullBackwardHook(hook: Hook, options?: HookOptions): RemovableHandle;
   registerFullBackwardHook(hook: Hook, options?: HookOptions): RemovableHandle {
     return this[STATE].call.backward.add(hook, options);
   }
