@@ -99,8 +99,9 @@ function swap(bytes: Uint8Array, size: number): Uint8Array {
 
 /** The bytes of a storage from `start` to before `end`. */
 export async function* drain(storage: Storage, start = 0, end = storage.bytes): Pieces {
+  const buffer = new Uint8Array(Math.min(PIECE, end - start));
   for (let at = start; at < end; at += PIECE) {
-    yield await storage.device.read(storage.handle, at, Math.min(PIECE, end - at));
+    yield await storage.device.read(storage.handle, at, Math.min(PIECE, end - at), buffer);
   }
 }
 

@@ -10,6 +10,8 @@ const ALIGNMENT = 64;
 /** From here on sizes and places stand in fields of 64 bits. */
 const WIDE = 0xffffffff;
 const LOCAL = 30;
+/** The packer keeps its buffers for pieces up to this size. */
+const PACKED_PIECE = 2 ** 15;
 const PADDING_FIELD = 0x4246;
 /** 1 January 1980, midnight: all entries carry it, so that equal values give equal files. */
 const DATE = 0x00210000;
@@ -107,7 +109,10 @@ class Packer {
   private readonly stream = new Deflate({ level: 6 }, (bytes) => this.ready.push(bytes));
 
   pack(piece: Uint8Array, last: boolean): Uint8Array {
-    this.stream.push(piece, last);
+    for (let at = 0; at < piece.length; at += PACKED_PIECE) {
+      this.stream.push(piece.subarray(at, at + PACKED_PIECE), false);
+    }
+    if (last) this.stream.push(new Uint8Array(0), true);
     const parts = this.ready.splice(0);
     const result = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
