@@ -3,6 +3,7 @@
 import { noGrad } from '../autograd/mode.js';
 import { ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
+import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
 import { type Arguments, bind } from './arguments.js';
 import { Module } from './module.js';
@@ -60,8 +61,11 @@ export function weightNorm<M extends Module>(
   module.registerParameter(`${name}_g`, new Parameter(length));
   module.registerParameter(`${name}_v`, new Parameter(weight.detach()));
   const update = (target: Module) => {
-    // Read until the next forward, whatever scope this one runs in.
-    fieldsOf(target)[name] = computed(target, name, dim).keep();
+    const targets = fieldsOf(target);
+    // It lives until the next forward, whatever scope this one runs in. Graphs hold their own.
+    const next = computed(target, name, dim).keep();
+    if (isTensor(targets[name])) targets[name].dispose();
+    targets[name] = next;
   };
   update(module);
   hooks.set(update, { name, dim });
