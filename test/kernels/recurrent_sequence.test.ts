@@ -227,3 +227,58 @@ it('takes absent states and gradients for zeros, and says what shapes it takes',
   );
   expect(() => call(rows.gruSequence, [gi, weight], attributes)).toThrow(/weight \[3 \* H, H\]/);
 });
+
+it.each(Object.keys(kinds))('%s: rows that end early keep their state', (name) => {
+  reset();
+  const { gates, forward, backward, attributes } = kinds[name]!;
+  const s = { steps: 4, batch: 37, size: 5 };
+  const { steps, batch, size } = s;
+  const given = values(s, gates);
+  const ends = Array.from({ length: batch }, (_, i) => 1 + ((i * 7) % steps));
+  const lengths = input(ends, [batch], dtypes.int32);
+  const weight = input(given.weight!, [gates * size, size], float64);
+  const part = (values: number[], row: number, width: number, count: number) =>
+    input(
+      Array.from({ length: count }, (_, t) =>
+        values.slice((t * batch + row) * width, (t * batch + row + 1) * width),
+      ).flat(),
+      [count, 1, width],
+      float64,
+    );
+  for (const reverse of [false, true]) {
+    const full = { ...attributes, reverse };
+    const absent: undefined[] = name === 'gru' || name === 'lstm' ? [undefined] : [];
+    const run = (gi: Operand, n?: Operand) => {
+      const inputs = [gi, weight, ...absent, undefined, n];
+      results(forward, inputs, full);
+      return call(forward, inputs, full);
+    };
+    const back = (kept: Operand[], g: Operand, n?: Operand) => {
+      const start = {
+        gru: [kept[2], kept[0], weight, undefined, g, undefined],
+        lstm: [kept[3], kept[4], weight, undefined, g, undefined, undefined],
+      };
+      const plain = [kept[0], weight, g, undefined];
+      return results(backward, [...(start[name as 'gru'] ?? plain), n], full)[0]!;
+    };
+    const wide = gates * size;
+    const all = run(input(given.gi!, [steps, batch, wide], float64), lengths);
+    // Outputs past the end are the kept state: their gradients would reach it too.
+    const g = given.g!.map((v, i) => {
+      const [t, row] = [Math.floor(i / (batch * size)), Math.floor(i / size) % batch];
+      return t < ends[row]! ? v : 0;
+    });
+    const ggi = back(all, input(g, [steps, batch, size], float64), lengths);
+    for (let row = 0; row < batch; row++) {
+      const count = ends[row]!;
+      const alone = run(part(given.gi!, row, wide, count));
+      close(read(all[1]!).slice(row * size, (row + 1) * size), read(alone[1]!), 1e-12);
+      const expected = back(alone, part(g, row, size, count));
+      const actual = Array.from({ length: steps }, (_, t) =>
+        ggi.slice((t * batch + row) * wide, (t * batch + row + 1) * wide),
+      ).flat();
+      close(actual.slice(0, count * wide), expected, 1e-12);
+      expect(actual.slice(count * wide).every((v) => v === 0)).toBe(true);
+    }
+  }
+});
