@@ -2,13 +2,15 @@
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleTypeScript } from '../../scripts/typescript.mjs';
 
 export const root = resolve(fileURLToPath(import.meta.url), '../../..');
 
 export interface Snippet {
+  /** Name of the document, without directories and extension. */
+  readonly document: string;
   /** Line of the document where the block starts. */
   readonly line: number;
   readonly code: string;
@@ -17,7 +19,9 @@ export interface Snippet {
 /** The blocks fenced as ts. */
 export function snippetsOf(file: string): Snippet[] {
   const text = readFileSync(join(root, file), 'utf8');
+  const document = basename(file, '.md');
   return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => ({
+    document,
     line: text.slice(0, match.index).split('\n').length + 1,
     code: match[1],
   }));
@@ -40,23 +44,24 @@ function withPackage(code: string, path: string): string {
 }
 
 /** What a snippet prints; what it throws ends up in the text. */
-export async function run({ code, line }: Snippet): Promise<string> {
+export async function run({ code, document, line }: Snippet): Promise<string> {
   const source = { contents: withPackage(code, './ts/index.ts'), file: undefined };
-  const program = await bundleTypeScript(root, source, `snippet-${line}`);
+  const program = await bundleTypeScript(root, source, `snippet-${document}-${line}`);
   const { stdout, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8' });
   return stdout + stderr;
 }
 
 /** The complaints of the type checker about snippets. */
 export function typeErrors(snippets: readonly Snippet[]): string {
-  const folder = join(root, 'build/snippets');
+  const folder = join(root, 'build/snippets', snippets[0].document);
   mkdirSync(folder, { recursive: true });
   for (const { code, line } of snippets) {
-    writeFileSync(join(folder, `line${line}.ts`), withPackage(code, '../../ts/index.js'));
+    writeFileSync(join(folder, `line${line}.ts`), withPackage(code, '../../../ts/index.js'));
   }
-  const files = snippets.map(({ line }) => `./line${line}.ts`);
+  const ambient = '../../../ts/wgsl.d.ts';
+  const files = [ambient, ...snippets.map(({ line }) => `./line${line}.ts`)];
   const compilerOptions = { incremental: false, noUnusedLocals: false };
-  const config = { extends: '../../tsconfig.json', compilerOptions, files, include: [] };
+  const config = { extends: '../../../tsconfig.json', compilerOptions, files, include: [] };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
   const tsc = join(root, 'node_modules/.bin/tsc');
   return spawnSync(tsc, ['-p', folder], { encoding: 'utf8', cwd: folder }).stdout;
