@@ -108,15 +108,24 @@ async function main(options: Options): Promise<void> {
   console.log(`${passed} passed, ${failed} failed, ${missing} missing${rest}`);
 }
 
+function refuse(error: unknown): void {
+  console.error(`conformance: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 2;
+}
+
 async function start(): Promise<void> {
   let options: Options;
   try {
     options = readOptions();
+  } catch (error) {
+    refuse(error);
+    console.error(USAGE);
+    return;
+  }
+  try {
     await startDevice(options.device);
   } catch (error) {
-    console.error(`conformance: ${error instanceof Error ? error.message : String(error)}`);
-    console.error(USAGE);
-    process.exitCode = 2;
+    refuse(error);
     return;
   }
   await main(options);
