@@ -21,6 +21,7 @@ import { recurrentTwins } from './recurrent.js';
 import { reduceTwins } from './reduce.js';
 import { scanTwins } from './scan.js';
 import { softmaxTwins } from './softmax.js';
+import { sortTwins } from './sort.js';
 import type { Twins } from './twin.js';
 
 const twins: Partial<Twins<PrimitiveName>> = {
@@ -36,6 +37,7 @@ const twins: Partial<Twins<PrimitiveName>> = {
   ...lossTwins,
   ...normTwins,
   ...scanTwins,
+  ...sortTwins,
 };
 
 /** Kernels by the name of their launches, without the dtype suffix. */
