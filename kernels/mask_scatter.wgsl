@@ -5,7 +5,7 @@ fn mask_scatter(group: u32, lane: u32) {
   var k = u32(get_starts(group)) + before(lane, count_share(start));
   for (var i = start; i < min(start + SHARE, p.n); i++) {
     if (truth(i)) {
-      set_out(i, get_source(k));
+      if (k < p.available) { set_out(i, get_source(k)); } else { set_status(0u, k + 1u); }
       k++;
     } else {
       set_out(i, get_x(i));

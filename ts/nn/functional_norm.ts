@@ -8,6 +8,9 @@ import type { Tensor } from '../tensor.js';
 
 type Maybe = Tensor | null;
 
+/** The share of a batch in running statistics; a tensor where reading it would wait. */
+export type Momentum = number | Tensor;
+
 /** Moves running statistics towards those of a batch of `count` values per channel. */
 function updateRunning(
   runningMean: Maybe,
@@ -15,14 +18,14 @@ function updateRunning(
   mean: Tensor,
   variance: Tensor,
   count: number,
-  momentum: number,
+  momentum: Momentum,
 ): void {
   if (count === 0) return;
   const move = (running: Maybe, batch: Tensor, scale: number) => {
-    running
-      ?.detach()
-      .mul_(1 - momentum)
-      .add_(batch.detach(), momentum * scale);
+    const moved = running?.detach();
+    if (typeof momentum === 'number') {
+      moved?.mul_(1 - momentum).add_(batch.detach(), momentum * scale);
+    } else moved?.add_(batch.detach().mul(scale).sub(moved).mul(momentum));
   };
   move(runningMean, mean, 1);
   move(runningVar, variance, count / (count - 1));
@@ -102,7 +105,7 @@ export const batchNorm = op(
     weight: Maybe = null,
     bias: Maybe = null,
     training = false,
-    momentum = 0.1,
+    momentum: Momentum = 0.1,
     eps = 1e-5,
   ): Tensor => {
     // As PyTorch, which takes an empty vector for no channels at all.
@@ -266,7 +269,7 @@ export const instanceNorm = op(
     weight: Maybe = null,
     bias: Maybe = null,
     useInputStats = true,
-    momentum = 0.1,
+    momentum: Momentum = 0.1,
     eps = 1e-5,
   ): Tensor => {
     checkChannels('instanceNorm', input, { runningMean, runningVar, weight, bias });

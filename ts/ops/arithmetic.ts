@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor.js';
 import { applyPointwise } from './apply.js';
 import { elementwise } from './elementwise.js';
 import { assignFrom, assignInPlace } from './inplace.js';
+import { afterReading } from './later.js';
 import { nonzero } from './masking.js';
 import { isTensor, type Operand, resultDtype } from './promote.js';
 import { op } from './signature.js';
@@ -369,17 +370,19 @@ export const isclose = op(
   },
 );
 
-/** Whether all elements are close; a plain boolean, so only on the CPU. */
+/** Whether all elements are close: a boolean, or its promise where reading waits. */
 export const allclose = op(
   'allclose',
   'input, other, rtol, atol, equalNan',
   (input: Tensor, other: Tensor, rtol = 1e-5, atol = 1e-8, equalNan = false): boolean =>
-    Boolean(isclose(input, other, rtol, atol, equalNan).all().itemSync()),
+    afterReading('allclose', isclose(input, other, rtol, atol, equalNan).all(), ([all]) =>
+      Boolean(all),
+    ),
 );
 
-/** Whether shapes and all elements are equal; a plain boolean, so only on the CPU. */
+/** Whether shapes and all elements are equal: a boolean, or its promise where reading waits. */
 export const equal = op('equal', 'input, other', (input: Tensor, other: Tensor): boolean => {
   if (input.shape.length !== other.shape.length) return false;
   if (input.shape.some((size, i) => size !== other.shape[i])) return false;
-  return Boolean(elementwise.eq(input, other).all().itemSync());
+  return afterReading('equal', elementwise.eq(input, other).all(), ([all]) => Boolean(all));
 });

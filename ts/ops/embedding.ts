@@ -6,7 +6,6 @@ import { DtypeError, IndexError, ShapeError, showShape } from '../core/errors.js
 import { checkDense } from '../core/options.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
-import { tensor } from './creation.js';
 import { indexCopy_, indexSelect } from './gathering.js';
 import { recordLinear } from './linear_node.js';
 import { alias, reshape, view } from './shape.js';
@@ -14,28 +13,24 @@ import { op } from './signature.js';
 
 /** Scales the rows named in `index` down to a norm of at most `maxNorm`, in place. */
 function renormalize(weight: Tensor, index: Tensor, maxNorm: number, normType: number): void {
-  const rows = Int32Array.from(new Set(Array.from(index.dataSync(), Number)));
-  if (rows.length === 0) return;
-  const numbers = tensor(rows, { device: weight.device });
+  if (index.numel() === 0) return;
   noGrad(() => {
     const table = weight.detach();
-    const taken = indexSelect(table, 0, numbers);
-    const flat = reshape(taken, [rows.length, -1, 1]);
+    const taken = indexSelect(table, 0, index);
+    const flat = reshape(taken, [index.numel(), -1, 1]);
     const norm = applyPrimitive('vectorNorm', [flat], { p: normType })[0];
     const scale = norm.add(1e-7).reciprocal().mul(maxNorm);
     const kept = scale.where(norm.gt(maxNorm), 1);
-    indexCopy_(table, 0, numbers, taken.mul(kept));
+    // A row that is named twice is written twice, with the same values.
+    indexCopy_(table, 0, index, taken.mul(kept));
   });
 }
 
 /** Divides the gradient of each looked-up row by how often the row is looked up. */
-function byFrequency(rows: Tensor, index: Tensor): Tensor {
-  const numbers = Array.from(index.dataSync(), Number);
-  const counts = new Map<number, number>();
-  for (const row of numbers) counts.set(row, (counts.get(row) ?? 0) + 1);
-  const share = numbers.map((row) => 1 / (counts.get(row) as number));
-  const scale = tensor(share, { dtype: rows.dtype, device: rows.device });
-  const column = view(scale, [1, -1, 1]);
+function byFrequency(rows: Tensor, index: Tensor, size: number): Tensor {
+  const ones = rows.newOnes([index.numel()]);
+  const counts = rows.newZeros([size]).indexAdd(0, index, ones);
+  const column = view(indexSelect(counts, 0, index).reciprocal(), [1, -1, 1]);
   return recordLinear('EmbeddingScaleBackward0', [rows], alias(rows.detach()), (g) =>
     g.mul(column),
   );
@@ -93,7 +88,7 @@ export const embedding = op(
     const skip = paddingIdx === null ? -1 : (paddingIdx + count) % count;
     const table = reshape(weight, [1, count, size]);
     const [taken] = lookUp(table, index, skip);
-    const rows = scaleGradByFreq ? byFrequency(taken, index) : taken;
+    const rows = scaleGradByFreq ? byFrequency(taken, index, count) : taken;
     return reshape(rows, [...input.shape, size]);
   },
 );

@@ -9,6 +9,7 @@ import { to } from './convert.js';
 import { tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
 import { assign, assignFrom, checkBroadcast } from './inplace.js';
+import { afterwards } from './later.js';
 import { maskedFill_, nonzero } from './masking.js';
 import { isTensor } from './promote.js';
 import { viewScatter } from './replace.js';
@@ -253,11 +254,30 @@ function takeAt(name: string, x: Tensor, advanced: readonly (Tensor | undefined)
 }
 
 /**
+ * Where masks cannot be read at once, the promise of the indices with positions in their place;
+ * undefined if there is nothing to wait for.
+ */
+function withPositions(input: Tensor, given: readonly Index[]): Index[] | undefined {
+  if (input.backend.synchronous) return undefined;
+  const indices = given.map((index) => normalize(index, input));
+  const waits = (index: Index): index is Tensor =>
+    isTensor(index) && isMask(index) && index.ndim > 0;
+  if (!indices.some(waits)) return undefined;
+  const found = indices.map(
+    async (index): Promise<Index[]> =>
+      waits(index) ? await nonzero(index, { asTuple: true }) : [index as Index],
+  );
+  return Promise.all(found).then((lists) => lists.flat()) as unknown as Index[];
+}
+
+/**
  * The part of the tensor that Python's `x[...]` names: numbers, slices such as '1:5' and '::2',
  * '...', null for a new dimension, integer tensors or arrays, bool masks. Without tensors a view.
  */
 export const at = (input: Tensor, ...indices: Index[]): Tensor => {
   input.assertLive('at');
+  const masked = withPositions(input, indices);
+  if (masked !== undefined) return afterwards('at', masked, (found) => at(input, ...found));
   const { view: seen, advanced } = parse('at', input, indices);
   return advanced.length === 0 ? seen : takeAt('at', seen, advanced);
 };
@@ -314,6 +334,10 @@ export const setAt = (
   const plain = typeof value === 'number' || typeof value === 'boolean';
   const mask = plain ? wholeMask(indices, input) : undefined;
   if (mask !== undefined) return maskedFill_(input, mask, value as number);
+  const masked = withPositions(input, indices);
+  if (masked !== undefined) {
+    return afterwards('setAt', masked, (found) => setAt(input, found, value));
+  }
   const { view: target, advanced } = parse('setAt', input, indices);
   if (advanced.length === 0 && plain) {
     target.fill_(value as number);

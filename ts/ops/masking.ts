@@ -8,6 +8,7 @@ import { applyPointwise, applyPrimitive } from './apply.js';
 import { to } from './convert.js';
 import { elementwise } from './elementwise.js';
 import { assignFrom, assignInPlace } from './inplace.js';
+import { afterReading } from './later.js';
 import { isTensor, type Operand } from './promote.js';
 import { expand, reshape } from './shape.js';
 import { op } from './signature.js';
@@ -20,28 +21,35 @@ function maskOf(name: string, mask: Tensor): Tensor {
   throw new DtypeError(`${name}: the mask is a bool tensor, got ${mask.dtype}; use ne(0)`);
 }
 
-/** The starts of all blocks of true elements, and how many there are in all. */
-function counted(x: Tensor): { starts: Tensor; count: number } {
+/** Calls `use` with the starts of all blocks of true elements, and how many there are in all. */
+function counted<R>(op: string, x: Tensor, use: (starts: Tensor, count: number) => R): R {
   const [starts] = applyPrimitive('countTrue', [x], {});
-  const blocks = starts.numel() - 1;
-  return { starts, count: starts.select(0, blocks).itemSync() };
+  const total = starts.select(0, starts.numel() - 1);
+  return afterReading(op, total, ([count]) => use(starts, Number(count)));
 }
 
-/** Coordinates of the elements that are not zero, [count, ndim]; `asTuple`: one vector per dim. */
+/**
+ * Coordinates of the elements that are not zero, [count, ndim]; `asTuple`: one vector per dim. To
+ * be awaited on a device that cannot be read at once.
+ */
 export const nonzero: {
   (input: Tensor, options: { asTuple: true }): Tensor[];
   (input: Tensor, options?: { asTuple?: false }): Tensor;
 } = op('nonzero', 'input, asTuple', (input: Tensor, asTuple = false): Tensor | Tensor[] => {
-  const { starts, count } = counted(input);
-  if (!asTuple) return applyPrimitive('nonzeroFill', [input, starts], { count })[0];
-  const x = input.ndim === 0 ? reshape(input, [1]) : input;
-  return unbind(applyPrimitive('nonzeroFill', [x, starts], { count })[0], 1);
+  return counted('nonzero', input, (starts, count): Tensor | Tensor[] => {
+    if (!asTuple) return applyPrimitive('nonzeroFill', [input, starts], { count })[0];
+    const x = input.ndim === 0 ? reshape(input, [1]) : input;
+    return unbind(applyPrimitive('nonzeroFill', [x, starts], { count })[0], 1);
+  });
 }) as never;
 
 /** Coordinates of the elements that are not zero, [count, ndim]. */
 export const argwhere = (input: Tensor): Tensor => nonzero(input);
 
-/** The elements where `mask` (broadcast with the tensor) is true, as a vector. */
+/**
+ * The elements where `mask` (broadcast with the tensor) is true, as a vector. To be awaited on a
+ * device that cannot be read at once.
+ */
 export const maskedSelect = op(
   'maskedSelect',
   'input, mask',
@@ -49,8 +57,10 @@ export const maskedSelect = op(
     const truth = maskOf('maskedSelect', mask);
     const shape = broadcastShapes(input.shape, mask.shape, 'maskedSelect');
     const wide = expand(truth, shape);
-    const { starts, count } = counted(wide);
-    return applyPrimitive('maskedSelect', [expand(input, shape), wide, starts], { count })[0];
+    return counted('maskedSelect', wide, (starts, count) => {
+      const x = expand(input, shape);
+      return applyPrimitive('maskedSelect', [x, wide, starts], { count })[0];
+    });
   },
 );
 
@@ -104,9 +114,15 @@ export const maskedScatter = op(
     }
     const shape = broadcastShapes(input.shape, mask.shape, 'maskedScatter');
     const wide = expand(maskOf('maskedScatter', mask), shape);
-    const { starts, count } = counted(wide);
     const x = sameShape(shape, input.shape) ? input : expand(input, shape);
-    return applyPrimitive('maskedScatter', [x, wide, starts, source], { count })[0];
+    if (!wide.backend.synchronous) {
+      // The kernel finds out itself whether the source has too few.
+      const [starts] = applyPrimitive('countTrue', [wide], {});
+      return applyPrimitive('maskedScatter', [x, wide, starts, source], { count: 0 })[0];
+    }
+    return counted('maskedScatter', wide, (starts, count) => {
+      return applyPrimitive('maskedScatter', [x, wide, starts, source], { count })[0];
+    });
   },
 );
 

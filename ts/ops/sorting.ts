@@ -7,6 +7,8 @@ import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { applyCanonical, aroundDim } from './canonical.js';
 import { tensor } from './creation.js';
+import { cat } from './joining.js';
+import { afterReading } from './later.js';
 import { isTensor } from './promote.js';
 import { reducedShape } from './reduce_dims.js';
 import { op } from './signature.js';
@@ -174,17 +176,24 @@ export const bincount = op(
   'input, weights, minlength',
   (input: Tensor, weights: Tensor | null = null, minlength = 0): Tensor => {
     checkBins(input, weights, minlength);
-    const empty = input.numel() === 0;
-    if (!empty && input.min().itemSync() < 0) {
-      throw new ValueError('bincount: the values count from 0, got a negative one');
-    }
-    const size = Math.max(minlength, empty ? 0 : input.max().itemSync() + 1);
-    if (weights === null) {
-      const ones = input.onesLike({ dtype: int32 });
-      return ones.newZeros([size]).scatterAdd(0, input.to(int32), ones);
-    }
-    const values = weights.dtype.isFloatingPoint ? weights : weights.to(getDefaultDtype());
-    return values.newZeros([size]).scatterAdd(0, input.to(int32), values.detach());
+    const count = (least: number, largest: number): Tensor => {
+      if (least < 0) {
+        throw new ValueError('bincount: the values count from 0, got a negative one');
+      }
+      const size = Math.max(minlength, largest + 1);
+      if (weights === null) {
+        const ones = input.onesLike({ dtype: int32 });
+        return ones.newZeros([size]).scatterAdd(0, input.to(int32), ones);
+      }
+      const values = weights.dtype.isFloatingPoint ? weights : weights.to(getDefaultDtype());
+      return values.newZeros([size]).scatterAdd(0, input.to(int32), values.detach());
+    };
+    if (input.numel() === 0) return count(0, -1);
+    return afterReading(
+      'bincount',
+      cat([input.min(), input.max()].map((x) => x.reshape([1]))),
+      (v) => count(Number(v[0]), Number(v[1])),
+    );
   },
 );
 
@@ -226,29 +235,34 @@ export const histc = op(
       throw new ValueError(`histc: bins is a positive integer, got ${bins}`);
     }
     const x = input.detach().reshape([-1]);
-    const [low, high] = range(x, min, max);
-    const inside = x.ge(low).logicalAnd(x.le(high));
-    const place = x
-      .sub(low)
-      .div(high - low)
-      .mul(bins)
-      .maskedFill(inside.logicalNot(), 0);
-    const bin = place
-      .floor()
-      .clamp(0, bins - 1)
-      .to(int32);
-    return x.newZeros([bins]).scatterAdd(0, bin, inside.to(x.dtype));
+    const given = min !== 0 || max !== 0 || x.numel() === 0;
+    if (given) return histogram(x, bins, range(min, max));
+    const ends = cat([x.min(), x.max()].map((end) => end.reshape([1])));
+    return afterReading('histc', ends, (v) =>
+      histogram(x, bins, range(Number(v[0]), Number(v[1]))),
+    );
   },
 );
 
-function range(x: Tensor, min: number, max: number): [number, number] {
-  let [low, high] = [min, max];
-  if (low === high && low === 0 && x.numel() > 0) {
-    [low, high] = [x.min().itemSync(), x.max().itemSync()];
-  }
+/** How many of the elements of `x` lie in each of `bins` equal parts of a range. */
+function histogram(x: Tensor, bins: number, [low, high]: readonly [number, number]): Tensor {
+  const inside = x.ge(low).logicalAnd(x.le(high));
+  const place = x
+    .sub(low)
+    .div(high - low)
+    .mul(bins)
+    .maskedFill(inside.logicalNot(), 0);
+  const bin = place
+    .floor()
+    .clamp(0, bins - 1)
+    .to(int32);
+  return x.newZeros([bins]).scatterAdd(0, bin, inside.to(x.dtype));
+}
+
+function range(low: number, high: number): [number, number] {
   if (!Number.isFinite(low) || !Number.isFinite(high)) {
     throw new ValueError(`histc: the range ${low} to ${high} is not finite; give min and max`);
   }
-  if (low > high) throw new ValueError(`histc: max must be above min, got ${min} and ${max}`);
+  if (low > high) throw new ValueError(`histc: max must be above min, got ${low} and ${high}`);
   return low === high ? [low - 1, high + 1] : [low, high];
 }

@@ -2,10 +2,12 @@
 
 import { IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
+import type { DeviceType } from '../device/device.js';
 import type { Tensor } from '../tensor.js';
 import { tensor } from './creation.js';
 import { indexSelect } from './gathering.js';
 import { cat, stack } from './joining.js';
+import { afterReading } from './later.js';
 import { recordParts } from './linear_node.js';
 import { isTensor } from './promote.js';
 import {
@@ -196,25 +198,27 @@ export const tile = (input: Tensor, ...dims: Sizes): Tensor => {
   return repeat(input, [...new Array<number>(missing).fill(1), ...times]);
 };
 
-/** Position i of the result's dimension as often as repeats[i] says. */
-function repeatedPositions(repeats: Tensor): Int32Array {
+/** Calls `use` with an index: position i of the result's dimension as often as repeats[i] says. */
+function repeatedPositions<R>(repeats: Tensor, device: DeviceType, use: (index: Tensor) => R): R {
   if (repeats.dtype.isFloatingPoint || repeats.ndim > 1) {
     throw new ShapeError(
       `repeatInterleave: repeats are an integer vector, got ${repeats.dtype} of shape ` +
         showShape(repeats.shape),
     );
   }
-  const counts = Array.from(repeats.dataSync(), Number);
-  if (counts.some((count) => count < 0)) {
-    throw new ValueError('repeatInterleave: repeats are not negative');
-  }
-  const result = new Int32Array(counts.reduce((a, b) => a + b, 0));
-  let end = 0;
-  counts.forEach((count, i) => {
-    result.fill(i, end, end + count);
-    end += count;
+  return afterReading('repeatInterleave', repeats, (values) => {
+    const counts = Array.from(values, Number);
+    if (counts.some((count) => count < 0)) {
+      throw new ValueError('repeatInterleave: repeats are not negative');
+    }
+    const result = new Int32Array(counts.reduce((a, b) => a + b, 0));
+    let end = 0;
+    counts.forEach((count, i) => {
+      result.fill(i, end, end + count);
+      end += count;
+    });
+    return use(tensor(result, { device }));
   });
-  return result;
 }
 
 /**
@@ -231,7 +235,7 @@ export const repeatInterleave = op(
     _outputSize?: number | null,
   ): Tensor => {
     if (repeats === undefined) {
-      return tensor(repeatedPositions(input), { device: input.device });
+      return repeatedPositions(input, input.device, (index) => index);
     }
     const source = dim === null ? reshape(input, [-1]) : input;
     const along = dimOf('repeatInterleave', source, dim ?? 0);
@@ -246,15 +250,17 @@ export const repeatInterleave = op(
             `${size}; give one number, or one for each position`,
         );
       }
-      const index = tensor(repeatedPositions(counts), { device: input.device });
-      return indexSelect(source, along, index);
+      return repeatedPositions(counts, input.device, (index) => indexSelect(source, along, index));
     }
-    const count = isTensor(counts) ? counts.itemSync() : counts;
-    if (!Number.isInteger(count) || count < 0) {
-      throw new ValueError(`repeatInterleave: repeats is an integer >= 0, got ${count}`);
-    }
-    const shape = source.shape.toSpliced(along, 1, size, count);
-    const spread = clone(expand(unsqueeze(source, along + 1), shape));
-    return view(spread, source.shape.with(along, size * count));
+    const spread = (count: number): Tensor => {
+      if (!Number.isInteger(count) || count < 0) {
+        throw new ValueError(`repeatInterleave: repeats is an integer >= 0, got ${count}`);
+      }
+      const shape = source.shape.toSpliced(along, 1, size, count);
+      const wide = clone(expand(unsqueeze(source, along + 1), shape));
+      return view(wide, source.shape.with(along, size * count));
+    };
+    if (!isTensor(counts)) return spread(counts);
+    return afterReading('repeatInterleave', counts, ([count]) => spread(Number(count)));
   },
 );

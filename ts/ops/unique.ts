@@ -1,4 +1,4 @@
-/** Distinct elements or slices. The sizes depend on the data, so these read it: CPU only. */
+/** Distinct elements or slices. The sizes depend on the data: promises where reading waits. */
 
 import { int32 } from '../core/dtype.js';
 import { normalizeDim } from '../core/layout.js';
@@ -6,6 +6,7 @@ import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { arange, tensor } from './creation.js';
 import { cat } from './joining.js';
+import { afterwards } from './later.js';
 import { op } from './signature.js';
 
 interface UniqueOptions {
@@ -72,12 +73,12 @@ interface Runs {
   readonly groups: Tensor;
 }
 
-/** Runs from a mask (bool, 1-d) of the elements that differ from the one before. */
-function runsOf(changes: Tensor): Runs {
-  return {
-    starts: changes.nonzero().reshape([-1]).to(int32),
-    groups: changes.to(int32).cumsum(0).sub(1),
-  };
+/** Calls `use` with the runs of a mask (bool, 1-d) of elements that differ from the one before. */
+function withRuns<R>(changes: Tensor, use: (runs: Runs) => R): R {
+  const groups = changes.to(int32).cumsum(0).sub(1);
+  return afterwards('unique', changes.nonzero(), (positions) =>
+    use({ starts: positions.reshape([-1]).to(int32), groups }),
+  );
 }
 
 function countsOf({ starts, groups }: Runs): Tensor {
@@ -110,11 +111,12 @@ function distinct(
   returnInverse: boolean,
   returnCounts: boolean,
 ): Tensor | Tensor[] {
-  const runs = runsOf(applyPrimitive('runStarts', [flat], {})[0]);
-  return results(
-    flat.indexSelect(0, runs.starts),
-    returnInverse ? () => toInput(runs.groups, order).reshape(input.shape) : undefined,
-    returnCounts ? () => countsOf(runs) : undefined,
+  return withRuns(applyPrimitive('runStarts', [flat], {})[0], (runs) =>
+    results(
+      flat.indexSelect(0, runs.starts),
+      returnInverse ? () => toInput(runs.groups, order).reshape(input.shape) : undefined,
+      returnCounts ? () => countsOf(runs) : undefined,
+    ),
   );
 }
 
@@ -147,13 +149,14 @@ function distinctSlices(
   const lined = order === undefined ? rows : rows.indexSelect(0, order);
   const differs = lined.slice(0, 1).ne(lined.slice(0, 0, Math.max(n - 1, 0)));
   const first = tensor(new Array<boolean>(Math.min(n, 1)).fill(true), { device: input.device });
-  const runs = runsOf(cat([first, differs.any(1)]));
-  const kept = lined.indexSelect(0, runs.starts).reshape([-1, ...front.shape.slice(1)]);
-  return results(
-    input.ndim === 0 ? kept : kept.transpose(0, d),
-    returnInverse ? () => toInput(runs.groups, order) : undefined,
-    returnCounts ? () => countsOf(runs) : undefined,
-  );
+  return withRuns(cat([first, differs.any(1)]), (runs) => {
+    const kept = lined.indexSelect(0, runs.starts).reshape([-1, ...front.shape.slice(1)]);
+    return results(
+      input.ndim === 0 ? kept : kept.transpose(0, d),
+      returnInverse ? () => toInput(runs.groups, order) : undefined,
+      returnCounts ? () => countsOf(runs) : undefined,
+    );
+  });
 }
 
 /**

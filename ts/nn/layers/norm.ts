@@ -1,7 +1,7 @@
 /** Normalisation layers. */
 
 import { noGrad } from '../../autograd/mode.js';
-import { int64 } from '../../core/dtype.js';
+import { float32, int64 } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
 import {
@@ -13,6 +13,7 @@ import {
 } from '../arguments.js';
 import { bool, float, value } from '../format.js';
 import * as F from '../functional.js';
+import type { Momentum } from '../functional_norm.js';
 import { ones_, zeros_ } from '../init.js';
 import type { Parameter } from '../parameter.js';
 import { Layer, unset, unsetTensor } from './layer.js';
@@ -95,13 +96,15 @@ abstract class RunningNorm extends Layer {
   }
 
   /** The share of the batch in the running statistics, once it has been counted. */
-  protected countBatch(): number {
+  protected countBatch(): Momentum {
     const count = this.num_batches_tracked;
     if (!this.training || count === null) return this.momentum ?? 0;
     noGrad(() => {
       count.add_(1);
     });
-    return this.momentum ?? 1 / count.itemSync();
+    if (this.momentum !== null) return this.momentum;
+    if (count.backend.synchronous) return 1 / count.itemSync();
+    return count.to(float32).reciprocal();
   }
 
   override extraRepr(): string {

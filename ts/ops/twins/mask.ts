@@ -6,6 +6,7 @@ import fillSource from '../../../kernels/mask_fill.wgsl';
 import runningSource from '../../../kernels/mask_running.wgsl';
 import scatterSource from '../../../kernels/mask_scatter.wgsl';
 import selectSource from '../../../kernels/mask_select.wgsl';
+import { ShapeError } from '../../core/errors.js';
 import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import { width } from '../primitives/index.js';
@@ -47,8 +48,8 @@ const selectKernel = moveKernel({
 const scatterKernel = moveKernel({
   source: `${blockSource}${scatterSource}`,
   entry: 'mask_scatter',
-  buffers: { x: 'S', mask: 'u8', starts: 'i32', source: 'S', out: 'S' },
-  params: { n: 'u32' },
+  buffers: { x: 'S', mask: 'u8', starts: 'i32', source: 'S', out: 'S', status: 'u32' },
+  params: { n: 'u32', available: 'u32' },
 });
 
 const blocksOf = (x: Tensor) => Math.ceil(x.numel() / BLOCK);
@@ -81,8 +82,16 @@ export const maskTwins: Twins<'countTrue' | 'nonzeroFill' | 'maskedSelect' | 'ma
   maskedScatter: {
     kernels: { maskedScatter: scatterKernel },
     run(launcher, [x, mask, starts, source], [out]) {
-      const [buffers, params] = [[x, mask, starts, source, out], { n: x.numel() }];
+      const status = launcher.status();
+      const buffers = [x, mask, starts, source, out, status];
+      const params = { n: x.numel(), available: source.numel() };
       launcher.launch('maskedScatter', scatterKernel, width(x.dtype), buffers, params, blocksOf(x));
+      launcher.check(status, (wanted) => {
+        return new ShapeError(
+          `maskedScatter: the mask has ${wanted} true elements or more but source holds only ` +
+            `${params.available}`,
+        );
+      });
     },
   },
 };
