@@ -10,7 +10,7 @@ import { type Pieces, piecesOf } from './pieces.js';
 const SLACK = 2 ** 20;
 const MOST_ENTRIES = 2 ** 20;
 /** Packed bytes are unpacked in pieces, of which each gives at most 1032 times its size. */
-const PACKED_PIECE = 2 ** 14;
+const PACKED_PIECE = 2 ** 12;
 
 export interface ArchiveOptions {
   /** How many times its packed size the content may have. */

@@ -41,7 +41,8 @@ export function zipEntry(name: string, bytes: Uint8Array): ZipEntry {
   return { name, size: bytes.length, pieces };
 }
 
-const nameOf = (entry: ZipEntry) => new TextEncoder().encode(entry.name);
+const encoder = new TextEncoder();
+const nameOf = (entry: ZipEntry) => encoder.encode(entry.name);
 const isWide = (entry: ZipEntry) => entry.wide || entry.size >= WIDE;
 
 /** The size of the extra field that lets the bytes of an entry start at the alignment. */
@@ -80,12 +81,12 @@ export async function writeZip(
       packed += bytes.length;
       await sink.write(bytes);
     };
-    const deflater = new Packer();
+    const packer = deflated ? new Packer() : undefined;
     for await (const piece of entry.pieces()) {
       checksum = crc32(piece, checksum);
-      await write(deflated ? deflater.pack(piece, false) : piece);
+      await write(packer?.pack(piece, false) ?? piece);
     }
-    if (deflated) await write(deflater.pack(new Uint8Array(0), true));
+    if (packer !== undefined) await write(packer.pack(new Uint8Array(0), true));
     const view = new DataView(new ArrayBuffer(8));
     view.setUint32(0, checksum, true);
     view.setUint32(4, isWide(entry) ? WIDE : packed, true);
