@@ -90,6 +90,37 @@ describe('rrelu', () => {
   });
 });
 
+describe('hard activations', () => {
+  it('round half floats once', () => {
+    const x = torch.linspace(-4, 4, 101).half();
+    for (const f of [F.hardswish, F.hardsigmoid]) {
+      const rounded = f(x.double()).half();
+      expect(f(x).tolistSync()).toEqual(rounded.tolistSync());
+    }
+  });
+
+  it('have the derivatives of PyTorch at their corners', () => {
+    const slopes = (f: (x: Tensor) => Tensor) => {
+      const x = torch.tensor([-3, 3]).float().requiresGrad_();
+      f(x).sum().backward();
+      return x.grad?.tolistSync();
+    };
+    expect(slopes(F.hardswish)).toEqual([-0.5, 1.5]);
+    expect(slopes(F.hardsigmoid)).toEqual([0, 0]);
+    expect(slopes((x) => F.hardshrink(x, 3))).toEqual([0, 0]);
+    expect(slopes((x) => F.softshrink(x, 3))).toEqual([0, 0]);
+    expect(slopes((x) => F.threshold(x, 3, 1))).toEqual([0, 0]);
+  });
+
+  it('work in place', () => {
+    const x = torch.tensor([-1, 1]).float();
+    const layer = new nn.Threshold(0, 5, { inplace: true });
+    expect(layer(x)).toBe(x);
+    expect(x.tolistSync()).toEqual([5, 1]);
+    expect(String(layer)).toBe('Threshold(threshold=0.0, value=5.0, inplace=True)');
+  });
+});
+
 describe('layers', () => {
   it('pad all borders alike for one number', () => {
     const x = torch.arange(4).float().view(1, 1, 2, 2);

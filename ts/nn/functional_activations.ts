@@ -11,6 +11,7 @@ import type { PointwiseName } from '../ops/pointwise.js';
 import { logSoftmax as logSoftmaxOf, softmax as softmaxOf } from '../ops/reductions.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
+import { roundedOnce } from './precision.js';
 
 /** Runs an elementwise row, in the input's place if asked. */
 function run(
@@ -165,7 +166,9 @@ export const hardsigmoid = op(
   'hardsigmoid',
   'input, inplace',
   (input: Tensor, inplace = false): Tensor =>
-    composed('hardsigmoid', input, inplace, (x) => bounded(x.add(3), 0, 6).div(6)),
+    composed('hardsigmoid', input, inplace, (before) =>
+      roundedOnce(before, (x) => bounded(x.add(3), 0, 6).div(6)),
+    ),
 );
 
 /** input * min(max(input + 3, 0), 6) / 6. */
@@ -173,7 +176,9 @@ export const hardswish = op(
   'hardswish',
   'input, inplace',
   (input: Tensor, inplace = false): Tensor =>
-    composed('hardswish', input, inplace, (x) => x.mul(x.add(3).clamp(0, 6)).div(6)),
+    composed('hardswish', input, inplace, (before) =>
+      roundedOnce(before, (x) => x.mul(x.add(3).clamp(0, 6)).div(6)),
+    ),
 );
 
 /** input outside of [-lambd, lambd], 0 inside. */
