@@ -117,10 +117,7 @@ def steps_of(name, kwargs):
     return case
 
 
-def search_of(kwargs):
-    params = [parameter(i, torch.float64) for i in range(2)]
-    optimizer = torch.optim.LBFGS(params, **kwargs)
-
+def closure_of(optimizer, params):
     def closure():
         optimizer.zero_grad()
         x = torch.cat([p.reshape(-1) for p in params])
@@ -128,6 +125,13 @@ def search_of(kwargs):
         loss.backward()
         return loss
 
+    return closure
+
+
+def search_of(kwargs):
+    params = [parameter(i, torch.float64) for i in range(2)]
+    optimizer = torch.optim.LBFGS(params, **kwargs)
+    closure = closure_of(optimizer, params)
     case = {"kwargs": kwargs, "losses": []}
     for step in range(4):
         case["losses"].append(optimizer.step(closure).item())
@@ -163,11 +167,15 @@ def metric(step):
     return math.sin(step) / (1 + 0.1 * step)
 
 
-def rates_of(name, kwargs, base):
+def scheduled(name, kwargs, base):
     groups = [{"params": [parameter(0, torch.float32)], "lr": 0.5}, {"params": [parameter(1, torch.float32)], "lr": 0.1}]
     kinds = {"SGD": {"lr": 0.5, "momentum": 0.9}, "Adam": {}}
     optimizer = getattr(torch.optim, base)(groups, **kinds[base])
-    schedule = scheduler(name, kwargs, optimizer)
+    return optimizer, scheduler(name, kwargs, optimizer)
+
+
+def rates_of(name, kwargs, base):
+    optimizer, schedule = scheduled(name, kwargs, base)
     case = {"schedule": name, "kwargs": kwargs, "optimizer": base, "rates": [], "momentums": []}
     for step in range(20):
         groups = optimizer.param_groups
@@ -220,4 +228,5 @@ def main():
         file.write(json.dumps(cases, separators=(",", ":")).encode())
 
 
-main()
+if __name__ == "__main__":
+    main()

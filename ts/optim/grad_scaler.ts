@@ -2,6 +2,7 @@
 
 import { noGrad } from '../autograd/mode.js';
 import { DtypeError, StateDictError, ValueError } from '../core/errors.js';
+import { scope } from '../core/memory.js';
 import { checkOptions } from '../core/options.js';
 import { stack } from '../ops/joining.js';
 import { isTensor, type Tensor } from '../tensor.js';
@@ -37,8 +38,10 @@ interface Stepped {
 
 /** What is known of an optimiser's gradients since the last update(). */
 interface Found {
-  /** Per device: 1 where a gradient is infinite or NaN. */
+  /** Per device: whether all gradients are finite. */
   readonly flags: readonly Tensor[];
+  /** Known once step() is done. */
+  finite?: boolean;
   stepped: boolean;
 }
 
@@ -139,7 +142,10 @@ export class GradScaler {
           'float32, and cast where they are used',
       );
     }
-    this.found.set(optimizer, { flags: noGrad(() => this.unscale(grads)), stepped: false });
+    this.found.set(optimizer, {
+      flags: scope(() => noGrad(() => this.unscale(grads))),
+      stepped: false,
+    });
   }
 
   private unscale(grads: readonly Tensor[]): Tensor[] {
@@ -173,9 +179,10 @@ export class GradScaler {
       throw new ValueError('GradScaler: step() is called twice; call update() after each step');
     }
     found.stepped = true;
-    return whenRead(found.flags, (finite) =>
-      finite.every((flag) => flag !== 0) ? optimizer.step() : undefined,
-    );
+    return whenRead(found.flags, (flags) => {
+      found.finite = flags.every((flag) => flag !== 0);
+      return found.finite ? optimizer.step() : undefined;
+    });
   }
 
   /**
@@ -184,7 +191,6 @@ export class GradScaler {
    */
   update(newScale?: number | Tensor): void | Promise<void> {
     if (!this.enabled) return undefined;
-    const flags = [...this.found.values()].flatMap((found) => found.flags);
     if (newScale !== undefined) {
       return whenRead([newScale], ([scale]) => {
         this.take({ scale });
@@ -194,8 +200,11 @@ export class GradScaler {
     if (this.found.size === 0) {
       throw new ValueError('GradScaler: update() is called before step() or unscale_()');
     }
-    return whenRead(flags, (finite) => {
-      this.follow(finite.every((flag) => flag !== 0));
+    const all = [...this.found.values()];
+    const unknown = all.filter(({ finite }) => finite === undefined).flatMap(({ flags }) => flags);
+    return whenRead(unknown, (flags) => {
+      const known = all.every(({ finite }) => finite !== false);
+      this.follow(known && flags.every((flag) => flag !== 0));
       this.found.clear();
     });
   }
@@ -258,7 +267,8 @@ export class GradScaler {
       own[name] = state[name];
       if (typeof state[name] === 'number') continue;
       throw new StateDictError(
-        `GradScaler.loadStateDict: ${name} is no number; a scaler that is not enabled saves nothing`,
+        `GradScaler.loadStateDict: ${name} is no number; a scaler that is not enabled saves ` +
+          'nothing',
       );
     }
     this.take(own);

@@ -41,7 +41,8 @@ const PLATEAU_DEFAULTS: PlateauOptions = {
 /**
  * Multiplies the rates by `factor` (0.1) when what step() is given has not got better - lower, or
  * with mode 'max' higher, by `threshold` (1e-4, relative or with thresholdMode 'abs' absolute) -
- * for more than `patience` (10) steps; then waits `cooldown` (0) steps. Rates stay at least `minLr`.
+ * for more than `patience` (10) steps; then waits `cooldown` (0) steps. Rates stay at or above
+ * `minLr`.
  */
 export class ReduceLROnPlateau extends Schedule {
   declare mode: 'min' | 'max';
