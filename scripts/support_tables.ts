@@ -154,6 +154,7 @@ const SPACES: readonly (readonly [string, () => string[]])[] = [
   ['torch.nn.init', () => namesOf(torch.nn.init, isFunction)],
   ['torch.optim', () => namesOf(torch.optim, isClass)],
   ['torch.optim.lrScheduler', () => namesOf(torch.optim.lrScheduler, isClass)],
+  ['torch.amp', () => namesOf(torch.amp, isClass)],
   ['torch.data', () => namesOf(torch.data, () => true)],
   ['torch.vision.datasets', () => namesOf(torch.vision.datasets, isClass)],
   ['torch.vision.transforms', () => namesOf(torch.vision.transforms, () => true)],
