@@ -300,7 +300,12 @@ function listen(): void {
     if ((target as HTMLInputElement).name === 'set') chooseSet();
   });
   buttons.pause.addEventListener('click', () => {
-    send({ type: state === 'paused' ? 'resume' : 'pause' });
+    const resting = state === 'paused';
+    send({ type: resting ? 'resume' : 'pause' });
+    if (resting) return;
+    // The batch at hand is finished first.
+    buttons.pause.disabled = true;
+    say('Pausing …');
   });
   buttons.stop.addEventListener('click', () => {
     buttons.stop.disabled = true;

@@ -20,7 +20,7 @@ function range(count: number): number[] {
 /** A later turn of the event loop: messages come first. */
 const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve));
 
-/** Looks at the samples from time to time, but spends at most a tenth of the time on it. */
+/** Looks at the samples from time to time: a tenth of the time at most, where that is not too seldom. */
 class Probe {
   private next = 0;
   private readonly truths: number[];
@@ -42,7 +42,7 @@ class Probe {
     const accuracy = right / answers.length;
     this.tell({ type: 'probe', epoch, accuracy, answers, confidences });
     const end = performance.now();
-    this.next = end + Math.max(700, 10 * (end - start));
+    this.next = end + Math.min(8000, Math.max(700, 10 * (end - start)));
   }
 }
 
@@ -108,7 +108,6 @@ export class Trainer {
     this.paused = new Promise((resolve) => {
       this.resume = resolve;
     });
-    this.tell({ type: 'state', state: 'paused' });
   }
 
   continue(): void {
@@ -146,7 +145,10 @@ export class Trainer {
 
   private async turn(): Promise<void> {
     await nextTurn();
-    while (this.paused !== undefined) await this.paused;
+    while (this.paused !== undefined) {
+      this.tell({ type: 'state', state: 'paused' });
+      await this.paused;
+    }
     const { batches, epochs } = this.run.history;
     const position = batches.at(-1)?.epoch ?? 0;
     if (position === epochs.length + 1 && this.state === 'training') this.enter('testing');
