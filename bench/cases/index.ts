@@ -4,6 +4,7 @@ import type { Case } from '../case.js';
 import { convCases } from './conv.js';
 import { elementwiseCases } from './elementwise.js';
 import { matmulCases } from './matmul.js';
+import { sequenceCases } from './sequences.js';
 import { smallCases } from './small.js';
 import { trainingCases } from './training.js';
 
@@ -13,4 +14,5 @@ export const cases: readonly Case[] = [
   ...smallCases,
   ...convCases,
   ...trainingCases,
+  ...sequenceCases,
 ];

@@ -41,6 +41,7 @@ function installed(folder: string, name: string) {
 
 async function openIsotorch(folder: string, clock: Clock): Promise<Peer> {
   const { version } = JSON.parse(readFileSync(join(folder, '../package.json'), 'utf8'));
+  torch.setNumThreads(1);
   return localPeer('isotorch', `isotorch ${version}`, clock, (benchmark, inputs) =>
     benchmark.isotorch(torch, inputs),
   );
