@@ -1,5 +1,6 @@
 // Instantiates SOURCE for float32 and float64: S is the scalar, V the vector type, I the integer
-// vector of equal lanes. Builds of other tiles (wasm/build.mjs) hold float32 only.
+// vector of equal lanes. float32 is compiled for speed, the others for size (wasm/build.mjs), apart.
+#ifndef NO_F32
 #define S float
 #define V f32x4
 #define I i32x4
@@ -11,6 +12,7 @@
 #undef I
 #undef LANES
 #undef SUFFIX
+#endif
 #ifndef ONLY_F32
 #define S double
 #define V f64x2

@@ -22,8 +22,17 @@ import { findToolchain } from './toolchain.mjs';
 /** Kernels that gain from -O3; the others are as quick and a tenth smaller with -O2. */
 const HOT = /gemm|conv|softmax|sort|elementwise/;
 
-/** The module imports a shared memory, which asks for atomics and bulk memory. */
-const FLAGS = ['-msimd128', '-matomics', '-mbulk-memory', ...COMMON_FLAGS];
+/** Kernels that are twice as quick where the compiler unrolls their loops; only float32 is. */
+const UNROLLED = /^(reduce|softmax|norm)/;
+
+/**
+ * The module imports a shared memory, which asks for atomics and bulk memory. Kernels say themselves
+ * what is done in vectors; the compiler would do their last few elements so too.
+ */
+const FLAGS = [
+  ...['-msimd128', '-matomics', '-mbulk-memory', '-fno-vectorize', '-fno-slp-vectorize'],
+  ...COMMON_FLAGS,
+];
 
 const LINK_FLAGS = [
   '--no-entry',
@@ -75,13 +84,30 @@ async function heapBase(bytes) {
   return instance.exports.__heap_base.value;
 }
 
+/** Compiles every kernel, float32 for speed and other dtypes for size. */
+async function mainObjects(root, tools, kernels) {
+  const level = (file) => (HOT.test(basename(file)) ? '-O3' : '-O2');
+  const rolled = (file) => (UNROLLED.test(basename(file)) ? [] : ['-fno-unroll-loops']);
+  const speed = (file) => [level(file), ...rolled(file), ...FLAGS, '-DONLY_F32'];
+  const size = (file) => [level(file), '-fno-unroll-loops', ...FLAGS, '-DNO_F32'];
+  const perDtype = (text) => /NO_F32|"each_(real|number).h"/.test(text);
+  const part = (name, flagsOf, select) =>
+    compile(root, name, { ...tools.compiler, flagsOf }, kernels, select);
+  const fast = await part('wasm', speed);
+  const small = await part('wasm-size', size, perDtype);
+  return {
+    objects: [...fast.objects, ...small.objects],
+    failures: [...fast.failures, ...small.failures],
+  };
+}
+
 /** Compiles and links the builds of other tiles; each has its static data behind the one before. */
 async function tileModules(root, tools, kernels, start) {
   const modules = {};
   const failures = [];
   let end = start;
   for (const [name, tile] of Object.entries(TILES)) {
-    const flagsOf = () => ['-O3', ...FLAGS, '-DONLY_F32', ...tile];
+    const flagsOf = () => ['-O3', '-fno-unroll-loops', ...FLAGS, '-DONLY_F32', ...tile];
     const isTiled = (text) => /#include "(gemm|conv)_tile.h"/.test(text);
     const compiled = await compile(root, name, { ...tools.compiler, flagsOf }, kernels, isTiled);
     failures.push(...compiled.failures);
@@ -117,9 +143,7 @@ function missingKernels(kernels, names) {
 export async function buildKernels(root, { keepGoing = false } = {}) {
   const kernels = await generate(root);
   const tools = findToolchain(root);
-  const flagsOf = (file) => [HOT.test(basename(file)) ? '-O3' : '-O2', ...FLAGS];
-  const compiler = { ...tools.compiler, flagsOf };
-  const { objects, failures } = await compile(root, 'wasm', compiler, kernels);
+  const { objects, failures } = await mainObjects(root, tools, kernels);
   if (objects.length > 0 && (failures.length === 0 || keepGoing)) {
     const { bytes, end, names } = await link(root, tools, 'kernels', objects);
     const tiles = await tileModules(root, tools, kernels, end);

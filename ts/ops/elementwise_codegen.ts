@@ -83,7 +83,9 @@ export function elementwiseSource(): string {
   ];
   for (const [name, row] of Object.entries(pointwise) as [string, PointwiseRow][]) {
     for (const type of TYPES[row.domain]) {
-      parts.push(body(name, row, type), entry(name, row, type));
+      // float32 and the other dtypes are compiled apart: kernels/each_real.h.
+      parts.push(type === F32 ? '#ifndef NO_F32' : '#ifndef ONLY_F32');
+      parts.push(body(name, row, type), entry(name, row, type), '#endif');
     }
   }
   return `${parts.join('\n')}\n`;
