@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Allocator } from '../../ts/device/cpu/allocator.js';
+import { Allocator } from '../../ts/device/allocator.js';
 
 interface Block {
   readonly address: number;

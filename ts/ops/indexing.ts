@@ -60,6 +60,8 @@ function parseSlice(text: string): [number | null, number | null, number] {
 
 /** Nested arrays become tensors; everything else stays. */
 function normalize(index: Index, like: Tensor): Exclude<Index, readonly TensorData[]> {
+  // Small index tensors made on the CPU serve tensors of every device.
+  if (isTensor(index)) return index.backend === like.backend ? index : to(index, like.device);
   if (!Array.isArray(index) && !ArrayBuffer.isView(index)) return index as never;
   const made = tensor(index as TensorData, { device: like.device });
   return made.numel() === 0 && made.dtype.isFloatingPoint ? to(made, int32) : made;
@@ -373,33 +375,53 @@ function putIndices(name: string, input: Tensor, indices: PutIndices): Parsed {
   return parse(name, input, given);
 }
 
+/** As withPositions, of indices where null leaves a dimension whole. */
+function positionsOrNull(input: Tensor, indices: PutIndices): PutIndices | undefined {
+  const whole = Array.isArray(indices) ? indices.map((index) => index ?? ':') : [];
+  const found = withPositions(input, whole);
+  return (
+    found &&
+    afterwards('indexPut', found, (list) => list.map((index) => (isTensor(index) ? index : null)))
+  );
+}
+
+function put(input: Tensor, indices: PutIndices, values: Tensor, accumulate = false): Tensor {
+  if (values.dtype !== input.dtype) {
+    throw new DtypeError(
+      `indexPut: the values have dtype ${values.dtype}, the tensor ${input.dtype}; cast one`,
+    );
+  }
+  const masked = positionsOrNull(input, indices);
+  if (masked !== undefined) {
+    return afterwards('indexPut', masked, (found) => put(input, found, values, accumulate));
+  }
+  const { view: seen, advanced } = putIndices('indexPut', input, indices);
+  if (advanced.length === 0) {
+    const wide = expand(values, input.shape);
+    return accumulate ? input.add(wide) : wide.clone();
+  }
+  return putAt(seen, planOf('indexPut', seen.shape, advanced), values, accumulate);
+}
+
+function putInPlace(
+  input: Tensor,
+  indices: PutIndices,
+  values: Tensor,
+  accumulate = false,
+): Tensor {
+  const masked = positionsOrNull(input, indices);
+  if (masked !== undefined) {
+    return afterwards('indexPut_', masked, (found) => putInPlace(input, found, values, accumulate));
+  }
+  return assignFrom('indexPut_', input, (before) => put(before, indices, values, accumulate));
+}
+
 /**
  * `input` with `values` (broadcast) at the positions that the index tensors name together;
  * `accumulate` adds them.
  */
-export const indexPut = op(
-  'indexPut',
-  'input, indices, values, accumulate',
-  (input: Tensor, indices: PutIndices, values: Tensor, accumulate = false): Tensor => {
-    if (values.dtype !== input.dtype) {
-      throw new DtypeError(
-        `indexPut: the values have dtype ${values.dtype}, the tensor ${input.dtype}; cast one`,
-      );
-    }
-    const { view: seen, advanced } = putIndices('indexPut', input, indices);
-    if (advanced.length === 0) {
-      const wide = expand(values, input.shape);
-      return accumulate ? input.add(wide) : wide.clone();
-    }
-    return putAt(seen, planOf('indexPut', seen.shape, advanced), values, accumulate);
-  },
-);
-export const indexPut_ = op(
-  'indexPut_',
-  'input, indices, values, accumulate',
-  (input: Tensor, indices: PutIndices, values: Tensor, accumulate = false): Tensor =>
-    assignFrom('indexPut_', input, (before) => indexPut(before, indices, values, accumulate)),
-);
+export const indexPut = op('indexPut', 'input, indices, values, accumulate', put);
+export const indexPut_ = op('indexPut_', 'input, indices, values, accumulate', putInPlace);
 
 /** `input` with `src` as its slice at `index` along `dim`. */
 export const selectScatter = op(

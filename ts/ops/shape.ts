@@ -22,6 +22,7 @@ import { Tensor } from '../tensor.js';
 import { applyView, recordAs } from './apply.js';
 import { to } from './convert.js';
 import { assign, checkBroadcast, checkWritable } from './inplace.js';
+import { afterReading } from './later.js';
 import { contiguousCopy } from './launch.js';
 import { checkFormat, type MemoryFormat } from './memory_format.js';
 import { isTensor } from './promote.js';
@@ -216,16 +217,19 @@ export const narrow = op(
   (input: Tensor, dim: number, start: number | Tensor, length: number): Tensor => {
     const d = normalizeDim(dim, input.ndim, 'narrow');
     const size = input.shape[d];
-    const from = isTensor(start) ? start.itemSync() : start;
-    const first = from < 0 ? from + size : from;
-    const whole = Number.isInteger(first) && Number.isInteger(length);
-    if (input.ndim === 0 || !whole || first < 0 || length < 0 || first + length > size) {
-      throw new IndexError(
-        `narrow: start ${from} and length ${length} do not fit dimension ${dim} of shape ` +
-          showShape(input.shape),
-      );
-    }
-    return applyView('sliceDim', input, { dim: d, start: first, end: first + length, step: 1 });
+    const from = (given: number): Tensor => {
+      const first = given < 0 ? given + size : given;
+      const whole = Number.isInteger(first) && Number.isInteger(length);
+      if (input.ndim === 0 || !whole || first < 0 || length < 0 || first + length > size) {
+        throw new IndexError(
+          `narrow: start ${given} and length ${length} do not fit dimension ${dim} of shape ` +
+            showShape(input.shape),
+        );
+      }
+      return applyView('sliceDim', input, { dim: d, start: first, end: first + length, step: 1 });
+    };
+    if (!isTensor(start)) return from(start);
+    return afterReading('narrow', start, ([first]) => from(Number(first)));
   },
 );
 

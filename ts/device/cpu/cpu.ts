@@ -11,8 +11,8 @@ import {
 import { recordLaunch } from '../../../wasm/recorder.js';
 import type { Dtype } from '../../core/dtype.js';
 import { DeviceError, OutOfMemoryError, ValueError } from '../../core/errors.js';
+import { Allocator } from '../allocator.js';
 import type { Device, LaunchBlock } from '../device.js';
-import { Allocator } from './allocator.js';
 import { MOST_THREADS, Pool, type PooledKernel } from './pool.js';
 import {
   type Choice,

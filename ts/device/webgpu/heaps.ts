@@ -4,7 +4,7 @@
  */
 
 import { OutOfMemoryError } from '../../core/errors.js';
-import { Allocator } from '../cpu/allocator.js';
+import { Allocator } from '../allocator.js';
 import { BufferUsage } from './flags.js';
 
 /** A handle is the heap's number times this, plus the byte offset. */
