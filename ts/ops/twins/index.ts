@@ -24,7 +24,7 @@ import { softmaxTwins } from './softmax.js';
 import { sortTwins } from './sort.js';
 import type { Twins } from './twin.js';
 
-const twins: Partial<Twins<PrimitiveName>> = {
+const twins: Twins<PrimitiveName> = {
   ...attentionTwins,
   ...convTwins,
   ...recurrentTwins,
