@@ -216,7 +216,9 @@ describe(`torch.load with ${havePyTorch ? '' : 'no '}PyTorch here to write files
     ];
     const formats = [
       ['protocol2.pt', 'torch.save(v, sys.argv[1])'],
+      ['protocol3.pt', 'torch.save(v, sys.argv[1], pickle_protocol=3)'],
       ['protocol4.pt', 'torch.save(v, sys.argv[1], pickle_protocol=4)'],
+      ['protocol5.pt', 'torch.save(v, sys.argv[1], pickle_protocol=5)'],
       ['legacy.pth', 'torch.save(v, sys.argv[1], _use_new_zipfile_serialization=False)'],
     ];
     for (const [name, line] of formats) {
@@ -237,6 +239,18 @@ describe(`torch.load with ${havePyTorch ? '' : 'no '}PyTorch here to write files
       expect(get('expanded').strides).toEqual([0, 0]);
       expect(listed(get('bool'))).toEqual([1, 0]);
     }
+  });
+
+  it.runIf(havePyTorch)('rebuilds models of the older format', async () => {
+    const path = python(
+      'model.pth',
+      'torch.manual_seed(0); m = nn.Sequential(nn.Linear(3, 2), nn.Tanh()); x = torch.ones(1, 3)',
+      "v = {'model': m, 'x': x, 'y': m(x).detach()}",
+      'torch.save(v, sys.argv[1], _use_new_zipfile_serialization=False)',
+    );
+    type Model = { model: torch.nn.Sequential; x: torch.Tensor; y: torch.Tensor };
+    const { model, x, y } = await torch.load<Model>(path);
+    expect(torch.allclose(model(x) as torch.Tensor, y)).toBe(true);
   });
 
   it.runIf(havePyTorch)('rebuilds the models it pickles', async () => {
