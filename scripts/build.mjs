@@ -1,7 +1,7 @@
-// Builds the package: kernels, then dist/index.node.js, dist/index.browser.js,
-// dist/worker.js and dist/types.
+// Builds the package: kernels, then dist/index.node.js and dist/index.browser.js with the chunks
+// they load, dist/worker.js and dist/types.
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -12,12 +12,36 @@ import { bundleSettings } from './typescript.mjs';
 
 const root = resolve(fileURLToPath(import.meta.url), '../..');
 
-/** One file with everything embedded, for the platform named. */
+/** Shaders without comments and indentation; definitions keep their place at the start of a line. */
+const shaders = {
+  name: 'wgsl',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.wgsl$/ }, ({ path }) => {
+      const lines = readFileSync(path, 'utf8')
+        .replace(/\s*\/\/.*$/gm, '')
+        .split('\n');
+      const contents = lines
+        .filter(Boolean)
+        .join('\n')
+        .replace(/\n\s+|\n(?=\})/g, ' ');
+      return { contents: `${contents}\n`, loader: 'text' };
+    });
+  },
+};
+
+/**
+ * The entry for the platform named, and in a folder of that name what it shares with the parts that
+ * are loaded when they are first asked for (the GPU, file formats).
+ */
 function bundle(platform) {
   return build({
     ...bundleSettings,
     entryPoints: [resolve(root, 'ts/index.ts')],
-    outfile: resolve(root, `dist/index.${platform}.js`),
+    outdir: resolve(root, 'dist'),
+    entryNames: `index.${platform}`,
+    chunkNames: `${platform}/[name]-[hash]`,
+    splitting: true,
+    plugins: [shaders],
     platform,
     conditions: [platform],
     minify: true,

@@ -1,6 +1,5 @@
 /** Pictures of batches. */
 
-import { encode } from 'fast-png';
 import { writeBytes } from '#platform';
 import { uint8 } from '../core/dtype.js';
 import { ShapeError, showShape } from '../core/errors.js';
@@ -104,6 +103,7 @@ export async function saveImage(
     );
   }
   const data = (await bytes.permute(1, 2, 0).toArray()) as Uint8Array;
+  const { encode } = await import('fast-png');
   const png = encode({ width, height, channels, data });
   if (path !== undefined) await writeBytes(path, png);
   return png;
