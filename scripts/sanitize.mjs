@@ -11,9 +11,10 @@ const root = resolve(fileURLToPath(import.meta.url), '../..');
 const recordings = join(root, 'build/launches');
 
 /**
- * Tests whose launches are worth nothing here: the platforms run bundles, training repeats itself.
+ * Tests whose launches are worth nothing here: the platforms run bundles, training repeats itself,
+ * and what is recorded runs on one thread.
  */
-const LEFT_OUT = ['test/platform/**', 'test/train/**'];
+const LEFT_OUT = ['test/platform/**', 'test/train/**', 'test/threads/**'];
 
 await buildKernels(root);
 const program = await buildReplay(root);
@@ -24,7 +25,12 @@ const excluded = LEFT_OUT.flatMap((pattern) => ['--exclude', pattern]);
 const tests = spawnSync(
   process.execPath,
   [vitest, 'run', '--reporter=dot', ...excluded, ...process.argv.slice(2)],
-  { cwd: root, stdio: 'inherit', env: { ...process.env, ISOTORCH_RECORD: recordings } },
+  {
+    cwd: root,
+    stdio: 'inherit',
+    // The native build has the tile of the main module.
+    env: { ...process.env, ISOTORCH_RECORD: recordings, ISOTORCH_KERNELS: 'plain-4x8' },
+  },
 );
 const files = readdirSync(recordings).map((file) => join(recordings, file));
 const replay = spawnSync(program, files, {

@@ -1,10 +1,11 @@
 /** Runs a primitive's launches on raw kernels: no tensors, no gate, no autograd. */
 
+import { setFlagsFromString } from 'node:v8';
 import { type Dtype, dtypes } from '../../ts/core/dtype.js';
 import type { KernelDeclaration } from '../../ts/ops/kernel.js';
 import type { BufferRef, Launcher, Primitive } from '../../ts/ops/row.js';
 import type { Tensor } from '../../ts/tensor.js';
-import { instantiate } from '../../wasm/loader.js';
+import { instantiate, instantiateTiles } from '../../wasm/loader.js';
 import { type Launch, recordLaunch } from '../../wasm/recorder.js';
 
 export type Values = readonly (number | bigint | boolean)[];
@@ -28,6 +29,21 @@ export interface Operand {
 
 const module = instantiate({ initialPages: 1024 });
 const names = new Set(Object.keys(module.kernels));
+let kernels = module.kernels;
+
+/** Has the kernels of another build of the tiles take the place of the main module's. */
+export function useBuild(name: string): void {
+  // What is recorded is replayed by a native build of the main module.
+  if (recordLaunch.enabled) return;
+  // Node 20 knows relaxed SIMD, but has it off.
+  if (process.versions.node.startsWith('20.')) {
+    setFlagsFromString('--experimental-wasm-relaxed-simd');
+  }
+  const tiles = instantiateTiles(name, module.memory);
+  if (tiles === undefined) throw new Error(`this engine refuses the build ${name}`);
+  kernels = { ...module.kernels, ...tiles };
+}
+
 let top = module.heapBase;
 /** Unused bytes around every buffer, to notice what is written outside. */
 const FENCE = 64;
@@ -94,7 +110,7 @@ export function launcher(pieces = 1, live: Operand[] = []): Launcher {
       if (!declaration.dtypes.includes(dtype)) throw new Error(`${kernelName} is not declared`);
       if (buffers.length !== declaration.buffers.length) throw new Error(`${name}: buffers`);
       const block = parameterBlock(buffers, declaration, params, addressOf);
-      const run = module.kernels[kernelName]!;
+      const run = kernels[kernelName]!;
       if (recordLaunch.enabled && pieces === 1) {
         const launch = launchOf(kernelName, block, range);
         recordLaunch(launch, new Uint8Array(module.memory.buffer), () =>

@@ -1,0 +1,9 @@
+/** The kernels made of tiles, in their build for another engine. */
+
+import { useBuild } from './harness.js';
+
+useBuild('plain-4x8-2');
+await import('./matmul.test.js');
+await import('./conv.test.js');
+await import('./attention.test.js');
+await import('./recurrent_sequence.test.js');
