@@ -204,7 +204,8 @@ describe('numpy.load of damaged files', () => {
   type Header = typeof header extends fc.Arbitrary<infer V> ? V : never;
   const npy = ({ descr, order, shape, tail, end, version, extra, how }: Header) => {
     const sizes = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
-    const text = `{'descr': '${descr}', 'fortran_order': ${order}, 'shape': (${sizes})${tail}}${end}`;
+    const fields = `'descr': '${descr}', 'fortran_order': ${order}, 'shape': (${sizes})`;
+    const text = `{${fields}${tail}}${end}`;
     const bytes = npyOf(text, room(numel(shape) * Number(descr.slice(2) || 1) + extra), version);
     return how === null ? bytes : damaged(bytes, how);
   };

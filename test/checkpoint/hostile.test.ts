@@ -67,10 +67,12 @@ describe('torch.load of hostile pickles', () => {
     const pairs = `](${'(X\x01\0\0\0aNt'.repeat(20_000)}e`;
     const long = text('x'.repeat(200_000));
     const dict = 'ccollections\nOrderedDict\nq\x01';
+    const set = 'c__builtin__\nset\nq\x01';
+    const calls = 'h\x01h\x02\x85R'.repeat(20_000);
     const bombs = [
-      `${dict}0${pairs}q\x020(${'h\x01h\x02\x85R'.repeat(20_000)}t`,
-      `${long}q\x020c_codecs\nencode\nq\x010(${'h\x01h\x02\x85R'.repeat(20_000)}t`,
-      `c__builtin__\nset\nq\x010](${K(1).repeat(40_000)}eq\x020(${'h\x01h\x02\x85R'.repeat(20_000)}t`,
+      `${dict}0${pairs}q\x020(${calls}t`,
+      `${long}q\x020c_codecs\nencode\nq\x010(${calls}t`,
+      `${set}0](${K(1).repeat(40_000)}eq\x020(${calls}t`,
     ];
     for (const bomb of bombs) {
       const began = cpuTime();
@@ -78,7 +80,8 @@ describe('torch.load of hostile pickles', () => {
       expect(await refusal(withPickle(bomb, entries))).toContain('128 times its size');
       expect(cpuTime() - began).toBeLessThan(1000);
     }
-    const shared = `}${text('_parameters')}}q\x01(${Array.from({ length: 3000 }, (_, i) => `${text(`p${i}`)}N`).join('')}us`;
+    const names = Array.from({ length: 3000 }, (_, i) => `${text(`p${i}`)}N`);
+    const shared = `}${text('_parameters')}}q\x01(${names.join('')}us`;
     const module = `ctorch.nn.modules.linear\nIdentity\nq\x02)\x81${shared}b`;
     const modules = `(${module}${`h\x02)\x81}${text('_parameters')}h\x01sb`.repeat(3000)}t`;
     expect(await refusal(withPickle(modules))).toContain('128 times its size');

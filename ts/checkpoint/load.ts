@@ -64,7 +64,7 @@ async function openPickle(input: Input, classes: Classes): Promise<Pickled> {
   );
 }
 
-/** No checkpoint is packed, and few are packed again: a larger share of one byte is hardly found. */
+/** PyTorch packs nothing; what others packed again is seldom this much smaller. */
 const ARCHIVE = { ratio: 128, checksums: false };
 
 async function openZip(input: Input, classes: Classes): Promise<Pickled> {

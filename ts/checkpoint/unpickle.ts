@@ -265,7 +265,8 @@ export class Unpickler {
     const value = this.meaning.global(module, name);
     if (value === undefined) {
       this.fail(
-        `it asks for ${shorten(`${module}.${name}`)}, which is not among the types a checkpoint may hold, so it ` +
+        `it asks for ${shorten(`${module}.${name}`)}, ` +
+          'which is not among the types a checkpoint may hold, so it ' +
           'is refused; nothing in a file is ever executed. Save a state dict instead: ' +
           'torch.save(model.state_dict(), path)',
       );

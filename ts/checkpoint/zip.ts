@@ -153,7 +153,7 @@ function localHeader(
   return bytes;
 }
 
-/** Version, flags, packing, date; checksum and packed size are left out; size and length of name. */
+/** Version, flags, packing, date, size and length of name; not checksum and packed size. */
 function writeCommon(view: DataView, at: number, entry: ZipEntry, deflated: boolean): void {
   view.setUint16(at, isWide(entry) ? 45 : 20, true);
   view.setUint16(at + 2, UTF8, true);
