@@ -1,7 +1,7 @@
 /**
  * Runs whole recorded trainings. The model is rebuilt from what it prints. A recording of an own
  * class has its children but not its `forward`: the usual readings are tried, and the one whose
- * first loss is the recorded one is trained.
+ * first loss is nearest to the recorded one is trained.
  */
 
 import {
@@ -16,6 +16,7 @@ import {
   withoutGrad,
 } from './adapter.js';
 import { ACCUMULATED } from './compare.js';
+import { NotApplicable } from './device.js';
 import type { EncodedMap, EncodedTensor } from './format.js';
 import { compareState, loadState } from './modules.js';
 import { checkRecipe, type RecipeRecord, trainingTolerance } from './recipes.js';
@@ -150,14 +151,21 @@ async function buildModel(record: TrainingRecord, device: string): Promise<Model
   const loss = lossOf(record);
   loadState(module, record.init, device);
   const candidates = [...withoutGrad(() => [...readings(node.children, layers, x)])];
+  let best: { away: number; forward: Forward } | undefined;
   for (const steps of candidates) {
     const forward: Forward = (input) => steps.reduce<unknown>((v, s) => s(v), input) as LooseTensor;
     loadState(module, record.init, device);
     const result = attempt([forward as Step, (output) => loss(output, y)], x);
     if (!isTensorValue(result)) continue;
-    if (!isNear(Number(await result.item()), record.losses[0]!, device)) continue;
+    const first = Number(await result.item());
+    const away = Math.abs(first - record.losses[0]!);
+    if (isNear(first, record.losses[0]!, device) && !(best && best.away <= away)) {
+      best = { away, forward };
+    }
+  }
+  if (best) {
     loadState(module, record.init, device);
-    return { module, forward };
+    return { module, forward: best.forward };
   }
   throw new Error(
     `none of ${candidates.length} usual forwards of ${node.type} gives the first loss`,
@@ -204,17 +212,43 @@ async function train(
   return module;
 }
 
+/** Hundreds of steps of rounding: the state is compared as what a long sum gives. */
+const WEIGHTS = { relative: 1e-3, absolute: ACCUMULATED.absolute * 10 };
+
+/** The names of the state that differ from the recorded end, with how. */
+async function differing(
+  record: TrainingRecord,
+  trained: LooseModule,
+): Promise<Map<string, string>> {
+  const result = new Map<string, string>();
+  const options = { tolerance: WEIGHTS, int64: true, float64: true };
+  for (const [name, value] of Object.entries(record.final)) {
+    const difference = await compareState(trained.stateDict(), { [name]: value }, options);
+    if (difference) result.set(name, difference);
+  }
+  return result;
+}
+
 /**
- * Losses in float32, and the state in float64 where the device has it: where a gradient is rounding
- * noise (a bias in front of a batch norm), Adam makes steps of it, also in PyTorch's float32.
+ * What float32 leaves open: where a gradient is rounding noise (a bias in front of a batch norm),
+ * Adam makes steps of it, also in PyTorch's float32. The CPU's float32 shows which names these are.
  */
-async function checkTraining(record: TrainingRecord, device: string): Promise<string | undefined> {
+async function leftOpen(record: TrainingRecord): Promise<Set<string>> {
+  const trained = await train(record, 'cpu', false);
+  return new Set(typeof trained === 'string' ? [] : (await differing(record, trained)).keys());
+}
+
+/** Losses in float32; the state in float64 where the device has it, else what float32 settles. */
+async function checkTraining(
+  record: TrainingRecord,
+  device: string,
+  open: ReadonlySet<string>,
+): Promise<string | undefined> {
   let trained = await train(record, device, false);
   if (device === 'cpu' && typeof trained !== 'string') trained = await train(record, device, true);
   if (typeof trained === 'string') return trained;
-  // Hundreds of steps of rounding: the state is compared as what a long sum gives.
-  const tolerance = { relative: 1e-3, absolute: ACCUMULATED.absolute * 10 };
-  return compareState(trained.stateDict(), record.final, { tolerance, int64: true, float64: true });
+  const wrong = [...(await differing(record, trained))].filter(([name]) => !open.has(name));
+  return wrong[0]?.[1];
 }
 
 /** Runs one recorded training. */
@@ -229,6 +263,12 @@ export async function runTraining(
     }
     return checks.outcome();
   }
-  await checks.check('training', () => checkTraining(record, device));
+  const open = device === 'cpu' ? new Set<string>() : await leftOpen(record);
+  await checks.check('training', () => checkTraining(record, device, open));
+  for (const name of open) {
+    await checks.check(name, async () => {
+      throw new NotApplicable(`rounding in float32 decides ${name}`);
+    });
+  }
   return checks.outcome();
 }
