@@ -1,10 +1,14 @@
-/** Sorting [outer, n, inner] along n on the GPU: blocks in workgroup memory, then merges. */
+/**
+ * Sorting [outer, n, inner] along n on the GPU: short lines by ranks, others in blocks in workgroup
+ * memory, which are merged.
+ */
 
 import runStartsSource from '../../../kernels/run_starts.wgsl';
 import searchsortedSource from '../../../kernels/searchsorted.wgsl';
 import blockSource from '../../../kernels/sort_block.wgsl';
 import lineSource from '../../../kernels/sort_line.wgsl';
 import mergeSource from '../../../kernels/sort_merge.wgsl';
+import rankSource from '../../../kernels/sort_rank.wgsl';
 import { int32, suffix } from '../../core/dtype.js';
 import { numelOf } from '../../core/layout.js';
 import { gpuKernel } from '../../device/webgpu/kernel.js';
@@ -17,6 +21,9 @@ import type { Twins } from './twin.js';
 const BLOCK = 1024;
 /** Up to here the first of each block are sorted on; more are taken from whole sorted lines. */
 const FEW = 256;
+
+/** Elements of a line up to which each is compared with all. */
+const SHORT = 64;
 
 const dtypes = ['f32', 'i32'] as const;
 const buffers = {
@@ -52,6 +59,14 @@ const mergeKernel = gpuKernel({
   dtypes,
   buffers,
   params: { ...line, run: 'u32' },
+  perGroup: 256,
+});
+const rankKernel = gpuKernel({
+  source: `${lineSource}\n${rankSource}`,
+  entry: 'sort_rank',
+  dtypes,
+  buffers: { x: 'S', values: 'S', places: 'i32' },
+  params: { size: 'u32', inner: 'u32', keep: 'u32', descending: 'u32' },
   perGroup: 256,
 });
 const searchsortedKernel = gpuKernel({
@@ -111,7 +126,7 @@ class Sort {
   }
 
   /** The first `keep` of every line: those of every block, again until one block is left. */
-  first(keep: number): void {
+  private first(keep: number): void {
     let pairs: Pairs = [this.x, this.x];
     let n = this.size;
     let level = 0;
@@ -126,7 +141,7 @@ class Sort {
   }
 
   /** Whole lines: sorted blocks are merged two by two. */
-  all(keep: number): void {
+  private all(keep: number): void {
     const { x, size, inner, outputs, launcher } = this;
     let pairs = this.pairs(size);
     let other = this.pairs(size);
@@ -140,13 +155,22 @@ class Sort {
     }
   }
 
+  /** Short lines: every element finds its rank. */
+  private ranks(keep: number): void {
+    const { x, size, inner, outputs, launcher, lines } = this;
+    const params = { size, inner, keep, descending: Number(this.descending) };
+    const given = [x, ...outputs];
+    launcher.launch('sortRank', rankKernel, suffix(x.dtype), given, params, lines * size);
+  }
+
   run(keep: number): void {
-    if (this.size <= BLOCK || keep <= FEW) this.first(keep);
+    if (this.size <= SHORT) this.ranks(keep);
+    else if (this.size <= BLOCK || keep <= FEW) this.first(keep);
     else this.all(keep);
   }
 }
 
-const kernels = { sortBlock: blockKernel, sortMerge: mergeKernel };
+const kernels = { sortBlock: blockKernel, sortMerge: mergeKernel, sortRank: rankKernel };
 
 export const sortTwins: Twins<'sort' | 'topk' | 'searchsorted' | 'runStarts'> = {
   sort: {
