@@ -70,7 +70,7 @@ export class CpuDevice implements Device {
   /** Called before each allocation; a test makes it throw to see every failure path. */
   beforeAllocate: ((bytes: number) => void) | undefined;
   /** Bytes or products from which threads pay: while they look for work, and when they sleep. */
-  worth = { awake: 2 ** 18, asleep: 2 ** 20 };
+  worth = { awake: 2 ** 17, asleep: 2 ** 20 };
   /** What users set; it counts from the first operation on. */
   settings: CpuSettings = {};
   /** Which build of the tiled kernels runs; undefined until it is chosen. */
