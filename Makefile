@@ -1,7 +1,12 @@
 # Every verb installs what it needs first; all are quick where nothing has changed.
-# Options of a program go through ARGS: make demo ARGS='--epochs 1 --model cnn'
+# Options of a program go through ARGS: make demo ARGS='--epochs 1 --model cnn'. DEVICE=webgpu runs
+# demo, bench and conformance on the GPU.
 
 ARGS ?=
+DEVICE ?=
+SETUP := $(if $(filter webgpu,$(DEVICE)),build gpu,build)
+GPU := $(if $(filter webgpu,$(DEVICE)),scripts/with_gpu)
+ON := $(if $(DEVICE),--device $(DEVICE))
 
 # Where the installed Node is too old (or missing), scripts/setup brings one into .node/.
 ifneq ($(shell node -p 'parseInt(process.versions.node) >= 20' 2>/dev/null),true)
@@ -15,8 +20,8 @@ setup:
 
 # Fashion-MNIST from nothing to a trained network.
 demo:
-	@scripts/setup build
-	@npm run --silent demo -- $(ARGS)
+	@scripts/setup $(SETUP)
+	@$(GPU) npm run --silent demo -- $(ON) $(ARGS)
 
 # The same as a page: make demo-web ARGS=--build writes a static site; ARGS=--help lists the options.
 demo-web:
@@ -40,9 +45,9 @@ check:
 
 # Beside the other libraries that are installed here: make bench ARGS='matmul --peers isotorch,tfjs'
 bench:
-	@scripts/setup build
+	@scripts/setup $(SETUP)
 	@cd bench && { [ -e node_modules/.package-lock.json ] || npm ci --ignore-scripts --no-fund --no-audit; }
-	@npm run --silent bench -- $(ARGS)
+	@$(GPU) npm run --silent bench -- $(ON) $(ARGS)
 
 # The table of operators by device, dtype and gradient.
 support:
@@ -68,8 +73,8 @@ fuzz:
 
 # PyTorch's recorded cases: make conformance ARGS='--dir test/conformance/cases --device cpu'
 conformance:
-	@scripts/setup build
-	@npm run --silent conformance -- $(ARGS)
+	@scripts/setup $(SETUP)
+	@$(GPU) npm run --silent conformance -- $(ON) $(ARGS)
 
 # The npm package in dist/.
 build:
