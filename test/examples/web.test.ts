@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page, Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { learningRate, presets } from '../../examples/demo/recipe.js';
 import { makeRun, trainEpoch } from '../../examples/demo/train.js';
@@ -57,7 +57,11 @@ afterEach(async () => {
 const eventually = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: 90_000 });
 
 /** Opens the page and waits until it can train. Notes everything that goes wrong in it. */
-async function open(url = server.url, options: BrowserContextOptions = {}): Promise<Page> {
+async function open(
+  url = server.url,
+  options: BrowserContextOptions = {},
+  changeWorker?: (route: Route) => Promise<void>,
+): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
@@ -65,6 +69,7 @@ async function open(url = server.url, options: BrowserContextOptions = {}): Prom
   page.on('console', (message) => {
     if (message.type() === 'error') problems.push(message.text());
   });
+  if (changeWorker) await context.route('**/worker.js', changeWorker);
   await page.goto(url);
   await page.locator('#start:enabled').waitFor();
   return page;
@@ -239,11 +244,16 @@ describe('the page', () => {
   });
 
   it('says what is missing: WebGPU, or data', async () => {
-    const page = await open();
-    const webgpu = page.getByRole('radio', { name: 'WebGPU' });
-    const reason = page.locator('#webgpu-reason');
-    expect(await webgpu.isDisabled()).toBe(await reason.isVisible());
-    if (await webgpu.isDisabled()) expect(await reason.innerText()).toMatch(/^Not here: .{10}/);
+    const page = await open(server.url, {}, async (route) => {
+      const response = await route.fetch();
+      const { 'content-length': _, ...headers } = response.headers();
+      const hide = "Object.defineProperty(navigator, 'gpu', { value: undefined });\n";
+      await route.fulfill({ headers, body: hide + (await response.text()) });
+    });
+    expect(await page.getByRole('radio', { name: 'WebGPU' }).isDisabled()).toBe(true);
+    expect(await page.locator('#webgpu-reason').innerText()).toBe(
+      'Not here: no graphics adapter was found.',
+    );
     expect(await page.getByRole('radio', { name: 'Digits' }).isDisabled()).toBe(true);
     expect(await page.locator('#set-reason').innerText()).toBe('The digits are not on this site.');
     expect(await page.locator('#environment').innerText()).toContain('is isolated');

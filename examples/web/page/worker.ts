@@ -38,7 +38,9 @@ async function showSamples(set: SetName): Promise<void> {
   const truths = Uint8Array.from(
     Array.from(await test.targets.narrow(0, 0, SAMPLES).toArray(), Number),
   );
-  tell({ type: 'samples', set, classes: test.classes, images, truths });
+  // '7 - seven' is '7' here.
+  const classes = test.classes.map((name) => name.replace(/ - .*/, ''));
+  tell({ type: 'samples', set, classes, images, truths });
 }
 
 async function start(settings: Settings): Promise<void> {
