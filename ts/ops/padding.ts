@@ -4,9 +4,10 @@ import { int32, int64 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
 import { to } from './convert.js';
-import { tensor } from './creation.js';
+import { arange, tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
 import { indexSelect } from './gathering.js';
+import { afterReading } from './later.js';
 import { constantPadNd } from './rearrange.js';
 import { clone, unsqueeze } from './shape.js';
 import { op } from './signature.js';
@@ -101,34 +102,40 @@ export const oneHot = op(
     if (classes.dtype.category !== int32.category) {
       throw new DtypeError(`oneHot: classes are integers, got ${classes.dtype}; cast with int()`);
     }
+    if (!classes.backend.synchronous) {
+      if (numClasses >= 0 || classes.numel() === 0) return hot(classes, numClasses);
+      return afterReading('oneHot', classes.max(), ([largest]) =>
+        hot(classes, Number(largest) + 1),
+      );
+    }
     let count = numClasses;
-    if (classes.backend.synchronous || count < 0) {
-      const values = Array.from(classes.dataSync(), Number);
-      const largest = values.reduce((a, b) => Math.max(a, b), -1);
-      if (values.some((value) => value < 0)) {
-        throw new ValueError('oneHot: class values must not be negative');
-      }
-      if (count < 0) {
-        if (values.length === 0) {
-          throw new ValueError(
-            'oneHot: an empty tensor says nothing of the number of classes; give it',
-          );
-        }
-        count = largest + 1;
-      } else if (largest >= count) {
+    const values = Array.from(classes.dataSync(), Number);
+    const largest = values.reduce((a, b) => Math.max(a, b), -1);
+    if (values.some((value) => value < 0)) {
+      throw new ValueError('oneHot: class values must not be negative');
+    }
+    if (count < 0) {
+      if (values.length === 0) {
         throw new ValueError(
-          `oneHot: class ${largest} needs at least ${largest + 1} classes, got numClasses ${count}`,
+          'oneHot: an empty tensor says nothing of the number of classes; give it',
         );
       }
+      count = largest + 1;
+    } else if (largest >= count) {
+      throw new ValueError(
+        `oneHot: class ${largest} needs at least ${largest + 1} classes, got numClasses ${count}`,
+      );
     }
-    if (count <= 0 && classes.numel() === 0) {
-      throw new ValueError(`oneHot: numClasses must be positive, got ${count}`);
-    }
-    const columns = tensor(
-      Int32Array.from({ length: count }, (_, i) => i),
-      { device: classes.device },
-    );
-    const hits = elementwise.eq(unsqueeze(classes, -1), columns);
-    return to(hits, classes.dtype === int64 ? int64 : int32);
+    return hot(classes, count);
   },
 );
+
+/** Classes against the numbers 0 to `count` - 1. */
+function hot(classes: Tensor, count: number): Tensor {
+  if (count <= 0 && classes.numel() === 0) {
+    throw new ValueError(`oneHot: numClasses must be positive, got ${count}`);
+  }
+  const columns = arange(count, { dtype: int32, device: classes.device });
+  const hits = elementwise.eq(unsqueeze(classes, -1), columns);
+  return to(hits, classes.dtype === int64 ? int64 : int32);
+}
