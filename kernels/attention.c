@@ -91,14 +91,42 @@ typedef struct {
   bool causal;
 } NAME(view);
 
+// Of a square of LANES queries and keys.
+static inline void NAME(hide_square)(S *s, const NAME(view) * view, uint32_t i, uint32_t j) {
+  V square[LANES];
+  if (view->bias) {
+    const S *from = view->bias + i * view->bias_row + j;
+    UNROLL for (int n = 0; n < LANES; n++) square[n] = load(from + n * view->bias_row);
+    NAME(transpose)(square);
+    UNROLL for (int n = 0; n < LANES; n++) store(s + n * BLOCK, load(s + n * BLOCK) + square[n]);
+  }
+  if (view->mask) {
+    const uint8_t *from = view->mask + i * view->mask_row + j;
+    UNROLL for (int n = 0; n < LANES; n++) {
+      square[n] = (V)load_mask_as(square[n], from + n * view->mask_row);
+    }
+    NAME(transpose)(square);
+    UNROLL for (int n = 0; n < LANES; n++) {
+      store(s + n * BLOCK, select((I)square[n], load(s + n * BLOCK), splat((S)-INFINITY)));
+    }
+  }
+}
+
 static NOINLINE void NAME(hide)(S *s, const NAME(view) * view, uint32_t i0, uint32_t rows,
                                 uint32_t j0, uint32_t keys) {
-  for (uint32_t j = j0; j < j0 + keys; j++, s += BLOCK) {
-    for (uint32_t i = 0; view->bias && i < rows; i++)
-      s[i] += view->bias[(i0 + i) * view->bias_row + j];
-    for (uint32_t i = 0; view->mask && i < rows; i++)
-      if (!view->mask[(i0 + i) * view->mask_row + j]) s[i] = (S)-INFINITY;
-    for (uint32_t i = 0; view->causal && i < rows && i0 + i < j; i++) s[i] = (S)-INFINITY;
+  const uint32_t whole_rows = rows / LANES * LANES, whole_keys = keys / LANES * LANES;
+  for (uint32_t i = 0; (view->bias || view->mask) && i < rows; i++) {
+    uint32_t j = 0;
+    for (; i < whole_rows && i % LANES == 0 && j < whole_keys; j += LANES)
+      NAME(hide_square)(s + j * BLOCK + i, view, i0 + i, j0 + j);
+    for (j = i < whole_rows ? whole_keys : 0; j < keys; j++) {
+      S *at = s + j * BLOCK + i;
+      if (view->bias) *at += view->bias[(i0 + i) * view->bias_row + j0 + j];
+      if (view->mask && !view->mask[(i0 + i) * view->mask_row + j0 + j]) *at = (S)-INFINITY;
+    }
+  }
+  for (uint32_t j = 0; view->causal && j < keys; j++) {
+    for (uint32_t i = 0; i < rows && i0 + i < j0 + j; i++) s[j * BLOCK + i] = (S)-INFINITY;
   }
 }
 
@@ -110,6 +138,16 @@ static inline uint32_t NAME(seen)(const NAME(view) * view, uint32_t last, uint32
 // Queries side by side, a whole number of tiles and of vectors.
 static inline uint32_t NAME(lanes_of)(uint32_t rows) {
   return (rows + NEAR_N - 1) / NEAR_N * NEAR_N;
+}
+
+// exp of what is not above 0, and 0 where that is less than any normal number: hidden scores are
+// as quick as others. NaN stays.
+static inline __attribute__((always_inline)) V NAME(weight)(V x) {
+#if LANES == 4
+  return select(x < -87, splat(0.0f), exp_near(pmax_(x, splat(-87.0f))));
+#else
+  return exp_(x);
+#endif
 }
 
 // Scores become exponentials against the largest so far, `most`; `shrink` is what the sums so far
@@ -132,13 +170,13 @@ static NOINLINE void NAME(exponentials)(S *s, uint32_t lanes, uint32_t keys, S *
     for (uint32_t j = 0; j < keys; j++) {
       UNROLL for (int n = 0; n < 2; n++) {
         S *at = s + j * BLOCK + i + n * LANES;
-        V e = exp_(load(at) - top[n]);
+        V e = NAME(weight)(load(at) - top[n]);
         store(at, e);
         sum[n] += e;
       }
     }
     UNROLL for (int n = 0; n < 2; n++) {
-      V factor = exp_(old[n] - top[n]);
+      V factor = NAME(weight)(old[n] - top[n]);
       store(shrink + i + n * LANES, factor);
       store(total + i + n * LANES, load(total + i + n * LANES) * factor + sum[n]);
     }
@@ -212,7 +250,7 @@ static NOINLINE void NAME(slopes)(S *s, S *dp, uint32_t lanes, uint32_t keys, co
                                   const S *delta, S scale) {
   for (uint32_t j = 0; j < keys; j++, s += BLOCK, dp += BLOCK) {
     for (uint32_t i = 0; i < lanes; i += LANES) {
-      V e = exp_(load(s + i) - load(lse + i));
+      V e = NAME(weight)(load(s + i) - load(lse + i));
       store(s + i, e);
       store(dp + i, e * (load(dp + i) - load(delta + i)) * scale);
     }
