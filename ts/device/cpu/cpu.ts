@@ -33,6 +33,9 @@ const MAXIMUM_BYTES = 4 * 1024 * 1024 * 1024 - PAGE;
 /** Products from which an operation is worth the choice among the builds of the tiled kernels. */
 const LARGE = 2 ** 22;
 
+/** Beyond this the collector runs often enough. */
+const MOST_WEIGHT = 2 ** 28;
+
 interface Heap {
   readonly module: KernelModule;
   readonly kernels: Map<string, PooledKernel>;
@@ -79,6 +82,8 @@ export class CpuDevice implements Device {
   private unshared: string | undefined;
   private wanted: number | undefined;
   private live = 0;
+  /** Untouched memory, of which the machine gives none. */
+  protected weight: ArrayBuffer | undefined;
   private u8 = new Uint8Array(0);
   private u32 = new Uint32Array(0);
 
@@ -90,6 +95,7 @@ export class CpuDevice implements Device {
     const kernels = new Map<string, PooledKernel>();
     this.heap = { module, kernels, allocator, blockAddress, pool: undefined };
     this.refreshViews();
+    this.weigh(module.memory.buffer.byteLength);
     this.place(module.kernels, 0);
     if (this.unshared === undefined) this.heap = { ...this.heap, pool: this.createPool(this.heap) };
     const wanted = this.settings.kernels ?? environment('ISOTORCH_KERNELS') ?? 'auto';
@@ -207,6 +213,7 @@ export class CpuDevice implements Device {
       try {
         memory.grow(Math.ceil(bytes / PAGE));
         this.refreshViews();
+        this.weigh(memory.buffer.byteLength);
         return true;
       } catch (error) {
         // The engine refused this step; the smallest that would do is tried before giving up.
@@ -214,6 +221,17 @@ export class CpuDevice implements Device {
       }
     }
     return false;
+  }
+
+  /** Has the collector feel a shared heap as it does one that is not shared. */
+  private weigh(bytes: number): void {
+    if (this.unshared !== undefined) return;
+    try {
+      this.weight = new ArrayBuffer(Math.min(bytes, MOST_WEIGHT));
+    } catch {
+      // Memory is short: the collector knows.
+      this.weight = undefined;
+    }
   }
 
   allocate(bytes: number): number {
