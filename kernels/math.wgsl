@@ -288,7 +288,7 @@ fn pow_f32(x: f32, y: f32) -> f32 {
   let odd = whole && !(whole_f32(half) || trunc(half) == half);
   var size: f32;
   if (magnitude_bits(x) == 0u || isinf_f32(x)) {
-    let grows = isinf_f32(x) == (y > 0.0);
+    let grows = isinf_f32(x) == !signbit_f32(y);
     size = select(0.0, inf_f32(), grows);
   } else if (isinf_f32(y)) {
     let ax = abs_f32(x);
@@ -471,9 +471,10 @@ fn logaddexp2_f32(a: f32, b: f32) -> f32 {
   return max_f32(a, b) + log1p_f32(exp2_f32(-abs_f32(a - b))) * LOG2_E;
 }
 // x * log(y), 0 where x is 0 unless y is NaN.
+// A subnormal x counts as zero, which it may become in the product.
 fn xlogy_f32(x: f32, y: f32) -> f32 {
   if (isnan_f32(y)) { return y; }
-  return select(x * log_f32(y), 0.0, magnitude_bits(x) == 0u);
+  return select(x * log_f32(y), 0.0, magnitude_bits(x) < 0x00800000u);
 }
 
 // ---- Remainders ---------------------------------------------------------------------------------

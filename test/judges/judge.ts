@@ -15,6 +15,8 @@ export interface PointwiseJudge {
   readonly domain: readonly Range[];
   /** Units in the last place of the dtype that a float result may be off. */
   readonly ulp: number;
+  /** The same on a GPU, where WGSL promises less than IEEE 754; default `ulp`. */
+  readonly gpuUlp?: number;
   /** Absolute error on top, in units of the dtype's epsilon; for formulas that cancel. */
   readonly cancels?: number;
   /** Values of the scalar attributes. */

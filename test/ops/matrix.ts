@@ -35,12 +35,36 @@ function rounded(value: number, dtype: torch.Dtype): number {
   return Number(torch.tensor([value], { dtype }).dataSync()[0]);
 }
 
+/** How a device computes: what its tolerances are called, and what it does to subnormals. */
+export interface Arithmetic {
+  /** Units in the last place that a result may be off. */
+  ulp(judge: PointwiseJudge): number;
+  /** Subnormal numbers may count as zeros, as operands and as results. */
+  readonly flushes: boolean;
+}
+
+const IEEE: Arithmetic = { ulp: ({ ulp }) => ulp, flushes: false };
+
+/** Most of what a GPU may be off: 4 x the relative tolerance PyTorch has for float32. */
+export const GPU_MOST_ULP = (4 * 1.3e-6) / 2 ** -23;
+export const GPU: Arithmetic = {
+  ulp: ({ ulp, gpuUlp = ulp }) => {
+    if (gpuUlp > GPU_MOST_ULP) throw new Error(`${gpuUlp} ulp are more than a GPU may be off`);
+    return gpuUlp;
+  },
+  flushes: true,
+};
+
+const NORMAL = 2 ** -126;
+const flushed = (value: number) => (Math.abs(value) < NORMAL ? value * 0 : value);
+
 /** How `actual` misses `expected`, or undefined. */
 function misses(
   actual: number | boolean,
   expected: number | boolean,
   judge: PointwiseJudge,
   dtype: torch.Dtype,
+  { ulp, flushes }: Arithmetic,
 ): string | undefined {
   if (typeof expected === 'boolean') {
     return Boolean(actual) === expected ? undefined : `is ${actual}, not ${expected}`;
@@ -49,12 +73,12 @@ function misses(
   const want = rounded(expected, dtype);
   if (Number.isNaN(want)) return Number.isNaN(got) ? undefined : `is ${got}, not NaN`;
   if (got === want) return undefined;
-  const ulp = ulpAt(want, dtype);
+  if (flushes && Math.abs(want) < NORMAL && Math.abs(got) <= NORMAL) return undefined;
+  const unit = ulpAt(want, dtype);
   const cancelled = (judge.cancels ?? 0) * (EPSILON.get(dtype) as number);
-  if (Number.isFinite(want) && Math.abs(got - expected) <= (judge.ulp + 0.5) * ulp + cancelled) {
-    return undefined;
-  }
-  return `is ${got}, not ${want} (${(Math.abs(got - expected) / ulp).toFixed(1)} ulp off)`;
+  const most = (ulp(judge) + 0.5) * unit + cancelled;
+  if (Number.isFinite(want) && Math.abs(got - expected) <= most) return undefined;
+  return `is ${got}, not ${want} (${(Math.abs(got - expected) / unit).toFixed(1)} ulp off)`;
 }
 
 /** Where functions go wrong: zeros, infinities, NaN, ties, and the edges of overflow. */
@@ -122,19 +146,26 @@ export function operands(
   );
 }
 
+/** What a row gets wrong: at most twelve of them. */
 export function compare(
   op: PointwiseName,
   judge: PointwiseJudge,
   dtype: torch.Dtype,
   list: readonly number[][],
   actual: ArrayLike<number | bigint>,
+  arithmetic = IEEE,
 ): string[] {
   const failures: string[] = [];
   list.forEach((tuple, k) => {
     if (judge.excused?.at(...tuple)) return;
-    const expected = judge.f(...tuple, ...(judge.scalars ?? []));
-    const why = misses(Number(actual[k]), expected, judge, dtype);
-    if (why !== undefined) failures.push(`${op}(${tuple.join(', ')}) ${why}`);
+    const why = (given: readonly number[]) => {
+      const expected = judge.f(...given, ...(judge.scalars ?? []));
+      return misses(Number(actual[k]), expected, judge, dtype, arithmetic);
+    };
+    const first = why(tuple);
+    if (first === undefined) return;
+    if (arithmetic.flushes && why(tuple.map(flushed)) === undefined) return;
+    failures.push(`${op}(${tuple.join(', ')}) ${first}`);
   });
   return failures.slice(0, 12);
 }
