@@ -8,6 +8,7 @@ import { gradients } from '../ts/ops/gradients.js';
 import type { PointwiseRow } from '../ts/ops/pointwise.js';
 import type { Primitive } from '../ts/ops/row.js';
 import { type OpName, table } from '../ts/ops/table.js';
+import { library } from '../ts/ops/twins/index.js';
 import * as functions from '../ts/torch.js';
 
 const DEVICES: readonly DeviceType[] = ['cpu', 'webgpu'];
@@ -28,7 +29,9 @@ type Way =
 
 const LEGEND =
   '`x` computed in that dtype, `c` cast to a wider one and back, `f` gives float32 as in ' +
-  'PyTorch, `-` a typed error.';
+  'PyTorch, `-` a typed error. On webgpu: float32, int32 and bool are computed as they are; the ' +
+  'smaller dtypes are stored as they are and cast; int64 becomes int32, with a check of its ' +
+  'range; float64 is a typed error.';
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
@@ -70,15 +73,20 @@ function kernelsOf(name: string, row: Row): string[] {
   );
 }
 
-/** Whether a device is here and has every kernel of the row. */
+/** Whether the GPU has the row: what it runs is known without one. */
+function hasTwin(name: string, row: Row): boolean {
+  if (row.kind === 'view') return true;
+  if (row.kind !== 'pointwise') return name in library.programs;
+  return kernelsOf(name, row)
+    .filter((kernel) => /_[fi]32$/.test(kernel))
+    .every((kernel) => library.kernel(kernel) !== undefined);
+}
+
+/** Whether a device has every kernel of the row. */
 function runsOn(type: DeviceType, name: string, row: Row): boolean {
-  try {
-    const device = deviceOf(type);
-    return kernelsOf(name, row).every((kernel) => device.has(kernel));
-  } catch (error) {
-    if (error instanceof torch.DeviceError) return false;
-    throw error;
-  }
+  if (type === 'webgpu') return hasTwin(name, row);
+  const device = deviceOf(type);
+  return kernelsOf(name, row).every((kernel) => device.has(kernel));
 }
 
 function gradientOf(name: OpName): string {
