@@ -1,6 +1,5 @@
 /** Everything the GPU runs: a twin for every primitive, the elementwise kernels and the cast. */
 
-import group from '../../../kernels/group.wgsl';
 import math from '../../../kernels/math.wgsl';
 import type { Programs } from '../../device/device.js';
 import type { Library } from '../../device/webgpu/device.js';
@@ -22,6 +21,7 @@ import { reduceTwins } from './reduce.js';
 import { scanTwins } from './scan.js';
 import { softmaxTwins } from './softmax.js';
 import { sortTwins } from './sort.js';
+import { groupText } from './team.js';
 import type { Twins } from './twin.js';
 
 const twins: Twins<PrimitiveName> = {
@@ -55,6 +55,6 @@ function kernel(name: string): GpuKernel | undefined {
 
 export const library: Library = {
   kernel,
-  definitions: new Map([...definitions(`${math}\n${group}`), ...stepDefinitions]),
+  definitions: new Map([...definitions(`${math}\n${groupText}`), ...stepDefinitions]),
   programs: twins as unknown as Programs,
 };

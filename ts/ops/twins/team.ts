@@ -3,9 +3,36 @@
  * which takes one line or one block of it. See kernels/group.wgsl.
  */
 
-import alone from '../../../kernels/group_alone.wgsl';
+import group from '../../../kernels/group.wgsl';
+import fold from '../../../kernels/group_fold.wgsl';
 import { type Element, type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
 import type { KernelDtype, ParamType } from '../kernel.js';
+
+/** Functions group_<name> of kernels/group_fold.wgsl: type, and what joins two values. */
+const FOLDS = [
+  ['sum_f32', 'f32', 'add_f32'],
+  ['sum2_f32', 'vec2<f32>', 'add2_f32'],
+  ['max_f32', 'f32', 'max_f32'],
+  ['best', 'vec2<u32>', 'better'],
+  // By the kernel's own function.
+  ['meet_f32', 'f32', 'meet'],
+  ['meet_i32', 'i32', 'meet'],
+  ['meet_u32', 'u32', 'meet'],
+] as const;
+
+/** Definitions for all kernels: what invocations of a workgroup do together. */
+export const groupText: string = [
+  group,
+  ...FOLDS.map(([name, type, join]) =>
+    fold.replaceAll('FOLD', name).replaceAll('TYPE', type).replaceAll('JOIN', join),
+  ),
+].join('\n');
+
+/** The same for teams of one. */
+const alone = FOLDS.map(
+  ([name, type]) =>
+    `fn group_${name}(value: ${type}, at: u32, team: u32) -> ${type} { return value; }`,
+).join('\n');
 
 const WORKGROUP = 256;
 /** Neighbouring lines that a workgroup should at least take, so that reads are of whole segments. */
@@ -75,7 +102,7 @@ interface TeamKernelOptions<P> {
 
 /**
  * A kernel of teams. Where a team is one invocation it runs without barriers and workgroup memory:
- * then kernels/group_alone.wgsl stands for the functions of kernels/group.wgsl.
+ * software adapters take long for workgroups that have any.
  */
 export function teamKernel<
   const P extends Readonly<Record<string, ParamType>> & { readonly team: 'u32' },
