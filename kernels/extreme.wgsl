@@ -1,6 +1,7 @@
-// Places of the largest (or least) values of the middle of [outer, n, inner]: the first of equals, a
-// NaN before all. Each team gives the place of its block's best, so the result is
-// [outer, blocks, inner]; at the next levels, `picked` holds the places that are still considered.
+// Places of the largest (or least) values of the middle of [outer, n, inner]: the first of
+// equals, a NaN before all. Each team gives the place of its block's best, so the result is
+// [outer, blocks, inner]; at the next levels, `picked` holds the places that are still
+// considered.
 
 fn key_at(x: S) -> u32 {
   if (isnan_(x)) { return 0xffffffffu; }

@@ -1,5 +1,5 @@
-// y = (x - mean) * rstd * weight + bias by elements. Statistics of element i are at i / span % stats
-// (rstd is 1 / sqrt(spread + eps) if `rooted`), weight and bias at i / length % channels.
+// y = (x - mean) * rstd * weight + bias by elements. Statistics of element i are at i / span %
+// stats (rstd is 1 / sqrt(spread + eps) if `rooted`), weight and bias at i / length % channels.
 
 fn norm_apply(group: u32, lane: u32) {
   for (var k = 0u; k < 4u; k++) {

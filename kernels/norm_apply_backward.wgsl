@@ -1,5 +1,5 @@
-// gx = rstd * (g w - sums / n - xhat * dots / n) by elements, places as in norm_apply.wgsl. `outside`
-// is for sums without weights: then gx = rstd * w * (g - sums / n - xhat * dots / n).
+// gx = rstd * (g w - sums / n - xhat * dots / n) by elements, places as in norm_apply.wgsl.
+// `outside` is for sums without weights: then gx = rstd * w * (g - sums / n - xhat * dots / n).
 
 fn norm_apply_backward(group: u32, lane: u32) {
   for (var k = 0u; k < 4u; k++) {

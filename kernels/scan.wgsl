@@ -1,8 +1,8 @@
-// Running totals of [outer, n, inner] along n, from either end. The text before this one defines the
-// totals: their type E, unit(), join(a, b), lift(k, i) (of element k, the i-th of its line),
-// emit(k, e), pack(e) and unpack(words). Teams take blocks of lines, 4 neighbours to an invocation.
-// Phases: 0 whole lines, or lines of several blocks in three launches: 1 the total of each block,
-// 3 what comes before each block, 2 the blocks after what comes before.
+// Running totals of [outer, n, inner] along n, from either end. The text before this one defines
+// the totals: their type E, unit(), join(a, b), lift(k, i) (of element k, the i-th of its line),
+// emit(k, e), pack(e) and unpack(words). Teams take blocks of lines, 4 neighbours to an
+// invocation. Phases: 0 whole lines, or lines of several blocks in three launches: 1 the total
+// of each block, 3 what comes before each block, 2 the blocks after what comes before.
 
 fn element(line: u32, i: u32) -> u32 {
   let place = select(i, p.n - 1u - i, p.reverse != 0u);

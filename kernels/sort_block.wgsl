@@ -1,6 +1,7 @@
-// Sorts blocks of up to 1024 (key, place) of lines by a bitonic network in workgroup memory; of short
-// lines, 1024 / width at once. Level 0 takes its pairs from x, others from `from_keys`. Gives the
-// first `keep` of each block: as results if `last`, else as pairs, lines of which are `stride` long.
+// Sorts blocks of up to 1024 (key, place) of lines by a bitonic network in workgroup memory; of
+// short lines, 1024 / width at once. Level 0 takes its pairs from x, others from `from_keys`.
+// Gives the first `keep` of each block: as results if `last`, else as pairs, lines of which are
+// `stride` long.
 
 const BLOCK = 1024u;
 // Past every pair.
