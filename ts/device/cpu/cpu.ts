@@ -49,8 +49,6 @@ interface Heap {
 export interface CpuSettings {
   kernels?: string | undefined;
   workerUrl?: string | undefined;
-  /** The engine pairs vectors. */
-  pairing?: boolean;
 }
 
 /** Why memory cannot be shared with workers here, or undefined. */
@@ -193,7 +191,7 @@ export class CpuDevice implements Device {
     if (scratch < 0) return;
     // Zeros: other values could be slow denormals.
     this.u8.fill(0, scratch, scratch + PROBE_BYTES);
-    this.take(measuredChoice(heap.module, scratch, this.settings.pairing === true));
+    this.take(measuredChoice(heap.module, scratch));
     heap.allocator.free(scratch, PROBE_BYTES);
   }
 

@@ -5,7 +5,7 @@ import { DeviceError, ValueError } from '../../core/errors.js';
 import { checkOptions } from '../../core/options.js';
 import { cpu } from './cpu.js';
 import { MOST_THREADS } from './pool.js';
-import { kernelBuilds } from './tiles.js';
+import { kernelBuilds, PAIRED } from './tiles.js';
 
 /** Facts about the CPU device, for bug reports and tests. */
 export interface CpuInfo {
@@ -45,8 +45,9 @@ export interface CpuOptions {
    */
   kernels?: string;
   /**
-   * Node 24 or newer: lets V8 pair 128-bit operations into 256-bit ones. Products are about twice as
-   * fast. The feature is experimental in V8 and set for the whole process. Default false.
+   * Node 24 or newer: lets V8 pair 128-bit operations into 256-bit ones, and takes 'plain-4x16',
+   * whose products are then about twice as fast. The feature is experimental in V8, and set for
+   * the whole process. Default false.
    */
   revectorize?: boolean;
   /** Pages whose policy forbids workers from blob: URLs: where a copy of isotorch/worker is. */
@@ -77,8 +78,9 @@ export function configure(options: CpuOptions): void {
         'pair vectors',
     );
   }
-  const chosen = kernels === 'auto' ? undefined : kernels;
-  cpu.settings = { kernels: chosen, workerUrl, pairing: revectorize };
+  // 'auto' leaves it to the environment, and then to a measurement.
+  const automatic = revectorize ? PAIRED : undefined;
+  cpu.settings = { kernels: kernels === 'auto' ? automatic : kernels, workerUrl };
 }
 
 /** Sets the most bytes tensors may use; a larger allocation throws OutOfMemoryError. */

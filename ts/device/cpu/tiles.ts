@@ -16,7 +16,7 @@ export const PLAIN = 'plain-4x8';
 /** Rounds to additions and products apart, or not: what else decides about the bits of results. */
 const RELAXED = 'relaxed-6x8';
 /** Newer V8, which runs relaxed SIMD, may pair 128-bit operations of a wide tile. */
-const PAIRED = 'plain-4x16';
+export const PAIRED = 'plain-4x16';
 /** For engines without relaxed SIMD. */
 const OLDER = 'plain-4x8-2';
 
@@ -29,8 +29,13 @@ const SLICE = 0.3;
 const BUDGET = 4.5;
 /** How much faster than the preferred build another must be to be taken. */
 const MARGIN = 1.1;
-/** How much faster optimised code is, at least, than a first measurement that lacks it in part. */
-const SETTLED = 1.3;
+/**
+ * What is not optimised in time is not measured: optimised code is faster than the first
+ * measurement, which lacks it, by more than the first number, and no tile is slower for its shape
+ * by more than the second.
+ */
+const SETTLED = 2.5;
+const SPILLED = 2.3;
 
 export type Kernels = Readonly<Record<string, KernelFunction>>;
 
@@ -84,38 +89,33 @@ function measure(builds: ReadonlyMap<string, Kernels>, scratch: number): Map<str
 }
 
 /** The builds that may be the fastest here, the preferred one first. */
-function candidates(module: KernelModule, pairing: boolean): Map<string, Kernels> {
+function candidates(module: KernelModule): Map<string, Kernels> {
   const relaxed = instantiateTiles(RELAXED, module.memory);
   const other = relaxed ? PAIRED : OLDER;
   const builds = new Map<string, Kernels>();
   const add = (name: string, kernels = instantiateTiles(name, module.memory)) => {
     if (kernels) builds.set(name, kernels);
   };
-  if (pairing) add(PAIRED);
   if (relaxed) add(RELAXED, relaxed);
   add(PLAIN, module.kernels);
   add(other);
   return builds;
 }
 
-/**
- * Measures the builds that may be the fastest here; `scratch` has PROBE_BYTES. `pairing` says that
- * the engine was told to pair vectors.
- */
-export function measuredChoice(module: KernelModule, scratch: number, pairing: boolean): Choice {
-  const builds = candidates(module, pairing);
+/** Measures the builds that may be the fastest here; `scratch` has PROBE_BYTES. */
+export function measuredChoice(module: KernelModule, scratch: number): Choice {
+  const builds = candidates(module);
   const rates = measure(builds, scratch);
   const [name] = builds.keys();
   const preferred = rates.get(name) as Rate;
   let best = name;
-  // If it never became faster, it was not optimised in time: then nothing was measured.
-  if (preferred.best > preferred.first * SETTLED) {
-    let least = preferred.best * MARGIN;
-    for (const [other, measured] of rates) {
-      if (measured.best <= least) continue;
-      best = other;
-      least = measured.best;
-    }
+  let least = preferred.best * MARGIN;
+  for (const [other, measured] of rates) {
+    const settled = Math.min(measured.best / measured.first, preferred.best / preferred.first);
+    if (settled < SETTLED || measured.best > preferred.best * SPILLED) continue;
+    if (measured.best <= least) continue;
+    best = other;
+    least = measured.best;
   }
   const figures = [...rates].map(([build, { best }]) => `${build} ${gigaflops(best)}`);
   return {
