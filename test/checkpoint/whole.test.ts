@@ -18,6 +18,7 @@ describe('Module.loadStateDict', () => {
     ['an unknown name', (state) => Object.assign(state, { 'x.weight': torch.ones(1) })],
     ['another shape', (state) => Object.assign(state, { '1.running_var': torch.ones(3) })],
     ['no tensor', (state) => Object.assign(state, { '1.bias': [1, 2] })],
+    ['a disposed tensor', (state) => (state['1.bias'] as torch.Tensor).dispose()],
   ];
   it.each(wrong)('changes nothing for %s', (_, change) => {
     const net = make();
@@ -26,6 +27,16 @@ describe('Module.loadStateDict', () => {
     change(state);
     expect(() => net.loadStateDict(state as never)).toThrow(torch.StateDictError);
     expect(valuesOf(net)).toEqual(before);
+  });
+
+  it('changes nothing if a part of the network was disposed', () => {
+    const net = make();
+    const state = make().stateDict();
+    const { weight } = net.at(0) as torch.nn.Linear;
+    const before = listed(weight);
+    (net.at(1) as torch.nn.BatchNorm1d).bias?.dispose();
+    expect(() => net.loadStateDict(state)).toThrow("'1.bias' of the module was disposed");
+    expect(listed(weight)).toEqual(before);
   });
 });
 
@@ -40,6 +51,12 @@ describe('Optimizer.loadStateDict', () => {
   type State = ReturnType<ReturnType<typeof make>['stateDict']>;
   const wrong: [what: string, change: (state: State) => void][] = [
     ['another shape', ({ state }) => Object.assign(state[1], { exp_avg: torch.ones(7) })],
+    ['text for a tensor', ({ state }) => Object.assign(state[1], { exp_avg_sq: 'x' })],
+    ['a number for a tensor', ({ state }) => Object.assign(state[1], { exp_avg: 0.5 })],
+    ['text for a number', ({ state }) => Object.assign(state[1], { step: 'first' })],
+    ['a flag for a number', ({ state }) => Object.assign(state[1], { step: true })],
+    ['text for the states', ({ state }) => Object.assign(state, { 1: 'x' })],
+    ['a disposed tensor', ({ state }) => (state[1].exp_avg as torch.Tensor).dispose()],
     ['no dict', (state) => Object.assign(state, { state: null })],
     ['other groups', (state) => state.param_groups.push({ params: [2] } as never)],
     ['a bad option', ({ param_groups }) => Object.assign(param_groups[0], { lr: -1 })],
@@ -58,6 +75,24 @@ describe('Optimizer.loadStateDict', () => {
     await expect((async () => adam.loadStateDict(state))()).rejects.toThrow(torch.TorchError);
     expect(shown()).toEqual(before);
   });
+});
+
+it('LBFGS.loadStateDict changes nothing for a history of something else', () => {
+  const w = torch.ones(3, { requiresGrad: true });
+  const lbfgs = new optim.LBFGS([w], { maxIter: 4 });
+  lbfgs.step(() => {
+    lbfgs.zeroGrad();
+    const loss = w.sub(3).pow(4).sum();
+    loss.backward();
+    return loss;
+  });
+  const before = String(lbfgs.stateDict().state[0].d);
+  for (const wrong of [{ old_dirs: ['x'] }, { ro: 'x' }, { d: [1] }, { H_diag: 'x' }]) {
+    const saved = lbfgs.stateDict();
+    Object.assign(saved.state[0], wrong);
+    expect(() => lbfgs.loadStateDict(saved)).toThrow(torch.StateDictError);
+    expect(String(lbfgs.stateDict().state[0].d)).toBe(before);
+  }
 });
 
 describe('loading', () => {

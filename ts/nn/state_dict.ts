@@ -97,6 +97,10 @@ function* allPaths(module: Module, prefix: string): Generator<[string, Module]> 
   for (const [name, child] of module.ownModules()) yield* allPaths(child, `${prefix}${name}.`);
 }
 
+function isGone({ disposed, storage_ }: Tensor): boolean {
+  return disposed || storage_.freed;
+}
+
 function quoted(names: readonly string[], hint: (name: string) => string = () => ''): string {
   return names.map((name) => `'${name}'${hint(name)}`).join(', ');
 }
@@ -144,6 +148,8 @@ class Loading {
     if (!(name in this.given)) return;
     const value: unknown = this.given[name];
     if (!isTensor(value)) this.problems.push(`'${name}' is not a tensor`);
+    else if (isGone(value)) this.problems.push(`'${name}' of the state dict was disposed`);
+    else if (isGone(tensor)) this.problems.push(`'${name}' of the module was disposed`);
     else if (!sameShape(value.shape, tensor.shape)) {
       this.problems.push(
         `size mismatch for '${name}': the state dict has ${showShape(value.shape)}, ` +

@@ -14,7 +14,7 @@ import {
   type StepOptions,
 } from '../ops/primitives/optim.js';
 import { isTensor, type Tensor } from '../tensor.js';
-import { Optimizer, type ParamGroup, type ParamState } from './optimizer.js';
+import { Optimizer, type ParamGroup, type ParamState, type StateKind } from './optimizer.js';
 
 /** What one parameter's step needs besides its gradient. */
 export type Scalars = Omit<StepEntry, 'param' | 'grad'>;
@@ -70,6 +70,10 @@ export abstract class FusedOptimizer<
 
   protected override get numbers(): readonly string[] {
     return ['step'];
+  }
+
+  protected override kindOfState(name: string): StateKind {
+    return this.numbers.includes(name) ? 'number' : 'tensor';
   }
 
   /** Which of the numbers PyTorch keeps as tensors. */

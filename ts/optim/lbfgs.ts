@@ -13,6 +13,7 @@ import {
   Optimizer,
   type Params,
   POSITIVE,
+  type StateKind,
 } from './optimizer.js';
 import { drive, type Reading } from './reading.js';
 
@@ -45,6 +46,19 @@ type Memory = {
   H_diag: Reading;
   prev_flat_grad?: Tensor;
   prev_loss?: number;
+};
+
+const KINDS: Readonly<Record<string, StateKind>> = {
+  func_evals: 'number',
+  n_iter: 'number',
+  d: 'tensor',
+  t: 'number',
+  old_dirs: 'list of tensors',
+  old_stps: 'list of tensors',
+  ro: 'list of numbers',
+  H_diag: 'number',
+  prev_flat_grad: 'tensor',
+  prev_loss: 'number',
 };
 
 /** Where an iteration stands: the loss, its gradient, and the largest element of that. */
@@ -120,6 +134,10 @@ export class LBFGS extends Optimizer<LBFGSOptions> {
 
   private get params(): readonly Tensor[] {
     return this.paramGroups[0].params;
+  }
+
+  protected override kindOfState(name: string): StateKind | undefined {
+    return Object.hasOwn(KINDS, name) ? KINDS[name] : undefined;
   }
 
   protected override fits(tensor: Tensor): boolean {

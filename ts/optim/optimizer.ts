@@ -41,6 +41,17 @@ export type StateValue = Tensor | number | string | boolean | null | readonly St
 /** State of one parameter by PyTorch's names. */
 export type ParamState = Record<string, StateValue>;
 
+/** Kinds of states; a number may come as a tensor of one element. */
+export type StateKind = 'number' | 'tensor' | 'list of tensors' | 'list of numbers';
+
+function isOfKind(kind: StateKind, value: unknown): boolean {
+  if (kind.startsWith('list of ')) {
+    const item = kind.slice(8, -1) as StateKind;
+    return Array.isArray(value) && value.every((each) => isOfKind(item, each));
+  }
+  return isTensor(value) || typeof value === kind;
+}
+
 /** As PyTorch saves it: states by parameter index, groups with the indices of their parameters. */
 export interface OptimizerStateDict {
   state: Record<string, Record<string, unknown>>;
@@ -199,6 +210,11 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     return [];
   }
 
+  /** What the state of that name is; undefined: whatever the optimiser put there. */
+  protected kindOfState(_name: string): StateKind | undefined {
+    return undefined;
+  }
+
   /** Whether a tensor can be the state of a parameter. */
   protected fits(tensor: Tensor, param: Tensor): boolean {
     return tensor.numel() === 1 || sameShape(tensor.shape, param.shape);
@@ -267,6 +283,9 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
 
   /** One parameter's saved state, copied, with tensors in the parameter's dtype. */
   private adopt(saved: Record<string, unknown>, param: Tensor, index: number): ParamState {
+    if (typeof saved !== 'object' || saved === null) {
+      throw this.misfit(`the state of parameter ${index} is no dict, but ${String(saved)}`);
+    }
     const take = (name: string, value: unknown): StateValue => {
       if (Array.isArray(value)) return value.map((item) => take(name, item));
       if (value === null || /number|string|boolean/.test(typeof value)) return value as StateValue;
@@ -284,6 +303,12 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
       return cast.to(param.device).clone().contiguous().keep();
     };
     const entries = Object.entries(saved).filter(([, value]) => value !== null);
+    for (const [name, value] of entries) {
+      const kind = this.kindOfState(name);
+      if (kind === undefined || isOfKind(kind, value)) continue;
+      const got = isTensor(value) ? 'tensor' : kindOf(value);
+      throw this.misfit(`'${name}' of parameter ${index} is a ${kind}, got a ${got}`);
+    }
     return Object.fromEntries(entries.map(([name, value]) => [name, take(name, value)]));
   }
 
