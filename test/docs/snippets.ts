@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleTypeScript } from '../../scripts/typescript.mjs';
+import { gpuEnvironment } from '../webgpu/environment.js';
 
 export const root = resolve(fileURLToPath(import.meta.url), '../../..');
 
@@ -47,7 +48,10 @@ function withPackage(code: string, path: string): string {
 export async function run({ code, document, line }: Snippet): Promise<string> {
   const source = { contents: withPackage(code, './ts/index.ts'), file: undefined };
   const program = await bundleTypeScript(root, source, `snippet-${document}-${line}`);
-  const { stdout, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync(process.execPath, [program], {
+    encoding: 'utf8',
+    env: { ...process.env, ...gpuEnvironment() },
+  });
   return stdout + stderr;
 }
 
