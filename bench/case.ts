@@ -29,6 +29,8 @@ export interface Case {
   readonly expected: (inputs: Inputs) => ArrayLike<number>;
   /** Largest allowed |got - expected| / (1 + |expected|). */
   readonly tolerance: number;
+  /** Too much for a GPU that a processor plays. */
+  readonly needsHardware?: boolean;
   readonly isotorch: (torch: typeof Torch, inputs: Inputs) => Program;
   readonly tfjs?: (tf: Tf, inputs: Inputs) => Program;
   readonly jax?: (jax: Jax, inputs: Inputs) => Program;
@@ -58,9 +60,24 @@ export function classes(seed: number, count: number, of: number): Input {
   return { shape: [count], data: Int32Array.from(data, (u) => Math.floor(((u + 1) / 2) * of)) };
 }
 
+/** Devices the cases run on. */
+export type DeviceName = 'cpu' | 'webgpu';
+
+let device: DeviceName = 'cpu';
+
+/** Where the tensors and modules of this library go. */
+export function deviceInUse(): DeviceName {
+  return device;
+}
+
+/** Has `toTensor` put its tensors there. */
+export function useDevice(name: DeviceName): void {
+  device = name;
+}
+
 /** An input as a tensor of this library. */
 export function toTensor(torch: typeof Torch, { data, shape }: Input): Torch.Tensor {
-  return torch.tensor(data).view([...shape]);
+  return torch.tensor(data, { device }).view([...shape]);
 }
 
 /** The elements of a float tensor. */

@@ -1,23 +1,32 @@
 /**
  * Measures this library beside its peers: npm run bench -- [pattern] [--json <file>]
- * [--peers isotorch,pytorch,tfjs,jax] [--seconds 2] [--rounds 10] [--clock wall|cpu]. Everything runs on one thread.
+ * [--peers isotorch,pytorch,tfjs,jax] [--seconds 2] [--rounds 10] [--clock wall|cpu]
+ * [--device cpu|webgpu]. On the CPU everything runs on one thread.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type Case, type DeviceName, useDevice } from './case.js';
+import { gpuCases } from './cases/gpu.js';
 import { cases } from './cases/index.js';
 import { measure, type Result, type Settings } from './measure.js';
 import { openPeers, peerNames } from './peers/index.js';
 import type { Clock, Peer } from './peers/peer.js';
+import { gpuInUse } from './peers/webgpu.js';
 import { chart, failures, header, markdown, row } from './report.js';
 
-interface Options extends Settings {
+interface Options extends Partial<Settings> {
+  readonly device: DeviceName;
   readonly pattern: string;
   readonly json: string | undefined;
   readonly peers: readonly string[];
   readonly clock: Clock;
+}
+
+function optionalNumber(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
 }
 
 function readOptions(): Options {
@@ -25,16 +34,24 @@ function readOptions(): Options {
     allowPositionals: true,
     options: {
       json: { type: 'string' },
-      peers: { type: 'string', default: peerNames.join(',') },
-      seconds: { type: 'string', default: '2' },
-      rounds: { type: 'string', default: '10' },
+      device: { type: 'string', default: 'cpu' },
+      peers: { type: 'string' },
+      seconds: { type: 'string' },
+      rounds: { type: 'string' },
       clock: { type: 'string', default: 'wall' },
     },
   });
-  const peers = values.peers.split(',');
-  const unknown = peers.find((name) => !peerNames.includes(name));
+  const { device } = values;
+  if (device !== 'cpu' && device !== 'webgpu') {
+    throw new Error(`--device: 'cpu' or 'webgpu', got '${device}'`);
+  }
+  const known = peerNames(device);
+  const peers = values.peers?.split(',') ?? known;
+  const unknown = peers.find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    throw new Error(`--peers: there is no '${unknown}'; there are ${peerNames.join(', ')}`);
+    throw new Error(
+      `--peers: there is no '${unknown}' on ${device}; there are ${known.join(', ')}`,
+    );
   }
   if (values.clock !== 'wall' && values.clock !== 'cpu') {
     throw new Error(`--clock: 'wall' or 'cpu', got '${values.clock}'`);
@@ -44,13 +61,27 @@ function readOptions(): Options {
     json: values.json,
     peers,
     clock: values.clock,
-    seconds: Number(values.seconds),
-    rounds: Number(values.rounds),
+    device,
+    seconds: optionalNumber(values.seconds),
+    rounds: optionalNumber(values.rounds),
   };
 }
 
+/** Samples of a library per case: few where a processor plays the GPU. */
+function settings({ seconds, rounds }: Options, software: boolean): Settings {
+  return { seconds: seconds ?? (software ? 1 : 2), rounds: rounds ?? (software ? 3 : 10) };
+}
+
+/** Where the figures come from, in a line. */
+function place({ cpu, gpu }: ReturnType<typeof machine>): string {
+  if (gpu === undefined) return `${cpu}, Node ${process.version}, one thread`;
+  const { vendor, architecture, description } = gpu.adapter;
+  const name = [vendor, architecture, description].filter(Boolean).join(' ');
+  return `${name}, Dawn in Node ${process.version} (webgpu ${gpu.dawn})`;
+}
+
 /** What the figures hold for. */
-function machine(peers: readonly Peer[], clock: Clock) {
+function machine(peers: readonly Peer[], clock: Clock, device: DeviceName) {
   const [{ model }] = cpus();
   return {
     cpu: model,
@@ -59,6 +90,7 @@ function machine(peers: readonly Peer[], clock: Clock) {
     load: loadavg()[0],
     node: process.version,
     v8: process.versions.v8,
+    ...(device === 'webgpu' ? { gpu: gpuInUse() } : { gpu: undefined }),
     libraries: Object.fromEntries(peers.map(({ name, about }) => [name, about])),
   };
 }
@@ -68,21 +100,34 @@ function printRow(cells: readonly string[]): void {
   console.log(cells.map((cell, i) => cell.padEnd(widths[i])).join(' '));
 }
 
+function chooseCases({ device, pattern }: Options): readonly Case[] {
+  const known = device === 'webgpu' ? gpuCases : cases;
+  const chosen = known.filter(({ name }) => name.includes(pattern));
+  if (chosen.length > 0) return chosen;
+  console.error(`No case matches '${pattern}'. There are:`);
+  for (const { name } of known) console.error(`  ${name}`);
+  process.exitCode = 1;
+  return [];
+}
+
 async function main(): Promise<void> {
   const options = readOptions();
-  const chosen = cases.filter(({ name }) => name.includes(options.pattern));
-  if (chosen.length === 0) {
-    console.error(`No case matches '${options.pattern}'. There are:`);
-    for (const { name } of cases) console.error(`  ${name}`);
-    process.exitCode = 1;
-    return;
-  }
+  const chosen = chooseCases(options);
+  if (chosen.length === 0) return;
   const program = process.argv[1];
-  const peers = await openPeers(program, options.peers, options.clock);
-  const about = machine(peers, options.clock);
+  useDevice(options.device);
+  const peers = await openPeers(options.device, program, options.peers, options.clock);
+  const about = machine(peers, options.clock, options.device);
+  const software = about.gpu?.adapter.software ?? false;
   const names = peers.map(({ name }) => name);
-  const versions = Object.values(about.libraries).join(', ');
-  console.log(`${about.cpu}, Node ${process.version}, one thread; ${versions}`);
+  console.log(`${place(about)}; ${Object.values(about.libraries).join(', ')}`);
+  const sampling = settings(options, software);
+  if (software) {
+    console.log(
+      'A processor plays the GPU: ratios count, not times. Cases too large for it are left out; ' +
+        `${sampling.rounds} rounds of ${(sampling.seconds / sampling.rounds).toFixed(1)} s.`,
+    );
+  }
   const time = options.clock === 'cpu' ? 'processor time' : 'time';
   console.log(
     `Medians of ${time} with half the 10-90 % spread; in brackets the peer's time over ours.\n`,
@@ -90,7 +135,8 @@ async function main(): Promise<void> {
   printRow(header(names));
   const results: Result[] = [];
   for (const benchmark of chosen) {
-    const result = await measure(benchmark, peers, options);
+    if (software && benchmark.needsHardware) continue;
+    const result = await measure(benchmark, peers, sampling);
     results.push(result);
     printRow(row(result, names));
   }
@@ -98,26 +144,26 @@ async function main(): Promise<void> {
   for (const line of failures(results)) console.log(`fails: ${line}`);
   await write(options, join(dirname(program), 'results'), about, results, names);
   if (results.some(({ peers: own }) => 'reason' in (own.isotorch ?? {}))) process.exitCode = 1;
+  // Devices of the peers would keep the process alive.
+  if (options.device === 'webgpu') process.exit();
 }
 
 async function write(
-  { json, pattern }: Options,
+  { json, pattern, device }: Options,
   folder: string,
   about: ReturnType<typeof machine>,
   results: readonly Result[],
   names: readonly string[],
 ): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  const stem = join(folder, pattern.replace(/\W+/g, '-') || 'all');
+  const prefix = device === 'webgpu' ? 'webgpu-' : '';
+  const stem = join(folder, prefix + (pattern.replace(/\W+/g, '-') || 'all'));
   const text = JSON.stringify({ ...about, results }, null, 2);
   for (const file of [`${stem}.json`, ...(json === undefined ? [] : [json])]) {
     writeFileSync(file, `${text}\n`);
   }
   writeFileSync(`${stem}.md`, `${markdown(results, names)}\n`);
-  writeFileSync(
-    `${stem}.svg`,
-    await chart(results, `${about.cpu}, Node ${about.node}, one thread`),
-  );
+  writeFileSync(`${stem}.svg`, await chart(results, place(about)));
   console.log(`\nWritten: ${relative('.', stem)}.json, .md, .svg`);
 }
 

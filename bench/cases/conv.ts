@@ -75,7 +75,7 @@ const forward: Case = {
     const conv = () => tf.conv2d(x, w, 1, 'valid');
     return {
       run: () => conv().dispose(),
-      check: () => tf.transpose(conv(), toFirst).dataSync(),
+      check: () => tf.transpose(conv(), toFirst).data(),
     };
   },
   jax({ numpy: np, lax, jit }, given) {
@@ -119,7 +119,7 @@ function gradient(name: string, of: 'x' | 'w', expected: Case['expected']): Case
       const back = of === 'x' ? toFirst : [3, 2, 0, 1];
       return {
         run: () => grad().dispose(),
-        check: () => tf.transpose(grad(), back).dataSync(),
+        check: () => tf.transpose(grad(), back).data(),
       };
     },
     pytorch: `

@@ -90,7 +90,7 @@ function elementwise(work: Work): Case {
     tfjs(tf, inputs) {
       const [x, y] = [tf.tensor(inputs.x.data, SHAPE), tf.tensor(inputs.y.data, SHAPE)];
       const result = () => work.tfjs(x, y, (t) => tf.softmax(t, 1));
-      return { run: () => result().dispose(), check: () => result().dataSync() };
+      return { run: () => result().dispose(), check: () => result().data() };
     },
     jax({ numpy: np, nn }, inputs) {
       const [x, y] = [inputs.x, inputs.y].map(({ data }) => np.array(data).reshape(SHAPE));

@@ -19,7 +19,7 @@ function naive({ a, b }: Inputs, n: number, form: string): Float64Array {
   return out;
 }
 
-function matmul(n: number, form: (typeof FORMS)[number]): Case {
+export function matmul(n: number, form: (typeof FORMS)[number]): Case {
   const [transposeA, transposeB] = [form[0] === 'T', form[1] === 'T'];
   return {
     name: `matmul/${n} ${form}`,
@@ -36,7 +36,7 @@ function matmul(n: number, form: (typeof FORMS)[number]): Case {
     tfjs(tf, inputs) {
       const [a, b] = [tf.tensor(inputs.a.data, [n, n]), tf.tensor(inputs.b.data, [n, n])];
       const product = () => tf.matMul(a, b, transposeA, transposeB);
-      return { run: () => product().dispose(), check: () => product().dataSync() };
+      return { run: () => product().dispose(), check: () => product().data() };
     },
     jax({ numpy: np, jit }, inputs) {
       const [a, b] = [inputs.a, inputs.b].map(({ data }) => np.array(data).reshape([n, n]));

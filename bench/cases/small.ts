@@ -17,7 +17,7 @@ export const smallCases: readonly Case[] = [
     },
     tfjs(tf, given) {
       const [x, y] = [tf.tensor(given.x.data, [4]), tf.tensor(given.y.data, [4])];
-      return { run: () => x.add(y).dispose(), check: () => x.add(y).dataSync() };
+      return { run: () => x.add(y).dispose(), check: () => x.add(y).data() };
     },
     jax({ numpy: np }, given) {
       const [x, y] = [np.array(given.x.data), np.array(given.y.data)];

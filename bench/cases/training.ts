@@ -4,7 +4,15 @@
  */
 
 import type * as Torch from '../../ts/index.js';
-import { type Case, classes, type Inputs, type Program, toTensor, uniform } from '../case.js';
+import {
+  type Case,
+  classes,
+  deviceInUse,
+  type Inputs,
+  type Program,
+  toTensor,
+  uniform,
+} from '../case.js';
 import type { Jax, JaxArray } from '../peers/jax_types.js';
 import type { Tf, TfTensor } from '../peers/tfjs_types.js';
 
@@ -42,6 +50,7 @@ function isotorchTraining(
   sizes: Sizes,
   model: Torch.nn.Sequential,
 ): Program {
+  model.to(deviceInUse());
   torch.noGrad(() => {
     [...model.parameters()].forEach((p, i) => {
       p.copy_(toTensor(torch, given[Object.keys(sizes)[i]]));
@@ -74,12 +83,12 @@ function tfjsTraining(
   const x = tf.tensor(given.x.data, given.x.shape);
   const onehot = tf.oneHot(tf.tensor(given.y.data, [BATCH], 'int32'), 10);
   const optimizer = tf.train.sgd(LR);
-  return train(() => {
+  return train(async () => {
     const cost = optimizer.minimize(
       () => tf.losses.softmaxCrossEntropy(onehot, forward(x, params)),
       true,
     );
-    const value = cost.dataSync()[0];
+    const [value] = await cost.data();
     cost.dispose();
     return value;
   });

@@ -1,43 +1,16 @@
 /** The libraries that are measured: this one, and those of bench/node_modules and Python. */
 
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as torch from '../../ts/index.js';
-import type { Program } from '../case.js';
+import type { DeviceName } from '../case.js';
 import type { Jax } from './jax_types.js';
-import { type Clock, inProcess, type Peer } from './peer.js';
+import { installed, localPeer, type Open } from './local.js';
+import type { Clock, Peer } from './peer.js';
 import { openPyTorch } from './pytorch.js';
 import type { Tf } from './tfjs_types.js';
-
-type Open = (folder: string, clock: Clock) => Promise<Peer>;
-
-function localPeer(
-  name: string,
-  about: string,
-  clock: Clock,
-  program: (...given: Parameters<Peer['prepare']>) => Program | undefined,
-): Peer {
-  return {
-    name,
-    about,
-    async prepare(benchmark, inputs) {
-      const made = program(benchmark, inputs);
-      return made && inProcess(made, clock);
-    },
-    close() {},
-  };
-}
-
-/** A package of bench/node_modules: its folder, its version, and what require() finds in it. */
-function installed(folder: string, name: string) {
-  const home = join(folder, 'node_modules', name);
-  if (!existsSync(home)) throw new Error(`${name} is not installed: make bench installs it`);
-  const { version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
-  const require = createRequire(join(folder, 'package.json'));
-  return { home, version: version as string, load: () => require(name) };
-}
+import { webgpuPeers } from './webgpu.js';
 
 async function openIsotorch(folder: string, clock: Clock): Promise<Peer> {
   const { version } = JSON.parse(readFileSync(join(folder, '../package.json'), 'utf8'));
@@ -72,17 +45,18 @@ async function openJax(folder: string, clock: Clock): Promise<Peer> {
   );
 }
 
-const OPENERS: Readonly<Record<string, Open>> = {
-  isotorch: openIsotorch,
-  pytorch: openPyTorch,
-  tfjs: openTfjs,
-  jax: openJax,
+const OPENERS: Readonly<Record<DeviceName, Readonly<Record<string, Open>>>> = {
+  cpu: { isotorch: openIsotorch, pytorch: openPyTorch, tfjs: openTfjs, jax: openJax },
+  webgpu: webgpuPeers,
 };
 
-export const peerNames = Object.keys(OPENERS);
+export function peerNames(device: DeviceName): string[] {
+  return Object.keys(OPENERS[device]);
+}
 
 /** Opens the named libraries; says which are not there, and goes on without them. */
 export async function openPeers(
+  device: DeviceName,
   program: string,
   names: readonly string[],
   clock: Clock,
@@ -90,7 +64,7 @@ export async function openPeers(
   const peers: Peer[] = [];
   for (const name of names) {
     try {
-      peers.push(await OPENERS[name](dirname(program), clock));
+      peers.push(await OPENERS[device][name](dirname(program), clock));
     } catch (error) {
       console.log(`Without ${name}: ${(error as Error).message.split('\n')[0]}`);
     }

@@ -19,6 +19,9 @@ export interface Peer {
   close(): void;
 }
 
+/** Resolves when a device has done what its library asked of it. */
+export type Finish = () => Promise<unknown>;
+
 /**
  * What samples are timed with. Processor time counts what the process uses, on all its threads: the
  * one to take where others keep the machine busy.
@@ -33,8 +36,8 @@ const clocks: Readonly<Record<Clock, () => number>> = {
   },
 };
 
-/** Runs a program of this process. Only asynchronous programs are awaited. */
-export function inProcess(program: Program, clock: Clock): Runner {
+/** Runs a program of this process. Only asynchronous programs are awaited, and devices. */
+export function inProcess(program: Program, clock: Clock, finish?: Finish): Runner {
   const now = clocks[clock];
   return {
     check: async () => program.check(),
@@ -44,6 +47,7 @@ export function inProcess(program: Program, clock: Clock): Runner {
         const pending = program.run();
         if (pending instanceof Promise) await pending;
       }
+      await finish?.();
       return now() - start;
     },
   };

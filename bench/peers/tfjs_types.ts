@@ -2,18 +2,25 @@
 
 export interface TfTensor {
   readonly shape: number[];
-  dataSync(): Float32Array;
+  data(): Promise<Float32Array>;
   dispose(): void;
-  add(other: TfTensor): TfTensor;
+  add(other: TfTensor | number): TfTensor;
+  sub(other: TfTensor): TfTensor;
+  mean(axis: number): TfTensor;
+  rsqrt(): TfTensor;
   exp(): TfTensor;
   sum(): TfTensor;
   reshape(shape: readonly number[]): TfTensor;
   relu(): TfTensor;
-  mul(other: TfTensor): TfTensor;
+  mul(other: TfTensor | number): TfTensor;
 }
 
 export interface TfVariable extends TfTensor {
   readonly trainable: boolean;
+}
+
+interface TfOptimizer {
+  minimize(loss: () => TfTensor, returnCost: true): TfTensor;
 }
 
 export interface Tf {
@@ -32,12 +39,13 @@ export interface Tf {
   ): TfTensor;
   maxPool(x: TfTensor, size: number, strides: number, pad: string): TfTensor;
   transpose(x: TfTensor, perm: number[]): TfTensor;
+  split(x: TfTensor, parts: number, axis: number): TfTensor[];
+  moments(x: TfTensor, axis: number, keepDims: boolean): { mean: TfTensor; variance: TfTensor };
   oneHot(indices: TfTensor, depth: number): TfTensor;
   grads(f: (...inputs: TfTensor[]) => TfTensor): (inputs: TfTensor[], dy: TfTensor) => TfTensor[];
   readonly losses: { softmaxCrossEntropy(onehot: TfTensor, logits: TfTensor): TfTensor };
   readonly train: {
-    sgd(lr: number): {
-      minimize(loss: () => TfTensor, returnCost: true): TfTensor;
-    };
+    sgd(lr: number): TfOptimizer;
+    adam(lr: number, beta1: number, beta2: number, epsilon: number): TfOptimizer;
   };
 }

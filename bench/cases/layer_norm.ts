@@ -1,0 +1,59 @@
+/** Layer norm of 1024 rows of 1024, with weight and bias. */
+
+import { type Case, type Inputs, toTensor, uniform, values } from '../case.js';
+import type { TfTensor } from '../peers/tfjs_types.js';
+
+const SIDE = 1024;
+const SHAPE = [SIDE, SIDE];
+const EPS = 1e-5;
+
+function naive({ x, weight, bias }: Inputs): Float64Array {
+  const out = new Float64Array(x.data.length);
+  for (let row = 0; row < SIDE; row++) {
+    const range = Float64Array.from(x.data.subarray(row * SIDE, (row + 1) * SIDE));
+    const mean = range.reduce((sum, v) => sum + v, 0) / SIDE;
+    const variance = range.reduce((sum, v) => sum + (v - mean) ** 2, 0) / SIDE;
+    range.forEach((v, i) => {
+      const unit = (v - mean) / Math.sqrt(variance + EPS);
+      out[row * SIDE + i] = unit * weight.data[i] + bias.data[i];
+    });
+  }
+  return out;
+}
+
+export const layerNormCases: readonly Case[] = [
+  {
+    name: '1M/layer norm',
+    inputs: () => ({
+      x: uniform(30, SHAPE),
+      weight: uniform(31, [SIDE]),
+      bias: uniform(32, [SIDE]),
+    }),
+    expected: naive,
+    tolerance: 1e-5,
+    isotorch(torch, given) {
+      const [x, weight, bias] = [given.x, given.weight, given.bias].map((i) => toTensor(torch, i));
+      const norm = () => torch.nn.functional.layerNorm(x, [SIDE], weight, bias, EPS);
+      return { run: () => norm().dispose(), check: () => values(norm()) };
+    },
+    tfjs(tf, given) {
+      const [x, weight, bias] = [given.x, given.weight, given.bias].map(({ data, shape }) =>
+        tf.tensor(data, shape),
+      );
+      const norm = () => tf.tidy(() => tfLayerNorm(tf, x, weight, bias));
+      return { run: () => norm().dispose(), check: () => norm().data() };
+    },
+    pytorch: `def run(): return F.layer_norm(x, [${SIDE}], weight, bias)`,
+  },
+];
+
+/** Layer norm over the last dimension: TensorFlow.js has none but of these parts. */
+export function tfLayerNorm(
+  tf: { moments(x: TfTensor, axis: number, keep: boolean): { mean: TfTensor; variance: TfTensor } },
+  x: TfTensor,
+  weight: TfTensor,
+  bias: TfTensor,
+): TfTensor {
+  const { mean, variance } = tf.moments(x, x.shape.length - 1, true);
+  return x.sub(mean).mul(variance.add(EPS).rsqrt()).mul(weight).add(bias);
+}
