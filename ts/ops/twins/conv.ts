@@ -43,18 +43,21 @@ const forwardKernel = gpuKernel({
   entry: 'conv2d',
   buffers: { x: 'S', weight: 'S', bias: 'S', out: 'S' },
   params,
+  workgroup: 64,
 });
 const inputKernel = gpuKernel({
   source: `${gemmSource}${convSource}${inputSource}${NO_BIAS}`,
   entry: 'conv2d_input',
   buffers: { g: 'S', weight: 'S', out: 'S' },
   params,
+  workgroup: 64,
 });
 const weightKernel = gpuKernel({
   source: `${gemmSource}${convSource}${weightSource}${NO_BIAS}`,
   entry: 'conv2d_weight',
   buffers: { x: 'S', g: 'S', out: 'S' },
   params,
+  workgroup: 64,
 });
 
 /** The sizes of a convolution from its tensors. */

@@ -30,6 +30,7 @@ const matmulKernel = gpuKernel({
   dtypes: ['f32', 'i32'],
   buffers,
   params: { ...operands, splits: 'u32' },
+  workgroup: 64,
 });
 
 const thinKernel = gpuKernel({
