@@ -66,7 +66,7 @@ const triangleKernel = moveKernel({
 });
 
 /** Invocations that keep a GPU busy. */
-const BUSY = 4096;
+const BUSY = 1024;
 /** No index is this: nothing is left out. */
 const NONE = -(2 ** 31);
 const MODES = { sum: 0, prod: 1, amax: 2, amin: 3 } as const;
