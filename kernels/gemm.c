@@ -195,22 +195,26 @@ static NOINLINE void NAME(near_panel)(const matmul_params *p, const NAME(block) 
   }
 }
 
-// One or two rows times a row-major matrix: wide tiles, since there are no rows to share B among.
+// A few rows times a row-major matrix: wide tiles, which read whole cache lines of B.
 static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
                                 uint32_t depth, bool add) {
   const uint32_t width = (p->rows == 1 ? 8 : 4) * LANES;
-  NAME(target) out = {.row = p->out_row, .col = p->out_col, .i1 = p->rows, .add = add};
+  NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
   for (uint32_t j = t->j0; j < t->j1; j += width) {
     const uint32_t cols = MIN(width, t->j1 - j),
                    back = j + width > p->cols ? j + width - p->cols : 0;
     out.j0 = back;
     out.j1 = back + cols;
-    out.c = t->c + (j - back) * out.col;
     const S *b = t->b + (j - back) + k0 * (size_t)p->b_depth;
-    if (p->rows == 1) {
-      NAME(rows_single)(depth, t->a + k0, 0, b, p->b_depth, &out);
-    } else {
-      NAME(rows_pair)(depth, t->a + k0, p->a_row, b, p->b_depth, &out);
+    for (uint32_t i = t->i0; i < t->i1; i += 2) {
+      const S *a = t->a + i * (size_t)p->a_row + k0;
+      out.i1 = MIN(2, t->i1 - i);
+      out.c = t->c + i * out.row + (j - back) * out.col;
+      if (p->rows == 1) {
+        NAME(rows_single)(depth, a, 0, b, p->b_depth, &out);
+      } else {
+        NAME(rows_pair)(depth, a, p->a_row, b, p->b_depth, &out);
+      }
     }
   }
 }
@@ -267,7 +271,7 @@ static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) *
 
 static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) * t) {
   if (p->biased || p->depth == 0) NAME(fill)(p, t);
-  const bool thin = p->rows <= 2 && p->a_mode == A_ROWS && p->cols >= 8 * LANES;
+  const bool thin = p->rows <= 16 && p->a_mode == A_ROWS && p->cols >= 8 * LANES;
   for (uint32_t k0 = 0; k0 < p->depth; k0 += DEPTH_BLOCK) {
     const uint32_t depth = MIN(DEPTH_BLOCK, p->depth - k0);
     const bool add = k0 > 0 || p->biased;

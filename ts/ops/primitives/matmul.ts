@@ -129,7 +129,8 @@ function orient(p: Product): { product: Product; mode: Mode } {
   const { a, b, rows, cols } = product;
   const inPlace =
     b.side === 1 && cols >= TILE_COLS && (a.depth === 1 || (a.side === 1 && rows >= TILE_ROWS));
-  const few = isSmall(product) || rows <= 16;
+  // Rows of B a multiple of 4 KiB apart share one set of the first-level cache.
+  const few = isSmall(product) || rows <= (b.depth % 1024 === 0 ? 8 : 16);
   return { product, mode: inPlace && few ? Mode.Rows : Mode.Packed };
 }
 
