@@ -8,7 +8,13 @@ import { setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
 import { sumToShape } from '../autograd/undo.js';
 import { bool, Category, computeDtype, type Dtype, int32, toFloating } from '../core/dtype.js';
-import { DeviceError, DtypeError, showShape, ValueError } from '../core/errors.js';
+import {
+  DeviceError,
+  DtypeError,
+  OutOfMemoryError,
+  showShape,
+  ValueError,
+} from '../core/errors.js';
 import { broadcastShapes, type Layout, type Shape } from '../core/layout.js';
 import type { Device } from '../device/device.js';
 import { emptyTensor, Tensor } from '../tensor.js';
@@ -54,6 +60,15 @@ function checkOperand(op: string, operand: unknown): void {
   if (kind === 'number' || kind === 'bigint' || kind === 'boolean') return;
   const got = Array.isArray(operand) ? 'an array; use torch.tensor()' : String(operand);
   throw new ValueError(`${op}: expected a tensor or a number, got ${got}`);
+}
+
+/** The error; memory that ran out says in which operator it did, and on which shapes. */
+function located(error: unknown, op: string, operands: readonly unknown[]): unknown {
+  if (error instanceof OutOfMemoryError && error.message.startsWith('out of')) {
+    const shapes = operands.flatMap((x) => (isTensor(x) ? showShape(x.shape) : []));
+    error.message = `${op} of ${shapes.join(' and ')}: ${error.message}`;
+  }
+  return error;
 }
 
 function checkDomain(name: string, row: PointwiseRow, promoted: Dtype): void {
@@ -119,6 +134,8 @@ export function applyPointwise(
     }
     out = direct ? target : emptyTensor(shape as Shape, raw, device);
     launchPointwise(name, compute, prepared, scalars, out);
+  } catch (error) {
+    throw located(error, op, operands);
   } finally {
     for (let i = 0; i < prepared.length; i++) {
       const operand = prepared[i];
@@ -231,7 +248,7 @@ export function applyPrimitive<K extends PrimitiveName>(
     }
   } catch (error) {
     for (const output of outputs) output.dispose();
-    throw error;
+    throw located(error, op, inputs);
   } finally {
     launches.end();
   }

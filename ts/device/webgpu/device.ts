@@ -6,9 +6,10 @@
 import { type Dtype, float32, int32, int64 } from '../../core/dtype.js';
 import { DeviceError, DeviceLostError, DtypeError } from '../../core/errors.js';
 import { macrotask } from '../../core/memory.js';
-import { Storage } from '../../core/storage.js';
+import type { Storage } from '../../core/storage.js';
 import type { BufferRef } from '../../ops/row.js';
 import { type Device, LaunchBlock, type Programs } from '../device.js';
+import { Checks } from './checks.js';
 import { BufferUsage } from './flags.js';
 import { Heaps, heapOf, offsetOf } from './heaps.js';
 import type { GpuKernel } from './kernel.js';
@@ -35,8 +36,6 @@ const RING_WORDS = 256 * 1024;
 const WINDOW_WORDS = 16 * 1024;
 /** Launches start at multiples of this many words: the least alignment of dynamic offsets. */
 const SLOT_WORDS = 64;
-/** Status words that can wait for a read; then they are read by themselves. */
-const STATUS_WORDS = 1024;
 /** Marks a buffer word that names a number in the parameters instead of a place in a heap. */
 const IMMEDIATE = 0x80000000;
 const MOST_GROUPS = 65535;
@@ -44,11 +43,6 @@ const MOST_GROUPS = 65535;
 const TAIL_SPAN = 2 ** 29;
 /** Launches after which the GPU is given its work. */
 const MOST_LAUNCHES = 256;
-
-interface Check {
-  readonly word: number;
-  explain(value: number): Error;
-}
 
 export class WebGpuDevice implements Device {
   readonly type = 'webgpu';
@@ -75,10 +69,9 @@ export class WebGpuDevice implements Device {
   private readonly seen: number[] = [];
   private readonly bindings: number[] = [];
   private turn = false;
-  private checks: Check[] = [];
-  private statusStorage: Storage | undefined;
-  /** What reads wait for: the checks before them. */
-  private verification: Promise<void> | undefined;
+  private readonly checks = new Checks(this, (handle, bytes) => this.takeOut(handle, bytes));
+  /** What to call for each promise that waits for the GPU, if there is none any more. */
+  private readonly pending = new Set<(error: Error) => void>();
   private recorded = 0;
   /** Settled once the newest submit is known to be accepted or not. */
   private judged: Promise<void> = Promise.resolve();
@@ -108,17 +101,10 @@ export class WebGpuDevice implements Device {
       layout: this.pipelines.paramsLayout,
       entries: [{ binding: 0, resource: { buffer: this.ring, size: 4 * WINDOW_WORDS } }],
     });
-    gpu.lost.then((info) => {
-      this.fail(
-        new DeviceLostError(
-          `webgpu: the device was lost (${info.reason}${info.message ? `: ${info.message}` : ''}); ` +
-            'tensors on it are gone. Call await torch.webgpu.init() again and go on from a checkpoint',
-        ),
-      );
-    });
+    gpu.lost.then(({ reason, message }) => this.lose(reason, message));
     gpu.addEventListener('uncapturederror', (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
-      this.fail(new DeviceError(`webgpu: ${error.message}`));
+      this.blame(new DeviceError(`webgpu: ${error.message}`));
     });
   }
 
@@ -137,6 +123,34 @@ export class WebGpuDevice implements Device {
     this.pass = undefined;
     this.encoder = undefined;
     this.readback.reject(error);
+    for (const reject of this.pending) reject(error);
+    // Its memory is of no use any more.
+    this.gpu.destroy();
+  }
+
+  private lose(reason: string, message: string): void {
+    this.fail(
+      new DeviceLostError(
+        `webgpu: the device was lost (${reason}${message ? `: ${message}` : ''}); tensors on it ` +
+          'are gone. Call await torch.webgpu.init() again and go on from a checkpoint',
+      ),
+    );
+  }
+
+  /** Fails; a kernel that does not compile, or memory that is not there, explains it better. */
+  private async blame(error: Error): Promise<void> {
+    await this.pipelines.judged;
+    await this.heaps.judged;
+    this.fail(error);
+  }
+
+  /** What `work` says, or why it never will. */
+  private guard<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const settled = () => this.pending.delete(reject);
+      this.pending.add(reject);
+      work.then(resolve, reject).then(settled, settled);
+    });
   }
 
   assertAlive(): void {
@@ -195,12 +209,15 @@ export class WebGpuDevice implements Device {
   async read(handle: number, byteOffset: number, bytes: number): Promise<Uint8Array> {
     this.assertAlive();
     if (bytes === 0) return new Uint8Array(0);
-    this.verify();
-    const { verification } = this;
-    const data = await this.copyOut(handle, byteOffset, bytes);
-    await verification;
-    await this.confirm();
-    return data;
+    const verified = this.checks.verify();
+    const copied = this.copyOut(handle, byteOffset, bytes);
+    return this.guard(
+      copied.then(async (data) => {
+        await verified();
+        await this.confirm();
+        return data;
+      }),
+    );
   }
 
   /** Throws if anything asked of the GPU so far was refused: nothing stale is handed out. */
@@ -230,60 +247,32 @@ export class WebGpuDevice implements Device {
     return this.readback.add(this.recorder(), buffer, offsetOf(handle) + byteOffset, bytes);
   }
 
+  /** Copies words out and leaves zeros in their place. */
+  private takeOut(handle: number, bytes: number): Promise<Uint8Array> {
+    const copied = this.copyOut(handle, 0, bytes);
+    const { buffer } = this.heaps.list[heapOf(handle)];
+    this.recorder().clearBuffer(buffer, offsetOf(handle), bytes);
+    return copied;
+  }
+
   has(kernel: string): boolean {
     return this.find(kernel) !== undefined;
   }
 
   async synchronize(): Promise<void> {
     this.assertAlive();
-    this.verify();
+    const verified = this.checks.verify();
     this.submit();
-    const { verification } = this;
-    await this.gpu.queue.onSubmittedWorkDone();
-    await verification;
-    await this.confirm();
+    const done = this.gpu.queue.onSubmittedWorkDone();
+    await this.guard(done.then(verified).then(() => this.confirm()));
   }
 
-  // --- Checks that wait for a read ------------------------------------------------------------
-
-  /** A zeroed word in which kernels leave what `defer` is to explain. */
   status(): BufferRef {
-    this.statusStorage ??= this.makeStatus();
-    if (this.checks.length === STATUS_WORDS) this.verify();
-    return { storage: this.statusStorage, offset: this.checks.length, dtype: int32 };
+    return this.checks.status();
   }
 
-  private makeStatus(): Storage {
-    const storage = new Storage(this, 4 * STATUS_WORDS);
-    storage.retain();
-    this.write(storage.handle, 0, new Uint8Array(4 * STATUS_WORDS));
-    return storage;
-  }
-
-  /** Has the next read reject with what `explain` says if the word is not zero by then. */
   defer(status: BufferRef, explain: (value: number) => Error): void {
-    this.checks.push({ word: status.offset, explain });
-  }
-
-  /** Has the status words of all checks so far looked at; the next reads wait for that. */
-  private verify(): void {
-    if (this.checks.length === 0) return;
-    const checks = this.checks;
-    const { handle } = this.statusStorage as Storage;
-    this.checks = [];
-    const before = this.verification;
-    const found = this.copyOut(handle, 0, 4 * checks.length).then(async (bytes) => {
-      await before;
-      const words = new Int32Array(bytes.buffer, bytes.byteOffset, checks.length);
-      const failing = checks.find(({ word }) => words[word] !== 0);
-      if (this.verification === found) this.verification = undefined;
-      if (failing === undefined) return;
-      this.write(handle, 0, new Uint8Array(4 * STATUS_WORDS));
-      throw failing.explain(words[failing.word]);
-    });
-    // Whoever reads next is told; without a reader nothing is unhandled.
-    found.catch(() => {});
-    this.verification = found;
+    this.checks.defer(status, explain);
   }
 
   // --- Recording ------------------------------------------------------------------------------
@@ -452,13 +441,8 @@ export class WebGpuDevice implements Device {
     this.gpu.pushErrorScope('validation');
     this.gpu.queue.submit([this.encoder.finish()]);
     this.judged = this.gpu.popErrorScope().then(
-      async (error) => {
-        if (error === null) return;
-        // A kernel that does not compile is the better explanation.
-        await this.pipelines.judged;
-        await this.heaps.judged;
-        this.fail(new DeviceError(`webgpu: ${error.message}`));
-      },
+      (error) =>
+        error === null ? undefined : this.blame(new DeviceError(`webgpu: ${error.message}`)),
       () => {},
     );
     this.encoder = undefined;
@@ -490,7 +474,7 @@ export class WebGpuDevice implements Device {
   /** Gives the GPU up; tensors on it are gone. */
   destroy(): void {
     this.submit();
-    this.gpu.destroy();
+    this.lose('destroyed', '');
   }
 }
 

@@ -37,8 +37,12 @@ export class Heaps {
   }
 
   allocate(bytes: number): number {
-    if (this.live + bytes > this.limit || bytes > this.largest) {
-      throw new OutOfMemoryError(bytes, this.live, Math.min(this.limit, this.largest), 'webgpu');
+    if (bytes > this.largest) {
+      const device = "webgpu, whose adapter binds so much at most ('maxStorageBufferBindingSize')";
+      throw new OutOfMemoryError(bytes, this.live, this.largest, device);
+    }
+    if (this.live + bytes > this.limit) {
+      throw new OutOfMemoryError(bytes, this.live, this.limit, 'webgpu');
     }
     for (let k = 0; k < this.list.length; k++) {
       const address = this.take(k, bytes);

@@ -95,7 +95,7 @@ export class Pipelines {
   make(compiled: Compiled, pattern: Pattern): GPUComputePipeline {
     const { kernel, suffix } = compiled;
     const code = assemble(kernel, suffix, pattern, this.library);
-    const label = `${kernel.entry}_${suffix}`;
+    const label = `${kernel.entry.replace(/^run_/, '')}_${suffix}`;
     this.gpu.pushErrorScope('validation');
     const module = this.gpu.createShaderModule({ code, label });
     const pipeline = this.gpu.createComputePipeline({
@@ -106,7 +106,9 @@ export class Pipelines {
     this.judged = this.gpu.popErrorScope().then(
       (error) => {
         if (error === null) return;
-        this.failed(new DeviceError(`webgpu: kernel ${label} does not compile: ${error.message}`));
+        this.failed(
+          new DeviceError(`webgpu: kernel '${label}' does not compile: ${error.message}`),
+        );
       },
       () => {},
     );
