@@ -308,6 +308,82 @@ describe(`torch.load with ${havePyTorch ? '' : 'no '}PyTorch here to write files
   });
 });
 
+describe.runIf(havePyTorch)('torch.load of models that hold functions and hooks', () => {
+  const file = (name: string, ...lines: string[]) => {
+    const path = join(folder, name);
+    run(['import torch, sys', 'from torch import nn', ...lines].join('\n'), path);
+    return path;
+  };
+
+  it('rebuilds Transformers, whose activations are functions', async () => {
+    const path = file(
+      'transformers.pt',
+      'torch.manual_seed(0); F = nn.functional',
+      'x, y = torch.randn(5, 2, 8), torch.randn(3, 2, 8)',
+      'layer = lambda a: nn.TransformerEncoderLayer(8, 2, 16, activation=a)',
+      "layers = [layer(a) for a in ('relu', 'gelu', F.silu, F.leaky_relu, F.logsigmoid)]",
+      'stack = nn.TransformerEncoder(layer(nn.Tanh()), 2, nn.LayerNorm(8))',
+      'whole = nn.Transformer(8, 2, 1, 1, 16)',
+      'for m in (*layers, stack, whole): m.eval()',
+      'with torch.no_grad(): out = [m(x) for m in (*layers, stack)] + [whole(x, y)]',
+      "torch.save({'layers': [*layers, stack], 'whole': whole, 'x': x, 'y': y, 'out': out},",
+      '  sys.argv[1])',
+    );
+    interface File {
+      layers: ((x: torch.Tensor) => torch.Tensor)[];
+      whole: torch.nn.Transformer;
+      x: torch.Tensor;
+      y: torch.Tensor;
+      out: torch.Tensor[];
+    }
+    const { layers, whole, x, y, out } = await torch.load<File>(path);
+    const results = [...layers.map((layer) => layer(x)), whole(x, y)];
+    results.forEach((result, i) => {
+      expect(torch.allclose(result, out[i], 1e-4, 1e-5), String(i)).toBe(true);
+    });
+    const weights = torch.load(path, { weightsOnly: true });
+    await expect(weights).rejects.toThrow(/asks for torch.nn.modules/);
+  });
+
+  it('goes on with weight norm', async () => {
+    const path = file(
+      'norm.pt',
+      'torch.manual_seed(0); x = torch.randn(2, 3)',
+      'm = nn.Sequential(nn.utils.weight_norm(nn.Linear(3, 4)), nn.Tanh(),',
+      "  nn.utils.weight_norm(nn.Linear(4, 2), 'bias', None))",
+      "torch.save({'model': m, 'x': x, 'y': m(x).detach()}, sys.argv[1])",
+    );
+    type File = { model: torch.nn.Sequential; x: torch.Tensor; y: torch.Tensor };
+    const { model, x, y } = await torch.load<File>(path);
+    const linear = model.at(0) as torch.nn.Linear & { weight_g: torch.nn.Parameter };
+    expect([...model.namedParameters()].map(([name]) => name)).toEqual(
+      ['bias', 'weight_g', 'weight_v']
+        .map((name) => `0.${name}`)
+        .concat(['weight', 'bias_g', 'bias_v'].map((name) => `2.${name}`)),
+    );
+    expect(torch.allclose(model(x) as torch.Tensor, y, 1e-4, 1e-5)).toBe(true);
+    torch.noGrad(() => linear.weight_g.mul_(2));
+    expect(torch.allclose(model(x) as torch.Tensor, y, 1e-4, 1e-5)).toBe(false);
+    nn.utils.removeWeightNorm(linear);
+    expect(linear.weight).toBeInstanceOf(nn.Parameter);
+  });
+
+  it('refuses functions that are no activations, and other hooks', async () => {
+    const names = ['F.mse_loss', 'F._verify_batch_size', 'torch.tanh', 'torch.load'];
+    const path = file(
+      'hook.pt',
+      'F, path = nn.functional, sys.argv[1]',
+      'm = nn.Linear(2, 2); m.register_forward_hook(nn.ReLU())',
+      'torch.save(m, path)',
+      `for i, f in enumerate([${names}]): torch.save([f], path + str(i))`,
+    );
+    for (const i of names.keys()) {
+      await expect(torch.load(path + i)).rejects.toThrow(/asks for (torch|__builtin__)\./);
+    }
+    await expect(torch.load(path)).rejects.toThrow('has hooks; remove them before it is saved');
+  });
+});
+
 it('leaves a file of the caller as it was', async () => {
   const bytes = bytesOf('state_dict_legacy.pth');
   const path = join(folder, 'copy.pth');

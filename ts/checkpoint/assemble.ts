@@ -5,7 +5,7 @@ import { TorchError } from '../core/errors.js';
 import type { Device } from '../device/device.js';
 import { Parameter } from '../nn/parameter.js';
 import { Tensor } from '../tensor.js';
-import { type StorageSpec, TensorSpec } from './contents.js';
+import { NamedFunction, type StorageSpec, TensorSpec, WeightNormHook } from './contents.js';
 import type { Pickled } from './load.js';
 import { rebuildModule } from './modules.js';
 import { Tuple } from './pickle.js';
@@ -95,6 +95,7 @@ class Assembly {
     if (described instanceof Map) return this.dict(described);
     if (described instanceof Instance) return this.module(described);
     if (described instanceof Dtype || described instanceof Uint8Array) return described;
+    if (described instanceof NamedFunction) return described.call;
     throw new Refusal('it holds a type or a storage by itself, which is no data');
   }
 
@@ -120,6 +121,7 @@ class Assembly {
     if (fields === undefined) throw new Refusal(`a ${className.name} has no fields`);
     const values = this.value(fields) as Record<string, unknown>;
     this.budget.spend(moduleBytes(values));
+    if (className.type === WeightNormHook) return weightNormHook(values);
     if (!this.makesModules) return null;
     try {
       return rebuildModule(className, values);
@@ -128,6 +130,13 @@ class Assembly {
       throw error;
     }
   }
+}
+
+function weightNormHook({ name, dim }: Readonly<Record<string, unknown>>): WeightNormHook {
+  if (typeof name === 'string' && (dim === null || Number.isInteger(dim))) {
+    return new WeightNormHook(name, dim as number | null);
+  }
+  throw new Refusal('a WeightNorm has no name or no dimension');
 }
 
 /** Roughly what a module takes, whose parts other modules may share. */

@@ -3,6 +3,7 @@
 import { type Dtype, type DtypeName, dtypes } from '../core/dtype.js';
 import { ValueError } from '../core/errors.js';
 import { numelOf } from '../core/layout.js';
+import * as activations from '../nn/functional_activations.js';
 import * as nn from '../nn/index.js';
 import { Tuple } from './pickle.js';
 import { storageClasses } from './storage_names.js';
@@ -41,6 +42,19 @@ export class TensorSpec {
     readonly strides: readonly number[],
     readonly requiresGrad: boolean,
     readonly isParameter: boolean,
+  ) {}
+}
+
+/** A function of nn.functional that a module has as a field. */
+export class NamedFunction {
+  constructor(readonly call: unknown) {}
+}
+
+/** Stands for the hook that computes a normalised weight, an object of a class in Python. */
+export class WeightNormHook {
+  constructor(
+    readonly name: string,
+    readonly dim: number | null,
   ) {}
 }
 
@@ -189,11 +203,25 @@ for (const [name, storage] of Object.entries(storageClasses)) {
   globals.set(`torch.${storage}`, new StorageType(dtype));
 }
 
+const functions: Readonly<Record<string, unknown>> = activations;
+const WEIGHT_NORM = 'torch.nn.utils.weight_norm.WeightNorm';
+
+/** The activation of that name: what the layers of a Transformer hold. */
+function findActivation(full: string): NamedFunction | undefined {
+  const name = full.match(/^torch\.(?:nn\.functional|_C\._nn)\.([a-z]\w*)$/)?.[1];
+  const own = name
+    ?.replace('log_sig', 'logsig')
+    .replace(/_(.)/g, (_, c: string) => c.toUpperCase());
+  if (own === undefined || !Object.hasOwn(functions, own)) return undefined;
+  return new NamedFunction(functions[own]);
+}
+
 /** The type of that name among PyTorch's, the built-in modules' or the caller's. */
 function findGlobal(module: string, name: string, classes: Classes): unknown {
   const full = `${module.replace('__builtin__', 'builtins')}.${name}`;
   const known = globals.get(full);
   if (known !== undefined || classes === null) return known;
+  if (full === WEIGHT_NORM) return new ClassName(name, WeightNormHook, false);
   for (const key of [full, name]) {
     if (!Object.hasOwn(classes, key)) continue;
     if (!isModuleClass(classes[key])) {
@@ -203,7 +231,7 @@ function findGlobal(module: string, name: string, classes: Classes): unknown {
   }
   const layer = /^torch\.nn\.modules\.\w+$/.test(module) && Object.hasOwn(nn, name);
   const type = layer ? (nn as Readonly<Record<string, unknown>>)[name] : undefined;
-  return isModuleClass(type) ? new ClassName(name, type, false) : undefined;
+  return isModuleClass(type) ? new ClassName(name, type, false) : findActivation(full);
 }
 
 function isModuleClass(type: unknown): boolean {

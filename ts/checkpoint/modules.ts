@@ -2,7 +2,9 @@
 
 import { Module, type Parameter } from '../nn/index.js';
 import { Parameter as ParameterClass } from '../nn/parameter.js';
+import { resumeWeightNorm } from '../nn/weight_norm.js';
 import { Tensor } from '../tensor.js';
+import { WeightNormHook } from './contents.js';
 import { type ClassName, Refusal } from './unpickle.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -34,7 +36,22 @@ export function rebuildModule({ name, type, own }: ClassName, fields: Fields): M
     setField(module, camel(key), value);
     if (own) setField(module, key, value);
   }
+  resumeHooks(module, fields);
   return module;
+}
+
+const HOOKS = ['_forward_pre_hooks', '_forward_hooks', '_backward_hooks', '_backward_pre_hooks'];
+
+/** Weight norm is a hook before forward; of other hooks there is nothing to go on with. */
+function resumeHooks(module: Module, fields: Fields): void {
+  for (const kind of HOOKS) {
+    for (const hook of Object.values((fields[kind] ?? {}) as Fields)) {
+      if (!(hook instanceof WeightNormHook)) {
+        throw new Refusal(`a ${module.constructor.name} has hooks; remove them before it is saved`);
+      }
+      resumeWeightNorm(module, hook.name, hook.dim);
+    }
+  }
 }
 
 /** Named parts of a kind; None keeps a name free. */

@@ -39,6 +39,31 @@ function computed(module: Module, name: string, dim: number | null): Tensor {
   return normed(fields[`${name}_v`] as Tensor, fields[`${name}_g`] as Tensor, dim);
 }
 
+/** Computes the weight now and before every forward. */
+function computeBefore(module: Module, name: string, dim: number | null): void {
+  const update = (target: Module) => {
+    const targets = fieldsOf(target);
+    // It lives until the next forward, whatever scope this one runs in. Graphs hold their own.
+    const next = computed(target, name, dim).keep();
+    if (isTensor(targets[name])) targets[name].dispose();
+    targets[name] = next;
+  };
+  update(module);
+  hooks.set(update, { name, dim });
+  module.registerForwardPreHook(update);
+}
+
+/** @internal Goes on with a weight whose parts the module has already. */
+export function resumeWeightNorm(module: Module, name: string, dim: number | null): void {
+  const fields = fieldsOf(module);
+  for (const part of [`${name}_g`, `${name}_v`]) {
+    if (fields[part] instanceof Parameter) continue;
+    throw new ValueError(`weightNorm: ${module.constructor.name} has no parameter '${part}'`);
+  }
+  delete fields[name];
+  computeBefore(module, name, dim);
+}
+
 /**
  * Replaces a parameter by `<name>_g` (lengths along `dim`; null: one for all) and `<name>_v`
  * (directions), from which it is computed before every forward. Returns the module.
@@ -60,16 +85,7 @@ export function weightNorm<M extends Module>(
   delete fields[name];
   module.registerParameter(`${name}_g`, new Parameter(length));
   module.registerParameter(`${name}_v`, new Parameter(weight.detach()));
-  const update = (target: Module) => {
-    const targets = fieldsOf(target);
-    // It lives until the next forward, whatever scope this one runs in. Graphs hold their own.
-    const next = computed(target, name, dim).keep();
-    if (isTensor(targets[name])) targets[name].dispose();
-    targets[name] = next;
-  };
-  update(module);
-  hooks.set(update, { name, dim });
-  module.registerForwardPreHook(update);
+  computeBefore(module, name, dim);
   return module;
 }
 
