@@ -166,6 +166,16 @@ export async function synchronize(): Promise<void> {
   await started().device.synchronize();
 }
 
+/**
+ * Milliseconds the GPU works on what the synchronous `body` asks of it: by the GPU's own clock where
+ * it has the feature 'timestamp-query', else from its start to its end on ours.
+ */
+export async function measure(body: () => void): Promise<number> {
+  const { device } = started();
+  const timer = await import('./device/webgpu/timer.js');
+  return timer.measure(device, body);
+}
+
 /** Gives the GPU up, with every tensor on it; init() starts it again. */
 export function destroy(): void {
   current?.device.destroy();
