@@ -75,11 +75,11 @@ static NOINLINE void NAME(conv_put_part)(const NAME(conv) * t, const S *tile, ui
     UNROLL for (uint32_t j = 0; j < C; j++) {                                                     \
       source[j] = t->source + t->pixels[v + MIN(j, vectors - 1)].source;                          \
     }                                                                                             \
-    uint32_t k = depth & 1;                                                                       \
+    uint32_t k = depth % TILE_STEPS;                                                              \
     if (k) CONV_STEP(R, C, 0)                                                                     \
-    for (; k < depth; k += 2) {                                                                   \
+    NO_UNROLL for (; k < depth; k += TILE_STEPS) {                                                \
       CONV_STEP(R, C, k)                                                                          \
-      CONV_STEP(R, C, k + 1)                                                                      \
+      if (TILE_STEPS > 1) CONV_STEP(R, C, k + 1)                                                  \
     }                                                                                             \
     bool whole = rows == R && vectors == C && t->out_step == 1;                                   \
     UNROLL for (uint32_t j = 0; j < C; j++) {                                                     \

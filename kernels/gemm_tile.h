@@ -119,12 +119,6 @@ static inline __attribute__((always_inline)) void NAME(put_lanes)(S *p, size_t s
     b += b_step;                                                                      \
   }
 
-// Steps of the depth per turn of the loop. With two, newer V8 moves accumulators between registers
-// all the time; older V8 is a sixth faster with two.
-#ifndef TILE_STEPS
-#define TILE_STEPS 1
-#endif
-
 #define TILE_ROWS(name, R, C)                                                                   \
   static NOINLINE void NAME(rows_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
                                          size_t b_step, const NAME(target) * t) {               \
