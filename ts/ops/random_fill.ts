@@ -1,11 +1,13 @@
 /** Random numbers into tensors, in the order in which PyTorch draws them for a layout. */
 
 import { fillBernoulli, fillExponential, fillUniform } from '../core/distributions.js';
-import { type DataArray, float64 } from '../core/dtype.js';
+import { type DataArray, float32, float64 } from '../core/dtype.js';
 import { isContiguousLayout } from '../core/layout.js';
-import type { Generator } from '../core/random.js';
+import { defaultGenerator, type Generator } from '../core/random.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
+import { kernel } from './kernel.js';
 import { copyInto } from './launch.js';
+import { Launches } from './launcher.js';
 import { searchsorted } from './sorting.js';
 
 /** Dimensions from the largest stride to the smallest: the order of the elements in memory. */
@@ -62,11 +64,39 @@ export function drawInto(
 }
 
 /**
+ * Draws a dropout mask: numbers of a counter under a key of two words. Only devices to which masks
+ * would have to be sent have it; the others keep PyTorch's numbers.
+ */
+export const noiseKernel = kernel({
+  dtypes: ['f32'],
+  buffers: ['out'],
+  params: { count: 'u32', low: 'u32', high: 'u32', kept: 'f32', scale: 'f32' },
+});
+/** Elements of a unit of its range. */
+const NOISE_BLOCK = 1024;
+
+/** The mask drawn by the device; the generator gives its key, and so goes on. */
+function noiseThere(noise: Tensor, p: number, generator: Generator): void {
+  const launches = new Launches(noise.backend);
+  const [count, kept] = [noise.numel(), 1 - p];
+  const [low, high] = [generator.random(), generator.random()];
+  const params = { count, low, high, kept, scale: p < 1 ? 1 / kept : 0 };
+  const units = Math.ceil(count / NOISE_BLOCK);
+  launches.launch('dropoutNoise', noiseKernel, 'f32', [noise], params, units);
+  launches.end();
+}
+
+/**
  * What dropout multiplies `x` with: 0 with probability `p`, else 1 / (1 - p), in the dtype of `x`.
  * With `whole` one number for each of the first two dimensions ([N, C, 1, ...]).
  */
 export function dropoutNoise(x: Tensor, p: number, whole = false, generator?: Generator): Tensor {
   const shape = whole ? x.shape.map((size, d) => (d < 2 ? size : 1)) : x.shape;
+  if (x.backend.has('dropoutNoise_f32')) {
+    const noise = emptyTensor(shape, float32, x.backend);
+    noiseThere(noise, p, generator ?? defaultGenerator);
+    return noise.to(x.dtype);
+  }
   const noise = emptyTensor(shape, x.dtype, x.backend);
   // Row-major whatever the layout of x is.
   drawInto(noise, (out) => fillBernoulli(out, x.dtype, 1 - p, generator));

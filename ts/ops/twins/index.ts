@@ -8,6 +8,7 @@ import type { PrimitiveName } from '../table.js';
 import { attentionTwins } from './attention.js';
 import { castKernel } from './cast.js';
 import { convTwins } from './conv.js';
+import { dropoutKernel } from './dropout.js';
 import { indexTwins } from './index_rows.js';
 import { lossTwins } from './loss.js';
 import { maskTwins } from './mask.js';
@@ -41,7 +42,11 @@ const twins: Twins<PrimitiveName> = {
 };
 
 /** Kernels by the name of their launches, without the dtype suffix. */
-const kernels = new Map<string, GpuKernel>([['cast', castKernel], ...Object.entries(stepKernels)]);
+const kernels = new Map<string, GpuKernel>([
+  ['cast', castKernel],
+  ['dropoutNoise', dropoutKernel],
+  ...Object.entries(stepKernels),
+]);
 for (const twin of Object.values(twins)) {
   for (const [name, kernel] of Object.entries(twin.kernels)) kernels.set(name, kernel);
 }
