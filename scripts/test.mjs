@@ -24,5 +24,11 @@ if (existsSync(report)) {
   const broken = testResults.filter((file) => {
     return file.status === 'failed' && !file.assertionResults.some((t) => t.status === 'failed');
   });
+  const tests = testResults.flatMap((file) => file.assertionResults);
+  const reasons = new Set(tests.map(({ meta }) => meta?.notRun).filter(Boolean));
+  for (const reason of reasons) {
+    const count = tests.filter(({ meta }) => meta?.notRun === reason).length;
+    console.log(`${count} not run: ${reason}`);
+  }
   console.log(`${numPassedTests} passed, ${numFailedTests + broken.length} failed`);
 }

@@ -26,15 +26,18 @@ function executable(): string {
   throw new Error("no chromium on the PATH: run 'make setup'");
 }
 
-export function launchChromium(): Promise<Browser> {
+const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+const NO_GPU = ['--use-webgpu-adapter=none', '--disable-gpu', '--disable-software-rasterizer'];
+
+/** Starts Chromium with a processor that plays a GPU, or with no GPU at all. */
+export function launchChromium({ gpu = true } = {}): Promise<Browser> {
   const quiet = ['quic', 'background-networking', 'component-update', 'sync'];
   return chromium.launch({
     executablePath: executable(),
     args: [
       '--no-sandbox',
       '--no-first-run',
-      '--enable-unsafe-webgpu',
-      '--use-webgpu-adapter=swiftshader',
+      ...(gpu ? SOFTWARE_GPU : NO_GPU),
       ...quiet.map((name) => `--disable-${name}`),
     ],
   });
