@@ -10,8 +10,8 @@ import type { Tensor } from '../../tensor.js';
 import { kernel, REALS } from '../kernel.js';
 import { type BufferRef, type Launcher, primitive } from '../row.js';
 
-const common = {
-  batch: 'u32',
+/** What a launch says of its operands, on every device. */
+export const operandParams = {
   heads: 'u32',
   rows: 'u32',
   keys: 'u32',
@@ -36,9 +36,8 @@ const common = {
   mask_batch: 'u32',
   mask_head: 'u32',
   mask_row: 'u32',
-  per_unit: 'u32',
-  slice: 'u32',
 } as const;
+const common = { batch: 'u32', ...operandParams, per_unit: 'u32', slice: 'u32' } as const;
 
 const forwardKernel = kernel({
   dtypes: REALS,

@@ -38,32 +38,7 @@ export interface AdaptiveAttributes {
   readonly outputSize: Pair;
 }
 
-const maxPoolKernel = kernel({
-  dtypes: REALS,
-  buffers: ['x', 'out', 'indices'],
-  params: {
-    height: 'u32',
-    width: 'u32',
-    out_h: 'u32',
-    out_w: 'u32',
-    kernel_h: 'u32',
-    kernel_w: 'u32',
-    stride_h: 'u32',
-    stride_w: 'u32',
-    pad_h: 'u32',
-    pad_w: 'u32',
-    dilation_h: 'u32',
-    dilation_w: 'u32',
-  },
-});
-
-const maxPoolBackwardKernel = kernel({
-  dtypes: REALS,
-  buffers: ['g', 'indices', 'out'],
-  params: { outputs: 'u32', size: 'u32' },
-});
-
-const averageParams = {
+const windowParams = {
   height: 'u32',
   width: 'u32',
   out_h: 'u32',
@@ -74,6 +49,24 @@ const averageParams = {
   stride_w: 'u32',
   pad_h: 'u32',
   pad_w: 'u32',
+} as const;
+/** What a launch says of its windows, on every device. */
+export const maxParams = { ...windowParams, dilation_h: 'u32', dilation_w: 'u32' } as const;
+
+const maxPoolKernel = kernel({
+  dtypes: REALS,
+  buffers: ['x', 'out', 'indices'],
+  params: maxParams,
+});
+
+const maxPoolBackwardKernel = kernel({
+  dtypes: REALS,
+  buffers: ['g', 'indices', 'out'],
+  params: { outputs: 'u32', size: 'u32' },
+});
+
+export const averageParams = {
+  ...windowParams,
   adaptive: 'u32',
   count_padding: 'u32',
   divisor: 'i32',
@@ -163,6 +156,28 @@ function planes(x: Tensor): number {
   return x.shape[0] * x.shape[1];
 }
 
+/** The words of `maxParams`. */
+export function maxWindows(
+  input: readonly number[],
+  output: readonly number[],
+  { kernelSize, stride, padding, dilation }: MaxPoolAttributes,
+) {
+  return {
+    height: input[2],
+    width: input[3],
+    out_h: output[2],
+    out_w: output[3],
+    kernel_h: kernelSize[0],
+    kernel_w: kernelSize[1],
+    stride_h: stride[0],
+    stride_w: stride[1],
+    pad_h: padding[0],
+    pad_w: padding[1],
+    dilation_h: dilation[0],
+    dilation_w: dilation[1],
+  };
+}
+
 export const maxPool2d = primitive<MaxPoolAttributes>()({
   doc: 'Maxima of windows of [N, C, H, W], and their places in the plane. NaN wins.',
   kernels: { maxPool2d: maxPoolKernel },
@@ -176,21 +191,8 @@ export const maxPool2d = primitive<MaxPoolAttributes>()({
       { shape, dtype: int32 },
     ];
   },
-  run(launcher, [x], [out, indices], { kernelSize, stride, padding, dilation }) {
-    const params = {
-      height: x.shape[2],
-      width: x.shape[3],
-      out_h: out.shape[2],
-      out_w: out.shape[3],
-      kernel_h: kernelSize[0],
-      kernel_w: kernelSize[1],
-      stride_h: stride[0],
-      stride_w: stride[1],
-      pad_h: padding[0],
-      pad_w: padding[1],
-      dilation_h: dilation[0],
-      dilation_w: dilation[1],
-    };
+  run(launcher, [x], [out, indices], attributes) {
+    const params = maxWindows(x.shape, out.shape, attributes);
     const buffers = [x, out, indices];
     launcher.launch('maxPool2d', maxPoolKernel, suffix(x.dtype), buffers, params, planes(x));
   },
@@ -217,7 +219,12 @@ export const maxPool2dBackward = primitive<MaxPoolAttributes & InputSize>()({
   },
 });
 
-function averageBlock(input: readonly number[], output: readonly number[], a?: AvgPoolAttributes) {
+/** The words of `averageParams`; adaptive windows have no attributes. */
+export function averageWindows(
+  input: readonly number[],
+  output: readonly number[],
+  a?: AvgPoolAttributes,
+) {
   return {
     height: input[2],
     width: input[3],
@@ -236,12 +243,12 @@ function averageBlock(input: readonly number[], output: readonly number[], a?: A
 }
 
 function average(launcher: Launcher, x: Tensor, out: Tensor, a?: AvgPoolAttributes): void {
-  const params = averageBlock(x.shape, out.shape, a);
+  const params = averageWindows(x.shape, out.shape, a);
   launcher.launch('avgPool2d', averageKernel, suffix(x.dtype), [x, out], params, planes(x));
 }
 
 function averageBackward(launcher: Launcher, g: Tensor, out: Tensor, a?: AvgPoolAttributes): void {
-  const params = averageBlock(out.shape, g.shape, a);
+  const params = averageWindows(out.shape, g.shape, a);
   const [name, dtype] = ['avgPool2dBackward', suffix(g.dtype)];
   launcher.launch(name, averageBackwardKernel, dtype, [g, out], params, planes(g));
 }

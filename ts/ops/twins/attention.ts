@@ -8,43 +8,17 @@ import keysSource from '../../../kernels/attention_keys.wgsl';
 import queriesSource from '../../../kernels/attention_queries.wgsl';
 import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
-import { type Attention, sizes } from '../primitives/attention.js';
+import { type Attention, operandParams, sizes } from '../primitives/attention.js';
 import type { Twins } from './twin.js';
 
-const common = {
-  heads: 'u32',
-  rows: 'u32',
-  keys: 'u32',
-  size: 'u32',
-  width: 'u32',
-  scale: 'f64',
-  causal: 'u32',
-  biased: 'u32',
-  masked: 'u32',
-  q_batch: 'u32',
-  q_row: 'u32',
-  q_head: 'u32',
-  k_batch: 'u32',
-  k_row: 'u32',
-  k_head: 'u32',
-  v_batch: 'u32',
-  v_row: 'u32',
-  v_head: 'u32',
-  bias_batch: 'u32',
-  bias_head: 'u32',
-  bias_row: 'u32',
-  mask_batch: 'u32',
-  mask_head: 'u32',
-  mask_row: 'u32',
-} as const;
-const backward = { ...common, g_batch: 'u32', g_row: 'u32', g_head: 'u32' } as const;
+const backward = { ...operandParams, g_batch: 'u32', g_row: 'u32', g_head: 'u32' } as const;
 const read = { q: 'S', k: 'S', v: 'S', bias: 'S', mask: 'u8' } as const;
 
 const forwardKernel = gpuKernel({
   source: `${placesSource}${forwardSource}`,
   entry: 'attention',
   buffers: { ...read, out: 'S', lse: 'S' },
-  params: common,
+  params: operandParams,
 });
 const deltaKernel = gpuKernel({
   source: deltaSource,

@@ -9,95 +9,53 @@ import maxBackwardSource from '../../../kernels/pool_max_backward.wgsl';
 import { suffix } from '../../core/dtype.js';
 import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
-import type { AvgPoolAttributes, MaxPoolAttributes } from '../primitives/pool.js';
+import {
+  type AvgPoolAttributes,
+  averageParams,
+  averageWindows,
+  maxParams,
+  maxWindows,
+} from '../primitives/pool.js';
 import type { Launcher } from '../row.js';
 import type { Twins } from './twin.js';
-
-const windows = {
-  height: 'u32',
-  width: 'u32',
-  out_h: 'u32',
-  out_w: 'u32',
-  kernel_h: 'u32',
-  kernel_w: 'u32',
-  stride_h: 'u32',
-  stride_w: 'u32',
-  pad_h: 'u32',
-  pad_w: 'u32',
-} as const;
-const dilated = { ...windows, dilation_h: 'u32', dilation_w: 'u32' } as const;
-const averaged = { ...windows, adaptive: 'u32', count_padding: 'u32', divisor: 'i32' } as const;
 
 const maxKernel = gpuKernel({
   source: `${poolSource}${maxSource}`,
   entry: 'pool_max',
   buffers: { x: 'S', out: 'S', indices: 'i32' },
-  params: dilated,
+  params: maxParams,
   perGroup: 256,
 });
 const maxBackwardKernel = gpuKernel({
   source: `${poolSource}${maxBackwardSource}`,
   entry: 'pool_max_back',
   buffers: { g: 'S', indices: 'i32', out: 'S' },
-  params: dilated,
+  params: maxParams,
   perGroup: 256,
 });
 const averageKernel = gpuKernel({
   source: `${poolSource}${divisorSource}${averageSource}`,
   entry: 'pool_average',
   buffers: { x: 'S', out: 'S' },
-  params: averaged,
+  params: averageParams,
   perGroup: 256,
 });
 const averageBackwardKernel = gpuKernel({
   source: `${poolSource}${divisorSource}${averageBackwardSource}`,
   entry: 'pool_average_back',
   buffers: { g: 'S', out: 'S' },
-  params: averaged,
+  params: averageParams,
   perGroup: 256,
 });
 
-function sizes(input: readonly number[], output: readonly number[]) {
-  return { height: input[2], width: input[3], out_h: output[2], out_w: output[3] };
-}
-
-function maxWindows(input: readonly number[], output: readonly number[], a: MaxPoolAttributes) {
-  return {
-    ...sizes(input, output),
-    kernel_h: a.kernelSize[0],
-    kernel_w: a.kernelSize[1],
-    stride_h: a.stride[0],
-    stride_w: a.stride[1],
-    pad_h: a.padding[0],
-    pad_w: a.padding[1],
-    dilation_h: a.dilation[0],
-    dilation_w: a.dilation[1],
-  };
-}
-
-function windowsOf(input: readonly number[], output: readonly number[], a?: AvgPoolAttributes) {
-  return {
-    ...sizes(input, output),
-    kernel_h: a?.kernelSize[0] ?? 1,
-    kernel_w: a?.kernelSize[1] ?? 1,
-    stride_h: a?.stride[0] ?? 1,
-    stride_w: a?.stride[1] ?? 1,
-    pad_h: a?.padding[0] ?? 0,
-    pad_w: a?.padding[1] ?? 0,
-    adaptive: a === undefined ? 1 : 0,
-    count_padding: a?.countIncludePad ? 1 : 0,
-    divisor: a?.divisorOverride ?? 0,
-  };
-}
-
 function average(launcher: Launcher, x: Tensor, out: Tensor, a?: AvgPoolAttributes): void {
-  const params = windowsOf(x.shape, out.shape, a);
+  const params = averageWindows(x.shape, out.shape, a);
   const [name, dtype] = ['avgPool2d', suffix(x.dtype)];
   launcher.launch(name, averageKernel, dtype, [x, out], params, out.numel());
 }
 
 function averageBackward(launcher: Launcher, g: Tensor, out: Tensor, a?: AvgPoolAttributes): void {
-  const params = windowsOf(out.shape, g.shape, a);
+  const params = averageWindows(out.shape, g.shape, a);
   const [name, dtype] = ['avgPool2dBackward', suffix(g.dtype)];
   launcher.launch(name, averageBackwardKernel, dtype, [g, out], params, out.numel());
 }
