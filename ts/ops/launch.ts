@@ -1,7 +1,7 @@
 /** Eager launches of elementwise kernels, copies, fills and casts. Nothing is recorded here. */
 
 import { type Dtype, encodeElement, int64 } from '../core/dtype.js';
-import { ShapeError, showShape } from '../core/errors.js';
+import { DeviceError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastStrides, overlapsPartly, sameShape, simplifyLayouts } from '../core/layout.js';
 import { LaunchBlock } from '../device/device.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
@@ -194,6 +194,11 @@ export function spoils(target: Tensor, x: Tensor): boolean {
 
 /** Writes `source` (broadcast, cast) into the elements of `target`. */
 export function copyInto(target: Tensor, source: Tensor): void {
+  const [from, into] = [source.backend, target.backend];
+  if (from !== into) {
+    const gone = from.failure ?? into.failure;
+    throw gone ?? new DeviceError(`a tensor on '${from.type}' is written into '${into.type}'`);
+  }
   if (source.dtype === target.dtype && !spoils(target, source)) {
     launchCopy(source, target);
     return;

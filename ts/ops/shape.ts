@@ -418,13 +418,12 @@ export const asStrided_ = op(
   ): Tensor => relayout('asStrided_', input, asStrided(input, size, stride, storageOffset)),
 );
 
-/** Writes the elements of `src` (broadcast, cast) into the tensor. */
+/** Writes the elements of `src` (broadcast, cast, of any device) into the tensor. */
 export const copy_ = op('copy_', 'input, src', (input: Tensor, src: Tensor): Tensor => {
   if (!isTensor(src)) throw new ValueError(`copy_: expected a tensor to copy, got ${String(src)}`);
   checkWritable('copy_', input);
   checkBroadcast('copy_', src.shape, input.shape);
-  const value = src.dtype === input.dtype ? src : to(src, input.dtype);
-  return assign('copy_', input, expand(value, input.shape));
+  return assign('copy_', input, expand(to(to(src, input.dtype), input.device), input.shape));
 });
 
 /** At least 1, 2 or 3 dimensions, new ones of size 1. */

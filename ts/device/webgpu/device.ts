@@ -196,8 +196,8 @@ export class WebGpuDevice implements Device {
       this.write(temporary, 0, padded);
       const block = new LaunchBlock();
       block.begin('copy_b1');
-      block.buffer({ handle: temporary } as Storage, 0);
-      block.buffer({ handle } as Storage, byteOffset);
+      block.buffer({ device: this, handle: temporary } as unknown as Storage, 0);
+      block.buffer({ device: this, handle } as unknown as Storage, byteOffset);
       block.word(0);
       block.range = source.length;
       this.launch(block);
@@ -364,6 +364,9 @@ export class WebGpuDevice implements Device {
         bindings.push(0);
         key += 0;
         continue;
+      }
+      if (storage.device !== this) {
+        throw new DeviceError(`webgpu: '${block.kernel}' is given a tensor on another device`);
       }
       const heap = heapOf(storage.handle);
       let binding = seen.indexOf(heap);
