@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import * as torch from '../../ts/index.js';
 import { havePyTorch, run } from '../checkpoint/python.js';
 
+const { nn } = torch;
 const { GradScaler } = torch.amp;
+const F = nn.functional;
 
 function parameter(...values: number[]): torch.Tensor {
   return torch.tensor(values, { dtype: torch.float32, requiresGrad: true });
@@ -145,5 +147,49 @@ print(json.dumps(scaler.state_dict()))`;
     expect([other.getGrowthInterval(), other.getGrowthFactor(), other.getBackoffFactor()]).toEqual([
       7, 2, 0.5,
     ]);
+  });
+});
+
+describe('training in float16', () => {
+  /** Losses of a small network whose layers compute in `dtype` with weights in float32. */
+  function train(dtype: torch.Dtype, initScale: number, steps: number) {
+    torch.manualSeed(0);
+    const net = new nn.Sequential(new nn.Linear(6, 16), new nn.Tanh(), new nn.Linear(16, 3));
+    const optimizer = new torch.optim.SGD(net.parameters(), { lr: 0.5, momentum: 0.9 });
+    const scaler = new torch.amp.GradScaler({ initScale, growthInterval: 10 });
+    const [x, y] = [torch.randn(32, 6), torch.randint(0, 3, [32])];
+    const losses: number[] = [];
+    for (let step = 0; step < steps; step++) {
+      let h = x.to(dtype);
+      for (const i of [0, 2]) {
+        const { weight, bias } = net.at(i) as torch.nn.Linear;
+        h = F.linear(h, weight.to(dtype), bias?.to(dtype));
+        if (i === 0) h = h.tanh();
+      }
+      const loss = F.crossEntropy(h.float(), y);
+      optimizer.zeroGrad();
+      scaler.scale(loss).backward();
+      scaler.unscale_(optimizer);
+      nn.utils.clipGradNorm_(net.parameters(), 1);
+      scaler.step(optimizer);
+      scaler.update();
+      losses.push(loss.itemSync() as number);
+    }
+    return { losses, scale: scaler.getScale() };
+  }
+
+  it('follows the losses of float32', () => {
+    const [half, single] = [train(torch.float16, 1024, 30), train(torch.float32, 1, 30)];
+    expect(half.losses[29]).toBeLessThan(0.5 * half.losses[0]);
+    half.losses.forEach((loss, i) => {
+      expect(Math.abs(loss - single.losses[i]), String(i)).toBeLessThan(0.02);
+    });
+  });
+
+  it('lowers a scale that is too large until the gradients fit', () => {
+    const { losses, scale } = train(torch.float16, 2 ** 26, 12);
+    expect(losses[1]).toBe(losses[0]);
+    expect(losses[11]).toBeLessThan(losses[0]);
+    expect(scale).toBeLessThan(2 ** 26);
   });
 });

@@ -2,6 +2,7 @@
 
 import { StateDictError, showShape, suggestion } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
+import { scope } from '../core/memory.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
 import { CallHooks, HookList } from './hooks.js';
@@ -101,6 +102,11 @@ function isGone({ disposed, storage_ }: Tensor): boolean {
   return disposed || storage_.freed;
 }
 
+/** Integers go to the device of the target; floats, which only need a dtype it has, wait. */
+function moved(value: Tensor, { device }: Tensor): Tensor {
+  return value.dtype.isFloatingPoint ? value : value.to(device);
+}
+
 function quoted(names: readonly string[], hint: (name: string) => string = () => ''): string {
   return names.map((name) => `'${name}'${hint(name)}`).join(', ');
 }
@@ -155,6 +161,11 @@ class Loading {
         `size mismatch for '${name}': the state dict has ${showShape(value.shape)}, ` +
           `the module ${showShape(tensor.shape)}`,
       );
+    } else if (tensor.backend !== value.backend && !value.backend.synchronous) {
+      this.problems.push(
+        `'${name}' of the state dict is on '${value.device}', the module on '${tensor.device}': ` +
+          'it is to be read first, await tensor.cpu()',
+      );
     }
   }
 
@@ -189,7 +200,13 @@ class Loading {
       hooked && this.allProblems().length > 0
         ? targets.map(([, tensor]) => tensor.detach().clone())
         : [];
-    for (const [name, tensor] of targets) tensor.detach().copy_(this.given[name].detach());
+    // Integers that the other device cannot hold are found before anything is written.
+    const sources = targets.map(([name, tensor]) => moved(this.given[name].detach(), tensor));
+    scope(() => {
+      targets.forEach(([, tensor], i) => {
+        tensor.detach().copy_(sources[i].to(tensor.dtype).to(tensor.device));
+      });
+    });
     for (const module of childrenFirst(this.root)) module[STATE].loadPost.run(module, this.keys);
     const left = this.allProblems();
     if (left.length > 0) {

@@ -71,6 +71,8 @@ export class GradScaler {
   };
   private readonly enabled: boolean;
   private found = new Map<Stepped, Found>();
+  /** Promises given by step() and update() that nobody has seen resolve. */
+  private waiting = 0;
 
   constructor(options?: GradScalerOptions);
   constructor(device: string, options?: GradScalerOptions);
@@ -115,6 +117,12 @@ export class GradScaler {
   /** Tensors, or lists of them, times the scale. */
   scale<O extends Outputs>(outputs: O): O {
     if (!this.enabled) return outputs;
+    if (this.waiting > 0) {
+      throw new ValueError(
+        'GradScaler: scale() is called before the last step() or update() was done; on this ' +
+          'device they give promises: await scaler.step(optimizer); await scaler.update()',
+      );
+    }
     const apply = (item: Outputs): Outputs =>
       isTensor(item) ? item.mul(this.state.scale) : item.map(apply);
     return apply(outputs) as O;
@@ -179,10 +187,11 @@ export class GradScaler {
       throw new ValueError('GradScaler: step() is called twice; call update() after each step');
     }
     found.stepped = true;
-    return whenRead(found.flags, (flags) => {
+    const result = whenRead(found.flags, (flags) => {
       found.finite = flags.every((flag) => flag !== 0);
       return found.finite ? optimizer.step() : undefined;
     });
+    return this.watch(result);
   }
 
   /**
@@ -202,11 +211,20 @@ export class GradScaler {
     }
     const all = [...this.found.values()];
     const unknown = all.filter(({ finite }) => finite === undefined).flatMap(({ flags }) => flags);
-    return whenRead(unknown, (flags) => {
+    const result = whenRead(unknown, (flags) => {
       const known = all.every(({ finite }) => finite !== false);
       this.follow(known && flags.every((flag) => flag !== 0));
       this.found.clear();
     });
+    return this.watch(result);
+  }
+
+  private watch<R>(result: R): R {
+    if (!(result instanceof Promise)) return result;
+    this.waiting++;
+    return result.finally(() => {
+      this.waiting--;
+    }) as R;
   }
 
   private follow(finite: boolean): void {
