@@ -11,10 +11,19 @@ const root = resolve(fileURLToPath(import.meta.url), '../..');
 const recordings = join(root, 'build/launches');
 
 /**
- * Tests whose launches are worth nothing here: the platforms run bundles, training repeats itself,
- * and what is recorded runs on one thread.
+ * Tests whose launches are worth nothing here: other programs, pages and GPUs make them, files and
+ * training repeat themselves, and what is recorded runs on one thread.
  */
-const LEFT_OUT = ['test/platform/**', 'test/train/**', 'test/threads/**'];
+const LEFT_OUT = [
+  'browser',
+  'checkpoint',
+  'docs',
+  'examples',
+  'platform',
+  'threads',
+  'train',
+  'webgpu',
+].map((folder) => `test/${folder}/**`);
 
 await buildKernels(root);
 const program = await buildReplay(root);
