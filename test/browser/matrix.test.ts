@@ -3,8 +3,8 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { names } from '../ops/samples.js';
-import { launchChromium } from '../platform/chromium.js';
-import { needGpu, type Site, startSite, TestPage } from './page.js';
+import { launchChromium, needGpu } from '../platform/chromium.js';
+import { type Site, startSite, TestPage } from './page.js';
 import { describeFailure, type MatrixReport } from './report.js';
 
 let site: Site;

@@ -2,8 +2,8 @@
 
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchChromium } from '../platform/chromium.js';
-import { needGpu, type Site, startSite, TestPage } from './page.js';
+import { launchChromium, needGpu } from '../platform/chromium.js';
+import { type Site, startSite, TestPage } from './page.js';
 import type { Training } from './report.js';
 import { type Recipe, recipes, train } from './trainings.js';
 

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import type { TestContext } from 'vitest';
 import { bundleSettings } from '../../scripts/typescript.mjs';
 import { type StaticServer, serve } from '../platform/chromium.js';
 import { root } from '../platform/package.js';
@@ -38,18 +37,6 @@ export async function buildPage(): Promise<string> {
   });
   writeFileSync(join(folder, 'page.html'), PAGE);
   return folder;
-}
-
-/**
- * Leaves a test out where Chromium has no adapter, with the reason, which `make test` prints before
- * its last line. `started` is what the page's start() said.
- */
-export function needGpu({ task, skip }: TestContext, started: string): void {
-  if (started === 'started') return;
-  if (!started.includes('no GPU adapter')) throw new Error(started);
-  const reason = 'Chromium has no WebGPU adapter';
-  Object.assign(task.meta, { notRun: reason });
-  skip(reason);
 }
 
 /** An open page and what goes wrong in it besides what its functions throw. */

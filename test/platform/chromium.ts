@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { delimiter, extname, join, normalize } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
+import type { TestContext } from 'vitest';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -41,6 +42,18 @@ export function launchChromium({ gpu = true } = {}): Promise<Browser> {
       ...quiet.map((name) => `--disable-${name}`),
     ],
   });
+}
+
+/**
+ * Leaves a test out where Chromium has no adapter, with the reason, which `make test` prints before
+ * its last line. `started` is what the page's start() said.
+ */
+export function needGpu({ task, skip }: TestContext, said: string): void {
+  if (said === 'started') return;
+  if (!said.includes('no GPU adapter')) throw new Error(said);
+  const reason = 'Chromium has no WebGPU adapter';
+  Object.assign(task.meta, { notRun: reason });
+  skip(reason);
 }
 
 export interface StaticServer {

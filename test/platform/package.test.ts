@@ -7,9 +7,17 @@ import { gzipSync } from 'node:zlib';
 import { build as esbuild } from 'esbuild';
 import type { Browser } from 'playwright-core';
 import { build as vite } from 'vite';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launchChromium, type PageReport, serve, visit } from './chromium.js';
-import { EXPECTED, installPackage, nodes, removePackage, subfolder, tool } from './package.js';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { launchChromium, needGpu, type PageReport, serve, visit } from './chromium.js';
+import {
+  EXPECTED,
+  EXPECTED_ON_GPU,
+  installPackage,
+  nodes,
+  removePackage,
+  subfolder,
+  tool,
+} from './package.js';
 
 const CORE_BUDGET = 300_000;
 const FIRST_OPERATION_MS = 100;
@@ -27,10 +35,14 @@ afterAll(async () => {
   if (folder) removePackage(folder);
 });
 
-async function open(served: string, headers?: Record<string, string>): Promise<PageReport> {
+async function open(
+  served: string,
+  page = 'page.html',
+  headers?: Record<string, string>,
+): Promise<PageReport> {
   const server = await serve(served, headers);
   try {
-    return await visit(browser, `${server.url}/page.html`);
+    return await visit(browser, `${server.url}/${page}`);
   } finally {
     await server.close();
   }
@@ -112,49 +124,97 @@ describe.each(nodes())('in Node (%s)', (node) => {
   });
 });
 
-describe('in Chromium', () => {
-  it('works bundled by esbuild', async () => {
-    const outdir = subfolder(folder, 'esbuild');
-    await esbuild({
-      entryPoints: [join(folder, 'page.mjs')],
-      absWorkingDir: folder,
-      outdir,
-      outExtension: { '.js': '.mjs' },
-      bundle: true,
-      minify: true,
-      format: 'esm',
+/** A page without a bundler names the file; only the imports of the programs differ. */
+async function unbundled(page: string): Promise<PageReport> {
+  const texts = ['program.mjs', 'gpu.mjs'].map((name) => {
+    const file = join(folder, name);
+    return { file, text: readFileSync(file, 'utf8') };
+  });
+  const path = './node_modules/isotorch/dist/index.browser.js';
+  for (const { file, text } of texts) {
+    writeFileSync(file, text.replace("'isotorch'", `'${path}'`));
+  }
+  try {
+    return await open(folder, page, {
+      'content-security-policy': "default-src 'self' data:; script-src 'self' 'wasm-unsafe-eval'",
     });
-    writeFileSync(join(outdir, 'page.html'), readFileSync(join(folder, 'page.html')));
+  } finally {
+    for (const { file, text } of texts) writeFileSync(file, text);
+  }
+}
+
+async function bundledByEsbuild(splitting: boolean): Promise<string> {
+  const outdir = subfolder(folder, splitting ? 'esbuild-chunks' : 'esbuild');
+  await esbuild({
+    entryPoints: ['page', 'gpu'].map((name) => join(folder, `${name}.mjs`)),
+    absWorkingDir: folder,
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting,
+    minify: true,
+    format: 'esm',
+  });
+  for (const name of ['page.html', 'gpu.html']) {
+    writeFileSync(join(outdir, name), readFileSync(join(folder, name)));
+  }
+  return outdir;
+}
+
+async function bundledByVite(): Promise<string> {
+  const outDir = join(folder, 'vite');
+  const input = ['page.html', 'gpu.html'].map((name) => join(folder, name));
+  await vite({
+    root: folder,
+    configFile: false,
+    logLevel: 'error',
+    build: { outDir, rollupOptions: { input } },
+  });
+  return outDir;
+}
+
+describe('in Chromium', () => {
+  /** The same training on both devices; chunks for the GPU are found when init() asks. */
+  async function expectOnGpu(
+    context: TestContext,
+    visitPage: (page: string) => Promise<PageReport>,
+  ): Promise<void> {
+    const report = await visitPage('gpu.html');
+    if (report.output.includes('DeviceError')) needGpu(context, report.output);
+    expect(report).toMatchObject({ output: EXPECTED_ON_GPU, problems: [] });
+  }
+
+  it('works bundled by esbuild, into one file each', async (context) => {
+    const outdir = await bundledByEsbuild(false);
     const report = await open(outdir);
     expect(report).toMatchObject({ output: EXPECTED, problems: [] });
     expect(report.requests).toEqual(['/page.html', '/page.mjs']);
+    await expectOnGpu(context, (page) => open(outdir, page));
   });
 
-  it('works bundled by Vite', async () => {
-    const outDir = join(folder, 'vite');
-    await vite({
-      root: folder,
-      configFile: false,
-      logLevel: 'error',
-      build: { outDir, rollupOptions: { input: join(folder, 'page.html') } },
-    });
+  it('works bundled by esbuild, in chunks', async (context) => {
+    const outdir = await bundledByEsbuild(true);
+    expect(await open(outdir)).toMatchObject({ output: EXPECTED, problems: [] });
+    await expectOnGpu(context, (page) => open(outdir, page));
+  });
+
+  it('works bundled by Vite', async (context) => {
+    const outDir = await bundledByVite();
     expect(await open(outDir)).toMatchObject({ output: EXPECTED, problems: [] });
+    await expectOnGpu(context, (page) => open(outDir, page));
   });
 
-  it('works unbundled, under a strict content-security policy', async () => {
-    // A page without a bundler names the file; only the import of the program differs.
-    const program = readFileSync(join(folder, 'program.mjs'), 'utf8');
-    const path = './node_modules/isotorch/dist/index.browser.js';
-    writeFileSync(join(folder, 'program.mjs'), program.replace("'isotorch'", `'${path}'`));
-    try {
-      const report = await open(folder, {
-        'content-security-policy': "default-src 'self' data:; script-src 'self' 'wasm-unsafe-eval'",
-      });
-      expect(report).toMatchObject({ output: EXPECTED, problems: [] });
-      const loaded = ['/page.html', '/page.mjs', '/program.mjs', path.slice(1)];
-      expect(report.requests).toEqual(loaded);
-    } finally {
-      writeFileSync(join(folder, 'program.mjs'), program);
-    }
+  it('works unbundled, under a strict content-security policy', async (context) => {
+    const report = await unbundled('page.html');
+    expect(report).toMatchObject({ output: EXPECTED, problems: [] });
+    const dist = '/node_modules/isotorch/dist/';
+    const own = ['/page.html', '/page.mjs', '/program.mjs', `${dist}index.browser.js`];
+    const chunks = report.requests.filter((path) => !own.includes(path));
+    expect(report.requests).toEqual(expect.arrayContaining(own));
+    // Nothing but what the entry imports at once: the GPU and file formats wait until asked for.
+    const entry = readFileSync(join(folder, `${dist}index.browser.js`), 'utf8');
+    const imported = [...entry.matchAll(/(?:from|import)"\.\/([^"]+)"/g)].map(([, path]) => path);
+    expect(chunks.sort()).toEqual([...new Set(imported.map((path) => dist + path))].sort());
+    await expectOnGpu(context, unbundled);
   });
 });

@@ -20,6 +20,21 @@ export const EXPECTED = [
   'Linear(in_features=2, out_features=1, bias=True)',
 ].join('\n');
 
+/** What PyTorch has for test/platform/gpu.mjs, on both devices. */
+export const EXPECTED_ON_GPU = ['cpu', 'webgpu']
+  .map((device) => `${device} 1.6943 0.4284 0.1077`)
+  .join('\n');
+
+const PROGRAMS = [
+  'program.mjs',
+  'node.mjs',
+  'page.mjs',
+  'page.html',
+  'gpu.mjs',
+  'gpu.html',
+  'types.ts',
+];
+
 /** Runs npm without a shell: the program that comes with this Node, or the one on the PATH. */
 function npm(args: readonly string[], cwd: string): string {
   return execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], {
@@ -36,7 +51,7 @@ export function installPackage(): string {
   const manifest = { name: 'user', private: true, type: 'module' };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   npm(['install', '--offline', `./${filename}`], folder);
-  for (const file of ['program.mjs', 'node.mjs', 'page.mjs', 'page.html', 'types.ts']) {
+  for (const file of PROGRAMS) {
     cpSync(join(root, 'test/platform', file), join(folder, file));
   }
   return folder;
