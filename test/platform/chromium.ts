@@ -52,7 +52,7 @@ export function needGpu({ task, skip }: TestContext, said: string): void {
   if (said === 'started') return;
   if (!said.includes('no GPU adapter')) throw new Error(said);
   const reason = 'Chromium has no WebGPU adapter';
-  Object.assign(task.meta, { notRun: reason });
+  task.meta.notRun = reason;
   skip(reason);
 }
 

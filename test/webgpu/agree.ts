@@ -9,7 +9,9 @@ import { startGpu } from './gpu.js';
 export async function withGpu(name: string, tests: () => void): Promise<void> {
   const absent = await startGpu();
   if (absent !== undefined) console.warn(`${name}: not run, ${absent}`);
-  describe.runIf(absent === undefined)(name, () => {
+  // scripts/test.mjs prints the reason before its last line.
+  const meta = absent === undefined ? {} : { notRun: 'Node has no WebGPU adapter' };
+  describe.runIf(absent === undefined)(name, { meta }, () => {
     beforeEach(() => {
       torch.manualSeed(20);
     });
