@@ -1,0 +1,80 @@
+/** Scripts that use the GPU end by themselves, with exit code 0. */
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type BuildOptions, build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bundleSettings } from '../../scripts/typescript.mjs';
+import { nodes, root } from '../platform/package.js';
+import { withGpu } from './agree.js';
+import { gpuEnvironment } from './environment.js';
+
+/** Runs of each script; ISOTORCH_RUNS=50 for more. */
+const RUNS = Number(process.env.ISOTORCH_RUNS ?? 2);
+
+const START = `
+import * as torch from './ts/index.mjs';
+await torch.webgpu.init();
+let x = torch.rand([64, 64], { device: 'webgpu' });
+for (let k = 0; k < 20; k++) x = x.matmul(x).tanh();
+`;
+
+const SCRIPTS = {
+  'after a read': 'console.log(await x.sum().item() > 0);',
+  'with work that nobody reads': 'console.log(true);',
+  'with a read on its way': 'x.sum().item().then((sum) => console.log(sum > 0));',
+  'after destroy()': 'console.log(await x.sum().item() > 0); torch.webgpu.destroy();',
+  'after destroy() with work and a read on their way':
+    'x.sum().item().catch((error) => console.log(error.name === "DeviceLostError"));' +
+    'torch.webgpu.destroy();',
+  'after an error that was caught':
+    'const place = torch.tensor([99], { dtype: torch.int32 }).to("webgpu");' +
+    'await x.indexSelect(0, place).tolist().catch((error) => {' +
+    'console.log(error.name === "IndexError"); });',
+  'after a device that was started again':
+    'torch.webgpu.destroy(); await torch.webgpu.init();' +
+    'console.log(await torch.ones(3).to("webgpu").sum().item() === 3);',
+} as const;
+
+let folder: string;
+
+beforeAll(async () => {
+  // Within the project, so that the package webgpu is found.
+  mkdirSync(join(root, 'build'), { recursive: true });
+  folder = mkdtempSync(join(root, 'build/endings-'));
+  await build({
+    ...(bundleSettings as BuildOptions),
+    entryPoints: [join(root, 'ts/index.ts')],
+    outdir: join(folder, 'ts'),
+    outExtension: { '.js': '.mjs' },
+    platform: 'node',
+    conditions: ['node'],
+    loader: { '.wgsl': 'text' },
+  });
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+await withGpu('scripts end by themselves', () => {
+  describe.each(nodes())('%s', (node) => {
+    test.each(Object.entries(SCRIPTS))('%s', { timeout: RUNS * 30_000 }, (name, text) => {
+      const file = join(folder, `${name.replace(/\W+/g, '-')}.mjs`);
+      writeFileSync(file, START + text);
+      for (let run = 0; run < RUNS; run++) {
+        const env = { ...process.env, ...gpuEnvironment() };
+        const { status, signal, stdout, stderr } = spawnSync(node, [file], {
+          encoding: 'utf8',
+          env,
+          timeout: 30_000,
+        });
+        expect({ status, signal, stdout, stderr }, `run ${run}`).toEqual({
+          status: 0,
+          signal: null,
+          stdout: 'true\n',
+          stderr: '',
+        });
+      }
+    });
+  });
+});
