@@ -16,16 +16,17 @@ fn prepare_b(batch: u32, col: u32) {
   locate(col, pixels(), p.out_w);
 }
 fn load_b(k: u32) -> vec4<S> {
-  let c = k / taps();
-  let i = i32(k % taps() / p.kernel_w * p.dilation_h) - i32(p.pad_h);
-  let j = i32(k % p.kernel_w * p.dilation_w) - i32(p.pad_w);
+  let channel = divided(k, taps());
+  let tap = divided(channel.y, p.kernel_w);
+  let i = i32(tap.x * p.dilation_h) - i32(p.pad_h);
+  let j = i32(tap.y * p.dilation_w) - i32(p.pad_w);
   var v = vec4<S>();
   for (var q = 0u; q < 4u; q++) {
     let at = four[q];
     let y = at.y * i32(p.stride_h) + i;
     let x = at.z * i32(p.stride_w) + j;
     if (u32(at.x) < p.images && inside(y, x, p.height, p.width)) {
-      let plane = (u32(at.x) * p.groups + chunk) * p.channels + c;
+      let plane = (u32(at.x) * p.groups + chunk) * p.channels + channel.x;
       v[q] = get_x((plane * p.height + u32(y)) * p.width + u32(x));
     }
   }
@@ -38,8 +39,8 @@ fn store(batch: u32, slice: u32, row: u32, col: u32, v: vec4<S>) {
   for (var j = 0u; j < 4u; j++) {
     let pixel = col + j;
     if (pixel < p.cols) {
-      let image = pixel / pixels();
-      set_out((image * p.groups * p.filters + plane) * pixels() + pixel % pixels(), v[j] + bias);
+      let image = divided(pixel, pixels());
+      set_out((image.x * p.groups * p.filters + plane) * pixels() + image.y, v[j] + bias);
     }
   }
 }

@@ -6,7 +6,8 @@ fn prepare_a(batch: u32, row: u32) {
   left = p.filters - min(row, p.filters);
 }
 fn load_a(k: u32) -> vec4<S> {
-  let at = (k / pixels() * p.groups * p.filters + base_a) * pixels() + k % pixels();
+  let image = divided(k, pixels());
+  let at = (image.x * p.groups * p.filters + base_a) * pixels() + image.y;
   var v = vec4<S>();
   for (var i = 0u; i < 4u; i++) {
     if (i < left) { v[i] = get_g(at + i * pixels()); }
@@ -17,22 +18,24 @@ fn load_a(k: u32) -> vec4<S> {
 fn prepare_b(batch: u32, col: u32) {
   chunk = batch;
   for (var j = 0u; j < 4u; j++) {
-    let tap = col + j;
-    let i = i32(tap % taps() / p.kernel_w * p.dilation_h) - i32(p.pad_h);
-    four[j] = vec3<i32>(i32(tap / taps()), i, i32(tap % p.kernel_w * p.dilation_w) - i32(p.pad_w));
+    let channel = divided(col + j, taps());
+    let tap = divided(channel.y, p.kernel_w);
+    let i = i32(tap.x * p.dilation_h) - i32(p.pad_h);
+    four[j] = vec3<i32>(i32(channel.x), i, i32(tap.y * p.dilation_w) - i32(p.pad_w));
   }
 }
 fn load_b(k: u32) -> vec4<S> {
-  let image = k / pixels();
-  let top = i32(k % pixels() / p.out_w * p.stride_h);
-  let side = i32(k % p.out_w * p.stride_w);
+  let image = divided(k, pixels());
+  let pixel = divided(image.y, p.out_w);
+  let top = i32(pixel.x * p.stride_h);
+  let side = i32(pixel.y * p.stride_w);
   var v = vec4<S>();
   for (var q = 0u; q < 4u; q++) {
     let tap = four[q];
     let y = top + tap.y;
     let x = side + tap.z;
     if (u32(tap.x) < p.channels && inside(y, x, p.height, p.width)) {
-      let plane = (image * p.groups + chunk) * p.channels + u32(tap.x);
+      let plane = (image.x * p.groups + chunk) * p.channels + u32(tap.x);
       v[q] = get_x((plane * p.height + u32(y)) * p.width + u32(x));
     }
   }

@@ -34,7 +34,7 @@ fn load_b(k: u32) -> vec4<S> {
 }
 fn store(batch: u32, slice: u32, row: u32, col: u32, v: vec4<S>) {
   if (row >= p.rows) { return; }
-  let batches = p.range / (p.splits * ((p.rows + TILE - 1u) / TILE) * ((p.cols + TILE - 1u) / TILE));
+  let batches = p.range / (p.splits * tiles_down() * tiles_across());
   let at = ((slice * batches + batch) * p.rows + row) * p.cols;
   for (var j = 0u; j < 4u; j++) {
     let c = col + j;

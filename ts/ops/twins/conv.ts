@@ -4,11 +4,9 @@ import convSource from '../../../kernels/conv.wgsl';
 import forwardSource from '../../../kernels/conv2d.wgsl';
 import inputSource from '../../../kernels/conv2d_input.wgsl';
 import weightSource from '../../../kernels/conv2d_weight.wgsl';
-import gemmSource from '../../../kernels/gemm.wgsl';
 import { suffix } from '../../core/dtype.js';
-import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { ConvAttributes } from '../primitives/conv.js';
-import { inSlices, splitSumKernel, splitsOf, tilesOf } from './gemm.js';
+import { inSlices, launchTiled, planOf, splitSumKernel, tiled } from './gemm.js';
 import type { Twins } from './twin.js';
 
 const params = {
@@ -38,26 +36,23 @@ const params = {
 /** The bias is read by the forward product only. */
 const NO_BIAS = 'fn get_bias(i: u32) -> S { return S(0); }\n';
 
-const forwardKernel = gpuKernel({
-  source: `${gemmSource}${convSource}${forwardSource}`,
+const forwardKernels = tiled('conv2d', {
+  source: `${convSource}${forwardSource}`,
   entry: 'conv2d',
   buffers: { x: 'S', weight: 'S', bias: 'S', out: 'S' },
   params,
-  workgroup: 64,
 });
-const inputKernel = gpuKernel({
-  source: `${gemmSource}${convSource}${inputSource}${NO_BIAS}`,
+const inputKernels = tiled('conv2dInputGrad', {
+  source: `${convSource}${inputSource}${NO_BIAS}`,
   entry: 'conv2d_input',
   buffers: { g: 'S', weight: 'S', out: 'S' },
   params,
-  workgroup: 64,
 });
-const weightKernel = gpuKernel({
-  source: `${gemmSource}${convSource}${weightSource}${NO_BIAS}`,
+const weightKernels = tiled('conv2dWeightGrad', {
+  source: `${convSource}${weightSource}${NO_BIAS}`,
   entry: 'conv2d_weight',
   buffers: { x: 'S', g: 'S', out: 'S' },
   params,
-  workgroup: 64,
 });
 
 /** The sizes of a convolution from its tensors. */
@@ -91,7 +86,7 @@ function sizes(
 
 export const convTwins: Twins<'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad'> = {
   conv2d: {
-    kernels: { conv2d: forwardKernel },
+    kernels: { ...forwardKernels.kernels },
     run(launcher, [x, weight, bias], [out], attributes) {
       const size = sizes(x.shape, weight.shape, out.shape, attributes);
       const cols = size.images * size.out_h * size.out_w;
@@ -99,36 +94,33 @@ export const convTwins: Twins<'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad'>
       const rows = size.filters;
       const values = { ...size, rows, cols, depth, biased: bias === undefined ? 0 : 1 };
       const buffers = [x, weight, bias ?? weight, out];
-      const groups = tilesOf(size.groups, rows, cols);
-      launcher.launch('conv2d', forwardKernel, suffix(x.dtype), buffers, values, groups);
+      const plan = planOf(size.groups, rows, cols, depth, false);
+      launchTiled(launcher, forwardKernels, plan, suffix(x.dtype), buffers, values);
     },
   },
   conv2dInputGrad: {
-    kernels: { conv2dInputGrad: inputKernel },
+    kernels: { ...inputKernels.kernels },
     run(launcher, [g, weight], [out], attributes) {
       const size = sizes(out.shape, weight.shape, g.shape, attributes);
       const cols = size.images * size.height * size.width;
       const depth = size.filters * size.kernel_h * size.kernel_w;
       const rows = size.channels;
       const values = { ...size, rows, cols, depth };
-      const groups = tilesOf(size.groups, rows, cols);
-      const buffers = [g, weight, out];
-      launcher.launch('conv2dInputGrad', inputKernel, suffix(g.dtype), buffers, values, groups);
+      const plan = planOf(size.groups, rows, cols, depth, false);
+      launchTiled(launcher, inputKernels, plan, suffix(g.dtype), [g, weight, out], values);
     },
   },
   conv2dWeightGrad: {
-    kernels: { conv2dWeightGrad: weightKernel, splitSum: splitSumKernel },
+    kernels: { ...weightKernels.kernels, splitSum: splitSumKernel },
     run(launcher, [x, g], [out], attributes) {
       const size = sizes(x.shape, out.shape, g.shape, attributes);
       const cols = size.channels * size.kernel_h * size.kernel_w;
       const depth = size.images * size.out_h * size.out_w;
       const rows = size.filters;
-      const tiles = tilesOf(size.groups, rows, cols);
-      const splits = splitsOf(tiles, depth);
-      inSlices(launcher, out, splits, undefined, (target) => {
-        const values = { ...size, rows, cols, depth, splits };
-        const [name, dtype] = ['conv2dWeightGrad', suffix(x.dtype)];
-        launcher.launch(name, weightKernel, dtype, [x, g, target], values, tiles * splits);
+      const plan = planOf(size.groups, rows, cols, depth, true);
+      inSlices(launcher, out, plan.splits, undefined, (target) => {
+        const values = { ...size, rows, cols, depth, splits: plan.splits };
+        launchTiled(launcher, weightKernels, plan, suffix(x.dtype), [x, g, target], values);
       });
     },
   },

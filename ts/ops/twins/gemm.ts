@@ -1,15 +1,26 @@
 /** What the products of the GPU share: tiles, and slices of the depth that are summed after. */
 
+import gemmSource from '../../../kernels/gemm.wgsl';
 import splitSumSource from '../../../kernels/split_sum.wgsl';
 import { suffix } from '../../core/dtype.js';
-import { gpuKernel } from '../../device/webgpu/kernel.js';
+import { type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
+import type { KernelDtype, ParamsOf, ParamType } from '../kernel.js';
 import type { BufferRef, Launcher } from '../row.js';
 
-/** Rows and columns of the tile of a workgroup. */
-const TILE = 64;
+/** A tile of a workgroup, and the cost of an element of it: low ones load more per product. */
+interface Tile {
+  readonly rows: number;
+  readonly cols: number;
+  readonly cost: number;
+}
+const TILES: readonly Tile[] = [
+  { rows: 64, cols: 64, cost: 1 },
+  { rows: 32, cols: 128, cost: 1.05 },
+  { rows: 16, cols: 128, cost: 1.4 },
+];
 /** Workgroups that keep a GPU busy, and the least depth of a slice. */
-const BUSY = 64;
+const BUSY = 128;
 const LEAST_SLICE = 128;
 
 export const splitSumKernel = gpuKernel({
@@ -21,13 +32,62 @@ export const splitSumKernel = gpuKernel({
   perGroup: 256,
 });
 
-/** Tiles of a batch of products. */
-export function tilesOf(batch: number, rows: number, cols: number): number {
-  return batch * Math.ceil(rows / TILE) * Math.ceil(cols / TILE);
+/** A product in each size of tile: kernels by launch name. */
+export interface Tiled<P extends Readonly<Record<string, ParamType>>> {
+  readonly name: string;
+  readonly kernels: Readonly<Record<string, GpuKernel & { readonly params: P }>>;
+}
+
+/** The kernels of a product, from the text behind gemm.wgsl. */
+export function tiled<const P extends Readonly<Record<string, ParamType>>>(
+  name: string,
+  options: Parameters<typeof gpuKernel<P>>[0],
+): Tiled<P> {
+  const kernels = TILES.map(({ rows, cols }) => {
+    const constants = `const ROWS = ${rows}u;\nconst COLS = ${cols}u;\nconst TALL = ${rows > 16};\n`;
+    const source = `${constants}${gemmSource}${options.source}`;
+    return [`${name}${rows}`, gpuKernel({ ...options, source, workgroup: 64 })] as const;
+  });
+  return { name, kernels: Object.fromEntries(kernels) };
+}
+
+/** How a product is cut: the size of tile that wastes least, and how many of them. */
+export interface Plan {
+  readonly rows: number;
+  readonly tiles: number;
+  readonly splits: number;
+}
+
+/** The plan of a batch of products; `split` allows slices of the depth. */
+export function planOf(
+  batch: number,
+  rows: number,
+  cols: number,
+  depth: number,
+  split: boolean,
+): Plan {
+  const counts = TILES.map((tile) => Math.ceil(rows / tile.rows) * Math.ceil(cols / tile.cols));
+  const costs = TILES.map((tile, i) => counts[i] * tile.rows * tile.cols * tile.cost);
+  const best = costs.indexOf(Math.min(...costs));
+  const tiles = batch * counts[best];
+  return { rows: TILES[best].rows, tiles, splits: split ? splitsOf(tiles, depth) : 1 };
+}
+
+/** Launches the planned kernel of a product. */
+export function launchTiled<P extends Readonly<Record<string, ParamType>>>(
+  launcher: Launcher,
+  { name, kernels }: Tiled<P>,
+  { rows, tiles, splits }: Plan,
+  dtype: KernelDtype,
+  buffers: readonly (Tensor | BufferRef)[],
+  params: ParamsOf<GpuKernel & { readonly params: P }>,
+): void {
+  const key = `${name}${rows}`;
+  launcher.launch(key, kernels[key], dtype, buffers, params, tiles * splits);
 }
 
 /** Slices of the depth: more than one where the tiles are too few to keep the GPU busy. */
-export function splitsOf(tiles: number, depth: number): number {
+function splitsOf(tiles: number, depth: number): number {
   const most = Math.floor(depth / LEAST_SLICE);
   return Math.max(1, Math.min(most, Math.floor(BUSY / Math.max(1, tiles))));
 }

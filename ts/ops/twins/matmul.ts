@@ -1,13 +1,12 @@
 /** Batched matrix products on the GPU. */
 
-import gemmSource from '../../../kernels/gemm.wgsl';
 import matmulSource from '../../../kernels/matmul.wgsl';
 import thinSource from '../../../kernels/matmul_thin.wgsl';
 import { suffix } from '../../core/dtype.js';
 import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import type { Launcher } from '../row.js';
-import { inSlices, splitSumKernel, splitsOf, tilesOf } from './gemm.js';
+import { inSlices, launchTiled, planOf, splitSumKernel, tiled } from './gemm.js';
 import type { Twins } from './twin.js';
 
 const operands = {
@@ -24,13 +23,12 @@ const operands = {
 } as const;
 const buffers = { a: 'S', b: 'S', bias: 'S', out: 'S' } as const;
 
-const matmulKernel = gpuKernel({
-  source: `${gemmSource}${matmulSource}`,
+const matmulKernels = tiled('matmul', {
+  source: matmulSource,
   entry: 'matmul',
   dtypes: ['f32', 'i32'],
   buffers,
   params: { ...operands, splits: 'u32' },
-  workgroup: 64,
 });
 
 const thinKernel = gpuKernel({
@@ -94,7 +92,7 @@ function thin(launcher: Launcher, product: Product, out: Tensor, bias?: Tensor):
 
 export const matmulTwins: Twins<'matmul'> = {
   matmul: {
-    kernels: { matmul: matmulKernel, matmulThin: thinKernel, splitSum: splitSumKernel },
+    kernels: { ...matmulKernels.kernels, matmulThin: thinKernel, splitSum: splitSumKernel },
     run(launcher, [a, b, bias], [out]) {
       const [batch, rows, depth] = a.shape;
       const cols = b.shape[2];
@@ -109,12 +107,11 @@ export const matmulTwins: Twins<'matmul'> = {
         thin(launcher, product, out, bias);
         return;
       }
-      const tiles = tilesOf(batch, rows, cols);
-      const splits = splitsOf(tiles, depth);
-      inSlices(launcher, out, splits, bias, (target, biased) => {
-        const params = { ...paramsOf(product, biased), splits };
+      const plan = planOf(batch, rows, cols, depth, true);
+      inSlices(launcher, out, plan.splits, bias, (target, biased) => {
+        const params = { ...paramsOf(product, biased), splits: plan.splits };
         const list = [a, b, bias ?? out, target];
-        launcher.launch('matmul', matmulKernel, suffix(out.dtype), list, params, tiles * splits);
+        launchTiled(launcher, matmulKernels, plan, suffix(out.dtype), list, params);
       });
     },
   },
