@@ -5,10 +5,16 @@ import * as torch from '../../ts/index.js';
 import type { Tensor } from '../../ts/tensor.js';
 import { startGpu } from './gpu.js';
 
-/** Tests that need a GPU; without one the file says so and runs none of them. */
+/**
+ * Tests that need a GPU; without one the file says so and runs none of them, or fails if the
+ * environment says ISOTORCH_GPU=required.
+ */
 export async function withGpu(name: string, tests: () => void): Promise<void> {
   const absent = await startGpu();
-  if (absent !== undefined) console.warn(`${name}: not run, ${absent}`);
+  if (absent !== undefined) {
+    if (process.env.ISOTORCH_GPU === 'required') throw new Error(`${name}: ${absent}`);
+    console.warn(`${name}: not run, ${absent}`);
+  }
   // scripts/test.mjs prints the reason before its last line.
   const meta = absent === undefined ? {} : { notRun: 'Node has no WebGPU adapter' };
   describe.runIf(absent === undefined)(name, { meta }, () => {
