@@ -182,3 +182,25 @@ describe('mapLocation', () => {
     expect(Object.keys(state).length).toBeGreaterThan(0);
   });
 });
+
+describe('files and arguments of another kind', () => {
+  it('are named, with what to call instead', async () => {
+    const npy = await torch.numpy.save(torch.ones(2));
+    await expect(torch.load(npy)).rejects.toThrow('torch.numpy.load reads .npy files');
+    const safe = await torch.safetensors.save({ x: torch.ones(2) });
+    await expect(torch.load(safe)).rejects.toThrow('torch.safetensors.loadFile reads');
+    const zip = await torch.save({ x: torch.ones(2) });
+    await expect(torch.safetensors.loadFile(zip)).rejects.toThrow('a zip, as torch.load');
+    const nowhere = torch.load('http://127.0.0.1:9/x.pt');
+    await expect(nowhere).rejects.toThrow(/127.0.0.1:9\/x.pt: nothing came/);
+    await expect(nowhere).rejects.toThrow(torch.TorchError);
+  });
+
+  it('exchanged arguments are refused before anything is written', async () => {
+    const { save, numpy, safetensors } = torch;
+    const x = torch.ones(2);
+    await expect(save('a.pt', { x } as never)).rejects.toThrow('save(value, path)');
+    await expect(numpy.savez({ x } as never, { x })).rejects.toThrow(torch.ValueError);
+    await expect(safetensors.save({ x }, 'a' as never)).rejects.toThrow('saveFile(tensors, path');
+  });
+});

@@ -55,13 +55,19 @@ async function openPickle(input: Input, classes: Classes): Promise<Pickled> {
   if (start[0] === 0x50 && start[1] === 0x4b) return openZip(input, classes);
   if (start[0] === 0x80) return openLegacy(input, classes);
   const tar = new TextDecoder().decode(start.subarray(257, 262)) === 'ustar';
-  const empty = file.size === 0 ? ' (the file is empty)' : '';
+  const empty = file.size === 0 ? ' (the file is empty)' : otherFormat(start);
   return fail(
     tar
       ? 'it is a tar archive of PyTorch before 0.2; load and save it again with a newer PyTorch'
       : `it is no checkpoint: it starts with neither a zip header nor a pickle${empty}`,
     0,
   );
+}
+
+/** What reads a file of another format, as a hint. */
+function otherFormat(start: Uint8Array): string {
+  if (start[0] === 0x93) return '; torch.numpy.load reads .npy files';
+  return start[8] === 0x7b ? '; torch.safetensors.loadFile reads .safetensors files' : '';
 }
 
 /** PyTorch packs nothing; what others packed again is seldom this much smaller. */

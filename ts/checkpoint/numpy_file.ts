@@ -145,7 +145,10 @@ export async function savez(
   arrays: Arrays | undefined,
   deflated: boolean,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const [to, what] = typeof path === 'string' ? [path, arrays] : [undefined, path];
+  const [to, what] = typeof path === 'string' ? [path, arrays] : [arrays, path];
+  if (to !== undefined && typeof to !== 'string') {
+    throw new ValueError(`numpy.${op}: expected a path and tensors, a list or by name`);
+  }
   if (!Array.isArray(what) && !isOptions(what)) {
     throw new ValueError(`numpy.${op}: expected a path and tensors by name, { name: tensor }`);
   }

@@ -157,7 +157,9 @@ function checkTensors(tensors: Readonly<StateDict>, metadata: Metadata | undefin
     throw new ValueError('saveFile: expected tensors by name, { name: tensor }');
   }
   if (metadata !== undefined && !isOptions(metadata)) {
-    throw new ValueError('saveFile: metadata is an object of texts');
+    throw new ValueError(
+      'saveFile: metadata is an object of texts; the order is saveFile(tensors, path, metadata)',
+    );
   }
   for (const [key, text] of Object.entries(metadata ?? {})) {
     if (typeof text === 'string') continue;

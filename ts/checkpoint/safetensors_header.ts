@@ -61,6 +61,9 @@ export async function readHeader({ file, fail }: Input): Promise<Header> {
   if (file.size < 8) fail('it is shorter than the size of a header', file.size);
   const lead = await file.read(0, 8);
   const size = Number(new DataView(lead.buffer, lead.byteOffset, 8).getBigUint64(0, true));
+  if (lead[0] === 0x50 && lead[1] === 0x4b) {
+    fail('it is a zip, as torch.load and torch.numpy.load read', 0);
+  }
   if (size > LONGEST_HEADER) fail(`a header of ${size} bytes is above ${LONGEST_HEADER}`, 0);
   if (8 + size > file.size) fail(`a header of ${size} bytes ends past the end of the file`, 0);
   const text = await file.read(8, 8 + size);

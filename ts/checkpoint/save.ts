@@ -46,6 +46,11 @@ export async function save(
   path: string | undefined,
   options: SaveOptions,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (path !== undefined && typeof path !== 'string') {
+    throw new ValueError(
+      `save: the path is a text, got ${typeof path}; the order is save(value, path)`,
+    );
+  }
   checkOptions('save', options, ['legacy', '_useNewZipfileSerialization']);
   const { _useNewZipfileSerialization: zip = true, legacy = !zip } = options;
   return legacy ? saveLegacy(value, path) : saveZip(value, path);

@@ -264,11 +264,13 @@ export class Unpickler {
     if (typeof module !== 'string' || typeof name !== 'string') this.fail('a global has no name');
     const value = this.meaning.global(module, name);
     if (value === undefined) {
+      const hint = module.startsWith('numpy')
+        ? 'Save numbers of NumPy as float(x), arrays as torch.from_numpy(x)'
+        : 'Save a state dict instead: torch.save(model.state_dict(), path)';
       this.fail(
         `it asks for ${shorten(`${module}.${name}`)}, ` +
           'which is not among the types a checkpoint may hold, so it ' +
-          'is refused; nothing in a file is ever executed. Save a state dict instead: ' +
-          'torch.save(model.state_dict(), path)',
+          `is refused; nothing in a file is ever executed. ${hint}`,
       );
     }
     this.push(value);

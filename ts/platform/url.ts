@@ -9,7 +9,9 @@ export function isUrl(path: string): boolean {
 
 /** The bytes behind a URL. Throws TorchError with the status if the server refuses. */
 export async function fetchBytes(url: string): Promise<Uint8Array> {
-  const response = await fetch(url);
+  const response = await fetch(url).catch((error: Error) => {
+    throw new TorchError(`${url}: nothing came: ${error.message}`);
+  });
   if (!response.ok) {
     throw new TorchError(`${url}: the server answered ${response.status} ${response.statusText}`);
   }
