@@ -2,10 +2,13 @@
 // its row, column and depth where in the tensors it lies. Prefixed by gemm.wgsl; batches of the
 // product are groups of the convolution. `p.channels` and `p.filters` are those of one group.
 
-var<private> four: array<vec3<i32>, 4>;
+// Row, column and offset of four places that a product's columns stand for.
+var<private> four0: vec3<i32>;
+var<private> four1: vec3<i32>;
+var<private> four2: vec3<i32>;
+var<private> four3: vec3<i32>;
 var<private> left: u32;
 var<private> base_a: u32;
-var<private> chunk: u32;
 
 fn taps() -> u32 { return p.kernel_h * p.kernel_w; }
 fn pixels() -> u32 { return p.out_h * p.out_w; }
@@ -26,14 +29,8 @@ fn divided(a: u32, b: u32) -> vec2<u32> {
   let q = quotient(a, b);
   return vec2<u32>(q, a - q * b);
 }
-// The place of a tap in the input, or false outside.
+// A row that no shift brings inside.
+const NOWHERE = -0x40000000;
 fn inside(y: i32, x: i32, height: u32, width: u32) -> bool {
-  return y >= 0 && x >= 0 && y < i32(height) && x < i32(width);
-}
-// Image, row and column of four consecutive pixels of planes of `width` columns.
-fn locate(first: u32, size: u32, width: u32) {
-  for (var j = 0u; j < 4u; j++) {
-    let image = divided(first + j, size);
-    four[j] = vec3<i32>(vec3<u32>(image.x, divided(image.y, width)));
-  }
+  return u32(y) < height && u32(x) < width;
 }

@@ -6,17 +6,27 @@ fn prepare_a(batch: u32, row: u32) {
   left = p.channels - min(row, p.channels);
 }
 fn load_a(k: u32) -> vec4<S> {
-  let tap = divided(k, taps());
-  let at = (base_a + tap.x * p.channels) * taps() + tap.y;
+  let size = taps();
+  let tap = divided(k, size);
+  let at = (base_a + tap.x * p.channels) * size + tap.y;
   var v = vec4<S>();
-  for (var i = 0u; i < 4u; i++) {
-    if (i < left) { v[i] = get_weight(at + i * taps()); }
-  }
+  if (left > 0u) { v.x = get_weight(at); }
+  if (left > 1u) { v.y = get_weight(at + size); }
+  if (left > 2u) { v.z = get_weight(at + 2u * size); }
+  if (left > 3u) { v.w = get_weight(at + 3u * size); }
   return v;
 }
+fn place(batch: u32, pixel: u32) -> vec3<i32> {
+  let image = divided(pixel, p.height * p.width);
+  if (image.x >= p.images) { return vec3<i32>(NOWHERE, 0, 0); }
+  let plane = (image.x * p.groups + batch) * p.filters;
+  return vec3<i32>(vec3<u32>(divided(image.y, p.width), plane * pixels()));
+}
 fn prepare_b(batch: u32, col: u32) {
-  chunk = batch;
-  locate(col, p.height * p.width, p.width);
+  four0 = place(batch, col);
+  four1 = place(batch, col + 1u);
+  four2 = place(batch, col + 2u);
+  four3 = place(batch, col + 3u);
 }
 // at / stride, or -1 where no output lies.
 fn step_of(at: i32, stride: u32) -> i32 {
@@ -24,27 +34,29 @@ fn step_of(at: i32, stride: u32) -> i32 {
   let steps = divided(u32(at), stride);
   return select(-1, i32(steps.x), steps.y == 0u);
 }
+// The gradient that a tap brings to a place.
+fn met(at: vec3<i32>, shift: vec3<i32>, strided: bool, h: u32, w: u32) -> S {
+  var y = at.x + shift.x;
+  var x = at.y + shift.y;
+  if (strided) {
+    y = step_of(y, p.stride_h);
+    x = step_of(x, p.stride_w);
+  }
+  var v = S(0);
+  if (inside(y, x, h, w)) { v = get_g(u32(at.z + shift.z + y * i32(w) + x)); }
+  return v;
+}
 fn load_b(k: u32) -> vec4<S> {
   let channel = divided(k, taps());
   let tap = divided(channel.y, p.kernel_w);
+  let h = p.out_h;
+  let w = p.out_w;
   let i = i32(p.pad_h) - i32(tap.x * p.dilation_h);
   let j = i32(p.pad_w) - i32(tap.y * p.dilation_w);
+  let shift = vec3<i32>(i, j, i32(channel.x * h * w));
   let strided = p.stride_h != 1u || p.stride_w != 1u;
-  var v = vec4<S>();
-  for (var q = 0u; q < 4u; q++) {
-    let at = four[q];
-    var y = at.y + i;
-    var x = at.z + j;
-    if (strided) {
-      y = step_of(y, p.stride_h);
-      x = step_of(x, p.stride_w);
-    }
-    if (u32(at.x) < p.images && inside(y, x, p.out_h, p.out_w)) {
-      let plane = (u32(at.x) * p.groups + chunk) * p.filters + channel.x;
-      v[q] = get_g((plane * p.out_h + u32(y)) * p.out_w + u32(x));
-    }
-  }
-  return v;
+  return vec4<S>(met(four0, shift, strided, h, w), met(four1, shift, strided, h, w),
+                 met(four2, shift, strided, h, w), met(four3, shift, strided, h, w));
 }
 fn store(batch: u32, slice: u32, row: u32, col: u32, v: vec4<S>) {
   if (row >= p.channels) { return; }
