@@ -29,6 +29,16 @@ describe('Module.loadStateDict', () => {
     expect(valuesOf(net)).toEqual(before);
   });
 
+  it('names what is no state dict', () => {
+    const net = make();
+    const load = (given: unknown) => () => net.loadStateDict(given as never, { strict: false });
+    expect(load(null)).toThrow('got null');
+    expect(load(make())).toThrow('got Sequential: give its stateDict()');
+    expect(load(Promise.resolve({}))).toThrow('got Promise: await torch.load');
+    expect(load(torch.ones(2))).toThrow(torch.StateDictError);
+    expect(load(Object.create(null))()).toMatchObject({ unexpectedKeys: [] });
+  });
+
   it('changes nothing if a part of the network was disposed', () => {
     const net = make();
     const state = make().stateDict();
@@ -57,6 +67,7 @@ describe('Optimizer.loadStateDict', () => {
     ['a flag for a number', ({ state }) => Object.assign(state[1], { step: true })],
     ['text for the states', ({ state }) => Object.assign(state, { 1: 'x' })],
     ['a disposed tensor', ({ state }) => (state[1].exp_avg as torch.Tensor).dispose()],
+    ['no groups', (state) => Object.assign(state, { param_groups: undefined })],
     ['no dict', (state) => Object.assign(state, { state: null })],
     ['other groups', (state) => state.param_groups.push({ params: [2] } as never)],
     ['a bad option', ({ param_groups }) => Object.assign(param_groups[0], { lr: -1 })],

@@ -23,6 +23,7 @@ const images = torch.ones(1, 3, 8, 8);
 /** Calls as plain JavaScript makes them, which the types would refuse. */
 const loose = torch as unknown as Record<string, (...args: unknown[]) => unknown>;
 const looseX = x as unknown as Record<string, (...args: unknown[]) => unknown>;
+declare class Bare {}
 const loosely = <T>(value: unknown): T => value as T;
 
 const shapes: Mistake[] = [
@@ -412,6 +413,13 @@ const modules: Mistake[] = [
     says: ['Adam', 'lr', '-1'],
   },
   {
+    what: 'a module without forward()',
+    make: () =>
+      loosely<() => unknown>(new (class Empty extends loosely<typeof Bare>(nn.Module) {})())(),
+    type: torch.ValueError,
+    says: ['Empty has no forward()'],
+  },
+  {
     what: 'an optimiser of nothing',
     make: () => new optim.SGD([], { lr: 1 }),
     type: torch.ValueError,
@@ -431,7 +439,7 @@ const modules: Mistake[] = [
   },
   {
     what: 'a state dict with other names',
-    make: () => new nn.Linear(2, 2).loadStateDict(new Map() as never),
+    make: () => new nn.Linear(2, 2).loadStateDict({}),
     type: torch.StateDictError,
     says: ['weight', 'bias', /missing/i],
   },

@@ -189,6 +189,9 @@ it('mistakes are typed errors', () => {
   );
   expect(() => new lrScheduler.ReduceLROnPlateau(sgd, 'low' as never)).toThrow(/'min' or 'max'/);
   expect(() => new lrScheduler.ReduceLROnPlateau(sgd, { factor: 1 })).toThrow(/factor is below 1/);
+  const plateau = new lrScheduler.ReduceLROnPlateau(sgd);
+  expect(() => plateau.step(undefined as never)).toThrow(/a number or a tensor/);
+  expect(() => plateau.step(Promise.resolve(1) as never)).toThrow(/await loss.item/);
   const adagrad = new torch.optim.Adagrad([torch.zeros(2)]);
   expect(() => new lrScheduler.CyclicLR(adagrad, 0, 1)).toThrow(/no momentum and no betas/);
   const [one, other] = [new lrScheduler.StepLR(sgd, 1), new lrScheduler.StepLR(optimizer(), 1)];

@@ -83,6 +83,9 @@ export abstract class Module {
   /** Runs forward with the hooks around it. */
   private call_(given: unknown[]): unknown {
     const forward = this.forward as (...values: unknown[]) => unknown;
+    if (typeof forward !== 'function') {
+      throw new ValueError(`${this.constructor.name} has no forward(): define what it computes`);
+    }
     const { call } = this[STATE];
     if (!isHooked(call)) return forward.apply(this, this.inPositions(given));
     const inPositions = (args: unknown[]) => this.inPositions(args);

@@ -224,11 +224,24 @@ function* childrenFirst(module: Module): Generator<Module> {
   yield module;
 }
 
+/** Throws unless it is an object of names; what is in it is checked with the module. */
+function checkDict(given: unknown): void {
+  const isObject = typeof given === 'object' && given !== null && !isTensor(given);
+  if (isObject && !(given instanceof Promise || given instanceof Map)) return;
+  const hints = given instanceof Promise ? ': await torch.load(...)' : '';
+  const hint = typeof given === 'function' ? ': give its stateDict()' : hints;
+  throw new StateDictError(
+    'loadStateDict: expected tensors by name, { name: tensor }, got ' +
+      `${(given as object | null)?.constructor?.name ?? String(given)}${hint}`,
+  );
+}
+
 /** Copies a state dict into a module, all or nothing. */
 export function loadState(
   module: Module,
   stateDict: Readonly<StateDict>,
   strict: boolean,
 ): IncompatibleKeys {
+  checkDict(stateDict);
   return new Loading(module, stateDict, strict).run();
 }

@@ -1,6 +1,7 @@
 /** The schedule that looks at a loss or a score. */
 
 import type { Arguments } from '../nn/arguments.js';
+import { isTensor } from '../ops/promote.js';
 import { fields, need, perGroup, type Schedulable, Schedule } from './lr_base.js';
 import type { PerGroup } from './lr_cycles.js';
 import { type Reading, whenRead } from './reading.js';
@@ -74,6 +75,9 @@ export class ReduceLROnPlateau extends Schedule {
 
   /** Looks at a loss or score, and sets the rates; a promise if it cannot be read at once. */
   step(metrics: Reading): void | Promise<void> {
+    const fits = typeof metrics === 'number' || isTensor(metrics);
+    const what = 'step() takes a loss or a score, a number or a tensor (await loss.item())';
+    need(fits, 'ReduceLROnPlateau', what, metrics);
     return whenRead([metrics], ([current]) => this.look(current));
   }
 

@@ -128,7 +128,7 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     for (const [option, value] of Object.entries(this.defaults)) {
       if (!(option in given) || value === null) continue;
       const [kind, got] = [kindOf(value), kindOf(given[option])];
-      if (kind !== got) throw new ValueError(`${name}: ${option} is a ${kind}, got a ${got}`);
+      if (kind !== got) throw new ValueError(`${name}: ${option} wants a ${kind}, got: ${got}`);
     }
   }
 
@@ -266,7 +266,8 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
   }
 
   /** The groups of a state dict, which have the sizes of the optimiser's. */
-  private matchGroups({ state, param_groups: groups }: OptimizerStateDict) {
+  private matchGroups(stateDict: OptimizerStateDict) {
+    const { state, param_groups: groups } = stateDict ?? {};
     const isDict = Array.isArray(groups) && groups.every((group) => Array.isArray(group?.params));
     if (!isDict || typeof state !== 'object' || state === null) {
       throw this.misfit('expected a dict of an optimiser, { state, param_groups: [{ params }] }');
