@@ -128,7 +128,7 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     for (const [option, value] of Object.entries(this.defaults)) {
       if (!(option in given) || value === null) continue;
       const [kind, got] = [kindOf(value), kindOf(given[option])];
-      if (kind !== got) throw new ValueError(`${name}: ${option} wants a ${kind}, got: ${got}`);
+      if (kind !== got) throw new ValueError(`${name}: ${option} is a ${kind}, got a ${got}`);
     }
   }
 
@@ -308,7 +308,7 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
       const kind = this.kindOfState(name);
       if (kind === undefined || isOfKind(kind, value)) continue;
       const got = isTensor(value) ? 'tensor' : kindOf(value);
-      throw this.misfit(`'${name}' of parameter ${index} is a ${kind}, got a ${got}`);
+      throw this.misfit(`'${name}' of parameter ${index} wants a ${kind}, got: ${got}`);
     }
     return Object.fromEntries(entries.map(([name, value]) => [name, take(name, value)]));
   }
