@@ -68,7 +68,7 @@ describe.each(recipes)('training: %s', (recipe: Recipe) => {
     needGpu(context, await page.call('start'));
     expectNear(await page.call('train', recipe, 'webgpu'), expected, NEAR.webgpu);
     await end(page);
-  });
+  }, 180_000);
 });
 
 describe.each(PAGES)('the GPU of a page (%s)', (kind) => {
