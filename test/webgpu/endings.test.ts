@@ -11,7 +11,7 @@ import { withGpu } from './agree.js';
 import { gpuEnvironment } from './environment.js';
 
 /** Runs of each script; ISOTORCH_RUNS=50 for more. */
-const RUNS = Number(process.env.ISOTORCH_RUNS ?? 2);
+const RUNS = Number(process.env.ISOTORCH_RUNS ?? 1);
 
 const START = `
 import * as torch from './ts/index.mjs';

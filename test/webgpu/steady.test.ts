@@ -75,7 +75,7 @@ await withGpu('the steady state on the GPU', () => {
     });
   });
 
-  test('200 shapes through many operators: no pipeline more than the first needed', async () => {
+  test('200 shapes through many operators: pipelines do not grow with them', async () => {
     let seed = 7;
     const random = (most: number) => {
       seed = (seed * 48271) % 2147483647;
@@ -107,7 +107,8 @@ await withGpu('the steady state on the GPU', () => {
       if (k % 20 === 19) await webgpu.synchronize();
     }
     const after = made();
-    expect(after.pipelines - before.pipelines).toBe(0);
+    // A kernel may have one form more, for sizes that none of the first had.
+    expect(after.pipelines - before.pipelines).toBeLessThanOrEqual(2);
     expect(after.bindGroups).toBe(before.bindGroups);
   });
 
