@@ -12,6 +12,7 @@ import {
   type Grads,
   isAnomalyEnabled,
   type Node,
+  wantOnly,
 } from './node.js';
 
 export interface RunOptions {
@@ -101,7 +102,7 @@ class Run {
       if (targets.has(node)) this.capture(node, slots, visible);
       if (node instanceof Accumulate) this.accumulate(node, slots, visible);
       else if (node.next.some((n) => n !== undefined && (needed?.has(n) ?? true))) {
-        this.propagate(node, slots);
+        this.propagate(node, slots, needed);
       }
     } finally {
       if (!visible) this.drop(slots);
@@ -114,10 +115,10 @@ class Run {
   }
 
   /** Runs a node and adds its results to the gradients of what it was computed from. */
-  private propagate(node: Node, slots: Buffers): void {
+  private propagate(node: Node, slots: Buffers, needed: ReadonlySet<Node> | undefined): void {
     const grads = Array.from({ length: node.outputCount }, (_, i) => slots[i]?.value);
     const results =
-      this.options.createGraph || node.runsUserCode ? node.run(grads) : tidy(node, grads);
+      this.options.createGraph || node.runsUserCode ? node.run(grads) : tidy(node, grads, needed);
     if (isAnomalyEnabled()) checkForNaN(node, results);
     for (let i = 0; i < node.next.length; i++) {
       const next = node.next[i];
@@ -215,14 +216,16 @@ export function addToGrad(leaf: Tensor, value: Tensor, createGraph: boolean): vo
   value.dispose();
 }
 
-/** Runs a node and frees what it made on the way. */
-function tidy(node: Node, grads: Grads): Grads {
+/** Runs a node for what is needed, and frees what it made on the way. */
+function tidy(node: Node, grads: Grads, needed: ReadonlySet<Node> | undefined): Grads {
   const outer = enter();
+  const before = wantOnly(needed);
   let results: Grads = [];
   try {
     results = node.run(grads);
     return results;
   } finally {
+    wantOnly(before);
     leave(outer, (tensor) => results.includes(tensor));
   }
 }

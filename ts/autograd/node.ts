@@ -47,7 +47,8 @@ export abstract class Node {
   }
 
   needs(input: number): boolean {
-    return this.next[input] !== undefined;
+    const next = this.next[input];
+    return next !== undefined && (wanted === undefined || wanted.has(next));
   }
 
   /** The gradients of the inputs from those of the outputs. */
@@ -68,6 +69,16 @@ export abstract class Node {
       },
     };
   }
+}
+
+/** The nodes whose gradients a run is after, where it is not after all. */
+let wanted: ReadonlySet<Node> | undefined;
+
+/** Has `needs` answer for these nodes only; returns those of before. */
+export function wantOnly(nodes: ReadonlySet<Node> | undefined): ReadonlySet<Node> | undefined {
+  const before = wanted;
+  wanted = nodes;
+  return before;
 }
 
 const NOWHERE: readonly [undefined, number] = [undefined, 0];
