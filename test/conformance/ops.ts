@@ -49,7 +49,9 @@ export function prepare(recorded: Recorded, device: string, layout: Layout, grad
     },
   };
   const args = recorded.args.map((arg, index) => decode(arg, options, `${index}`));
-  return { args, kwargs: decodeMap(recorded.kwargs, options), tensors };
+  // Gradients are recorded dense, which is the only kind here.
+  const { sparse: _sparse, ...kwargs } = decodeMap(recorded.kwargs, options);
+  return { args, kwargs, tensors };
 }
 
 /** Operators whose values are long sums or factorisations, by what their names say. */
