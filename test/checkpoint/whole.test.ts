@@ -175,7 +175,14 @@ describe('mapLocation', () => {
       const { x } = await torch.load(bytes, { mapLocation: mapLocation as 'cpu' });
       expect(x.device).toBe('cpu');
     }
-    const bad = ['cuda', 'cpu:7', { 'cuda:0': 'cuda:1' }, new Map([['cpu', 'tpu']]), () => 'mars'];
+    const bad = [
+      'webgpu',
+      'cuda',
+      'cpu:7',
+      { 'cuda:0': 'cuda:1' },
+      new Map([['cpu', 'tpu']]),
+      () => 'mars',
+    ];
     for (const mapLocation of bad) {
       const loading = torch.load(bytes, { mapLocation: mapLocation as 'cpu' });
       await expect(loading).rejects.toThrow(torch.DeviceError);
