@@ -136,6 +136,7 @@ export function launcher(pieces = 1, live: Operand[] = []): Launcher {
       const word = new Int32Array(module.memory.buffer, addressOf(status), 1)[0];
       if (word !== 0) throw explain(word);
     },
+    synchronous: true,
     readInts(ref, n) {
       return new Int32Array(module.memory.buffer, addressOf(ref), n).slice();
     },

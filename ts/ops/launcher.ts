@@ -80,6 +80,10 @@ export class Launches implements Launcher {
     if (word !== 0) throw explain(word);
   }
 
+  get synchronous(): boolean {
+    return this.device.synchronous;
+  }
+
   readInts(buffer: BufferRef | Tensor, count: number): Int32Array {
     const storage = 'storage_' in buffer ? buffer.storage_ : buffer.storage;
     const bytes = this.device.readSync(storage.handle, buffer.offset * 4, count * 4);

@@ -41,6 +41,8 @@ export interface Launcher {
   status(): BufferRef;
   /** Throws what `explain` makes of the status word if the launches left it nonzero. */
   check(status: BufferRef, explain: (word: number) => Error): void;
+  /** Whether `readInts` can read at once. */
+  readonly synchronous: boolean;
   /** Reads an int32 buffer back for a data-dependent shape (CPU only; a typed error elsewhere). */
   readInts(buffer: BufferRef | Tensor, count: number): Int32Array;
 }

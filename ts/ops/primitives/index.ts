@@ -73,7 +73,7 @@ export function checkingIndices(
 ): void {
   const status = launcher.status();
   // Where reading waits, the index may be gone when the error is told.
-  const { synchronous } = index.backend;
+  const { synchronous } = launcher;
   launches(status);
   launcher.check(status, (word) => {
     const position = word - 1;
