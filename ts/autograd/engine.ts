@@ -12,7 +12,7 @@ import {
   type Grads,
   isAnomalyEnabled,
   type Node,
-  wantOnly,
+  runFor,
 } from './node.js';
 
 export interface RunOptions {
@@ -219,13 +219,13 @@ export function addToGrad(leaf: Tensor, value: Tensor, createGraph: boolean): vo
 /** Runs a node for what is needed, and frees what it made on the way. */
 function tidy(node: Node, grads: Grads, needed: ReadonlySet<Node> | undefined): Grads {
   const outer = enter();
-  const before = wantOnly(needed);
+  const before = runFor(needed && { node, wanted: needed });
   let results: Grads = [];
   try {
     results = node.run(grads);
     return results;
   } finally {
-    wantOnly(before);
+    runFor(before);
     leave(outer, (tensor) => results.includes(tensor));
   }
 }

@@ -48,7 +48,7 @@ export abstract class Node {
 
   needs(input: number): boolean {
     const next = this.next[input];
-    return next !== undefined && (wanted === undefined || wanted.has(next));
+    return next !== undefined && (running?.node !== this || running.wanted.has(next));
   }
 
   /** The gradients of the inputs from those of the outputs. */
@@ -71,13 +71,17 @@ export abstract class Node {
   }
 }
 
-/** The nodes whose gradients a run is after, where it is not after all. */
-let wanted: ReadonlySet<Node> | undefined;
+/** A node that runs for the gradients of some nodes only. */
+interface Running {
+  readonly node: Node;
+  readonly wanted: ReadonlySet<Node>;
+}
+let running: Running | undefined;
 
-/** Has `needs` answer for these nodes only; returns those of before. */
-export function wantOnly(nodes: ReadonlySet<Node> | undefined): ReadonlySet<Node> | undefined {
-  const before = wanted;
-  wanted = nodes;
+/** Has a node need these gradients only while it runs; returns what held before. */
+export function runFor(next: Running | undefined): Running | undefined {
+  const before = running;
+  running = next;
   return before;
 }
 
