@@ -1,6 +1,7 @@
 /** Reads zip archives whose sizes and places are all checked before they are believed. */
 
-import { Inflate } from 'fflate';
+import { inflatePieces } from '#platform';
+import { TorchError } from '../core/errors.js';
 import type { Source } from '../platform/source.js';
 import { crc32 } from './crc32.js';
 import type { Fail, Input } from './file.js';
@@ -9,8 +10,6 @@ import { type Pieces, piecesOf } from './pieces.js';
 /** All entries together hold at most `ratio` times the bytes of the file, and this many more. */
 const SLACK = 2 ** 20;
 const MOST_ENTRIES = 2 ** 20;
-/** Packed bytes are unpacked in pieces, of which each gives at most 1032 times its size. */
-const PACKED_PIECE = 2 ** 12;
 
 export interface ArchiveOptions {
   /** How many times its packed size the content may have. */
@@ -130,28 +129,17 @@ export class Archive {
 
 /** What a deflate stream holds, which must be `size` bytes. */
 async function* unpack(packed: Pieces, size: number, fail: (message: string) => never): Pieces {
-  const ready: Uint8Array[] = [];
   let total = 0;
-  const stream = new Inflate((piece) => {
-    total += piece.length;
-    if (piece.length > 0 && total <= size) ready.push(piece);
-  });
-  const push = (bytes: Uint8Array, last: boolean) => {
-    try {
-      stream.push(bytes, last);
-    } catch (error) {
-      fail(`it cannot be unpacked: ${(error as Error).message}`);
+  try {
+    for await (const piece of inflatePieces(packed)) {
+      total += piece.length;
+      if (total > size) break;
+      if (piece.length > 0) yield piece;
     }
-    if (total > size) fail(`it does not unpack to the ${size} bytes declared`);
-  };
-  for await (const piece of packed) {
-    for (let at = 0; at < piece.length; at += PACKED_PIECE) {
-      push(piece.slice(at, at + PACKED_PIECE), false);
-      for (const part of ready.splice(0)) yield part;
-    }
+  } catch (error) {
+    if (error instanceof TorchError) throw error;
+    fail(`it cannot be unpacked: ${(error as Error).message}`);
   }
-  push(new Uint8Array(0), true);
-  yield* ready;
   if (total !== size) fail(`it does not unpack to the ${size} bytes declared`);
 }
 

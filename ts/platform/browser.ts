@@ -1,6 +1,6 @@
 /** A page has no file system: what Node reads from paths comes from URLs or from bytes here. */
 
-import { gunzipSync } from 'fflate';
+import { gunzipSync, Inflate } from 'fflate';
 import { DeviceError, ValueError } from '../core/errors.js';
 import { unpackLzma } from './lzma.js';
 import { bytesSource, type Sink, type Source } from './source.js';
@@ -108,4 +108,25 @@ export function startWorker(
 /** Only Node lets a program set flags of its engine. */
 export function pairVectors(): boolean {
   return false;
+}
+
+/** Packed bytes are unpacked in pieces, of which each gives at most 1032 times its size. */
+const PACKED_PIECE = 2 ** 12;
+
+/** Unpacks a raw deflate stream. Throws if it is damaged or cut off. */
+export async function* inflatePieces(
+  packed: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const ready: Uint8Array[] = [];
+  const stream = new Inflate((piece) => {
+    ready.push(piece);
+  });
+  for await (const piece of packed) {
+    for (let at = 0; at < piece.length; at += PACKED_PIECE) {
+      stream.push(piece.slice(at, at + PACKED_PIECE), false);
+      yield* ready.splice(0);
+    }
+  }
+  stream.push(new Uint8Array(0), true);
+  yield* ready;
 }

@@ -4,9 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
+import { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { brotliDecompressSync, createInflateRaw, gunzipSync } from 'node:zlib';
 import { DeviceError, TorchError } from '../core/errors.js';
 import { bytesSource, type Sink, type Source } from './source.js';
 import { fetchBytes, isUrl } from './url.js';
@@ -174,4 +175,26 @@ export function pairVectors(): boolean {
   }
   setFlagsFromString('--experimental-wasm-revectorize');
   return true;
+}
+
+/** Bytes of an unpacked piece. */
+const PIECE = 1024 * 1024;
+
+/** Unpacks a raw deflate stream. Throws if it is damaged or cut off. */
+export async function* inflatePieces(
+  packed: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  // Pieces that are read may be used again: the stream gets its own.
+  const copies = (async function* () {
+    for await (const piece of packed) yield piece.slice();
+  })();
+  const source = Readable.from(copies, { highWaterMark: 1 });
+  const stream = createInflateRaw({ chunkSize: PIECE });
+  source.once('error', (error) => stream.destroy(error));
+  try {
+    yield* source.pipe(stream) as AsyncIterable<Uint8Array>;
+  } finally {
+    source.destroy();
+    stream.destroy();
+  }
 }
