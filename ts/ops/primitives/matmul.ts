@@ -73,7 +73,7 @@ interface Operand {
   readonly depth: number;
 }
 
-interface Product {
+export interface Product {
   readonly a: Operand;
   readonly b: Operand;
   readonly rows: number;
@@ -95,14 +95,16 @@ function strideOf(x: Tensor, dim: number): number {
   return x.shape[dim] === 1 ? 1 : x.strides[dim];
 }
 
-function describe(a: Tensor, b: Tensor): Product {
+/** The product of two batches of matrices, read by their strides. */
+export function describe(a: Tensor, b: Tensor): Product {
   const [batch, rows, depth] = a.shape;
   const left = { tensor: a, batch: a.strides[0], side: strideOf(a, 1), depth: strideOf(a, 2) };
   const right = { tensor: b, batch: b.strides[0], side: strideOf(b, 2), depth: strideOf(b, 1) };
   return { a: left, b: right, rows, cols: b.shape[2], depth, batch, swapped: false };
 }
 
-function swap(p: Product): Product {
+/** The same as the transpose of the product of the transposes. */
+export function swap(p: Product): Product {
   return { ...p, a: p.b, b: p.a, rows: p.cols, cols: p.rows, swapped: !p.swapped };
 }
 

@@ -5,6 +5,7 @@ import thinSource from '../../../kernels/matmul_thin.wgsl';
 import { suffix } from '../../core/dtype.js';
 import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
+import { describe, type Product, swap } from '../primitives/matmul.js';
 import type { Launcher } from '../row.js';
 import { inSlices, launchTiled, planOf, splitSumKernel, tiled } from './gemm.js';
 import type { Twins } from './twin.js';
@@ -43,22 +44,6 @@ const thinKernel = gpuKernel({
 const THIN = 4;
 const THIN_COLS = 32;
 
-interface Operand {
-  readonly tensor: Tensor;
-  readonly batch: number;
-  /** Stride of the rows of A, of the columns of B. */
-  readonly side: number;
-  readonly depth: number;
-}
-
-interface Product {
-  readonly a: Operand;
-  readonly b: Operand;
-  readonly rows: number;
-  readonly cols: number;
-  readonly depth: number;
-}
-
 function paramsOf({ a, b, rows, cols, depth }: Product, biased: boolean) {
   return {
     rows,
@@ -75,9 +60,9 @@ function paramsOf({ a, b, rows, cols, depth }: Product, biased: boolean) {
 }
 
 function thin(launcher: Launcher, product: Product, out: Tensor, bias?: Tensor): void {
-  const swapped = product.rows > THIN;
-  const { a, b, rows, cols } = product;
-  const p = swapped ? { ...product, a: b, b: a, rows: cols, cols: rows } : product;
+  const p = product.rows > THIN ? swap(product) : product;
+  const { swapped } = p;
+  const cols = product.cols;
   const params = {
     ...paramsOf(p, bias !== undefined),
     out_row: swapped ? 1 : cols,
@@ -94,15 +79,8 @@ export const matmulTwins: Twins<'matmul'> = {
   matmul: {
     kernels: { ...matmulKernels.kernels, matmulThin: thinKernel, splitSum: splitSumKernel },
     run(launcher, [a, b, bias], [out]) {
-      const [batch, rows, depth] = a.shape;
-      const cols = b.shape[2];
-      const product = {
-        a: { tensor: a, batch: a.strides[0], side: a.strides[1], depth: a.strides[2] },
-        b: { tensor: b, batch: b.strides[0], side: b.strides[2], depth: b.strides[1] },
-        rows,
-        cols,
-        depth,
-      };
+      const product = describe(a, b);
+      const { batch, rows, cols, depth } = product;
       if (Math.min(rows, cols) <= THIN) {
         thin(launcher, product, out, bias);
         return;
