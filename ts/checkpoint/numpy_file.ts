@@ -71,7 +71,7 @@ async function readArray(
     if (bytes !== there) {
       fail(`an array of ${bytes} bytes is declared, ${there} bytes follow`, stream.position);
     }
-    const content = { bytes, dtype, swapped, pieces: stream.rest(bytes) };
+    const content = { bytes, dtype, swapped, pieces: stream.rest() };
     const elements = await fill(device, content);
     const strides = contiguousStrides(fortran ? [...shape].reverse() : shape);
     if (fortran) strides.reverse();

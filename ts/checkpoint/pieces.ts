@@ -13,19 +13,27 @@ import { PIECE } from './file.js';
 /** Bytes in order. A piece may be overwritten once the next one is asked for. */
 export type Pieces = AsyncIterable<Uint8Array>;
 
-/** Buffers that are free, by the file they serve. */
-const spare = new WeakMap<Source, Uint8Array[]>();
+/** Buffers that nobody uses; the collector may take them. */
+const spare: WeakRef<Uint8Array>[] = [];
+
+/** Pieces that are made in one buffer, which serves others when they are done. */
+async function* inBuffer(make: (buffer: Uint8Array) => Pieces): Pieces {
+  let buffer = spare.pop()?.deref();
+  buffer ??= new Uint8Array(PIECE);
+  try {
+    yield* make(buffer);
+  } finally {
+    spare.push(new WeakRef(buffer));
+  }
+}
 
 /** The bytes of a file from `start` to before `end`. */
-export async function* piecesOf(source: Source, start: number, end: number): Pieces {
-  const free = spare.get(source) ?? [];
-  spare.set(source, free);
-  const whole = end - start > PIECE / 16;
-  const buffer = whole ? (free.pop() ?? new Uint8Array(PIECE)) : undefined;
-  for (let at = start; at < end; at += PIECE) {
-    yield await source.read(at, Math.min(at + PIECE, end), buffer);
-  }
-  if (buffer !== undefined) free.push(buffer);
+export function piecesOf(source: Source, start: number, end: number): Pieces {
+  return inBuffer(async function* (buffer) {
+    for (let at = start; at < end; at += PIECE) {
+      yield await source.read(at, Math.min(at + PIECE, end), buffer);
+    }
+  });
 }
 
 /** What a storage is filled with. */
@@ -98,11 +106,12 @@ function swap(bytes: Uint8Array, size: number): Uint8Array {
 }
 
 /** The bytes of a storage from `start` to before `end`. */
-export async function* drain(storage: Storage, start = 0, end = storage.bytes): Pieces {
-  const buffer = new Uint8Array(Math.min(PIECE, end - start));
-  for (let at = start; at < end; at += PIECE) {
-    yield await storage.device.read(storage.handle, at, Math.min(PIECE, end - at), buffer);
-  }
+export function drain({ device, handle, bytes }: Storage, start = 0, end = bytes): Pieces {
+  return inBuffer(async function* (buffer) {
+    for (let at = start; at < end; at += PIECE) {
+      yield await device.read(handle, at, Math.min(PIECE, end - at), buffer);
+    }
+  });
 }
 
 /** The elements of a tensor, in its logical order. */
@@ -148,17 +157,20 @@ export class Stream {
     return into.subarray(0, length);
   }
 
-  /** What remains, `size` bytes, in pieces of whole elements of any dtype. */
-  async *rest(size: number): Pieces {
-    const buffer = new Uint8Array(Math.min(PIECE, size + 1));
+  /** What remains, in pieces of whole elements of any dtype. */
+  async *rest(): Pieces {
     try {
-      for (;;) {
-        const piece = await this.take(buffer);
-        if (piece.length > 0) yield piece;
-        if (piece.length < buffer.length) return;
-      }
+      yield* inBuffer((buffer) => this.fillings(buffer));
     } finally {
       await this.close();
+    }
+  }
+
+  private async *fillings(buffer: Uint8Array): Pieces {
+    for (let more = true; more; ) {
+      const piece = await this.take(buffer);
+      more = piece.length === buffer.length;
+      if (piece.length > 0) yield piece;
     }
   }
 

@@ -1,6 +1,6 @@
 /** Writes zip archives, entry by entry. */
 
-import { Deflate } from 'fflate';
+import { deflatePieces } from '#platform';
 import type { Sink } from '../platform/source.js';
 import { crc32 } from './crc32.js';
 import type { Pieces } from './pieces.js';
@@ -10,8 +10,6 @@ const ALIGNMENT = 64;
 /** From here on sizes and places stand in fields of 64 bits. */
 const WIDE = 0xffffffff;
 const LOCAL = 30;
-/** The packer keeps its buffers for pieces up to this size. */
-const PACKED_PIECE = 2 ** 15;
 const PADDING_FIELD = 0x4246;
 /** 1 January 1980, midnight: all entries carry it, so that equal values give equal files. */
 const DATE = 0x00210000;
@@ -77,16 +75,16 @@ export async function writeZip(
     await sink.write(header);
     let checksum = 0;
     let packed = 0;
-    const write = async (bytes: Uint8Array) => {
-      packed += bytes.length;
-      await sink.write(bytes);
+    const plain = async function* () {
+      for await (const piece of entry.pieces()) {
+        checksum = crc32(piece, checksum);
+        yield piece;
+      }
     };
-    const packer = deflated ? new Packer() : undefined;
-    for await (const piece of entry.pieces()) {
-      checksum = crc32(piece, checksum);
-      await write(packer?.pack(piece, false) ?? piece);
+    for await (const piece of deflated ? deflatePieces(plain()) : plain()) {
+      packed += piece.length;
+      await sink.write(piece);
     }
-    if (packer !== undefined) await write(packer.pack(new Uint8Array(0), true));
     const view = new DataView(new ArrayBuffer(8));
     view.setUint32(0, checksum, true);
     view.setUint32(4, isWide(entry) ? WIDE : packed, true);
@@ -102,27 +100,6 @@ export async function writeZip(
   const size = directory.reduce((sum, { length }) => sum + length, 0);
   for (const bytes of directory) await sink.write(bytes);
   await sink.write(directoryEnd(written.length, offset, size));
-}
-
-/** Deflates pieces as they come. */
-class Packer {
-  private readonly ready: Uint8Array[] = [];
-  private readonly stream = new Deflate({ level: 6 }, (bytes) => this.ready.push(bytes));
-
-  pack(piece: Uint8Array, last: boolean): Uint8Array {
-    for (let at = 0; at < piece.length; at += PACKED_PIECE) {
-      this.stream.push(piece.subarray(at, at + PACKED_PIECE), false);
-    }
-    if (last) this.stream.push(new Uint8Array(0), true);
-    const parts = this.ready.splice(0);
-    const result = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of parts) {
-      result.set(part, at);
-      at += part.length;
-    }
-    return result;
-  }
 }
 
 /** The header before an entry, without its checksum. */

@@ -1,6 +1,6 @@
 /** A page has no file system: what Node reads from paths comes from URLs or from bytes here. */
 
-import { gunzipSync, Inflate } from 'fflate';
+import { Deflate, gunzipSync, Inflate } from 'fflate';
 import { DeviceError, ValueError } from '../core/errors.js';
 import { unpackLzma } from './lzma.js';
 import { bytesSource, type Sink, type Source } from './source.js';
@@ -112,21 +112,35 @@ export function pairVectors(): boolean {
 
 /** Packed bytes are unpacked in pieces, of which each gives at most 1032 times its size. */
 const PACKED_PIECE = 2 ** 12;
+/** The packer keeps its buffers for pieces up to this size. */
+const PLAIN_PIECE = 2 ** 15;
 
-/** Unpacks a raw deflate stream. Throws if it is damaged or cut off. */
-export async function* inflatePieces(
-  packed: AsyncIterable<Uint8Array>,
+/** What a stream makes of the pieces, cut to `size`. */
+async function* through(
+  stream: Inflate | Deflate,
+  size: number,
+  pieces: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   const ready: Uint8Array[] = [];
-  const stream = new Inflate((piece) => {
+  stream.ondata = (piece) => {
     ready.push(piece);
-  });
-  for await (const piece of packed) {
-    for (let at = 0; at < piece.length; at += PACKED_PIECE) {
-      stream.push(piece.slice(at, at + PACKED_PIECE), false);
+  };
+  for await (const piece of pieces) {
+    for (let at = 0; at < piece.length; at += size) {
+      stream.push(piece.slice(at, at + size), false);
       yield* ready.splice(0);
     }
   }
   stream.push(new Uint8Array(0), true);
   yield* ready;
+}
+
+/** Unpacks a raw deflate stream. Throws if it is damaged or cut off. */
+export function inflatePieces(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  return through(new Inflate(), PACKED_PIECE, packed);
+}
+
+/** Packs pieces as a raw deflate stream. */
+export function deflatePieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  return through(new Deflate({ level: 6 }), PLAIN_PIECE, pieces);
 }
