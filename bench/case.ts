@@ -19,6 +19,21 @@ export interface Program {
   readonly check: () => ArrayLike<number> | Promise<ArrayLike<number>>;
 }
 
+/** A node of an ONNX graph: its inputs are those of the case, or `node0`, `node1`... before it. */
+export interface OnnxNode {
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
+}
+
+/** A function of bench/ladder/naive.c: sizes, then the inputs' names; it writes `count` floats. */
+export interface NaiveCall {
+  readonly name: string;
+  readonly sizes: readonly number[];
+  readonly inputs: readonly string[];
+  readonly count: number;
+}
+
 export interface Case {
   /** Group and variant: 'matmul/256 NT'. */
   readonly name: string;
@@ -34,6 +49,10 @@ export interface Case {
   readonly isotorch: (torch: typeof Torch, inputs: Inputs) => Program;
   readonly tfjs?: (tf: Tf, inputs: Inputs) => Program;
   readonly jax?: (jax: Jax, inputs: Inputs) => Program;
+  /** The graph whose last node is the result. */
+  readonly onnx?: readonly OnnxNode[];
+  /** A plain kernel of bench/ladder/naive.c: the smoke test's measure. */
+  readonly naive?: NaiveCall;
   /**
    * Python that defines run() and, where its result is not what is checked, check(). The inputs
    * are tensors by their names; torch, nn and F are imported.

@@ -1,7 +1,9 @@
 /**
- * Measures this library beside its peers: npm run bench -- [pattern] [--json <file>]
- * [--peers isotorch,pytorch,tfjs,jax] [--seconds 2] [--rounds 10] [--clock wall|cpu]
- * [--device cpu|webgpu]. On the CPU everything runs on one thread.
+ * Measures this library beside its peers: npm run bench -- [pattern] [--json <file>] [--threads 1]
+ * [--peers isotorch,newer,paired,pytorch,tfjs,jax,onnx] [--seconds 2] [--rounds 10]
+ * [--clock wall|cpu] [--device cpu|webgpu]; or --smoke: in less than two minutes, is everything
+ * still as much faster than plain C as it should be? Libraries without threads of their own in
+ * Node (TensorFlow.js, jax-js) use one in any case.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -16,6 +18,7 @@ import { openPeers, peerNames } from './peers/index.js';
 import type { Clock, Peer } from './peers/peer.js';
 import { gpuInUse } from './peers/webgpu.js';
 import { chart, failures, header, markdown, row } from './report.js';
+import { isSmokeCase, tooSlow } from './smoke.js';
 
 interface Options extends Partial<Settings> {
   readonly device: DeviceName;
@@ -23,6 +26,8 @@ interface Options extends Partial<Settings> {
   readonly json: string | undefined;
   readonly peers: readonly string[];
   readonly clock: Clock;
+  readonly threads: number;
+  readonly smoke: boolean;
 }
 
 function optionalNumber(text: string | undefined): number | undefined {
@@ -39,6 +44,8 @@ function readOptions(): Options {
       seconds: { type: 'string' },
       rounds: { type: 'string' },
       clock: { type: 'string', default: 'wall' },
+      threads: { type: 'string', default: '1' },
+      smoke: { type: 'boolean', default: false },
     },
   });
   const { device } = values;
@@ -46,7 +53,9 @@ function readOptions(): Options {
     throw new Error(`--device: 'cpu' or 'webgpu', got '${device}'`);
   }
   const known = peerNames(device);
-  const peers = values.peers?.split(',') ?? known;
+  const { smoke } = values;
+  const usual = smoke ? ['isotorch', 'naive'] : known.filter((name) => name !== 'naive');
+  const peers = values.peers?.split(',') ?? usual;
   const unknown = peers.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new Error(
@@ -56,37 +65,48 @@ function readOptions(): Options {
   if (values.clock !== 'wall' && values.clock !== 'cpu') {
     throw new Error(`--clock: 'wall' or 'cpu', got '${values.clock}'`);
   }
+  const threads = Number(values.threads);
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new Error(`--threads: a positive integer, got '${values.threads}'`);
+  }
+  if (smoke && device !== 'cpu') throw new Error('--smoke measures the CPU');
   return {
     pattern: positionals.join(' '),
     json: values.json,
     peers,
     clock: values.clock,
+    threads,
+    smoke,
     device,
     seconds: optionalNumber(values.seconds),
     rounds: optionalNumber(values.rounds),
   };
 }
 
-/** Samples of a library per case: few where a processor plays the GPU. */
-function settings({ seconds, rounds }: Options, software: boolean): Settings {
-  return { seconds: seconds ?? (software ? 1 : 2), rounds: rounds ?? (software ? 3 : 10) };
+/** Samples of a library per case: few where a processor plays the GPU, and in a smoke test. */
+function settings({ seconds, rounds, smoke }: Options, software: boolean): Settings {
+  const short = software || smoke;
+  return { seconds: seconds ?? (short ? 1 : 2), rounds: rounds ?? (short ? 3 : 10) };
 }
 
 /** Where the figures come from, in a line. */
-function place({ cpu, gpu }: ReturnType<typeof machine>): string {
-  if (gpu === undefined) return `${cpu}, Node ${process.version}, one thread`;
+function place({ cpu, gpu, threads }: ReturnType<typeof machine>): string {
+  if (gpu === undefined) {
+    return `${cpu}, Node ${process.version}, ${threads === 1 ? 'one thread' : `${threads} threads`}`;
+  }
   const { vendor, architecture, description } = gpu.adapter;
   const name = [vendor, architecture, description].filter(Boolean).join(' ');
   return `${name}, Dawn in Node ${process.version} (webgpu ${gpu.dawn})`;
 }
 
 /** What the figures hold for. */
-function machine(peers: readonly Peer[], clock: Clock, device: DeviceName) {
+function machine(peers: readonly Peer[], { clock, device, threads }: Options) {
   const [{ model }] = cpus();
   return {
     cpu: model,
     cores: cpus().length,
     clock,
+    threads,
     load: loadavg()[0],
     node: process.version,
     v8: process.versions.v8,
@@ -96,12 +116,13 @@ function machine(peers: readonly Peer[], clock: Clock, device: DeviceName) {
 }
 
 function printRow(cells: readonly string[]): void {
-  const widths = [30, 16, 8, 20, 20, 20];
-  console.log(cells.map((cell, i) => cell.padEnd(widths[i])).join(' '));
+  const widths = [30, 16, 8];
+  console.log(cells.map((cell, i) => cell.padEnd(widths[i] ?? 20)).join(' '));
 }
 
-function chooseCases({ device, pattern }: Options): readonly Case[] {
-  const known = device === 'webgpu' ? gpuCases : cases;
+function chooseCases({ device, pattern, smoke }: Options): readonly Case[] {
+  const all = device === 'webgpu' ? gpuCases : cases;
+  const known = smoke ? all.filter(({ name }) => isSmokeCase(name)) : all;
   const chosen = known.filter(({ name }) => name.includes(pattern));
   if (chosen.length > 0) return chosen;
   console.error(`No case matches '${pattern}'. There are:`);
@@ -116,8 +137,8 @@ async function main(): Promise<void> {
   if (chosen.length === 0) return;
   const program = process.argv[1];
   useDevice(options.device);
-  const peers = await openPeers(options.device, program, options.peers, options.clock);
-  const about = machine(peers, options.clock, options.device);
+  const peers = await openPeers(options.device, program, options.peers, options);
+  const about = machine(peers, options);
   const software = about.gpu?.adapter.software ?? false;
   const names = peers.map(({ name }) => name);
   console.log(`${place(about)}; ${Object.values(about.libraries).join(', ')}`);
@@ -142,6 +163,13 @@ async function main(): Promise<void> {
   }
   for (const peer of peers) peer.close();
   for (const line of failures(results)) console.log(`fails: ${line}`);
+  if (options.smoke) {
+    const slow = tooSlow(results);
+    for (const line of slow) console.log(`too slow: ${line}`);
+    if (slow.length > 0) process.exitCode = 1;
+    else console.log('\nEvery case is as much faster than plain C as it should be.');
+    return;
+  }
   await write(options, join(dirname(program), 'results'), about, results, names);
   if (results.some(({ peers: own }) => 'reason' in (own.isotorch ?? {}))) process.exitCode = 1;
   // Devices of the peers would keep the process alive.

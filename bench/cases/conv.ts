@@ -64,6 +64,13 @@ const forward: Case = {
   inputs,
   expected: naiveForward,
   tolerance: 1e-5,
+  onnx: [{ op: 'Conv', inputs: ['x', 'w'] }],
+  naive: {
+    name: 'conv_naive',
+    sizes: [N, C, H, F, K],
+    inputs: ['x', 'w'],
+    count: N * F * OH * OW,
+  },
   isotorch(torch, given) {
     const [x, w] = [toTensor(torch, given.x), toTensor(torch, given.w)];
     const { conv2d } = torch.nn.functional;

@@ -1,12 +1,21 @@
 /** A million floats: one operation each, bound by memory or by the vector units. */
 
 import type { Tensor } from '../../ts/index.js';
-import { type Case, type Inputs, toTensor, uniform, values } from '../case.js';
+import {
+  type Case,
+  type Inputs,
+  type NaiveCall,
+  type OnnxNode,
+  toTensor,
+  uniform,
+  values,
+} from '../case.js';
 import type { JaxArray } from '../peers/jax_types.js';
 import type { TfTensor } from '../peers/tfjs_types.js';
 
 const SIDE = 1024;
 const SHAPE = [SIDE, SIDE];
+const COUNT = SIDE * SIDE;
 
 interface Work {
   readonly name: string;
@@ -16,6 +25,8 @@ interface Work {
   readonly tfjs: (x: TfTensor, y: TfTensor, softmax: (x: TfTensor) => TfTensor) => TfTensor;
   readonly jax: (x: JaxArray, y: JaxArray, jax: JaxFunctions) => JaxArray;
   readonly pytorch: string;
+  readonly onnx: OnnxNode;
+  readonly naive: NaiveCall;
 }
 
 interface JaxFunctions {
@@ -44,6 +55,8 @@ const WORKS: readonly Work[] = [
     tfjs: (x, y) => x.add(y),
     jax: (x, y) => x.ref.add(y.ref),
     pytorch: 'x + y',
+    onnx: { op: 'Add', inputs: ['x', 'y'] },
+    naive: { name: 'add_naive', sizes: [COUNT], inputs: ['x', 'y'], count: COUNT },
   },
   {
     name: 'exp',
@@ -53,6 +66,8 @@ const WORKS: readonly Work[] = [
     tfjs: (x) => x.exp(),
     jax: (x, _, { exp }) => exp(x.ref),
     pytorch: 'x.exp()',
+    onnx: { op: 'Exp', inputs: ['x'] },
+    naive: { name: 'exp_naive', sizes: [COUNT], inputs: ['x'], count: COUNT },
   },
   {
     name: 'sum',
@@ -62,6 +77,8 @@ const WORKS: readonly Work[] = [
     tfjs: (x) => x.sum(),
     jax: (x) => x.ref.sum(),
     pytorch: 'x.sum()',
+    onnx: { op: 'ReduceSum', inputs: ['x'], attributes: { keepdims: 0 } },
+    naive: { name: 'sum_naive', sizes: [COUNT], inputs: ['x'], count: 1 },
   },
   {
     name: 'softmax',
@@ -71,6 +88,8 @@ const WORKS: readonly Work[] = [
     tfjs: (x, _, softmax) => softmax(x),
     jax: (x, _, { softmax }) => softmax(x.ref),
     pytorch: 'x.softmax(1)',
+    onnx: { op: 'Softmax', inputs: ['x'], attributes: { axis: 1 } },
+    naive: { name: 'softmax_naive', sizes: [SIDE, SIDE], inputs: ['x'], count: COUNT },
   },
 ];
 
@@ -98,6 +117,8 @@ function elementwise(work: Work): Case {
       const run = async () => (await work.jax(x, y, functions).blockUntilReady()).dispose();
       return { run, check: () => work.jax(x, y, functions).data() };
     },
+    onnx: [work.onnx],
+    naive: work.naive,
     pytorch: `def run(): return ${work.pytorch}`,
   };
 }

@@ -3,6 +3,7 @@
 import type { Case } from '../case.js';
 import { convCases } from './conv.js';
 import { elementwiseCases } from './elementwise.js';
+import { layerNormCases } from './layer_norm.js';
 import { matmulCases } from './matmul.js';
 import { sequenceCases } from './sequences.js';
 import { smallCases } from './small.js';
@@ -11,6 +12,7 @@ import { trainingCases } from './training.js';
 export const cases: readonly Case[] = [
   ...matmulCases,
   ...elementwiseCases,
+  ...layerNormCases,
   ...smallCases,
   ...convCases,
   ...trainingCases,

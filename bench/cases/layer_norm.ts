@@ -43,6 +43,19 @@ export const layerNormCases: readonly Case[] = [
       const norm = () => tf.tidy(() => tfLayerNorm(tf, x, weight, bias));
       return { run: () => norm().dispose(), check: () => norm().data() };
     },
+    onnx: [
+      {
+        op: 'LayerNormalization',
+        inputs: ['x', 'weight', 'bias'],
+        attributes: { axis: 1, epsilon: EPS },
+      },
+    ],
+    naive: {
+      name: 'layer_norm_naive',
+      sizes: [SIDE, SIDE],
+      inputs: ['x', 'weight', 'bias'],
+      count: SIDE * SIDE,
+    },
     pytorch: `def run(): return F.layer_norm(x, [${SIDE}], weight, bias)`,
   },
 ];

@@ -33,6 +33,10 @@ export function matmul(n: number, form: (typeof FORMS)[number]): Case {
       const y = transposeB ? b.t() : b;
       return { run: () => x.matmul(y).dispose(), check: () => values(x.matmul(y)) };
     },
+    ...(form === 'NN' && {
+      onnx: [{ op: 'MatMul', inputs: ['a', 'b'] }],
+      naive: { name: 'gemm_naive', sizes: [n, n, n], inputs: ['a', 'b'], count: n * n },
+    }),
     tfjs(tf, inputs) {
       const [a, b] = [tf.tensor(inputs.a.data, [n, n]), tf.tensor(inputs.b.data, [n, n])];
       const product = () => tf.matMul(a, b, transposeA, transposeB);

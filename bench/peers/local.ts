@@ -4,22 +4,24 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Program } from '../case.js';
-import { type Clock, type Finish, inProcess, type Peer } from './peer.js';
+import { type Conditions, type Finish, inProcess, type Peer } from './peer.js';
 
-export type Open = (folder: string, clock: Clock) => Promise<Peer>;
+export type Open = (folder: string, conditions: Conditions) => Promise<Peer>;
 
 export function localPeer(
   name: string,
   about: string,
-  clock: Clock,
-  program: (...given: Parameters<Peer['prepare']>) => Program | undefined,
+  { clock }: Conditions,
+  program: (
+    ...given: Parameters<Peer['prepare']>
+  ) => Program | undefined | Promise<Program | undefined>,
   finish?: Finish,
 ): Peer {
   return {
     name,
     about,
     async prepare(benchmark, inputs) {
-      const made = program(benchmark, inputs);
+      const made = await program(benchmark, inputs);
       return made && inProcess(made, clock, finish);
     },
     close() {},

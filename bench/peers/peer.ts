@@ -28,6 +28,13 @@ export type Finish = () => Promise<unknown>;
  */
 export type Clock = 'wall' | 'cpu';
 
+/** What holds for all libraries of a run. */
+export interface Conditions {
+  readonly clock: Clock;
+  /** Threads of the libraries that have any. */
+  readonly threads: number;
+}
+
 const clocks: Readonly<Record<Clock, () => number>> = {
   wall: () => performance.now() / 1000,
   cpu() {

@@ -1,4 +1,4 @@
-"""Runs benchmark programs in native PyTorch, on one thread; JSON lines over stdin and stdout."""
+"""Runs benchmark programs in native PyTorch; JSON lines over stdin and stdout. Argument: threads."""
 
 import array
 import json
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 import torch.nn.functional as F
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[1]))
 
 
 def blas():

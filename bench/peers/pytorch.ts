@@ -1,12 +1,12 @@
 /** Native PyTorch, in a Python process of its own. */
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Case, Inputs } from '../case.js';
-import type { Clock, Peer, Runner } from './peer.js';
+import { Lines } from './lines.js';
+import type { Conditions, Peer, Runner } from './peer.js';
 
 interface Answer {
   readonly version: string;
@@ -15,7 +15,7 @@ interface Answer {
   readonly error?: string;
 }
 
-const THREADS = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' };
+const THREADS = ['OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'];
 
 /** The first python that can import torch. */
 function findPython(): string | undefined {
@@ -24,42 +24,12 @@ function findPython(): string | undefined {
   );
 }
 
-/** One question at a time, one line each way. */
-class Python {
-  private readonly process: ChildProcess;
-  private readonly lines: AsyncIterator<string>;
-
-  constructor(program: string, script: string) {
-    this.process = spawn(program, [script], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, ...THREADS },
-    });
-    const input = this.process.stdout as NodeJS.ReadableStream;
-    this.lines = createInterface({ input })[Symbol.asyncIterator]();
-  }
-
-  async read(): Promise<Answer> {
-    const line = await this.lines.next();
-    if (line.done) throw new Error('pytorch: the Python process ended');
-    const answer = JSON.parse(line.value) as Answer;
-    if (answer.error !== undefined) throw new Error(answer.error);
-    return answer;
-  }
-
-  ask(message: object): Promise<Answer> {
-    this.process.stdin?.write(`${JSON.stringify(message)}\n`);
-    return this.read();
-  }
-
-  close(): void {
-    this.process.stdin?.end();
-  }
-}
-
-export async function openPyTorch(folder: string, clock: Clock): Promise<Peer> {
+export async function openPyTorch(folder: string, { clock, threads }: Conditions): Promise<Peer> {
   const program = findPython();
   if (program === undefined) throw new Error('no python3 here can import torch');
-  const python = new Python(program, join(folder, 'peers/pytorch.py'));
+  const environment = Object.fromEntries(THREADS.map((name) => [name, `${threads}`]));
+  const script = join(folder, 'peers/pytorch.py');
+  const python = new Lines<Answer>('pytorch', program, [script, `${threads}`], environment);
   const { version, blas } = await python.read();
   const files = mkdtempSync(join(tmpdir(), 'bench-'));
 

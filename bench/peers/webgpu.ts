@@ -9,13 +9,13 @@ import type { Jax } from './jax_types.js';
 import { installed, localPeer, type Open } from './local.js';
 import type { Tf } from './tfjs_types.js';
 
-const openIsotorch: Open = async (_, clock) => {
+const openIsotorch: Open = async (_, conditions) => {
   await torch.webgpu.init();
   const finish = () => torch.webgpu.synchronize();
   return localPeer(
     'isotorch',
     'isotorch',
-    clock,
+    conditions,
     ({ isotorch }, given) => isotorch(torch, given),
     finish,
   );
@@ -32,7 +32,7 @@ async function likeABrowser(): Promise<void> {
   Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true });
 }
 
-const openTfjs: Open = async (folder, clock) => {
+const openTfjs: Open = async (folder, conditions) => {
   await likeABrowser();
   const { version, load } = installed(folder, '@tensorflow/tfjs');
   const tf = load() as Tf & {
@@ -53,10 +53,10 @@ const openTfjs: Open = async (folder, clock) => {
     return backend.queue.onSubmittedWorkDone();
   };
   const about = `TensorFlow.js ${version} (webgpu)`;
-  return localPeer('tfjs', about, clock, ({ tfjs }, given) => tfjs?.(tf, given), finish);
+  return localPeer('tfjs', about, conditions, ({ tfjs }, given) => tfjs?.(tf, given), finish);
 };
 
-const openJax: Open = async (folder, clock) => {
+const openJax: Open = async (folder, conditions) => {
   await likeABrowser();
   const { version, home } = installed(folder, '@jax-js/jax');
   const jax = (await import(pathToFileURL(join(home, 'dist/index.js')).href)) as Jax & {
@@ -67,7 +67,7 @@ const openJax: Open = async (folder, clock) => {
   if (!devices.includes('webgpu')) throw new Error('jax-js refuses this adapter');
   jax.defaultDevice('webgpu');
   const about = `jax-js ${version} (webgpu)`;
-  return localPeer('jax', about, clock, (benchmark, given) => benchmark.jax?.(jax, given));
+  return localPeer('jax', about, conditions, (benchmark, given) => benchmark.jax?.(jax, given));
 };
 
 export const webgpuPeers: Readonly<Record<string, Open>> = {
