@@ -8,6 +8,7 @@ import { gpuKernel } from '../../ts/device/webgpu/kernel.js';
 import * as torch from '../../ts/index.js';
 import { library } from '../../ts/ops/twins/index.js';
 import type { Tensor } from '../../ts/tensor.js';
+import { atEveryAllocation } from '../memory/failing.js';
 import { withGpu } from './agree.js';
 
 const { nn, optim, webgpu } = torch;
@@ -34,6 +35,17 @@ async function within<T>(promise: Promise<T>): Promise<T | Error> {
 
 async function works(): Promise<void> {
   expect(await ones(3, 3).matmul(ones(3, 3)).sum().item()).toBe(27);
+}
+
+/** Has `hear` called before each allocation on the GPU. */
+function hearAllocations(hear: ((bytes: number) => void) | undefined): void {
+  vi.restoreAllMocks();
+  if (hear === undefined) return;
+  const { allocate } = device();
+  vi.spyOn(device(), 'allocate').mockImplementation((bytes) => {
+    hear(bytes);
+    return allocate.call(device(), bytes);
+  });
 }
 
 const text = (error: unknown) => `${(error as Error).name}: ${(error as Error).message}`;
@@ -84,6 +96,51 @@ await withGpu('faults on the GPU', () => {
       expect(() => step(12000)).toThrow(torch.OutOfMemoryError);
       const second = (await step(16).item()) as number;
       expect(second).toBeLessThan(first);
+    });
+
+    test('in the middle of a state dict: nothing of it was loaded', async () => {
+      const network = () => new nn.Sequential(new nn.Linear(8, 300), new nn.BatchNorm1d(300));
+      const net = network().to('webgpu');
+      const state = network().stateDict();
+      state['1.num_batches_tracked'].fill_(3);
+      state['0.weight'] = state['0.weight'].double();
+      const valuesOf = async () => {
+        const values = Object.values(net.stateDict()).map((x) => x.data());
+        return (await Promise.all(values)).map((x) => [...x].map(Number));
+      };
+      const before = await valuesOf();
+      const allocations = await atEveryAllocation(
+        hearAllocations,
+        () => net.loadStateDict(state),
+        async () => expect(await valuesOf()).toEqual(before),
+      );
+      expect(allocations).toBeGreaterThanOrEqual(6);
+      const given = Object.values(state).map((x) => [...x.dataSync()].map(Number));
+      expect(await valuesOf()).toEqual(given);
+    });
+
+    test('in the middle of the state dict of an optimiser: nothing of it was loaded', async () => {
+      const make = (target: 'cpu' | 'webgpu', factor: number) => {
+        const weight = new nn.Parameter(torch.ones(300, { device: target }));
+        const optimizer = new optim.Adam([weight], { lr: 0.1 });
+        weight.mul(factor).sum().backward();
+        optimizer.step();
+        return optimizer;
+      };
+      const [optimizer, other] = [make('webgpu', 1), make('cpu', 2)];
+      const [old] = optimizer.state.values();
+      const state = other.stateDict();
+      const allocations = await atEveryAllocation(
+        hearAllocations,
+        () => optimizer.loadStateDict(state),
+        async () => {
+          expect([...optimizer.state.values()]).toEqual([old]);
+          expect((await (old.exp_avg as Tensor).sum().item()).toFixed(4)).toBe('30.0000');
+        },
+      );
+      expect(allocations).toBe(2);
+      const [loaded] = optimizer.state.values();
+      expect((await (loaded.exp_avg as Tensor).sum().item()).toFixed(4)).toBe('60.0000');
     });
 
     test('a tensor larger than a binding', async () => {

@@ -391,7 +391,9 @@ export abstract class Module {
 
   /**
    * Copies a state dict into the parameters and buffers. Everything is checked first: names (unless
-   * `strict` is false) and shapes; nothing is changed if anything does not fit.
+   * `strict` is false) and shapes; nothing is changed if anything does not fit, or if memory runs
+   * out. Values on another device or of another dtype are brought there before the first one is
+   * written, which takes as much memory as they have; others are copied straight.
    */
   loadStateDict(
     stateDict: Readonly<StateDict>,

@@ -1,8 +1,9 @@
 /** State dicts of modules: names and tensors, written and read. */
 
 import { StateDictError, showShape, suggestion } from '../core/errors.js';
-import { sameShape } from '../core/layout.js';
+import { hasInternalOverlap, sameShape } from '../core/layout.js';
 import { scope } from '../core/memory.js';
+import { spoils } from '../ops/launch.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
 import { CallHooks, HookList } from './hooks.js';
@@ -102,9 +103,13 @@ function isGone({ disposed, storage_ }: Tensor): boolean {
   return disposed || storage_.freed;
 }
 
-/** Integers go to the device of the target; floats, which only need a dtype it has, wait. */
-function moved(value: Tensor, { device }: Tensor): Tensor {
-  return value.dtype.isFloatingPoint ? value : value.to(device);
+/**
+ * A value as the target can take it without more memory: itself, or one that is made here. Floats
+ * need a dtype first that the device has, integers a device that may hold them in a smaller one.
+ */
+function prepared(given: Tensor, { dtype, device }: Tensor): Tensor {
+  const value = given.detach();
+  return value.dtype.isFloatingPoint ? value.to(dtype).to(device) : value.to(device).to(dtype);
 }
 
 function quoted(names: readonly string[], hint: (name: string) => string = () => ''): string {
@@ -161,6 +166,8 @@ class Loading {
         `size mismatch for '${name}': the state dict has ${showShape(value.shape)}, ` +
           `the module ${showShape(tensor.shape)}`,
       );
+    } else if (hasInternalOverlap(tensor.shape, tensor.strides)) {
+      this.problems.push(`elements of '${name}' of the module share one place (expand())`);
     } else if (tensor.backend !== value.backend && !value.backend.synchronous) {
       this.problems.push(
         `'${name}' of the state dict is on '${value.device}', the module on '${tensor.device}': ` +
@@ -195,27 +202,35 @@ class Loading {
     const hooked = this.paths.some(([, module]) => module[STATE].loadPost.entries.length > 0);
     this.refuse(hooked ? this.problems : this.allProblems());
     const targets = [...this.own].filter(([name]) => name in this.given);
-    // A hook behind the load may forgive keys; if none does, what was there comes back.
-    const before =
-      hooked && this.allProblems().length > 0
-        ? targets.map(([, tensor]) => tensor.detach().clone())
-        : [];
-    // Integers that the other device cannot hold are found before anything is written.
-    const sources = targets.map(([name, tensor]) => moved(this.given[name].detach(), tensor));
-    scope(() => {
-      targets.forEach(([, tensor], i) => {
-        tensor.detach().copy_(sources[i].to(tensor.dtype).to(tensor.device));
+    const before = scope(() => this.write(targets, hooked));
+    try {
+      for (const module of childrenFirst(this.root)) module[STATE].loadPost.run(module, this.keys);
+      this.refuse(this.allProblems());
+    } catch (error) {
+      before.forEach((old, i) => {
+        targets[i][1].detach().copy_(old);
       });
-    });
-    for (const module of childrenFirst(this.root)) module[STATE].loadPost.run(module, this.keys);
-    const left = this.allProblems();
-    if (left.length > 0) {
-      targets.forEach(([, tensor], i) => {
-        tensor.detach().copy_(before[i]);
-      });
+      throw error;
+    } finally {
+      for (const old of before) old.dispose();
     }
-    this.refuse(left);
     return this.keys;
+  }
+
+  /**
+   * Copies the values, once all that can fail has been done: nothing more is allocated. Gives what
+   * was there, where a hook behind the load can still refuse it or may forgive keys.
+   */
+  private write(targets: readonly [string, Tensor][], hooked: boolean): Tensor[] {
+    const before = hooked ? targets.map(([, tensor]) => tensor.detach().clone()) : [];
+    const sources = targets.map(([name, tensor]) => {
+      const source = prepared(this.given[name], tensor);
+      return spoils(tensor, source) ? source.clone() : source;
+    });
+    targets.forEach(([, tensor], i) => {
+      tensor.detach().copy_(sources[i]);
+    });
+    return before;
   }
 }
 

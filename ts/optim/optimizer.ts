@@ -2,6 +2,7 @@
 
 import { ShapeError, StateDictError, showShape, ValueError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
+import { scope } from '../core/memory.js';
 import { checkOptions } from '../core/options.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
@@ -221,8 +222,8 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
   }
 
   /**
-   * Takes over a state dict, of this library or of PyTorch; everything is checked before anything
-   * changes. Gives a promise if the dict has numbers on a device that cannot be read at once.
+   * Takes over a state dict, of this library or of PyTorch; everything is checked and copied before
+   * anything changes. Gives a promise if the dict has numbers on a device that cannot be read at once.
    */
   loadStateDict(stateDict: OptimizerStateDict): void | Promise<void> {
     const groups = this.matchGroups(stateDict);
@@ -234,14 +235,7 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
       };
       return this.checked(given);
     });
-    const loaded = new Map<Tensor, ParamState>();
-    groups.forEach((group, g) => {
-      group.params.forEach((index, k) => {
-        const param = this.paramGroups[g].params[k];
-        const saved = stateDict.state[index];
-        if (saved !== undefined) loaded.set(param, this.adopt(saved, param, index));
-      });
-    });
+    const loaded = scope(() => this.adoptAll(groups, stateDict.state));
     const read = [...loaded.values()].flatMap((state) =>
       this.numbers.filter((name) => name in state).map((name) => [state, name] as const),
     );
@@ -282,8 +276,31 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     );
   }
 
+  /** The saved states by parameter. They outlive the scope they are made in, if all could be. */
+  private adoptAll(
+    groups: OptimizerStateDict['param_groups'],
+    states: OptimizerStateDict['state'],
+  ): Map<Tensor, ParamState> {
+    const loaded = new Map<Tensor, ParamState>();
+    const made: Tensor[] = [];
+    groups.forEach((group, g) => {
+      group.params.forEach((index, k) => {
+        const param = this.paramGroups[g].params[k];
+        const saved = states[index];
+        if (saved !== undefined) loaded.set(param, this.adopt(saved, param, index, made));
+      });
+    });
+    for (const tensor of made) tensor.keep();
+    return loaded;
+  }
+
   /** One parameter's saved state, copied, with tensors in the parameter's dtype. */
-  private adopt(saved: Record<string, unknown>, param: Tensor, index: number): ParamState {
+  private adopt(
+    saved: Record<string, unknown>,
+    param: Tensor,
+    index: number,
+    made: Tensor[],
+  ): ParamState {
     if (typeof saved !== 'object' || saved === null) {
       throw this.misfit(`the state of parameter ${index} is no dict, but ${String(saved)}`);
     }
@@ -301,7 +318,10 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
       }
       if (isNumber) return value;
       const cast = param.dtype.isFloatingPoint ? value.detach().to(param.dtype) : value.detach();
-      return cast.to(param.device).clone().contiguous().keep();
+      const moved = cast.to(param.device);
+      const own = (moved.storage_ === value.storage_ ? moved.clone() : moved).contiguous();
+      made.push(own);
+      return own;
     };
     const entries = Object.entries(saved).filter(([, value]) => value !== null);
     for (const [name, value] of entries) {
