@@ -30,6 +30,22 @@ const shaders = {
 };
 
 /**
+ * What the core needs of fflate, in a copy of its own: what PNG files need more of it is then loaded
+ * with them.
+ */
+const gunzip = {
+  name: 'gunzip',
+  setup({ onResolve, resolve: find }) {
+    onResolve({ filter: /^fflate$/ }, async ({ path, importer, kind, resolveDir, pluginData }) => {
+      if (pluginData === gunzip || !/[\\/]platform[\\/]browser\.ts$/.test(importer))
+        return undefined;
+      const found = await find(path, { importer, kind, resolveDir, pluginData: gunzip });
+      return { ...found, suffix: '?gunzip' };
+    });
+  },
+};
+
+/**
  * The entry for the platform named, and in a folder of that name what it shares with the parts that
  * are loaded when they are first asked for (the GPU, file formats).
  */
@@ -41,7 +57,7 @@ function bundle(platform) {
     entryNames: `index.${platform}`,
     chunkNames: `${platform}/[name]-[hash]`,
     splitting: true,
-    plugins: [shaders],
+    plugins: [shaders, gunzip],
     platform,
     conditions: [platform],
     minify: true,

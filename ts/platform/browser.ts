@@ -1,6 +1,6 @@
 /** A page has no file system: what Node reads from paths comes from URLs or from bytes here. */
 
-import { Deflate, gunzipSync, Inflate } from 'fflate';
+import { gunzipSync } from 'fflate';
 import { DeviceError, ValueError } from '../core/errors.js';
 import { unpackLzma } from './lzma.js';
 import { bytesSource, type Sink, type Source } from './source.js';
@@ -110,37 +110,44 @@ export function pairVectors(): boolean {
   return false;
 }
 
-/** Packed bytes are unpacked in pieces, of which each gives at most 1032 times its size. */
-const PACKED_PIECE = 2 ** 12;
-/** The packer keeps its buffers for pieces up to this size. */
-const PLAIN_PIECE = 2 ** 15;
+/** Streams take this much at a time, so that 1032 times as much comes out at most. */
+const STREAM_PIECE = 2 ** 12;
 
-/** What a stream makes of the pieces, cut to `size`. */
+/** What a stream makes of the pieces, which may be used again once the next one is asked for. */
 async function* through(
-  stream: Inflate | Deflate,
-  size: number,
+  { readable, writable }: CompressionStream,
   pieces: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-  const ready: Uint8Array[] = [];
-  stream.ondata = (piece) => {
-    ready.push(piece);
-  };
-  for await (const piece of pieces) {
-    for (let at = 0; at < piece.length; at += size) {
-      stream.push(piece.slice(at, at + size), false);
-      yield* ready.splice(0);
+  const [reader, writer] = [readable.getReader(), writable.getWriter()];
+  const feed = async () => {
+    for await (const piece of pieces) {
+      for (let at = 0; at < piece.length; at += STREAM_PIECE) {
+        await writer.write(piece.slice(at, at + STREAM_PIECE));
+      }
     }
+    await writer.close();
+  };
+  let failure: Error | undefined;
+  const fed = feed().catch((error) => {
+    failure = error;
+    return writer.abort(error).catch(() => {});
+  });
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+  } catch (error) {
+    throw failure ?? error;
+  } finally {
+    await reader.cancel().catch(() => {});
+    await fed;
   }
-  stream.push(new Uint8Array(0), true);
-  yield* ready;
 }
 
 /** Unpacks a raw deflate stream. Throws if it is damaged or cut off. */
 export function inflatePieces(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  return through(new Inflate(), PACKED_PIECE, packed);
+  return through(new DecompressionStream('deflate-raw'), packed);
 }
 
 /** Packs pieces as a raw deflate stream. */
 export function deflatePieces(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  return through(new Deflate({ level: 6 }), PLAIN_PIECE, pieces);
+  return through(new CompressionStream('deflate-raw'), pieces);
 }

@@ -216,7 +216,8 @@ async function* through(
   try {
     let last: ArrayBufferLike | undefined;
     for await (const piece of stream as AsyncIterable<Uint8Array>) {
-      yield piece;
+      // Not as a Buffer, whose slice() is no copy.
+      yield new Uint8Array(piece.buffer, piece.byteOffset, piece.length);
       last = piece.buffer;
       // One that is not full is still written to.
       if (piece.byteOffset + piece.length === last.byteLength) free(last);

@@ -1,0 +1,36 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BuildOptions, build } from 'esbuild';
+import { expect, it } from 'vitest';
+import { bundleSettings } from '../../scripts/typescript.mjs';
+import { launchChromium, serve, visit } from '../platform/chromium.js';
+import { root } from '../platform/package.js';
+
+it('a page packs and unpacks archives, and refuses damaged ones', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'isotorch-files-'));
+  await build({
+    ...(bundleSettings as BuildOptions),
+    entryPoints: [join(root, 'ts/index.ts')],
+    outfile: join(folder, 'index.mjs'),
+    platform: 'browser',
+    conditions: ['browser'],
+  });
+  cpSync(join(root, 'test/checkpoint/page.mjs'), join(folder, 'page.mjs'));
+  cpSync(join(root, 'test/platform/page.html'), join(folder, 'page.html'));
+  const [server, browser] = await Promise.all([serve(folder), launchChromium()]);
+  try {
+    const { output, problems } = await visit(browser, `${server.url}/page.html`);
+    expect(problems).toEqual([]);
+    const { bytes, equal, damaged, cut } = JSON.parse(output);
+    expect(equal).toEqual([true, true, true]);
+    // The noise takes some 1.8 of the 4 MB, the zeros nothing.
+    expect(bytes).toBeGreaterThan(1_000_000);
+    expect(bytes).toBeLessThan(2_000_000);
+    expect(damaged).toMatch(/^FileFormatError: .*entry 'noise.npy'/);
+    expect(cut).toMatch(/^FileFormatError: .*cut off/);
+  } finally {
+    await Promise.all([server.close(), browser.close()]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
