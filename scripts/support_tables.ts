@@ -157,6 +157,7 @@ const isFunction = (value: unknown, name: string) =>
   typeof value === 'function' && /^[a-z]/.test(name);
 
 const SPACES: readonly (readonly [string, () => string[]])[] = [
+  ['torch.linalg', () => namesOf(torch.linalg, isFunction)],
   ['torch.nn', () => namesOf(torch.nn, isClass)],
   ['torch.nn.functional', () => namesOf(torch.nn.functional, isFunction)],
   ['torch.nn.init', () => namesOf(torch.nn.init, isFunction)],
@@ -219,7 +220,7 @@ export function support(): string {
     operatorTable('primitive'),
     '## Functions and methods',
     functionTable(),
-    '## Modules, optimisers, data',
+    '## Linear algebra, modules, optimisers, data',
     ...spaces,
   ].join('\n\n')}\n`;
 }

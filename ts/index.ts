@@ -49,6 +49,7 @@ export * as data from './data/index.js';
 export * as cpu from './device/cpu/index.js';
 export { getNumThreads, setNumThreads } from './device/cpu/index.js';
 export * as nn from './nn/index.js';
+export * as linalg from './ops/linalg.js';
 export * as amp from './optim/amp.js';
 export * as optim from './optim/index.js';
 export { Tensor } from './tensor.js';

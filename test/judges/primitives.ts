@@ -135,6 +135,17 @@ export const kernelJudges: { readonly [K in Kernels]: SampledJudge<AttributesOf<
     call('no depth', [real([1, 3, 0]), real([1, 0, 2]), undefined], {}),
   ]),
 
+  // Given values, so that as integers and bools too the singular values are distinct and not 0.
+  svd: judge(1e-5, [
+    call('square', [given([1, 3, 3], 2.5, 1, 0, 0, 1.25, -1, 0, 0, -0.75)], { full: true }),
+    call('tall', [given([2, 3, 2], 2.5, 1, 0, 1.75, 0, 1, 1, 0, -2.5, 0.75, -1, 0)], {
+      full: false,
+    }),
+    call('wide', [given([1, 2, 3], 3, -1.5, 1, 0, 1.25, -2)], { full: false }),
+    call('one column', [given([1, 3, 1], 1, -2, 0.75)], { full: false }),
+    call('no rows', [given([1, 0, 2])], { full: false }),
+  ]),
+
   gather: judge(0, [call('every column its own', [real(MIDDLE), INDEX], {})]),
   gatherBackward: judge(1e-6, [call('repeated places', [real([2, 2, 3]), INDEX], { n: 4 })]),
   scatter: judge(0, [

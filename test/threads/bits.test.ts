@@ -77,6 +77,7 @@ const LARGER: Record<string, () => torch.Tensor[]> = {
     return [x.sum(), x.sum(0), x.sum(1), x.mean(2), x.amax(1), x.std(0), x.prod(2), x.norm()];
   },
   scans: () => [rand(40, 301).cumsum(1), rand(301, 40).cumprod(0), rand(40, 301).logcumsumexp(1)],
+  'singular values': () => Object.values(torch.linalg.svd(rand(150, 9, 7))),
   sort: () => {
     const { values, indices } = rand(31, 501).sort(1);
     return [values, indices, ...Object.values(rand(31, 501).topk(7, 1))];

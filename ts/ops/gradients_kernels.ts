@@ -4,6 +4,7 @@ import { numelOf } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { call, FACTORS, NONE, none, OUT, rule, X, X_OUT, XY, Y } from './gradient_rules.js';
 import { cumprodGradient, logcumsumexpGradient, productBefore } from './gradients_scans.js';
+import { svdGradient } from './gradients_svd.js';
 import type { nnPrimitives } from './primitives/nn.js';
 import type { GradContext, GradientRow } from './rule.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
@@ -208,6 +209,7 @@ export const kernelGradients: {
     (g, s) => product(s.x.transpose(1, 2), g, s.strides[1]),
     (g) => g.sum([0, 1]),
   ),
+  svd: { kind: 'joint', saves: { outputs: [0, 1, 2] }, grads: svdGradient },
 
   // Indexing of [outer, n, inner].
   gather: rule(Y, (g, s) =>

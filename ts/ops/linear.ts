@@ -12,6 +12,7 @@ import { assignFrom } from './inplace.js';
 import { op } from './signature.js';
 
 export * from './distances.js';
+export { svd } from './factorisations.js';
 
 /** Every product needs operands of one dtype, as in PyTorch. */
 function checkDtypes(name: string, ...operands: Tensor[]): void {

@@ -34,6 +34,7 @@ const names: { readonly [K in OpName]?: string } = {
   minDim: 'MinBackward0',
   vectorNorm: 'LinalgVectorNormBackward0',
   matmul: 'BmmBackward0',
+  svd: 'LinalgSvdBackward0',
   conv2d: 'ConvolutionBackward0',
   maxPool2d: 'MaxPool2DWithIndicesBackward0',
   avgPool2d: 'AvgPool2DBackward0',

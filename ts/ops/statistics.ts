@@ -11,6 +11,7 @@ import { elementwise } from './elementwise.js';
 import { isTensor } from './promote.js';
 import { type Dims, reducedDims, reducedShape, reduceJointly } from './reduce_dims.js';
 import { op } from './signature.js';
+import { matrixNorm } from './singular.js';
 
 function checkFloat(name: string, input: Tensor): void {
   if (input.dtype.isFloatingPoint) return;
@@ -78,7 +79,8 @@ export const stdMean = op('stdMean', VARIANCE, (...args: VarianceArgs): [Tensor,
 
 /**
  * The p-norm over `dim` (default all): sum(|x|^p)^(1/p). p = 0 counts what is not zero, p =
- * Infinity and -Infinity take the largest and smallest |x|, 'fro' is 2.
+ * Infinity and -Infinity take the largest and smallest |x|, 'fro' is 2, and 'nuc' the sum of the
+ * singular values of the matrices in two dims.
  */
 export const norm = op(
   'norm',
@@ -93,18 +95,16 @@ export const norm = op(
     const x = dtype && dtype !== input.dtype ? input.to(dtype) : input;
     checkFloat('norm', x);
     const dims = reducedDims(dim, x.ndim, 'norm');
+    if (p === 'nuc') return matrixNorm('norm', x, p, dims, keepdim);
     const attributes = { p: exponent(p) };
     return reduceJointly('vectorNorm', x, dims, keepdim, attributes, 1, 'NormBackward1')[0];
   },
 );
 
-function exponent(p: number | 'fro' | 'nuc' | null): number {
+function exponent(p: number | 'fro' | null): number {
   if (p === null || p === 'fro') return 2;
   if (typeof p === 'number') return p;
-  throw new ValueError(
-    `norm: p is a number, Infinity, -Infinity or 'fro', got '${p}'; the sum of singular values ` +
-      'needs a factorisation',
-  );
+  throw new ValueError(`norm: p is a number, Infinity, -Infinity, 'fro' or 'nuc', got '${p}'`);
 }
 
 // --- By sorting --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import * as reduce from './primitives/reduce.js';
 import * as scan from './primitives/scan.js';
 import * as softmax from './primitives/softmax.js';
 import * as sort from './primitives/sort.js';
+import * as svd from './primitives/svd.js';
 import type { Primitive } from './row.js';
 import { rows } from './rows.js';
 import { type ViewRow, views } from './views.js';
@@ -21,6 +22,7 @@ export const primitives = {
   ...rows(scan),
   ...rows(softmax),
   ...rows(sort),
+  ...rows(svd),
   ...nnPrimitives,
 } as const;
 

@@ -22,6 +22,7 @@ import { reduceTwins } from './reduce.js';
 import { scanTwins } from './scan.js';
 import { softmaxTwins } from './softmax.js';
 import { sortTwins } from './sort.js';
+import { svdTwins } from './svd.js';
 import { groupText } from './team.js';
 import type { Twins } from './twin.js';
 
@@ -39,6 +40,7 @@ const twins: Twins<PrimitiveName> = {
   ...normTwins,
   ...scanTwins,
   ...sortTwins,
+  ...svdTwins,
 };
 
 /** Kernels by the name of their launches, without the dtype suffix. */
