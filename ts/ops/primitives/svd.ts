@@ -15,6 +15,8 @@ const svdKernel = kernel({
 
 /** The most units of work, each with scratch memory of its own. */
 const MOST_UNITS = 64;
+/** Threads are worth it by then; more would choose among the tiles of products, unused here. */
+const MOST_PRODUCTS = 2 ** 21;
 
 const even = (size: number) => size + (size % 2);
 
@@ -69,7 +71,7 @@ export const svd = primitive<{ full: boolean }>()({
     const params = { batch, m, n, count, wide: Number(x.dtype === float64), share };
     checkingSvd(launcher, x.shape, (status) => {
       const buffers = [x, ...outputs, scratch, status];
-      const products = 20 * batch * k * k * (long + k);
+      const products = Math.min(MOST_PRODUCTS, 20 * batch * k * k * (long + k));
       launcher.launch('svd', svdKernel, 'f64', buffers, params, units, products);
     });
   },
