@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { LaunchBlock } from '../../ts/device/device.js';
 import { deviceOf } from '../../ts/device/registry.js';
 import type { WebGpuDevice } from '../../ts/device/webgpu/device.js';
+import type { GpuKernel } from '../../ts/device/webgpu/kernel.js';
 import { gpuKernel } from '../../ts/device/webgpu/kernel.js';
 import * as torch from '../../ts/index.js';
 import { library } from '../../ts/ops/twins/index.js';
@@ -220,10 +221,14 @@ await withGpu('faults on the GPU', () => {
 
   test('a shader that does not compile names its operator at the next read', async () => {
     const { kernel } = library;
+    const spoilt = (good: GpuKernel): GpuKernel => {
+      const { choose } = good;
+      const source = good.source.replace('return', 'return nonsense +');
+      return { ...good, source, choose: choose && ((block) => spoilt(choose(block))) };
+    };
     vi.spyOn(library, 'kernel').mockImplementation((name) => {
       const good = kernel.call(library, name);
-      if (name !== 'erfc_f32' || good === undefined) return good;
-      return { ...good, source: good.source.replace('return', 'return nonsense +') };
+      return name === 'erfc_f32' && good !== undefined ? spoilt(good) : good;
     });
     const x = ones(4);
     const results = [x.erfc().sum().item(), x.add(1).sum().item(), webgpu.synchronize()];

@@ -88,6 +88,26 @@ function paramStruct(kernel: GpuKernel, scalar: string): string {
   return `struct P { ${fields.join(', ')} }`;
 }
 
+/** Reading and writing vectors of words; bytes and halves are in them as they lie in memory. */
+function wideAccessors(name: string, type: string, bytes: number, heap: string): string {
+  const at = `p.${name}_at`;
+  const place = `(${at} >> ${4 - Math.log2(bytes)}u) + i`;
+  const vector = bytes === 4 ? `vec4<${type}>` : 'vec4<u32>';
+  const word = `${heap}[k >> ${4 - Math.log2(bytes)}u][(k >> ${2 - Math.log2(bytes)}u) & 3u]`;
+  const lines = [
+    `fn get4_${name}(i: u32) -> ${vector} { return bitcast<${vector}>(${heap}[${place}]); }`,
+    `fn set4_${name}(i: u32, v: ${vector}) { ${heap}[${place}] = bitcast<vec4<u32>>(v); }`,
+    `fn word_${name}(byte: u32) -> u32 { return ${heap}[byte >> 4u][(byte >> 2u) & 3u]; }`,
+  ];
+  const value =
+    bytes === 4
+      ? `bitcast<${type}>(${word})`
+      : `extractBits(${word}, ${8 * bytes}u * (k & ${4 / bytes - 1}u), ${8 * bytes}u)`;
+  const result = bytes === 4 ? type : 'u32';
+  lines.push(`fn get_${name}(i: u32) -> ${result} { let k = ${at} + i; return ${value}; }`);
+  return lines.join('\n');
+}
+
 /** Reading and writing the elements of one buffer by index. */
 function accessors(kernel: GpuKernel, i: number, suffix: string, heap: string): string {
   const name = kernel.buffers[i];
@@ -95,13 +115,7 @@ function accessors(kernel: GpuKernel, i: number, suffix: string, heap: string): 
   const bytes = elementBytes(element, suffix);
   const type = element === 'S' ? scalarType(suffix) : element;
   const at = `p.${name}_at`;
-  if (kernel.wide) {
-    return [
-      `fn get4_${name}(i: u32) -> vec4<${type}> { return bitcast<vec4<${type}>>(${heap}[(${at} >> 2u) + i]); }`,
-      `fn set4_${name}(i: u32, v: vec4<${type}>) { ${heap}[(${at} >> 2u) + i] = bitcast<vec4<u32>>(v); }`,
-      `fn get_${name}(i: u32) -> ${type} { let k = ${at} + i; return bitcast<${type}>(${heap}[k >> 2u][k & 3u]); }`,
-    ].join('\n');
-  }
+  if (kernel.wide) return wideAccessors(name, type, bytes, heap);
   const load = (index: string) =>
     kernel.atomic ? `atomicLoad(&${heap}[${index}])` : `${heap}[${index}]`;
   const store = (index: string, value: string) =>
