@@ -3,13 +3,14 @@
  * `make demo ARGS='--model cnn --epochs 2'`; `--help` lists the options.
  */
 
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { getData } from '../scripts/get-data.mjs';
 import * as torch from '../ts/index.js';
 import { writeBytes } from '../ts/platform/node.js';
 import { EpochBars } from './demo/bar.js';
 import { prepareDevice } from './demo/device.js';
 import { type DemoOptions, readOptions, usage } from './demo/options.js';
+import { comparePairing } from './demo/pairing.js';
 import { drawCurves, drawPredictions, type Prediction } from './demo/pictures.js';
 import { makeRun, predict, type Run, train } from './demo/train.js';
 
@@ -35,6 +36,7 @@ async function showPredictions(run: Run, images: Images, count: number): Promise
 async function main(options: DemoOptions): Promise<void> {
   const { name, root } = await getData(options.dataset, { data: 'data' });
   const computer = await prepareDevice(options.device);
+  if (options.threads > 0) torch.setNumThreads(options.threads);
   const { threads, reason } = torch.cpu.info();
   if (options.threads > threads) console.log(`Threads: ${threads} (${reason})`);
   const transform = transforms.ToTensor();
@@ -79,6 +81,10 @@ async function main(options: DemoOptions): Promise<void> {
     console.log(`Checkpoint   ${shown(file('model.pt'))}`);
     console.log(`Curves       ${shown(file('curves.svg'))}`);
     console.log(`Predictions  ${shown(file('predictions.svg'))}`);
+    if (!interrupted && options.device === 'cpu') {
+      const speeds = await comparePairing(options, join(dirname(process.argv[1]), '..'));
+      if (speeds !== undefined) console.log(speeds);
+    }
   }
   if (interrupted) process.exitCode = 130;
 }
