@@ -29,7 +29,9 @@ static products multiply(const double *x, const double *y, uint32_t n) {
 
 // Turns two vectors of n, and what lies behind them up to `all`, until they are orthogonal. With
 // tau = s / (1 + c) the rounding errors of a rotation shrink with its angle (Rutishauser 1966).
-static bool rotate(double *x, double *y, uint32_t n, uint32_t all, double tolerance) {
+// A function of its own, which engines make fast while the first large matrix is still computed.
+static __attribute__((noinline)) bool rotate(double *x, double *y, uint32_t n, uint32_t all,
+                                             double tolerance) {
   products sums = multiply(x, y, n);
   double xx = sums.xx, yy = sums.yy, xy = sums.xy;
   if (MIN(xx, yy) < NOTHING || fabs(xy) <= tolerance * sqrt(xx) * sqrt(yy)) return false;
