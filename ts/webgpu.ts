@@ -13,8 +13,10 @@ export interface WebGpuOptions {
   /** Takes the software adapter where the platform has one. Default false. */
   forceFallbackAdapter?: boolean;
   /**
-   * Optional features to use where the adapter has them; default all that kernels know:
-   * 'shader-f16', 'subgroups', 'timestamp-query'.
+   * Optional features to use where the adapter has them; default all that are of use there:
+   * 'immediates' (parameters that launches carry, a feature of the shader language), 'shader-f16',
+   * 'subgroups' (of 8 invocations or more) and 'timestamp-query'. Without them the same is computed
+   * by other means.
    */
   features?: readonly string[];
   /** Bytes tensors may use at most; more throws OutOfMemoryError. Default no limit of our own. */
@@ -47,7 +49,6 @@ export interface WebGpuInfo {
 }
 
 const OPTIONS = ['powerPreference', 'forceFallbackAdapter', 'features', 'memoryLimit', 'heapBytes'];
-const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'];
 
 let current: { device: WebGpuDevice; adapter: GPUAdapter; features: readonly string[] } | undefined;
 let starting: Promise<void> | undefined;
@@ -62,8 +63,7 @@ const LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
-async function requestAdapter(options: WebGpuOptions): Promise<GPUAdapter> {
-  const gpu = await requestGpu();
+async function requestAdapter(gpu: GPU, options: WebGpuOptions): Promise<GPUAdapter> {
   const { powerPreference, forceFallbackAdapter } = options;
   const adapter = await gpu.requestAdapter({ powerPreference, forceFallbackAdapter });
   if (adapter !== null) return adapter;
@@ -75,22 +75,20 @@ async function requestAdapter(options: WebGpuOptions): Promise<GPUAdapter> {
 }
 
 async function start(options: WebGpuOptions): Promise<void> {
-  const adapter = await requestAdapter(options);
-  const wanted = options.features ?? FEATURES;
-  const features = wanted.filter((name) => adapter.features.has(name as GPUFeatureName));
-  const requiredLimits: Record<string, number> = {};
-  for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
-  const gpu = await adapter.requestDevice({
-    requiredFeatures: features as GPUFeatureName[],
-    requiredLimits,
-  });
+  const source = await requestGpu();
+  const adapter = await requestAdapter(source, options);
   const { library } = await import('./ops/twins/index.js');
-  const { WebGpuDevice: Device } = await import('./device/webgpu/device.js');
+  const { WebGpuDevice: Device, choose } = await import('./device/webgpu/device.js');
+  const { names, required, limits, uses } = choose(source, adapter, options.features);
+  const requiredLimits: Record<string, number> = { ...limits };
+  for (const name of LIMITS) requiredLimits[name] = adapter.limits[name];
+  const gpu = await adapter.requestDevice({ requiredFeatures: required, requiredLimits });
   const device = new Device(gpu, library, {
     limit: options.memoryLimit ?? Number.MAX_SAFE_INTEGER,
     heapBytes: options.heapBytes ?? 64 * 2 ** 20,
+    uses,
   });
-  current = { device, adapter, features };
+  current = { device, adapter, features: names };
   registerDevice('webgpu', device);
 }
 
@@ -118,10 +116,12 @@ export async function init(options: WebGpuOptions = {}): Promise<void> {
 /** Whether a GPU can be had: the runtime knows WebGPU and gives an adapter. */
 export async function isAvailable(): Promise<boolean> {
   if (current !== undefined && current.device.failure === undefined) return true;
-  return requestAdapter({}).then(
-    () => true,
-    () => false,
-  );
+  return requestGpu()
+    .then((gpu) => requestAdapter(gpu, {}))
+    .then(
+      () => true,
+      () => false,
+    );
 }
 
 /** GPUs in use: 1 after init(), else 0. */

@@ -1,6 +1,6 @@
 /** The GPU against the CPU: what both compute, with gradients, compared value by value. */
 
-import { beforeEach, describe, expect } from 'vitest';
+import { beforeAll, beforeEach, describe, expect } from 'vitest';
 import * as torch from '../../ts/index.js';
 import type { Tensor } from '../../ts/tensor.js';
 import { startGpu } from './gpu.js';
@@ -22,6 +22,29 @@ export async function withGpu(name: string, tests: () => void): Promise<void> {
       torch.manualSeed(20);
     });
     tests();
+  });
+}
+
+/** Everything that device and kernels have a use for. */
+export const FEATURES = ['immediates', 'shader-f16', 'subgroups', 'timestamp-query'];
+
+/** A device of its own, with these optional features where they are to be had. */
+export async function restart(options: torch.webgpu.WebGpuOptions): Promise<void> {
+  torch.webgpu.destroy();
+  await torch.webgpu.synchronize().catch(() => {});
+  await torch.webgpu.init(options);
+}
+
+/** Tests that need a GPU, with all its optional features and with none: the fallbacks. */
+export function withFeatures(name: string, tests: () => void): Promise<void> {
+  return withGpu(name, () => {
+    describe.each([
+      ['with every optional feature', FEATURES],
+      ['without optional features', []],
+    ])('%s', (_, features) => {
+      beforeAll(() => restart({ features }));
+      tests();
+    });
   });
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import * as torch from '../../ts/index.js';
-import { agree, withGpu } from './agree.js';
+import { agree, withFeatures } from './agree.js';
 
 const F = torch.nn.functional;
 
@@ -54,7 +54,7 @@ async function compare(
   }
 }
 
-await withGpu('losses on the GPU', () => {
+await withFeatures('losses on the GPU', () => {
   test.each([...OPTIONS, ...SMOOTH])('crossEntropy %o', (options) =>
     compare('crossEntropy', options),
   );

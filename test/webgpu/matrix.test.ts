@@ -21,7 +21,7 @@ import {
   tuples,
 } from '../ops/matrix.js';
 import { maskedInputs, type Tensor } from '../ops/samples.js';
-import { withGpu } from './agree.js';
+import { withFeatures } from './agree.js';
 
 const judgeOf = (op: PointwiseName) => judges[op] as PointwiseJudge;
 const toGpu = (list: readonly Tensor[]) => list.map((x) => x.to('webgpu'));
@@ -99,7 +99,7 @@ async function layouts(op: PointwiseName): Promise<void> {
   });
 }
 
-await withGpu('elementwise rows on the GPU', () => {
+await withFeatures('elementwise rows on the GPU', () => {
   describe('floats, hard points among them', () => {
     test.each(pointwiseNames.filter((op) => rowOf(op).domain !== 'int'))('%s', floats);
   });

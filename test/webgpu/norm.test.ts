@@ -1,7 +1,7 @@
 import { test } from 'vitest';
 import * as torch from '../../ts/index.js';
 import type { Tensor } from '../../ts/tensor.js';
-import { agree, withGpu } from './agree.js';
+import { agree, withFeatures } from './agree.js';
 
 const F = torch.nn.functional;
 
@@ -11,7 +11,7 @@ const LOOSE = { rtol: 1e-4, atol: 2e-4 };
 const values = (shape: readonly number[]) => torch.randn(shape).mul(3).add(5);
 const vectors = (size: readonly number[]) => [torch.randn(size), torch.randn(size)];
 
-await withGpu('norms on the GPU', () => {
+await withFeatures('norms on the GPU', () => {
   test('layerNorm: short and long rows, with and without weights', async () => {
     const cases: readonly (readonly [readonly number[], number])[] = [
       [[0, 4], 1],

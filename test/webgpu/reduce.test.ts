@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import * as torch from '../../ts/index.js';
 import type { Tensor } from '../../ts/tensor.js';
-import { agree, withGpu } from './agree.js';
+import { agree, withFeatures } from './agree.js';
 
 /** Shapes with the dimension that is reduced: short, long, in blocks, many lines, inner > 1. */
 const LINES: readonly (readonly [readonly number[], number])[] = [
@@ -51,7 +51,7 @@ const CLOSE: readonly (readonly [string, Reduction, number])[] = [
 
 const few = (shape: readonly number[]) => torch.randint(-2, 3, shape);
 
-await withGpu('reductions on the GPU', () => {
+await withFeatures('reductions on the GPU', () => {
   test.each(Object.entries(EXACT))('%s by bits: floats, integers and ties', async (_, reduce) => {
     for (const [shape, dim] of LINES) {
       if (shape[dim] === 0) continue;

@@ -1,7 +1,7 @@
 import { test } from 'vitest';
 import * as torch from '../../ts/index.js';
 import type { Tensor } from '../../ts/tensor.js';
-import { agree, withGpu } from './agree.js';
+import { agree, withFeatures } from './agree.js';
 
 /** Short and long lines, lines in blocks, inner > 1. */
 const LINES: readonly (readonly [readonly number[], number])[] = [
@@ -31,7 +31,7 @@ const extremes = (dim: number) => (x: Tensor) => {
   return [most.values, most.indices, least.values, least.indices];
 };
 
-await withGpu('running totals on the GPU', () => {
+await withFeatures('running totals on the GPU', () => {
   test('cumsum', async () => {
     for (const [shape, dim] of LINES) {
       await agree([torch.randn(shape)], (x) => x.cumsum(dim), { rtol: 1e-4, atol: 1e-4 });

@@ -1,6 +1,6 @@
 import { test } from 'vitest';
 import * as torch from '../../ts/index.js';
-import { agree, withGpu } from './agree.js';
+import { agree, withFeatures } from './agree.js';
 
 const F = torch.nn.functional;
 
@@ -29,7 +29,7 @@ const HARD = [
   [-0, 0, -0],
 ];
 
-await withGpu('softmax on the GPU', () => {
+await withFeatures('softmax on the GPU', () => {
   test.each([
     ['softmax', F.softmax],
     ['logSoftmax', F.logSoftmax],

@@ -1,7 +1,7 @@
 import { test } from 'vitest';
 import * as torch from '../../ts/index.js';
 import type { Tensor } from '../../ts/tensor.js';
-import { agree, withGpu } from './agree.js';
+import { agree, withFeatures } from './agree.js';
 
 /** Lines that share a workgroup, fill one, and are merged; inner > 1. */
 const LINES: readonly (readonly [readonly number[], number])[] = [
@@ -26,7 +26,7 @@ const HARD = [nan, 1, 2, inf, 1, -inf, -0, 0, -0, 3, nan, 4, -1, -inf];
 const pair = ({ values, indices }: { values: Tensor; indices: Tensor }) => [values, indices];
 const EXACT = { exact: true, gradients: false };
 
-await withGpu('sorting on the GPU', () => {
+await withFeatures('sorting on the GPU', () => {
   test.each([false, true])('sort, descending = %s: stable, NaN as the greatest', async (down) => {
     for (const [shape, dim] of LINES) {
       const few = torch.randint(-2, 3, shape);

@@ -1,10 +1,17 @@
 /** The contract between the operators and a device. It names no operator. */
 
 import type { Dtype } from '../core/dtype.js';
-import type { Storage } from '../core/storage.js';
 import type { BufferRef, Primitive } from '../ops/row.js';
 
 export type DeviceType = 'cpu' | 'webgpu';
+
+/** Bytes on a device, as a launch sees them: those of a storage. */
+export interface Region {
+  readonly device: Device;
+  readonly handle: number;
+  /** How many; 0 where it is not known, so that what lies behind is spared. */
+  readonly bytes: number;
+}
 
 /** Buffers of an ordinary launch; optimiser steps have thousands. */
 const FEW_BUFFERS = 16;
@@ -18,7 +25,7 @@ const FEW_BUFFERS = 16;
  */
 export class LaunchBlock {
   kernel = '';
-  readonly storages: (Storage | undefined)[] = [];
+  readonly storages: (Region | undefined)[] = [];
   readonly bufferWords: number[] = [];
   bufferCount = 0;
   wordCount = 0;
@@ -54,7 +61,7 @@ export class LaunchBlock {
   }
 
   /** Adds a buffer word. */
-  buffer(storage: Storage | undefined, byteOffset: number): void {
+  buffer(storage: Region | undefined, byteOffset: number): void {
     this.storages[this.bufferCount] = storage;
     this.bufferWords[this.bufferCount++] = this.wordCount;
     this.words[this.wordCount++] = byteOffset;

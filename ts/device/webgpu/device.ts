@@ -6,36 +6,34 @@
 import { type Dtype, float32, int32, int64 } from '../../core/dtype.js';
 import { DeviceError, DeviceLostError, DtypeError } from '../../core/errors.js';
 import { macrotask } from '../../core/memory.js';
-import type { Storage } from '../../core/storage.js';
 import type { BufferRef } from '../../ops/row.js';
 import { type Device, LaunchBlock, type Programs } from '../device.js';
 import { Checks } from './checks.js';
-import { BufferUsage } from './flags.js';
+import type { Uses } from './features.js';
 import { Heaps, heapOf, offsetOf } from './heaps.js';
 import type { GpuKernel } from './kernel.js';
+import { Parameters } from './parameters.js';
 import { type Compiled, Pipelines } from './pipelines.js';
 import { Readback } from './readback.js';
 
 /** What the device is told to run: kernels by launch name, and programs of primitives. */
 export interface Library {
   kernel(name: string): GpuKernel | undefined;
-  readonly definitions: ReadonlyMap<string, string>;
+  /** What the texts of kernels may use, in the form for what the device has. */
+  definitions(uses: Uses): ReadonlyMap<string, string>;
   readonly programs: Programs;
 }
+
+export { choose } from './features.js';
 
 export interface DeviceOptions {
   /** Bytes tensors may use at most. */
   readonly limit: number;
   /** Bytes of the first heap. */
   readonly heapBytes: number;
+  readonly uses: Uses;
 }
 
-/** Words of parameters that are recorded between two submits. */
-const RING_WORDS = 256 * 1024;
-/** Words a launch can see from its place in the ring. */
-const WINDOW_WORDS = 16 * 1024;
-/** Launches start at multiples of this many words: the least alignment of dynamic offsets. */
-const SLOT_WORDS = 64;
 /** Marks a buffer word that names a number in the parameters instead of a place in a heap. */
 const IMMEDIATE = 0x80000000;
 const MOST_GROUPS = 65535;
@@ -56,16 +54,11 @@ export class WebGpuDevice implements Device {
   /** Launches and submits so far, for tests and info(). */
   readonly counts = { launches: 0, submits: 0, bindGroups: 0 };
   private readonly readback: Readback;
-  private readonly ring: GPUBuffer;
-  private readonly ringGroup: GPUBindGroup;
-  private readonly words = new Uint32Array(RING_WORDS);
-  private readonly floats = new Float32Array(this.words.buffer);
-  private used = 0;
+  private readonly parameters: Parameters;
   private encoder: GPUCommandEncoder | undefined;
   private pass: GPUComputePassEncoder | undefined;
   private bound: { pipeline?: GPUComputePipeline; group?: GPUBindGroup } = {};
   private readonly groups = new Map<string | number, GPUBindGroup>();
-  private readonly offsets = new Uint32Array(1);
   private readonly seen: number[] = [];
   private readonly bindings: number[] = [];
   private turn = false;
@@ -76,8 +69,6 @@ export class WebGpuDevice implements Device {
   /** Settled once the newest submit is known to be accepted or not. */
   private judged: Promise<void> = Promise.resolve();
   private readonly byName = new Map<string, Compiled>();
-  private readonly wide = new Float64Array(1);
-  private readonly halves = new Uint32Array(this.wide.buffer);
 
   constructor(
     readonly gpu: GPUDevice,
@@ -92,15 +83,11 @@ export class WebGpuDevice implements Device {
     this.heaps = new Heaps(gpu, Math.min(options.heapBytes, largest), largest, options.limit, (e) =>
       this.fail(e),
     );
-    this.pipelines = new Pipelines(gpu, library.definitions, (error) => this.fail(error));
+    this.pipelines = new Pipelines(gpu, library.definitions(options.uses), options.uses, (e) =>
+      this.fail(e),
+    );
     this.readback = new Readback(gpu);
-    const size = 4 * (RING_WORDS + WINDOW_WORDS);
-    const { STORAGE, COPY_DST } = BufferUsage;
-    this.ring = gpu.createBuffer({ size, usage: STORAGE | COPY_DST });
-    this.ringGroup = gpu.createBindGroup({
-      layout: this.pipelines.paramsLayout,
-      entries: [{ binding: 0, resource: { buffer: this.ring, size: 4 * WINDOW_WORDS } }],
-    });
+    this.parameters = new Parameters(gpu, this.pipelines.paramsLayout);
     gpu.lost.then(({ reason, message }) => this.lose(reason, message));
     gpu.addEventListener('uncapturederror', (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
@@ -196,8 +183,8 @@ export class WebGpuDevice implements Device {
       this.write(temporary, 0, padded);
       const block = new LaunchBlock();
       block.begin('copy_b1');
-      block.buffer({ device: this, handle: temporary } as unknown as Storage, 0);
-      block.buffer({ device: this, handle } as unknown as Storage, byteOffset);
+      block.buffer({ device: this, handle: temporary, bytes: padded.length }, 0);
+      block.buffer({ device: this, handle, bytes: 0 }, byteOffset);
       block.word(0);
       block.range = source.length;
       this.launch(block);
@@ -295,9 +282,19 @@ export class WebGpuDevice implements Device {
     }
     const chosen = compiled.kernel.choose?.(block);
     if (chosen !== undefined) compiled = this.pipelines.of(chosen, compiled.suffix);
-    const base = this.place(block.wordCount + 1, block.kernel);
-    this.writeWords(block, base);
-    const pipeline = this.bind(compiled, block, base);
+    const groups = Math.ceil(block.range / compiled.kernel.perGroup);
+    const rows = Math.ceil(groups / MOST_GROUPS);
+    if (rows > MOST_GROUPS) {
+      throw new DeviceError(
+        `webgpu: '${block.kernel}' needs ${groups} workgroups; a launch has at most ` +
+          `${MOST_GROUPS} by ${MOST_GROUPS} of them`,
+      );
+    }
+    const { parameters } = this;
+    const carried = parameters.carried(compiled, block);
+    if ((!carried && !parameters.fits(block)) || this.recorded >= MOST_LAUNCHES) this.submit();
+    const base = parameters.write(compiled, block, carried);
+    const pipeline = this.bind(compiled, block, base, carried);
     const pass = this.openPass();
     const { bound } = this;
     if (bound.pipeline !== pipeline) {
@@ -309,46 +306,22 @@ export class WebGpuDevice implements Device {
       pass.setBindGroup(0, group);
       bound.group = group;
     }
-    this.offsets[0] = base * 4;
-    pass.setBindGroup(1, this.ringGroup, this.offsets, 0, 1);
-    const groups = Math.ceil(block.range / compiled.kernel.perGroup);
-    const columns = Math.min(groups, MOST_GROUPS);
-    const rows = Math.ceil(groups / MOST_GROUPS);
-    if (rows > MOST_GROUPS) {
-      throw new DeviceError(
-        `webgpu: '${block.kernel}' needs ${groups} workgroups; a launch has at most ` +
-          `${MOST_GROUPS} by ${MOST_GROUPS} of them`,
-      );
-    }
-    pass.dispatchWorkgroups(columns, rows);
+    parameters.give(pass, compiled, base);
+    pass.dispatchWorkgroups(Math.min(groups, MOST_GROUPS), rows);
     this.counts.launches++;
     this.recorded++;
     this.submitLater();
   }
 
-  /** Room for `count` words in the ring. */
-  private place(count: number, kernel: string): number {
-    if (count > WINDOW_WORDS) {
-      throw new DeviceError(
-        `webgpu: '${kernel}' has ${count} parameter words; a launch has at most ${WINDOW_WORDS}`,
-      );
-    }
-    if (this.used + count > RING_WORDS || this.recorded >= MOST_LAUNCHES) this.submit();
-    const base = this.used;
-    this.used = Math.ceil((base + count) / SLOT_WORDS) * SLOT_WORDS;
-    return base;
-  }
-
-  private writeWords(block: LaunchBlock, base: number): void {
-    const { words } = this;
-    words[base] = block.range;
-    const given = block.words;
-    for (let i = 0, at = base + 1; i < block.wordCount; i++) words[at++] = given[i];
-  }
-
-  /** Turns byte offsets into elements and doubles into floats; notes the heaps. Its pipeline. */
-  private bind(compiled: Compiled, block: LaunchBlock, base: number): GPUComputePipeline {
-    const { words, seen, bindings } = this;
+  /** Turns byte offsets into elements, and notes the heaps. The pipeline of the launch. */
+  private bind(
+    compiled: Compiled,
+    block: LaunchBlock,
+    base: number,
+    carried: boolean,
+  ): GPUComputePipeline {
+    const { seen, bindings } = this;
+    const { words } = this.parameters;
     const { shifts, tail } = compiled;
     const { bufferCount, bufferWords, storages } = block;
     const declared = shifts.length;
@@ -357,7 +330,7 @@ export class WebGpuDevice implements Device {
     let key = '';
     for (let i = 0; i < bufferCount; i++) {
       const word = bufferWords[i];
-      const at = base + 1 + word;
+      const at = base + word;
       const storage = storages[i];
       if (storage === undefined) {
         words[at] = IMMEDIATE + words[at] / 4 - tail;
@@ -379,26 +352,15 @@ export class WebGpuDevice implements Device {
       } else words[at] = binding * TAIL_SPAN + bytes / 4;
     }
     if (seen.length === 0) seen.push(0);
-    this.convertDoubles(compiled.doubles, base + 1);
-    key += `/${seen.length}`;
+    key += carried ? `i${seen.length}` : `/${seen.length}`;
     let pipeline = compiled.pipelines.get(key);
     if (pipeline === undefined) {
-      const pattern = { bindings: [...bindings], heaps: seen.length };
+      const vectors = carried ? compiled.immediates.vectors : undefined;
+      const pattern = { bindings: [...bindings], heaps: seen.length, vectors };
       pipeline = this.pipelines.make(compiled, pattern);
       compiled.pipelines.set(key, pipeline);
     }
     return pipeline;
-  }
-
-  private convertDoubles(positions: readonly number[], base: number): void {
-    for (const position of positions) {
-      this.halves[0] = this.words[base + position];
-      this.halves[1] = this.words[base + position + 1];
-      const value = this.wide[0];
-      const high = Math.fround(value);
-      this.floats[base + position] = high;
-      this.floats[base + position + 1] = Number.isFinite(high) ? value - high : 0;
-    }
   }
 
   /** The bind group of the heaps of the launch under way. */
@@ -440,7 +402,7 @@ export class WebGpuDevice implements Device {
   submit(): void {
     if (this.encoder === undefined || this.failure !== undefined) return;
     this.endPass();
-    if (this.used > 0) this.gpu.queue.writeBuffer(this.ring, 0, this.words, 0, this.used);
+    this.parameters.flush();
     this.gpu.pushErrorScope('validation');
     this.gpu.queue.submit([this.encoder.finish()]);
     this.judged = this.gpu.popErrorScope().then(
@@ -449,7 +411,6 @@ export class WebGpuDevice implements Device {
       () => {},
     );
     this.encoder = undefined;
-    this.used = 0;
     this.recorded = 0;
     this.counts.submits++;
   }

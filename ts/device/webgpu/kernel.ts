@@ -72,20 +72,43 @@ function scalarType(suffix: string): string {
   return suffix === 'f32' || suffix === 'i32' ? suffix : 'u32';
 }
 
-/** Heaps of a launch: how many, and through which binding each buffer is read. */
+/** How launches come: through which binding each buffer is read, and where parameters are. */
 export interface Pattern {
   readonly bindings: readonly number[];
   readonly heaps: number;
+  /** Vectors of the tail in parameters that the launch carries; undefined if they lie in memory. */
+  readonly vectors?: number;
 }
 
-function paramStruct(kernel: GpuKernel, scalar: string): string {
+/** The struct of parameters, and its variable. What a launch carries has no arrays. */
+function parameters(kernel: GpuKernel, scalar: string, vectors?: number): string {
   const fields = ['range: u32', ...kernel.buffers.map((name) => `${name}_at: u32`)];
   for (const [name, type] of Object.entries(kernel.params)) {
-    if (type === 'u32[]') fields.push(`${name}_count: u32`, `${name}: array<u32>`);
-    else if (type === 'f64') fields.push(`${name}: f32`, `${name}_low: f32`);
+    if (type === 'u32[]') {
+      fields.push(`${name}_count: u32`);
+      if (vectors === undefined) fields.push(`${name}: array<u32>`);
+      else for (let k = 0; k < vectors; k++) fields.push(`${name}_${k}: vec4<u32>`);
+    } else if (type === 'f64') fields.push(`${name}: f32`, `${name}_low: f32`);
     else fields.push(`${name}: ${(type as string) === 'S' ? scalar : type}`);
   }
-  return `struct P { ${fields.join(', ')} }`;
+  const where =
+    vectors === undefined ? '@group(1) @binding(0) var<storage, read>' : 'var<immediate>';
+  return `struct P { ${fields.join(', ')} }\n${where} p: P;`;
+}
+
+/** The text, with a tail that the launch carries read from its vectors. */
+function vectorTail(body: string, kernel: GpuKernel, vectors: number): string {
+  const name = Object.keys(kernel.params).find((key) => kernel.params[key] === 'u32[]');
+  if (name === undefined) return body;
+  let vector = `p.${name}_0`;
+  for (let k = 1; k < vectors; k++) {
+    vector = `select(${vector}, p.${name}_${k}, i >= ${4 * k}u)`;
+  }
+  const places = new RegExp(`\\bp\\.${name}\\[([^\\[\\]]*)\\]`, 'g');
+  return [
+    `fn tail_word(i: u32) -> u32 { return ${vector}[i & 3u]; }`,
+    body.replace(places, 'tail_word($1)'),
+  ].join('\n');
 }
 
 /** Reading and writing vectors of words; bytes and halves are in them as they lie in memory. */
@@ -192,6 +215,13 @@ function specialise(source: string, suffix: string): string {
   return source.replace(/\b([a-z]\w*)_\(/g, `$1_${scalarType(suffix)}(`);
 }
 
+/** Of modules whose invocations exchange values: what is uniform follows from the parameters. */
+const SUBGROUPS = ['enable subgroups;', 'diagnostic(off, subgroup_uniformity);'];
+/** Place in the subgroup, and its size. */
+const SUBGROUP_VARIABLES = 'var<private> subgroup_lane: u32;\nvar<private> subgroup_lanes: u32;';
+const SUBGROUP_ARGUMENTS =
+  ', @builtin(subgroup_invocation_id) id: u32, @builtin(subgroup_size) size: u32';
+
 /** The whole WGSL module of a kernel for a dtype and a pattern of heaps. */
 export function assemble(
   kernel: GpuKernel,
@@ -205,22 +235,29 @@ export function assemble(
     { length: pattern.heaps },
     (_, k) => `@group(0) @binding(${k}) var<storage, read_write> h${k}: array<${word}>;`,
   );
-  const body = specialise(kernel.source, suffix);
+  const { vectors } = pattern;
+  let body = specialise(kernel.source, suffix);
   if (!body.includes(`fn ${kernel.entry}(`)) {
     throw new TorchError(`webgpu: the text of kernel '${kernel.entry}' does not define it`);
   }
+  if (vectors !== undefined) body = vectorTail(body, kernel, vectors);
+  const used = needed(body, library);
+  const subgroups = used.includes('subgroupShuffle');
   return [
+    ...(subgroups ? SUBGROUPS : []),
+    ...(vectors === undefined ? [] : ['requires immediate_address_space;']),
     `alias S = ${scalar};`,
-    paramStruct(kernel, scalar),
+    parameters(kernel, scalar, vectors),
     ...heaps,
-    '@group(1) @binding(0) var<storage, read> p: P;',
     ...kernel.buffers.map((_, i) => accessors(kernel, i, suffix, `h${pattern.bindings[i]}`)),
     ...(body.includes('heap_get(') ? [tailAccess(pattern.heaps)] : []),
-    needed(body, library),
+    ...(subgroups ? [SUBGROUP_VARIABLES] : []),
+    used,
     body,
     `@compute @workgroup_size(${kernel.workgroup})`,
     'fn main(@builtin(workgroup_id) w: vec3<u32>, @builtin(num_workgroups) c: vec3<u32>,',
-    '        @builtin(local_invocation_index) lane: u32) {',
+    `        @builtin(local_invocation_index) lane: u32${subgroups ? SUBGROUP_ARGUMENTS : ''}) {`,
+    ...(subgroups ? ['  subgroup_lane = id; subgroup_lanes = size;'] : []),
     '  let group = w.x + w.y * c.x;',
     `  if (group < ${kernel.perGroup === 1 ? 'p.range' : `(p.range + ${kernel.perGroup - 1}u) / ${kernel.perGroup}u`}) { ${kernel.entry}(group, lane); }`,
     '}',

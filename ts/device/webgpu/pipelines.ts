@@ -2,6 +2,7 @@
 
 import { DeviceError } from '../../core/errors.js';
 import type { ParamType } from '../../ops/kernel.js';
+import type { Uses } from './features.js';
 import { STAGE_COMPUTE } from './flags.js';
 import { assemble, elementBytes, type GpuKernel, type Pattern } from './kernel.js';
 
@@ -15,10 +16,37 @@ export interface Compiled {
   readonly doubles: readonly number[];
   /** The first word of the tail, behind its count; -1 without one. */
   readonly tail: number;
+  readonly immediates: Immediates;
   readonly pipelines: Map<string, GPUComputePipeline>;
 }
 
-function layOut(kernel: GpuKernel, suffix: string): Compiled {
+/** How the words of a launch that carries them lie, behind the range. */
+interface Immediates {
+  /** Words of a launch that carries them, with the range, at most; 0 if none can. */
+  readonly most: number;
+  /** Buffers of such a launch, at most: none is named by the tail. */
+  readonly buffers: number;
+  /** Words before the tail, and the place of what follows them. */
+  readonly head: number;
+  readonly tail: number;
+  /** Vectors of four that the tail has room for. */
+  readonly vectors: number;
+  /** Words that are handed over. */
+  readonly words: number;
+}
+
+/** `head` are the words of a launch block before the tail, if there is one. */
+function immediatesOf(kernel: GpuKernel, head: number, tailed: boolean, bytes: number): Immediates {
+  const buffers = kernel.buffers.length;
+  const room = Math.floor(bytes / 16) * 4;
+  const tail = Math.ceil((head + 1) / 4) * 4;
+  const vectors = tailed ? Math.max(0, room - tail) / 4 : 0;
+  const words = tailed ? tail + 4 * vectors : head + 1;
+  const fits = tailed ? vectors > 0 : words <= room;
+  return { most: fits ? head + 1 + 4 * vectors : 0, buffers, head, tail, vectors, words };
+}
+
+function layOut(kernel: GpuKernel, suffix: string, uses: Uses): Compiled {
   const doubles: number[] = [];
   let word = kernel.buffers.length;
   let tail = -1;
@@ -28,7 +56,8 @@ function layOut(kernel: GpuKernel, suffix: string): Compiled {
     word++;
   }
   const shifts = kernel.elements.map((element) => Math.log2(elementBytes(element, suffix)));
-  return { kernel, suffix, shifts, doubles, tail, pipelines: new Map() };
+  const immediates = immediatesOf(kernel, word, tail >= 0, uses.immediateBytes);
+  return { kernel, suffix, shifts, doubles, tail, immediates, pipelines: new Map() };
 }
 
 export class Pipelines {
@@ -39,11 +68,12 @@ export class Pipelines {
   count = 0;
   private readonly compiled = new Map<GpuKernel, Map<string, Compiled>>();
   private readonly heapLayouts: GPUBindGroupLayout[] = [];
-  private readonly layouts: GPUPipelineLayout[] = [];
+  private readonly layouts = new Map<string, GPUPipelineLayout>();
 
   constructor(
     private readonly gpu: GPUDevice,
     private readonly library: ReadonlyMap<string, string>,
+    private readonly uses: Uses,
     private readonly failed: (error: Error) => void,
   ) {
     this.paramsLayout = gpu.createBindGroupLayout({
@@ -66,7 +96,7 @@ export class Pipelines {
     }
     let compiled = byDtype.get(suffix);
     if (compiled === undefined) {
-      compiled = layOut(kernel, suffix);
+      compiled = layOut(kernel, suffix, this.uses);
       byDtype.set(suffix, compiled);
     }
     return compiled;
@@ -84,22 +114,30 @@ export class Pipelines {
     return this.heapLayouts[heaps];
   }
 
-  private layout(heaps: number): GPUPipelineLayout {
-    this.layouts[heaps] ??= this.gpu.createPipelineLayout({
-      bindGroupLayouts: [this.heapLayout(heaps), this.paramsLayout],
-    });
-    return this.layouts[heaps];
+  private layout(heaps: number, immediateSize: number): GPUPipelineLayout {
+    const key = `${heaps}/${immediateSize}`;
+    let layout = this.layouts.get(key);
+    if (layout === undefined) {
+      const own = this.heapLayout(heaps);
+      // The type library has no immediates yet.
+      const carrying = { bindGroupLayouts: [own], immediateSize };
+      layout = this.gpu.createPipelineLayout(
+        immediateSize > 0 ? carrying : { bindGroupLayouts: [own, this.paramsLayout] },
+      );
+      this.layouts.set(key, layout);
+    }
+    return layout;
   }
 
   /** Compiles the kernel for a pattern. A text that does not compile fails the device. */
   make(compiled: Compiled, pattern: Pattern): GPUComputePipeline {
-    const { kernel, suffix } = compiled;
+    const { kernel, suffix, immediates } = compiled;
     const code = assemble(kernel, suffix, pattern, this.library);
     const label = `${kernel.entry.replace(/^run_/, '')}_${suffix}`;
     this.gpu.pushErrorScope('validation');
     const module = this.gpu.createShaderModule({ code, label });
     const pipeline = this.gpu.createComputePipeline({
-      layout: this.layout(pattern.heaps),
+      layout: this.layout(pattern.heaps, pattern.vectors === undefined ? 0 : 4 * immediates.words),
       compute: { module, entryPoint: 'main' },
       label,
     });

@@ -62,6 +62,7 @@ function kernel(name: string): GpuKernel | undefined {
 
 export const library: Library = {
   kernel,
-  definitions: new Map([...definitions(`${math}\n${groupText}`), ...stepDefinitions]),
+  definitions: (uses) =>
+    new Map([...definitions(`${math}\n${groupText(uses)}`), ...stepDefinitions]),
   programs: twins as unknown as Programs,
 };

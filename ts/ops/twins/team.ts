@@ -5,6 +5,8 @@
 
 import group from '../../../kernels/group.wgsl';
 import fold from '../../../kernels/group_fold.wgsl';
+import subgroupFold from '../../../kernels/group_fold_subgroups.wgsl';
+import type { Uses } from '../../device/webgpu/features.js';
 import { type Element, type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
 import type { KernelDtype, ParamType } from '../kernel.js';
 
@@ -20,13 +22,17 @@ const FOLDS = [
   ['meet_u32', 'u32', 'meet'],
 ] as const;
 
-/** Definitions for all kernels: what invocations of a workgroup do together. */
-export const groupText: string = [
-  group,
-  ...FOLDS.map(([name, type, join]) =>
-    fold.replaceAll('FOLD', name).replaceAll('TYPE', type).replaceAll('JOIN', join),
-  ),
-].join('\n');
+/**
+ * Definitions for all kernels: what invocations of a workgroup do together, in subgroups of at
+ * least `subgroup` if it is not 0.
+ */
+export function groupText({ subgroup }: Uses): string {
+  const template = subgroup === 0 ? fold : `const SUBGROUP = ${subgroup}u;\n${subgroupFold}`;
+  const folds = FOLDS.map(([name, type, join]) =>
+    template.replaceAll('FOLD', name).replaceAll('TYPE', type).replaceAll('JOIN', join),
+  );
+  return [group, ...folds].join('\n');
+}
 
 /** The same for teams of one. */
 const alone = FOLDS.map(
@@ -110,9 +116,11 @@ export function teamKernel<
   const { source, together = '', apart = '', ...options } = given;
   const single = gpuKernel({ ...options, source: [source, apart, alone].join('\n') });
   const word = single.buffers.length;
+  const inner = 'inner' in options.params ? 'p.inner' : '1u';
+  const teamInner = `fn team_inner() -> u32 { return ${inner}; }`;
   const teams: GpuKernel & { readonly params: P } = gpuKernel({
     ...options,
-    source: `${source}${together}`,
+    source: [source, together, teamInner].join('\n'),
     choose: (block) => (block.words[word] === 1 ? single : teams),
   });
   return teams;
