@@ -1,6 +1,7 @@
 /** isotorch: PyTorch's way of working, in TypeScript. `import * as torch from 'isotorch'`. */
 
 import './ops/methods.js';
+import './nn/own.js';
 
 export { grad } from './autograd/backward.js';
 export { graph } from './autograd/graph.js';

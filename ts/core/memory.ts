@@ -21,6 +21,11 @@ const live = { bytes: 0, peak: 0, storages: 0 };
 
 /** Storages below this weigh little enough to be seen through their JavaScript objects alone. */
 const BALLAST_THRESHOLD = 32 * 1024;
+/**
+ * The share of a block that its ballast weighs. V8 collects anew when a few MB more weigh on a
+ * small heap, which takes milliseconds: blocks that are quickly computed wait for one another.
+ */
+const ballastOf = (size: number): number => Math.floor(size / (size < 4 * 1024 * 1024 ? 8 : 2));
 /** Bytes allocated since the last macrotask after which `breathe()` takes one. */
 const WATERMARK = 64 * 1024 * 1024;
 /** Storages up to this share slabs: one finaliser then serves many of them. */
@@ -69,7 +74,7 @@ export class Block {
   constructor(device: Device, size: number) {
     const handle = device.allocate(size);
     this.ticket = { device, handle, size, bytes: 0, storages: 0, freed: false };
-    this.ballast = size >= BALLAST_THRESHOLD ? takeBallast(Math.floor(size / 2)) : undefined;
+    this.ballast = size >= BALLAST_THRESHOLD ? takeBallast(ballastOf(size)) : undefined;
     allocatedSinceTurn += size;
     if (debug) noteOrigin(this.ticket);
     finalizers.register(this, this.ticket);
@@ -223,6 +228,52 @@ export function scope<R>(body: () => R): R {
     return result;
   } finally {
     leave(outer, (tensor) => kept.has(tensor));
+  }
+}
+
+/** The scope of the library's own code that is open, if one is, and the one outside it. */
+let own: { readonly made: Tensor[]; readonly outer: Tensor[] | undefined } | undefined;
+
+/** The tensors in a result and what they are views of; undefined: it may hold others, too. */
+function held(result: unknown, into: unknown[]): unknown[] | undefined {
+  if (isTensor(result)) into.push(result, result.meta?.base);
+  else if (!Array.isArray(result)) return result === null ? into : undefined;
+  else for (const item of result) if (held(item, into) === undefined) return undefined;
+  return into;
+}
+
+/**
+ * Runs code of which users see nothing but the result, and frees what it made on the way. What it
+ * calls that is not the library's must run in `visible`.
+ */
+export function hidden<R>(body: () => R): R {
+  if (own !== undefined) return body();
+  const outer = enter();
+  own = { made: current as Tensor[], outer };
+  let kept: unknown[] | undefined = [];
+  try {
+    const result = body();
+    kept = held(result, []);
+    return result;
+  } finally {
+    own = undefined;
+    leave(outer, (tensor) => kept?.includes(tensor) ?? true);
+  }
+}
+
+/** Runs users' code, inside or outside of `hidden`: what was made so far may have been seen. */
+export function visible<R>(body: () => R): R {
+  if (own === undefined) return body();
+  const [inside, scope] = [own, current];
+  inside.outer?.push(...inside.made);
+  inside.made.length = 0;
+  own = undefined;
+  if (current === inside.made) current = inside.outer;
+  try {
+    return body();
+  } finally {
+    own = inside;
+    current = scope;
   }
 }
 

@@ -3,6 +3,7 @@
 import { noGrad } from '../autograd/mode.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, sameShape } from '../core/layout.js';
+import { visible } from '../core/memory.js';
 import { arange } from '../ops/creation.js';
 import { elementwise } from '../ops/elementwise.js';
 import { op } from '../ops/signature.js';
@@ -167,7 +168,8 @@ export const tripletMarginWithDistanceLoss = op(
   ): Tensor => {
     const how = reductionOf('tripletMarginLoss', reduction);
     checkRanks('tripletMarginLoss', [anchor, positive, negative]);
-    const distance = distanceFunction ?? ((a: Tensor, b: Tensor) => pairwiseDistance(a, b));
+    const given = distanceFunction ?? ((a: Tensor, b: Tensor) => pairwiseDistance(a, b));
+    const distance: Distance = (a, b) => visible(() => given(a, b));
     let far = distance(anchor, negative);
     if (swap) far = elementwise.minimum(far, distance(positive, negative));
     return reduced(distance(anchor, positive).add(margin).sub(far).clampMin(0), how);

@@ -94,7 +94,10 @@ export const globalHooks = new CallHooks();
 
 /** Whether a call of a module with these hooks has any to run. */
 export function isHooked(own: CallHooks): boolean {
-  return KINDS.some((kind) => own[kind].entries.length + globalHooks[kind].entries.length > 0);
+  for (const kind of KINDS) {
+    if (own[kind].entries.length + globalHooks[kind].entries.length > 0) return true;
+  }
+  return false;
 }
 
 function both(own: CallHooks, kind: (typeof KINDS)[number]): readonly Entry[] {

@@ -2,6 +2,7 @@
 
 import { bfloat16, type Dtype } from '../core/dtype.js';
 import { AutogradError, suggestion, ValueError } from '../core/errors.js';
+import { hidden, visible } from '../core/memory.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import type { ToOptions } from '../ops/convert.js';
@@ -42,6 +43,9 @@ const MEMBERS = 'prefix, recurse, removeDuplicate';
 type MembersArguments = [prefix?: string, recurse?: boolean, removeDuplicate?: boolean];
 const MODULES = 'memo, prefix, removeDuplicate';
 type ModulesArguments = [memo?: Set<Module> | null, prefix?: string, removeDuplicate?: boolean];
+
+/** @internal The forward() of the library's own classes, which lets nobody see what it makes. */
+export const library = new Map<unknown, unknown>();
 
 /**
  * Base class of networks. Assign layers, Parameters and other modules to fields and write
@@ -87,9 +91,11 @@ export abstract class Module {
       throw new ValueError(`${this.constructor.name} has no forward(): define what it computes`);
     }
     const { call } = this[STATE];
-    if (!isHooked(call)) return forward.apply(this, this.inPositions(given));
+    const around = library.get(this.constructor) === forward ? hidden : visible;
+    if (!isHooked(call)) return around(() => forward.apply(this, this.inPositions(given)));
     const inPositions = (args: unknown[]) => this.inPositions(args);
-    return runHooked(this, call, given, inPositions, (args) => forward.apply(this, args));
+    const inside = (args: unknown[]) => around(() => forward.apply(this, args));
+    return visible(() => runHooked(this, call, given, inPositions, inside));
   }
 
   /** Arguments of forward by position, if some were given by name. */

@@ -17,6 +17,7 @@ import {
   numelOf,
   type Shape,
   sameShape,
+  viewStrides,
 } from '../core/layout.js';
 import { Tensor } from '../tensor.js';
 import { applyView, recordAs } from './apply.js';
@@ -58,13 +59,8 @@ function viewDtype(input: Tensor, dtype: dt.Dtype): Tensor {
 export const reshape = (input: Tensor, ...shape: Sizes): Tensor => {
   const sizes = inferShape(listOf(shape), input.numel(), 'reshape');
   if (sameShape(sizes, input.shape)) return alias(input);
-  if (input.isContiguous()) return applyView('view', input, { shape: sizes });
-  try {
-    return applyView('view', input, { shape: sizes });
-  } catch (error) {
-    if (!(error instanceof ShapeError)) throw error;
-    return applyView('view', clone(input), { shape: sizes });
-  }
+  const fits = viewStrides(input.shape, input.strides, sizes) !== undefined;
+  return applyView('view', fits ? input : clone(input), { shape: sizes });
 };
 
 export const viewAs = (input: Tensor, other: Tensor): Tensor => view(input, other.shape);

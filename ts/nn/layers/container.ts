@@ -125,8 +125,9 @@ export class Sequential extends OrderedModules {
 
   forward(input: Tensor): Tensor {
     let value = input;
-    for (const module of this.list) {
-      value = (module as unknown as (x: Tensor) => Tensor)(value);
+    for (const name of Object.keys(this)) {
+      const module = fieldsOf(this)[name];
+      if (module instanceof Module) value = (module as unknown as (x: Tensor) => Tensor)(value);
     }
     return value;
   }

@@ -1,6 +1,7 @@
 /** Transformers: layers of attention and feed-forward networks with residual connections. */
 
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
+import { hidden, visible } from '../../core/memory.js';
 import type { DeviceType } from '../../device/device.js';
 import { full } from '../../ops/creation.js';
 import type { Tensor } from '../../tensor.js';
@@ -99,7 +100,11 @@ abstract class TransformerLayer extends Module {
   }
 
   protected feedForward(x: Tensor): Tensor {
-    return this.linear2(this.dropout(this.activation(this.linear1(x))));
+    const { activation } = this;
+    const inner = this.linear1(x);
+    const known = [F.relu, F.gelu].includes(activation as never) || activation instanceof Module;
+    const around = known ? hidden : visible;
+    return this.linear2(this.dropout(around(() => activation(inner))));
   }
 }
 
