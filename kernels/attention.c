@@ -15,9 +15,9 @@ enum { BLOCK = 64 };
 enum { WANT_QUERY = 1, WANT_KEY = 2 };  // wanted: gradients of q, or of k and v
 #endif
 
-FINISH(main, NEAR_M, NEAR_V)
-TILE_ROWS(main, NEAR_M, NEAR_V)
-TILE_COLUMNS(main, NEAR_M, NEAR_V)
+FINISH(main, TILE_M, TILE_V)
+TILE_ROWS(main, TILE_M, TILE_V)
+TILE_COLUMNS(main, TILE_M, TILE_V)
 
 // A matrix whose rows are contiguous.
 typedef struct {
@@ -26,17 +26,17 @@ typedef struct {
 } NAME(rows_of);
 
 // c[i][j] = (add: +=) the sum over k of a[i][k] b[k][j], where `columns` says that a is stored
-// transposed. With fewer than NEAR_N columns b has NEAR_N nevertheless.
+// transposed. With fewer than TILE_N columns b has TILE_N nevertheless.
 static NOINLINE void NAME(multiply)(bool columns, NAME(rows_of) a, NAME(rows_of) b, uint32_t rows,
                                     uint32_t cols, uint32_t depth, S *c, size_t step, bool add) {
   NAME(target) out = {.row = step, .col = 1, .add = add};
-  for (uint32_t j = 0; j < cols; j += NEAR_N) {
+  for (uint32_t j = 0; j < cols; j += TILE_N) {
     // The last panel is shifted left, so that it reads inside the matrix.
-    const uint32_t width = MIN(NEAR_N, cols - j), back = cols < NEAR_N ? 0 : NEAR_N - width;
+    const uint32_t width = MIN(TILE_N, cols - j), back = cols < TILE_N ? 0 : TILE_N - width;
     out.j0 = back;
     out.j1 = back + width;
-    for (uint32_t i = 0; i < rows; i += NEAR_M) {
-      out.i1 = MIN(NEAR_M, rows - i);
+    for (uint32_t i = 0; i < rows; i += TILE_M) {
+      out.i1 = MIN(TILE_M, rows - i);
       out.c = c + i * step + j - back;
       if (columns) {
         NAME(columns_main)(depth, a.at + i, a.step, b.at + j - back, b.step, &out);
@@ -51,8 +51,8 @@ static NOINLINE void NAME(multiply)(bool columns, NAME(rows_of) a, NAME(rows_of)
 // is a power of two would share one set of the cache.
 static NOINLINE NAME(rows_of) NAME(right)(NAME(rows_of) x, uint32_t rows, uint32_t width,
                                           S *buffer) {
-  if (width >= NEAR_N && x.step * sizeof(S) % 1024 != 0) return x;
-  const size_t step = MAX(width, NEAR_N);
+  if (width >= TILE_N && x.step * sizeof(S) % 1024 != 0) return x;
+  const size_t step = MAX(width, TILE_N);
   for (uint32_t i = 0; i < rows; i++) {
     memcpy(buffer + i * step, x.at + i * x.step, width * sizeof(S));
     for (uint32_t k = width; k < step; k++) buffer[i * step + k] = 0;
@@ -60,7 +60,7 @@ static NOINLINE NAME(rows_of) NAME(right)(NAME(rows_of) x, uint32_t rows, uint32
   return (NAME(rows_of)){buffer, step};
 }
 
-// out[k][i] = factor x[i][k], columns from `rows` to a multiple of NEAR_N zero.
+// out[k][i] = factor x[i][k], columns from `rows` to a multiple of TILE_N zero.
 static NOINLINE NAME(rows_of) NAME(turn)(NAME(rows_of) x, uint32_t rows, uint32_t width, S factor,
                                          S *out) {
   const V scale = splat(factor);
@@ -77,8 +77,8 @@ static NOINLINE NAME(rows_of) NAME(turn)(NAME(rows_of) x, uint32_t rows, uint32_
         out[k * BLOCK + n] = x.at[n * x.step + k] * factor;
     }
   }
-  for (uint32_t k = 0; rows % NEAR_N != 0 && k < width; k++) {
-    for (uint32_t i = rows; i % NEAR_N != 0; i++) out[k * BLOCK + i] = 0;
+  for (uint32_t k = 0; rows % TILE_N != 0 && k < width; k++) {
+    for (uint32_t i = rows; i % TILE_N != 0; i++) out[k * BLOCK + i] = 0;
   }
   return (NAME(rows_of)){out, BLOCK};
 }
@@ -137,7 +137,7 @@ static inline uint32_t NAME(seen)(const NAME(view) * view, uint32_t last, uint32
 
 // Queries side by side, a whole number of tiles and of vectors.
 static inline uint32_t NAME(lanes_of)(uint32_t rows) {
-  return (rows + NEAR_N - 1) / NEAR_N * NEAR_N;
+  return (rows + TILE_N - 1) / TILE_N * TILE_N;
 }
 
 // exp of what is not above 0, and 0 where that is less than any normal number: hidden scores are
@@ -205,7 +205,7 @@ static NOINLINE void NAME(attend)(const attention_params *p, uint32_t n, uint32_
                                   S *scratch) {
   const uint32_t rows = MIN(BLOCK, p->rows - i0), lanes = NAME(lanes_of)(rows);
   const NAME(view) view = VIEW;
-  S *s = scratch, *turned = s + BLOCK * BLOCK + NEAR_N, *copy = turned + BLOCK * p->size;
+  S *s = scratch, *turned = s + BLOCK * BLOCK + TILE_N, *copy = turned + BLOCK * p->size;
   S most[BLOCK], total[BLOCK] = {0}, shrink[BLOCK];
   for (uint32_t i = 0; i < lanes; i++) most[i] = (S)-INFINITY;
   S *out = ROW(OUT(S, out), p->width, i0);
@@ -276,9 +276,9 @@ static NOINLINE void NAME(learn)(const attentionBackward_params *p, const NAME(p
   const uint32_t n = part->n, h = part->h, size = p->size, width = p->width;
   const uint32_t rows = MIN(BLOCK, part->i1 - i0), lanes = NAME(lanes_of)(rows);
   const NAME(view) view = VIEW;
-  S *s = scratch, *dp = s + BLOCK * BLOCK + NEAR_N, *turned = dp + BLOCK * BLOCK + NEAR_N;
+  S *s = scratch, *dp = s + BLOCK * BLOCK + TILE_N, *turned = dp + BLOCK * BLOCK + TILE_N;
   S *turned_g = turned + BLOCK * size, *copy_q = turned_g + BLOCK * width;
-  S *copy_g = copy_q + BLOCK * MAX(size, NEAR_N), *copy_k = copy_g + BLOCK * MAX(width, NEAR_N);
+  S *copy_g = copy_q + BLOCK * MAX(size, TILE_N), *copy_k = copy_g + BLOCK * MAX(width, TILE_N);
   const NAME(rows_of) q = OPERAND(q, i0), g = OPERAND(g, i0);
   const NAME(rows_of) weights = {s, BLOCK}, scores = {dp, BLOCK};
   const S scale = (S)F64(p->scale), *out = ROW(IN(S, out), width, i0);

@@ -10,8 +10,8 @@
 #else
 #include "gemm_tile.h"
 
-FINISH(main, NEAR_M, NEAR_V)
-TILE_COLUMNS(main, NEAR_M, NEAR_V)
+FINISH(main, TILE_M, TILE_V)
+TILE_COLUMNS(main, TILE_M, TILE_V)
 
 // Rows [0, rows) of products; both operands are read in place, the last tiles shifted to lie
 // inside.
@@ -20,12 +20,12 @@ static NOINLINE void NAME(scatter_product)(const conv2dScatter_params *p, const 
                                            S *products) {
   for (uint32_t k0 = 0; k0 < p->filters; k0 += DEPTH_BLOCK) {
     const uint32_t depth = MIN(DEPTH_BLOCK, p->filters - k0);
-    NAME(target) out = {.row = pixels, .col = 1, .i1 = NEAR_M, .j1 = NEAR_N, .add = k0 > 0};
-    for (uint32_t j = 0; j < pixels; j += NEAR_N) {
-      const uint32_t left = MIN(j, pixels - NEAR_N);
+    NAME(target) out = {.row = pixels, .col = 1, .i1 = TILE_M, .j1 = TILE_N, .add = k0 > 0};
+    for (uint32_t j = 0; j < pixels; j += TILE_N) {
+      const uint32_t left = MIN(j, pixels - TILE_N);
       out.j0 = j - left;
-      for (uint32_t i = 0; i < rows; i += NEAR_M) {
-        const uint32_t top = MIN(i, rows - NEAR_M);
+      for (uint32_t i = 0; i < rows; i += TILE_M) {
+        const uint32_t top = MIN(i, rows - TILE_M);
         out.i0 = i - top;
         out.c = products + (size_t)top * pixels + left;
         NAME(columns_main)(depth, a + k0 * a_step + top, a_step, g + (size_t)k0 * pixels + left,

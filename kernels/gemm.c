@@ -4,6 +4,7 @@
 // exchange the operands (the transposed product), so out has strides for rows and columns. Work is
 // cut into jobs, blocks of rows x columns of one matrix; `per_unit` jobs are one unit of the range.
 // A thread packs the columns of B its own jobs need, into the scratch slice of its first unit.
+// Tiles read A along its rows: a large A that lies otherwise is turned first.
 #include "kernel.h"
 #ifndef S
 #define SOURCE "gemm.c"
@@ -13,75 +14,76 @@
 
 #ifndef GEMM_ONCE
 #define GEMM_ONCE
-enum { A_ROWS = 0, A_COLUMNS = 1, A_PACKED = 2 };  // a_mode: what is contiguous, or packed before
+enum { A_ROWS = 0, A_COLUMNS = 1 };                // a_mode: what is contiguous
 enum { B_ROWS = 0, B_COLUMNS = 1, B_PACKED = 2 };  // b_mode: likewise, or packed here
-// Rows a unit packs, and panels packed side by side: together they use whole cache lines of A.
-enum { PACK_ROWS = 48, PACK_PANELS = 4 };
+// Rows of A that are turned side by side: half a cache line of A, and few places to write to.
+enum { TURN_ROWS = 8 };
 #endif
 
+// The tile for the last columns, where half as many do.
+#if TILE_V == 4
+#define HALF_M (TILE_M == 2 ? 4 : TILE_M)
+#define HALF_V 2
+#else
+#define HALF_M TILE_M
+#define HALF_V TILE_V
+#endif
+#define HALF_N (HALF_V * LANES)
+
 FINISH(main, TILE_M, TILE_V)
-FINISH(near, NEAR_M, NEAR_V)
+FINISH(half, HALF_M, HALF_V)
 FINISH(pair, 2, 4)
 FINISH(single, 1, 8)
 TILE_ROWS(main, TILE_M, TILE_V)
-TILE_ROWS(near, NEAR_M, NEAR_V)
+TILE_ROWS(half, HALF_M, HALF_V)
 TILE_ROWS(pair, 2, 4)
 TILE_ROWS(single, 1, 8)
 TILE_COLUMNS(main, TILE_M, TILE_V)
-TILE_COLUMNS(near, NEAR_M, NEAR_V)
+TILE_COLUMNS(half, HALF_M, HALF_V)
 TILE_DOT(main, 4, 2)
 TILE_DOT(pair, 2, 4)
 TILE_DOT(single, 1, 8)
 
 // ---- Packing ------------------------------------------------------------------------------------
 
-// Panels of A: [panel][k][TILE_M], rows past the end zero.
-static inline size_t NAME(packed_size)(uint32_t rows, uint32_t depth) {
-  return (size_t)((rows + TILE_M - 1) / TILE_M) * TILE_M * depth;
-}
-
-static NOINLINE void NAME(pack_columns)(S *out, const S *a, uint32_t depth, size_t step) {
-  for (uint32_t k = 0; k < depth; k++, a += step) {
-    UNROLL for (uint32_t n = 0; n < PACK_PANELS; n++) {
-      S *to = out + ((size_t)n * depth + k) * TILE_M;
-      const S *from = a + n * TILE_M;
-      UNROLL for (int i = 0; i + LANES <= TILE_M; i += LANES) store(to + i, load(from + i));
-      UNROLL for (int i = TILE_M / LANES * LANES; i < TILE_M; i++) to[i] = from[i];
+// TURN_ROWS rows of A, of a matrix whose columns are contiguous.
+static NOINLINE void NAME(turn)(S *out, const S *a, uint32_t depth, size_t step, size_t out_row) {
+  uint32_t k = 0;
+  for (; k + LANES <= depth; k += LANES) {
+    UNROLL for (int i = 0; i < TURN_ROWS; i += LANES) {
+      V square[LANES];
+      UNROLL for (int n = 0; n < LANES; n++) square[n] = load(a + (k + n) * step + i);
+      NAME(transpose)(square);
+      UNROLL for (int n = 0; n < LANES; n++) store(out + (i + n) * out_row + k, square[n]);
     }
   }
-}
-
-static NOINLINE void NAME(pack_any)(S *out, const S *a, uint32_t depth, uint32_t rows,
-                                    size_t row_step, size_t step) {
-  for (uint32_t k = 0; k < depth; k++) {
-    for (uint32_t i = 0; i < TILE_M; i++)
-      out[k * TILE_M + i] = i < rows ? a[i * row_step + k * step] : 0;
+  for (; k < depth; k++) {
+    for (int i = 0; i < TURN_ROWS; i++) out[i * out_row + k] = a[k * step + i];
   }
 }
 
-// A unit is PACK_ROWS rows of one matrix.
+// Copies A into rows `out_row` apart. A unit is TURN_ROWS rows of one matrix.
 KERNEL(matmulPack) {
-  const uint32_t rows = p->rows, depth = p->depth, group = TILE_M * PACK_PANELS;
-  const uint32_t units = (rows + PACK_ROWS - 1) / PACK_ROWS;
+  const uint32_t rows = p->rows, depth = p->depth, units = (rows + TURN_ROWS - 1) / TURN_ROWS;
   for (uint32_t unit = begin; unit < end; unit++) {
+    const uint32_t first = unit % units * TURN_ROWS, last = MIN(rows, first + TURN_ROWS);
     const S *a = IN(S, a) + (size_t)(unit / units) * p->a_batch;
-    S *out = OUT(S, out) + unit / units * NAME(packed_size)(rows, depth);
-    const uint32_t last = MIN(rows, (unit % units + 1) * PACK_ROWS);
-    for (uint32_t i = unit % units * PACK_ROWS; i < last;) {
-      const S *from = a + (size_t)i * p->a_row;
-      S *to = out + (size_t)i * depth;
-      if (p->a_row == 1 && i + group <= last) {
-        NAME(pack_columns)(to, from, depth, p->a_depth);
-        i += group;
-      } else {
-        NAME(pack_any)(to, from, depth, MIN(TILE_M, last - i), p->a_row, p->a_depth);
-        i += TILE_M;
-      }
+    S *out = OUT(S, out) + (size_t)(unit / units) * rows * p->out_row;
+    if (p->a_row == 1 && last - first == TURN_ROWS) {
+      NAME(turn)(out + (size_t)first * p->out_row, a + first, depth, p->a_depth, p->out_row);
+      continue;
+    }
+    for (uint32_t i = first; i < last; i++) {
+      for (uint32_t k = 0; k < depth; k++)
+        out[(size_t)i * p->out_row + k] = a[i * (size_t)p->a_row + k * (size_t)p->a_depth];
     }
   }
 }
 
-// One panel of B: [k][TILE_N], columns past `cols` zero.
+static inline uint32_t NAME(panel_width)(uint32_t cols) { return cols > HALF_N ? TILE_N : HALF_N; }
+
+// One panel of B: [k][TILE_N], or [k][HALF_N] where no more columns are left; columns past `cols`
+// zero.
 static NOINLINE void NAME(pack_panel)(S *out, const S *b, uint32_t depth, uint32_t cols,
                                       size_t step) {
   if (cols == TILE_N) {
@@ -90,27 +92,29 @@ static NOINLINE void NAME(pack_panel)(S *out, const S *b, uint32_t depth, uint32
     }
     return;
   }
-  for (uint32_t k = 0; k < depth; k++, b += step, out += TILE_N) {
-    for (uint32_t j = 0; j < TILE_N; j++) out[j] = j < cols ? b[j] : 0;
+  const uint32_t width = NAME(panel_width)(cols);
+  for (uint32_t k = 0; k < depth; k++, b += step, out += width) {
+    for (uint32_t j = 0; j < width; j++) out[j] = j < cols ? b[j] : 0;
   }
 }
 
 // The same from a matrix whose columns are contiguous.
 static NOINLINE void NAME(pack_panel_transposed)(S *out, const S *b, uint32_t depth, uint32_t cols,
                                                  size_t step) {
+  const uint32_t width = NAME(panel_width)(cols);
   uint32_t k = 0;
-  if (cols == TILE_N) {
+  if (cols == width) {
     for (; k + LANES <= depth; k += LANES) {
-      UNROLL for (int j = 0; j < TILE_N; j += LANES) {
+      for (uint32_t j = 0; j < width; j += LANES) {
         V square[LANES];
         UNROLL for (int i = 0; i < LANES; i++) square[i] = load(b + (j + i) * step + k);
         NAME(transpose)(square);
-        UNROLL for (int i = 0; i < LANES; i++) store(out + (k + i) * TILE_N + j, square[i]);
+        UNROLL for (int i = 0; i < LANES; i++) store(out + (k + i) * width + j, square[i]);
       }
     }
   }
   for (; k < depth; k++) {
-    for (uint32_t j = 0; j < TILE_N; j++) out[k * TILE_N + j] = j < cols ? b[j * step + k] : 0;
+    for (uint32_t j = 0; j < width; j++) out[k * width + j] = j < cols ? b[j * step + k] : 0;
   }
 }
 
@@ -148,49 +152,30 @@ static NOINLINE void NAME(pack_block)(const matmul_params *p, const NAME(block) 
   }
 }
 
-// The tiles of one packed panel of B: rows [i0, i1), columns of `out`.
+// The tiles of one panel of B, as wide as out->j1 asks for: rows [i0, i1), columns of `out`.
 static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
-                                 uint32_t depth, const S *b, NAME(target) * out) {
+                                 uint32_t depth, const S *b, size_t b_step, bool half,
+                                 NAME(target) * out) {
   const size_t a_row = p->a_row, a_depth = p->a_depth;
+  const uint32_t height = half ? HALF_M : TILE_M;
   S *const c = out->c;
   out->i0 = 0;
-  for (uint32_t i = t->i0; i < t->i1; i += TILE_M) {
-    const uint32_t count = MIN(TILE_M, t->i1 - i);
-    out->i1 = count;
-    out->c = c + i * out->row;
+  for (uint32_t i = t->i0; i < t->i1; i += height) {
+    const uint32_t count = MIN(height, t->i1 - i), up = height - count;
     if (p->a_mode == A_ROWS) {
-      NAME(rows_main)(depth, t->a + i * a_row + k0, a_row, b, TILE_N, out);
-    } else if (p->a_mode == A_PACKED) {
-      const S *a = t->a + ((size_t)i * p->depth + (size_t)k0 * TILE_M);
-      NAME(columns_main)(depth, a, TILE_M, b, TILE_N, out);
+      const S *a = t->a + i * a_row + k0;
+      out->i1 = count;
+      out->c = c + i * out->row;
+      if (half) NAME(rows_half)(depth, a, a_row, b, b_step, out);
+      else NAME(rows_main)(depth, a, a_row, b, b_step, out);
     } else {
       // The last tile is shifted up, so that it reads inside the matrix.
-      const uint32_t up = TILE_M - count;
+      const S *a = t->a + (i - up) + k0 * a_depth;
       out->i0 = up;
-      out->i1 = TILE_M;
-      out->c -= up * out->row;
-      NAME(columns_main)(depth, t->a + (i - up) + k0 * a_depth, a_depth, b, TILE_N, out);
-    }
-  }
-}
-
-// The same for a panel of B that is read in place; so is A.
-static NOINLINE void NAME(near_panel)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
-                                      uint32_t depth, const S *b, NAME(target) * out) {
-  const size_t a_row = p->a_row, a_depth = p->a_depth, b_step = p->b_depth;
-  S *const c = out->c;
-  out->i0 = 0;
-  for (uint32_t i = t->i0; i < t->i1; i += NEAR_M) {
-    const uint32_t count = MIN(NEAR_M, t->i1 - i), up = NEAR_M - count;
-    out->i1 = count;
-    out->c = c + i * out->row;
-    if (p->a_mode == A_ROWS) {
-      NAME(rows_near)(depth, t->a + i * a_row + k0, a_row, b, b_step, out);
-    } else {
-      out->i0 = up;
-      out->i1 = NEAR_M;
-      out->c -= up * out->row;
-      NAME(columns_near)(depth, t->a + (i - up) + k0 * a_depth, a_depth, b, b_step, out);
+      out->i1 = height;
+      out->c = c + (i - up) * out->row;
+      if (half) NAME(columns_half)(depth, a, a_depth, b, b_step, out);
+      else NAME(columns_main)(depth, a, a_depth, b, b_step, out);
     }
   }
 }
@@ -222,13 +207,16 @@ static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, u
 static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(block) * t,
                                           uint32_t k0, uint32_t depth, bool add) {
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
-  for (uint32_t j = t->j0; j < t->j1; j += NEAR_N) {
+  for (uint32_t j = t->j0; j < t->j1; j += TILE_N) {
+    const uint32_t cols = MIN(TILE_N, t->j1 - j);
+    const bool half = HALF_N < TILE_N && cols <= HALF_N;
     // The last panel is shifted left, so that it reads inside the matrix.
-    const uint32_t cols = MIN(NEAR_N, t->j1 - j), back = NEAR_N - cols;
+    const uint32_t back = (half ? HALF_N : TILE_N) - cols;
     out.j0 = back;
-    out.j1 = NEAR_N;
+    out.j1 = back + cols;
     out.c = t->c + (j - back) * out.col;
-    NAME(near_panel)(p, t, k0, depth, t->b + (j - back) + k0 * (size_t)p->b_depth, &out);
+    const S *b = t->b + (j - back) + k0 * (size_t)p->b_depth;
+    NAME(panel)(p, t, k0, depth, b, p->b_depth, half, &out);
   }
 }
 
@@ -243,7 +231,8 @@ static NOINLINE void NAME(block_packed)(const matmul_params *p, const NAME(block
     for (uint32_t j = t->j0; j < t->j1; j += TILE_N, b += (size_t)depth * TILE_N) {
       out.j1 = MIN(TILE_N, t->j1 - j);
       out.c = t->c + j * out.col;
-      NAME(panel)(p, &part, k0, depth, b, &out);
+      const uint32_t width = NAME(panel_width)(out.j1);
+      NAME(panel)(p, &part, k0, depth, b, width, width < TILE_N, &out);
     }
   }
 }
@@ -311,14 +300,12 @@ KERNEL(matmul) {
   const uint32_t jobs = p->batch * row_blocks * col_blocks;
   const uint32_t last = MIN(end * p->per_unit, jobs);
   S *pack = OUT(S, scratch) + (size_t)begin * p->slice;
-  const bool packed = p->a_mode == A_PACKED && p->a_batch != 0;
-  const size_t a_batch = packed ? NAME(packed_size)(p->rows, p->depth) : p->a_batch;
   for (uint32_t job = begin * p->per_unit; job < last;) {
     // Jobs of the same columns follow each other: they run as one block.
     const uint32_t row = job % row_blocks, count = MIN(row_blocks - row, last - job);
     const uint32_t n = job / row_blocks / col_blocks, col = job / row_blocks % col_blocks;
     const NAME(block) t = {
-        .a = IN(S, a) + n * a_batch,
+        .a = IN(S, a) + n * (size_t)p->a_batch,
         .b = IN(S, b) + n * (size_t)p->b_batch,
         .c = OUT(S, out) + n * (size_t)p->rows * p->cols,
         .pack = pack,

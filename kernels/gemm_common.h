@@ -6,13 +6,6 @@
 #define TILE_M 4
 #define TILE_V 2
 #endif
-// The tile for a matrix B that is read in place: its step takes one more register for addresses,
-// which six rows do not leave.
-#ifndef NEAR_M
-#define NEAR_M TILE_M
-#define NEAR_V TILE_V
-#endif
-#define NEAR_N (NEAR_V * LANES)
 #define TILE_N (TILE_V * LANES)
 
 // Steps of the depth per turn of the loop. With two, newer V8 moves accumulators between registers

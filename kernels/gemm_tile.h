@@ -9,6 +9,12 @@
 // Both take b[k * b_step + j]: a packed panel (b_step = TILE_N), or a matrix read in place.
 // dot: a[i * a_step + k] and b[j * b_step + k], vectors along the depth.
 
+// Two rows by four vectors are as fast as any tile in engines without relaxed SIMD, and not far
+// behind where V8 pairs vectors.
+#ifndef TILE_M
+#define TILE_M 2
+#define TILE_V 4
+#endif
 #include "gemm_common.h"
 
 // Where a tile goes: element (i, j) at c[i * row + j * col], for i in [i0, i1) and j in [j0, j1)
@@ -53,9 +59,13 @@ static inline __attribute__((always_inline)) V NAME(sum_each)(const V *v) {
 // Part of a tile, or an output without unit stride: `tile` holds rows of `width`.
 static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(target) * t) {
   for (uint32_t i = t->i0; i < t->i1; i++) {
-    for (uint32_t j = t->j0; j < t->j1; j++) {
-      S *p = t->c + i * t->row + j * t->col;
-      *p = t->add ? (S)(splat(*p) + splat(tile[i * width + j]))[0] : tile[i * width + j];
+    const S *from = tile + i * width;
+    S *to = t->c + i * t->row;
+    uint32_t j = t->j0;
+    for (; t->col == 1 && j + LANES <= t->j1; j += LANES) NAME(put)(to + j, load(from + j), t->add);
+    for (; j < t->j1; j++) {
+      S *p = to + j * t->col;
+      *p = t->add ? (S)(splat(*p) + splat(from[j]))[0] : from[j];
     }
   }
 }
@@ -66,46 +76,54 @@ static inline __attribute__((always_inline)) void NAME(put_lanes)(S *p, size_t s
   UNROLL for (int k = 0; k < LANES; k++) p[k * step] = add ? (S)(splat(p[k * step]) + v)[k] : v[k];
 }
 
-// Defines finish_<name>: writes R rows of C vectors. Neighbours are loaded, added and stored
-// together, so that an engine may pair them into wider vectors.
-#define FINISH(name, R, C)                                                                   \
-  static inline __attribute__((always_inline)) void NAME(finish_##name)(V acc[R][C],         \
-                                                                        const NAME(target) * t) { \
-    bool whole = t->i0 == 0 && t->i1 == R && t->j0 == 0 && t->j1 == C * LANES;               \
-    if (whole && t->col == 1 && t->add) {                                                    \
-      UNROLL for (int i = 0; i < R; i++) {                                                   \
-        V sum[C];                                                                            \
-        S *to = t->c + i * t->row;                                                           \
-        UNROLL for (int j = 0; j < C; j++) sum[j] = load(to + j * LANES) + acc[i][j];        \
-        UNROLL for (int j = 0; j < C; j++) store(to + j * LANES, sum[j]);                    \
-      }                                                                                      \
-    } else if (whole && t->col == 1) {                                                       \
-      UNROLL for (int i = 0; i < R; i++) {                                                   \
-        UNROLL for (int j = 0; j < C; j++) store(t->c + i * t->row + j * LANES, acc[i][j]);  \
-      }                                                                                      \
-    } else if (whole && t->row == 1 && R >= LANES) {                                         \
-      UNROLL for (int i = 0; i + LANES <= R; i += LANES) {                                   \
-        UNROLL for (int j = 0; j < C; j++) {                                                 \
-          V square[LANES];                                                                   \
-          UNROLL for (int k = 0; k < LANES; k++) square[k] = acc[i + k][j];                  \
-          NAME(transpose)(square);                                                           \
-          UNROLL for (int k = 0; k < LANES; k++) {                                           \
-            NAME(put)(t->c + i + (j * LANES + k) * t->col, square[k], t->add);               \
-          }                                                                                  \
-        }                                                                                    \
-      }                                                                                      \
-      UNROLL for (int i = R / LANES * LANES; i < R; i++) {                                   \
-        UNROLL for (int j = 0; j < C; j++) {                                                 \
-          NAME(put_lanes)(t->c + i + j * LANES * t->col, t->col, acc[i][j], t->add);         \
-        }                                                                                    \
-      }                                                                                      \
-    } else {                                                                                 \
-      S tile[R * C * LANES];                                                                 \
-      UNROLL for (int i = 0; i < R; i++) {                                                   \
-        UNROLL for (int j = 0; j < C; j++) store(tile + (i * C + j) * LANES, acc[i][j]);     \
-      }                                                                                      \
-      NAME(put_part)(tile, C * LANES, t);                                                    \
-    }                                                                                        \
+static inline bool NAME(is_whole)(const NAME(target) * t, uint32_t rows, uint32_t cols) {
+  return t->i0 == 0 && t->i1 == rows && t->j0 == 0 && t->j1 == cols;
+}
+
+// Defines finish_<name>: puts R rows of C vectors from `tile` where they belong.
+#define FINISH(name, R, C)                                                                         \
+  static NOINLINE void NAME(finish_##name)(const S *tile, const NAME(target) * t) {                \
+    const bool whole = NAME(is_whole)(t, R, C * LANES), add = t->add;                              \
+    const size_t row = t->row, col = t->col;                                                       \
+    S *to = t->c;                                                                                  \
+    if (whole && col == 1) {                                                                       \
+      UNROLL for (int i = 0; i < R; i++, to += row) {                                              \
+        UNROLL for (int j = 0; j < C * LANES; j += LANES) {                                        \
+          NAME(put)(to + j, load(tile + i * C * LANES + j), add);                                  \
+        }                                                                                          \
+      }                                                                                            \
+    } else if (whole && row == 1 && R >= LANES) {                                                  \
+      for (int j = 0; j < C * LANES; j += LANES, to += LANES * col) {                              \
+        UNROLL for (int i = 0; i + LANES <= R; i += LANES) {                                       \
+          V square[LANES];                                                                         \
+          UNROLL for (int k = 0; k < LANES; k++) square[k] = load(tile + (i + k) * C * LANES + j); \
+          NAME(transpose)(square);                                                                 \
+          UNROLL for (int k = 0; k < LANES; k++) NAME(put)(to + i + k * col, square[k], add);      \
+        }                                                                                          \
+        UNROLL for (int i = R / LANES * LANES; i < R; i++) {                                       \
+          NAME(put_lanes)(to + i, col, load(tile + i * C * LANES + j), add);                       \
+        }                                                                                          \
+      }                                                                                            \
+    } else {                                                                                       \
+      NAME(put_part)(tile, C * LANES, t);                                                          \
+    }                                                                                              \
+  }
+
+// Where a loop puts its tile: into place, or into `tile`, from where FINISH takes it.
+#define TILE_RUN(name, R, C, loop)                                              \
+  if (t->col == 1 && !t->add && NAME(is_whole)(t, R, C * LANES)) {              \
+    NAME(loop##_##name)(depth, a, a_step, b, b_step, R - 1, t->c, t->row);      \
+  } else {                                                                      \
+    S tile[R * C * LANES];                                                      \
+    NAME(loop##_##name)(depth, a, a_step, b, b_step, t->i1 - 1, tile, C *LANES); \
+    NAME(finish_##name)(tile, t);                                               \
+  }
+
+// A loop and plain stores of whole rows are all there is in these functions: where there is more,
+// V8 keeps fewer accumulators in registers, or does not pair them.
+#define TILE_STORE(R, C)                                                              \
+  UNROLL for (int i = 0; i < R; i++, to += to_step) {                                 \
+    UNROLL for (int j = 0; j < C; j++) store(to + j * LANES, acc[i][j]);              \
   }
 
 #define TILE_STEP(R, C, left_of)                                                      \
@@ -116,42 +134,37 @@ static inline __attribute__((always_inline)) void NAME(put_lanes)(S *p, size_t s
       V left = splat(left_of);                                                        \
       UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]); \
     }                                                                                 \
-    b += b_step;                                                                      \
   }
 
-#define TILE_ROWS(name, R, C)                                                                   \
-  static NOINLINE void NAME(rows_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
-                                         size_t b_step, const NAME(target) * t) {               \
-    V acc[R][C] = {0};                                                                          \
-    const S *row[R];                                                                            \
-    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, t->i1 - 1) * a_step;            \
-    uint32_t k = depth % TILE_STEPS;                                                            \
-    if (k) TILE_STEP(R, C, row[i][0])                                                           \
-    NO_UNROLL for (; k < depth; k += TILE_STEPS) {                                              \
-      TILE_STEP(R, C, row[i][k])                                                                \
-      if (TILE_STEPS > 1) TILE_STEP(R, C, row[i][k + 1])                                        \
-    }                                                                                           \
-    NAME(finish_##name)(acc, t);                                                                \
+#define TILE_ROWS(name, R, C)                                                                      \
+  static NOINLINE void NAME(row_loop_##name)(uint32_t depth, const S *a, size_t a_step,            \
+                                             const S *b, size_t b_step, uint32_t last, S *to,      \
+                                             size_t to_step) {                                     \
+    V acc[R][C] = {0};                                                                             \
+    const S *row[R];                                                                               \
+    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, last) * a_step;                    \
+    NO_UNROLL for (uint32_t k = 0; k < depth; k++, b += b_step) TILE_STEP(R, C, row[i][k])         \
+    TILE_STORE(R, C)                                                                               \
+  }                                                                                                \
+  static void NAME(rows_##name)(uint32_t depth, const S *a, size_t a_step, const S *b,             \
+                                size_t b_step, const NAME(target) * t) {                           \
+    TILE_RUN(name, R, C, row_loop)                                                                 \
   }
 
 #define TILE_COLUMNS(name, R, C)                                                                   \
-  static NOINLINE void NAME(columns_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
-                                            size_t b_step, const NAME(target) * t) {               \
+  static NOINLINE void NAME(column_loop_##name)(uint32_t depth, const S *a, size_t a_step,         \
+                                                const S *b, size_t b_step, uint32_t last, S *to,   \
+                                                size_t to_step) {                                  \
     V acc[R][C] = {0};                                                                             \
-    uint32_t k = depth % TILE_STEPS;                                                               \
-    if (k) {                                                                                       \
+    (void)last;                                                                                    \
+    NO_UNROLL for (uint32_t k = 0; k < depth; k++, a += a_step, b += b_step) {                     \
       TILE_STEP(R, C, a[i])                                                                        \
-      a += a_step;                                                                                 \
     }                                                                                              \
-    NO_UNROLL for (; k < depth; k += TILE_STEPS) {                                                 \
-      TILE_STEP(R, C, a[i])                                                                        \
-      a += a_step;                                                                                 \
-      if (TILE_STEPS > 1) {                                                                        \
-        TILE_STEP(R, C, a[i])                                                                      \
-        a += a_step;                                                                               \
-      }                                                                                            \
-    }                                                                                              \
-    NAME(finish_##name)(acc, t);                                                                   \
+    TILE_STORE(R, C)                                                                               \
+  }                                                                                                \
+  static void NAME(columns_##name)(uint32_t depth, const S *a, size_t a_step, const S *b,          \
+                                   size_t b_step, const NAME(target) * t) {                        \
+    TILE_RUN(name, R, C, column_loop)                                                              \
   }
 
 // Of the R rows and C columns the first i1 and j1 are there; the others repeat the last and are

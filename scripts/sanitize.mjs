@@ -38,7 +38,7 @@ const tests = spawnSync(
     cwd: root,
     stdio: 'inherit',
     // The native build has the tile of the main module.
-    env: { ...process.env, ISOTORCH_RECORD: recordings, ISOTORCH_KERNELS: 'plain-4x8' },
+    env: { ...process.env, ISOTORCH_RECORD: recordings, ISOTORCH_KERNELS: 'plain-2x16' },
   },
 );
 const files = readdirSync(recordings).map((file) => join(recordings, file));

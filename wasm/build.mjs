@@ -3,7 +3,7 @@
 // Usage: node wasm/build.mjs [--keep-going]   (--keep-going links what compiles and only warns
 // about the rest)
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
@@ -53,34 +53,39 @@ const LINK_FLAGS = [
  * fastest depends on the engine. They take the place of the kernels of the same names.
  */
 const TILES = {
-  'plain-4x8-2': ['-DTILE_STEPS=2'],
   'plain-4x16': ['-DTILE_M=4', '-DTILE_V=4'],
-  'relaxed-6x8': [
-    ...['-mrelaxed-simd', '-DRELAXED'],
-    ...['-DTILE_M=6', '-DTILE_V=2', '-DNEAR_M=4', '-DNEAR_V=2'],
-  ],
+  'relaxed-6x8': ['-mrelaxed-simd', '-DRELAXED', '-DTILE_M=6', '-DTILE_V=2'],
+  'relaxed-6x16': ['-mrelaxed-simd', '-DRELAXED', '-DTILE_M=6', '-DTILE_V=4'],
 };
+
+/** Builds that pay only where vectors are paired, which pages cannot ask for. */
+const FOR_NODE = ['plain-4x16', 'relaxed-6x16'];
 
 /** Links a module whose static data begins at `base`. */
 async function link(root, tools, name, objects, base) {
   const names = await kernelNames(tools.nm, objects);
   const exports = names.map((kernel) => `--export=${kernel}`);
-  const list = join(root, `build/${name}.link`);
   const file = join(root, `build/${name}.wasm`);
   const place = base === undefined ? [] : [`--global-base=${base}`];
   const args = [...LINK_FLAGS, ...place, ...exports, ...objects, ...tools.libraries];
-  writeFileSync(list, args.join('\n'));
-  await writeWhole(file, (passing) => run(tools.ld, [`@${list}`, '-o', passing]));
+  await writeWhole(file, async (passing) => {
+    const list = `${passing}.link`;
+    writeFileSync(list, args.join('\n'));
+    await run(tools.ld, [`@${list}`, '-o', passing]);
+    rmSync(list);
+  });
   const bytes = readFileSync(file);
   return { bytes, end: await heapBase(bytes), names: new Set(names) };
 }
 
 /** Where the static data of a module ends. */
 async function heapBase(bytes) {
-  // Node 20 knows relaxed SIMD, but has it off.
-  if (!WebAssembly.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+  // Node 20 knows relaxed SIMD, but has it off: programs that run after the build want it so.
+  const off = !WebAssembly.validate(bytes);
+  if (off) setFlagsFromString('--experimental-wasm-relaxed-simd');
   const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true });
   const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
+  if (off) setFlagsFromString('--no-experimental-wasm-relaxed-simd');
   return instance.exports.__heap_base.value;
 }
 
@@ -118,19 +123,29 @@ async function tileModules(root, tools, kernels, start) {
   return { modules, failures, end };
 }
 
-/** The modules one after the other, packed as each platform unpacks them. */
+/** Modules one after the other, and their sizes. */
+async function moduleText(modules, end, pack) {
+  const sizes = Object.entries(modules).map(([name, { length }]) => `'${name}': ${length}`);
+  const packed = await pack(Buffer.concat(Object.values(modules)));
+  return [
+    `export const packed = '${packed.toString('base64')}';`,
+    `export const sizes = { ${sizes.join(', ')} };`,
+    `export const dataEnd = ${end};\n`,
+  ].join('\n');
+}
+
+/** Writes the modules packed as each platform unpacks them. */
 async function embed(root, modules, end) {
-  const bytes = Buffer.concat(Object.values(modules));
-  const key = createHash('sha256').update(bytes).digest('hex');
+  const key = createHash('sha256').update(JSON.stringify(FOR_NODE));
+  for (const [name, bytes] of Object.entries(modules)) key.update(name).update(bytes);
+  const digest = key.digest('hex');
   const marker = join(root, 'build/module.key');
   const files = ['module.js', 'module.node.js', 'module.key'].map((f) => join(root, 'build', f));
-  if (files.every(existsSync) && readFileSync(marker, 'utf8') === key) return;
-  const sizes = Object.entries(modules).map(([name, { length }]) => `'${name}': ${length}`);
-  const rest = `export const sizes = { ${sizes.join(', ')} };\nexport const dataEnd = ${end};\n`;
-  const text = (packed) => `export const packed = '${packed.toString('base64')}';\n${rest}`;
-  await writeIfChanged(files[1], text(brotli(bytes)));
-  await writeIfChanged(files[0], text(await lzma(bytes)));
-  writeFileSync(marker, key);
+  if (files.every(existsSync) && readFileSync(marker, 'utf8') === digest) return;
+  const forPages = Object.entries(modules).filter(([name]) => !FOR_NODE.includes(name));
+  await writeIfChanged(files[1], await moduleText(modules, end, brotli));
+  await writeIfChanged(files[0], await moduleText(Object.fromEntries(forPages), end, lzma));
+  writeFileSync(marker, digest);
 }
 
 function missingKernels(kernels, names) {

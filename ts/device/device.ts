@@ -34,6 +34,8 @@ export class LaunchBlock {
   bytes = 0;
   /** Products of numbers in the operation this launch is part of, if they outnumber its bytes. */
   products = 0;
+  /** Whether no launch of the same operation came before. */
+  first = true;
   words = new Uint32Array(256);
   floats = new Float32Array(this.words.buffer);
 
@@ -49,6 +51,7 @@ export class LaunchBlock {
     this.wordCount = 0;
     this.bytes = 0;
     this.products = 0;
+    this.first = true;
   }
 
   /** Makes room for `count` words more than are used. */

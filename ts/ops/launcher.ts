@@ -17,6 +17,7 @@ function place(buffer: Tensor | BufferRef): void {
 
 export class Launches implements Launcher {
   private held: (Storage | Tensor)[] = [];
+  private first = true;
 
   constructor(private readonly device: Device) {}
 
@@ -32,6 +33,8 @@ export class Launches implements Launcher {
     if (range === 0) return;
     block.begin(`${name}_${dtype}`);
     block.products = products;
+    block.first = this.first;
+    this.first = false;
     for (const buffer of buffers) place(buffer);
     const types = declaration.params;
     const values = params as Readonly<

@@ -19,8 +19,8 @@ import {
   fixedChoice,
   type Kernels,
   kernelBuilds,
-  measuredChoice,
   PROBE_BYTES,
+  Selection,
 } from './tiles.js';
 
 const PAGE = 65536;
@@ -74,8 +74,11 @@ export class CpuDevice implements Device {
   worth = { awake: 2 ** 17, asleep: 2 ** 20 };
   /** What users set; it counts from the first operation on. */
   settings: CpuSettings = {};
-  /** Which build of the tiled kernels runs; undefined until it is chosen. */
+  /** Which build of the tiled kernels runs; undefined until it is measured. */
   choice: Choice | undefined;
+  private selection: Selection | undefined;
+  /** Whether the choice is made for good. */
+  private chosen = false;
   private heap: Heap | undefined;
   private unshared: string | undefined;
   private wanted: number | undefined;
@@ -168,14 +171,12 @@ export class CpuDevice implements Device {
 
   private take(choice: Choice): void {
     this.choice = choice;
-    if (choice.kernels) this.place(choice.kernels, 1 + tileBuilds().indexOf(choice.name));
+    this.place(choice.kernels, 1 + tileBuilds().indexOf(choice.name));
   }
 
   /** Takes the build of a name, which a user asked for. */
   private fix(name: string): void {
-    const choice = kernelBuilds().includes(name)
-      ? fixedChoice(name, (this.heap as Heap).module)
-      : undefined;
+    const choice = fixedChoice(name, (this.heap as Heap).module);
     if (choice === undefined) {
       throw new ValueError(
         `cpu: the kernels '${name}' were asked for, which this engine cannot run or which are ` +
@@ -183,16 +184,22 @@ export class CpuDevice implements Device {
       );
     }
     this.take(choice);
+    this.chosen = true;
   }
 
-  /** Measures which build of the tiled kernels is the fastest here. */
-  private choose(heap: Heap): void {
-    const scratch = heap.allocator.allocate(PROBE_BYTES);
-    if (scratch < 0) return;
-    // Zeros: other values could be slow denormals.
-    this.u8.fill(0, scratch, scratch + PROBE_BYTES);
-    this.take(measuredChoice(heap.module, scratch));
-    heap.allocator.free(scratch, PROBE_BYTES);
+  /** Measures which build of the tiled kernels is the fastest here, as far as it is not known. */
+  private choose({ allocator, module }: Heap): void {
+    if (this.selection === undefined) {
+      const scratch = allocator.allocate(PROBE_BYTES);
+      if (scratch < 0) return;
+      this.u8.fill(0, scratch, scratch + PROBE_BYTES);
+      this.selection = new Selection(module, scratch);
+    }
+    const choice = this.selection.choose();
+    if (choice) this.take(choice);
+    if (!this.selection.final) return;
+    this.chosen = true;
+    allocator.free(this.selection.scratch, PROBE_BYTES);
   }
 
   private refreshViews(): void {
@@ -280,8 +287,8 @@ export class CpuDevice implements Device {
 
   launch(block: LaunchBlock): void {
     const heap = this.heap ?? this.start();
-    // All launches of an operation say the same, so what one packs is packed for the others' tile.
-    if (block.products >= LARGE && this.choice === undefined) this.choose(heap);
+    // What one launch of an operation packs is packed for the tile of the others.
+    if (block.products >= LARGE && block.first && !this.chosen) this.choose(heap);
     const kernel = heap.kernels.get(block.kernel);
     if (kernel === undefined) throw new DeviceError(`cpu: there is no kernel '${block.kernel}'`);
     const { words, bufferWords, bufferCount, wordCount, storages } = block;

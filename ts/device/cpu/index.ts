@@ -5,7 +5,7 @@ import { DeviceError, ValueError } from '../../core/errors.js';
 import { checkOptions } from '../../core/options.js';
 import { cpu } from './cpu.js';
 import { MOST_THREADS } from './pool.js';
-import { kernelBuilds, PAIRED } from './tiles.js';
+import { kernelBuilds } from './tiles.js';
 
 /** Facts about the CPU device, for bug reports and tests. */
 export interface CpuInfo {
@@ -39,15 +39,14 @@ export function info(): CpuInfo {
 export interface CpuOptions {
   /**
    * The build of the tiled kernels: 'auto' (default; measured at the first large product),
-   * 'plain-4x8', 'plain-4x8-2', 'plain-4x16' (all three with the same bits) or 'relaxed-6x8'
-   * (products and sums rounded once where the machine can). In Node the environment variable
-   * ISOTORCH_KERNELS does the same.
+   * 'plain-2x16', 'plain-4x16' (both with the same bits), 'relaxed-6x8' or 'relaxed-6x16' (both
+   * with the same bits; products and sums are rounded once where the machine can). In Node the
+   * environment variable ISOTORCH_KERNELS does the same.
    */
   kernels?: string;
   /**
-   * Node 24 or newer: lets V8 pair 128-bit operations into 256-bit ones, and takes 'plain-4x16',
-   * whose products are then about twice as fast. The feature is experimental in V8, and set for
-   * the whole process. Default false.
+   * Node 24 or newer: lets V8 pair 128-bit operations into 256-bit ones, so that products are about
+   * twice as fast. The feature is experimental in V8, and set for the whole process. Default false.
    */
   revectorize?: boolean;
   /** Pages whose policy forbids workers from blob: URLs: where a copy of isotorch/worker is. */
@@ -79,8 +78,7 @@ export function configure(options: CpuOptions): void {
     );
   }
   // 'auto' leaves it to the environment, and then to a measurement.
-  const automatic = revectorize ? PAIRED : undefined;
-  cpu.settings = { kernels: kernels === 'auto' ? automatic : kernels, workerUrl };
+  cpu.settings = { kernels: kernels === 'auto' ? undefined : kernels, workerUrl };
 }
 
 /** Sets the most bytes tensors may use; a larger allocation throws OutOfMemoryError. */

@@ -1,7 +1,11 @@
 /**
- * Which build of the tiled kernels (products, convolutions, attention) this engine runs fastest.
- * The tile that fits one engine's registers costs another a factor of two, so it is measured: a few
- * milliseconds at the first large launch of such a kernel, once per process.
+ * Which build of the tiled kernels (products, convolutions, attention) runs. The tile that fits one
+ * engine's registers costs another a factor of two, so builds are measured: some milliseconds at the
+ * first large launch of such a kernel. What the engine has not optimised by then - the machine is
+ * busy - is measured on at later large launches, while a build that is slow nowhere runs.
+ *
+ * Plain builds give the same bits, and so do relaxed ones among each other. Whether large products
+ * are plain or relaxed is decided at the first of them, for good.
  */
 
 import {
@@ -10,32 +14,25 @@ import {
   type KernelModule,
   tileBuilds,
 } from '../../../wasm/loader.js';
+import { Trial } from './trial.js';
 
-/** The tile of the main module. */
-export const PLAIN = 'plain-4x8';
-/** Rounds to additions and products apart, or not: what else decides about the bits of results. */
-const RELAXED = 'relaxed-6x8';
-/** Newer V8, which runs relaxed SIMD, may pair 128-bit operations of a wide tile. */
-export const PAIRED = 'plain-4x16';
-/** For engines without relaxed SIMD. */
-const OLDER = 'plain-4x8-2';
+/** The tile of the main module: the fastest in some engines, not far behind in any. */
+export const PLAIN = 'plain-2x16';
+/** Pays where V8 pairs 128-bit operations into 256-bit ones. */
+const PLAIN_WIDE = 'plain-4x16';
+/** Round once what others round twice, products and then sums. */
+const RELAXED = ['relaxed-6x8', 'relaxed-6x16'];
 
 /** The kernel of every build that runs its tile on scratch memory, and the bytes of that. */
 const PROBE = 'tileProbe_f32';
 export const PROBE_BYTES = 96 * 1024;
 
-/** Milliseconds of a measurement, and of all together. */
-const SLICE = 0.3;
-const BUDGET = 4.5;
-/** How much faster than the preferred build another must be to be taken. */
-const MARGIN = 1.1;
-/**
- * What is not optimised in time is not measured: optimised code is faster than the first
- * measurement, which lacks it, by more than the first number, and no tile is slower for its shape
- * by more than the second.
- */
-const SETTLED = 2.5;
-const SPILLED = 2.3;
+/** Milliseconds of measuring at the first large launch, at a later one, and in all. */
+const FIRST = 4;
+const LATER = 0.4;
+const BUDGET = 5;
+/** Milliseconds between launches that measure. */
+const PAUSE = 5;
 
 export type Kernels = Readonly<Record<string, KernelFunction>>;
 
@@ -43,8 +40,8 @@ export interface Choice {
   readonly name: string;
   /** What was measured, or why nothing was. */
   readonly reason: string;
-  /** The kernels that take the place of the main module's; undefined for the main module. */
-  readonly kernels: Kernels | undefined;
+  /** The kernels that take the place of the main module's. */
+  readonly kernels: Kernels;
 }
 
 /** The names a choice may have. */
@@ -52,77 +49,62 @@ export function kernelBuilds(): string[] {
   return [PLAIN, ...tileBuilds()];
 }
 
-/** The build of a name, or undefined if this engine refuses it. */
+/** The kernels of a build, or undefined if this engine refuses it. */
+function kernelsOf(name: string, module: KernelModule): Kernels | undefined {
+  if (name === PLAIN) return module.kernels;
+  return tileBuilds().includes(name) ? instantiateTiles(name, module.memory) : undefined;
+}
+
+/** The build of a name, or undefined if there is none or this engine refuses it. */
 export function fixedChoice(name: string, module: KernelModule): Choice | undefined {
-  if (name === PLAIN) return { name, reason: 'asked for', kernels: undefined };
-  const kernels = instantiateTiles(name, module.memory);
+  const kernels = kernelsOf(name, module);
   return kernels && { name, reason: 'asked for', kernels };
 }
 
-/** Units per millisecond over one slice. */
-function rate(probe: KernelFunction, scratch: number): number {
-  const start = performance.now();
-  for (let units = 1; ; units++) {
-    probe(scratch, 0, 1);
-    const elapsed = performance.now() - start;
-    if (elapsed >= SLICE) return units / elapsed;
-  }
-}
+/** The search for the fastest build, over as many large launches as it takes. */
+export class Selection {
+  /** Whether no later launch can change the choice. */
+  final = false;
+  private readonly trial = new Trial(() => performance.now());
+  private readonly builds = new Map<string, Kernels>();
+  private resume = 0;
 
-interface Rate {
-  readonly first: number;
-  readonly best: number;
-}
+  /** `scratch` is the address of PROBE_BYTES zeros: other values could be slow denormals. */
+  constructor(
+    private readonly module: KernelModule,
+    readonly scratch: number,
+  ) {}
 
-/** The rates of each build: after a moment the engine runs optimised code. */
-function measure(builds: ReadonlyMap<string, Kernels>, scratch: number): Map<string, Rate> {
-  const rates = new Map<string, Rate>();
-  const end = performance.now() + BUDGET - SLICE;
-  for (let round = 0; round === 0 || performance.now() < end; round++) {
-    for (const [name, kernels] of builds) {
-      const now = rate(kernels[PROBE], scratch);
-      const { first = now, best = now } = rates.get(name) ?? {};
-      rates.set(name, { first, best: Math.max(best, now) });
+  private add(names: readonly string[]): void {
+    for (const name of names) {
+      const kernels = this.builds.has(name) ? undefined : kernelsOf(name, this.module);
+      if (kernels === undefined) continue;
+      const probe = kernels[PROBE];
+      this.builds.set(name, kernels);
+      this.trial.add({ name, unit: () => probe(this.scratch, 0, 1) });
     }
   }
-  return rates;
-}
 
-/** The builds that may be the fastest here, the preferred one first. */
-function candidates(module: KernelModule): Map<string, Kernels> {
-  const relaxed = instantiateTiles(RELAXED, module.memory);
-  const other = relaxed ? PAIRED : OLDER;
-  const builds = new Map<string, Kernels>();
-  const add = (name: string, kernels = instantiateTiles(name, module.memory)) => {
-    if (kernels) builds.set(name, kernels);
-  };
-  if (relaxed) add(RELAXED, relaxed);
-  add(PLAIN, module.kernels);
-  add(other);
-  return builds;
-}
-
-/** Measures the builds that may be the fastest here; `scratch` has PROBE_BYTES. */
-export function measuredChoice(module: KernelModule, scratch: number): Choice {
-  const builds = candidates(module);
-  const rates = measure(builds, scratch);
-  const [name] = builds.keys();
-  const preferred = rates.get(name) as Rate;
-  let best = name;
-  let least = preferred.best * MARGIN;
-  for (const [other, measured] of rates) {
-    const settled = Math.min(measured.best / measured.first, preferred.best / preferred.first);
-    if (settled < SETTLED || measured.best > preferred.best * SPILLED) continue;
-    if (measured.best <= least) continue;
-    best = other;
-    least = measured.best;
+  /** The choice at a large launch: a better one, or undefined where there is nothing to change. */
+  choose(): Choice | undefined {
+    if (performance.now() < this.resume) return undefined;
+    const first = this.resume === 0;
+    if (first) {
+      this.add([PLAIN, ...RELAXED]);
+      if (!this.builds.has(RELAXED[0])) this.add([PLAIN_WIDE]);
+    }
+    this.trial.run(first ? FIRST : Math.min(this.trial.spent + LATER, BUDGET));
+    const name = this.trial.best;
+    if (first && !this.trial.settled) {
+      const relaxed = RELAXED.includes(name);
+      this.trial.keep(relaxed ? RELAXED : [PLAIN, PLAIN_WIDE]);
+      if (!relaxed) this.add([PLAIN_WIDE]);
+    }
+    this.final = this.trial.settled || this.trial.spent >= BUDGET;
+    this.resume = performance.now() + PAUSE;
+    const reason = `measured in GFLOP/s: ${this.trial.describe(gigaflops)}`;
+    return { name, reason, kernels: this.builds.get(name) as Kernels };
   }
-  const figures = [...rates].map(([build, { best }]) => `${build} ${gigaflops(best)}`);
-  return {
-    name: best,
-    reason: `measured in GFLOP/s: ${figures.join(', ')}`,
-    kernels: best === PLAIN ? undefined : builds.get(best),
-  };
 }
 
 /** A unit multiplies 24 x 256 by 256 x 32. */

@@ -6,11 +6,18 @@ import type { Tensor } from '../../tensor.js';
 import { kernel, NUMBERS } from '../kernel.js';
 import { type BufferRef, type Launcher, primitive } from '../row.js';
 
-/** Rows `[panel][k][tile]` of A for `matmul`; a unit is four panels of one matrix. */
+/** Copies A into rows for `matmul`, `out_row` apart; a unit is some rows of one matrix. */
 const matmulPack = kernel({
   dtypes: NUMBERS,
   buffers: ['a', 'out'],
-  params: { rows: 'u32', depth: 'u32', a_batch: 'u32', a_row: 'u32', a_depth: 'u32' },
+  params: {
+    rows: 'u32',
+    depth: 'u32',
+    a_batch: 'u32',
+    a_row: 'u32',
+    a_depth: 'u32',
+    out_row: 'u32',
+  },
 });
 
 const matmulKernel = kernel({
@@ -45,8 +52,8 @@ const matmulKernel = kernel({
 const TILE_ROWS = 8;
 const TILE_COLS = 16;
 const DEPTH_BLOCK = 256;
-/** Rows that a unit of `matmulPack` packs. */
-const PACK_ROWS = 48;
+/** Rows that a unit of `matmulPack` copies. */
+const TURN_ROWS = 8;
 /** Multiples of every tile; a block of A and one of B share the second-level cache. */
 const ROW_BLOCK = 120;
 const COL_BLOCK = 64;
@@ -136,22 +143,23 @@ function orient(p: Product): { product: Product; mode: Mode } {
   return { product, mode: inPlace && few ? Mode.Rows : Mode.Packed };
 }
 
-/** A as it is read: in place, or packed by a launch of its own. */
+/** A as it is read: in place, or copied into rows by a launch of its own. */
 function prepare(launcher: Launcher, p: Product, mode: Mode, dtype: Dtype): [Operand, Mode] {
   const { a, rows, depth } = p;
   if (a.depth === 1) return [a, Mode.Rows];
   const inPlace = mode === Mode.Rows || isSmall(p);
   if (a.side === 1 && inPlace && rows >= TILE_ROWS) return [a, Mode.Columns];
   const matrices = a.batch === 0 ? 1 : p.batch;
-  // A build may have tiles of any height up to TILE_ROWS.
-  const size = (rows + TILE_ROWS - 1) * depth;
-  const packed = launcher.scratch(matrices * size, dtype);
-  const params = { rows, depth, a_batch: a.batch, a_row: a.side, a_depth: a.depth };
-  const range = matrices * Math.ceil(rows / PACK_ROWS);
+  // Rows a multiple of 1 KiB apart would share few sets of the first-level cache.
+  const step = depth % 256 === 0 ? depth + 16 : depth;
+  const packed = launcher.scratch(matrices * rows * step, dtype);
+  const params = { rows, depth, a_batch: a.batch, a_row: a.side, a_depth: a.depth, out_row: step };
+  const range = matrices * Math.ceil(rows / TURN_ROWS);
   const buffers = [a.tensor, packed];
   const products = productsOf(p);
   launcher.launch('matmulPack', matmulPack, suffix(dtype), buffers, params, range, products);
-  return [{ ...a, tensor: packed }, Mode.Packed];
+  const batch = a.batch === 0 ? 0 : rows * step;
+  return [{ tensor: packed, batch, side: step, depth: 1 }, Mode.Rows];
 }
 
 function roundUp(value: number, multiple: number): number {

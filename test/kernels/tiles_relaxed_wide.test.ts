@@ -2,7 +2,7 @@
 
 import { useBuild } from './harness.js';
 
-useBuild('plain-4x8-2');
+useBuild('relaxed-6x16');
 await import('./matmul.test.js');
 await import('./conv.test.js');
 await import('./attention.test.js');
