@@ -5,54 +5,33 @@ typedef unsigned char byte;
 
 enum { BLOCK = 16 };
 
-// Copies a rows x columns matrix whose source is column-major, in blocks that stay in the first-level cache.
-#define TRANSPOSE(type)                                                                                     \
-  static void transpose_##type(                                                                             \
-      type *out, const type *in, uint32_t rows, uint32_t columns, ptrdiff_t out_row, ptrdiff_t in_column) { \
-    for (uint32_t r = 0; r < rows; r += BLOCK)                                                              \
-      for (uint32_t c = 0; c < columns; c += BLOCK) {                                                       \
-        uint32_t r_end = MIN(r + BLOCK, rows), c_end = MIN(c + BLOCK, columns);                             \
-        for (uint32_t i = r; i < r_end; i++)                                                                \
-          for (uint32_t j = c; j < c_end; j++) out[i * out_row + j] = in[j * in_column + i];                \
-      }                                                                                                     \
-  }
-TRANSPOSE(uint8_t)
-TRANSPOSE(uint16_t)
-TRANSPOSE(uint64_t)
-
-// Four-byte elements move in 4 x 4 squares of vector shuffles.
-static void transpose_uint32_t(
-    uint32_t *out, const uint32_t *in, uint32_t rows, uint32_t columns, ptrdiff_t out_row, ptrdiff_t in_column) {
-  uint32_t r = 0;
-  for (; r + 4 <= rows; r += 4) {
-    uint32_t c = 0;
-    for (; c + 4 <= columns; c += 4) {
-      const int32_t *from = (const int32_t *)in + c * in_column + r;
-      int32_t *to = (int32_t *)out + r * out_row + c;
-      i32x4 a = load(from), b = load(from + in_column), d = load(from + 2 * in_column), e = load(from + 3 * in_column);
-      i32x4 ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-      i32x4 de_low = __builtin_shufflevector(d, e, 0, 4, 1, 5), de_high = __builtin_shufflevector(d, e, 2, 6, 3, 7);
-      store(to, __builtin_shufflevector(ab_low, de_low, 0, 1, 4, 5));
-      store(to + out_row, __builtin_shufflevector(ab_low, de_low, 2, 3, 6, 7));
-      store(to + 2 * out_row, __builtin_shufflevector(ab_high, de_high, 0, 1, 4, 5));
-      store(to + 3 * out_row, __builtin_shufflevector(ab_high, de_high, 2, 3, 6, 7));
-    }
-    for (; c < columns; c++)
-      for (uint32_t i = r; i < r + 4; i++) out[i * out_row + c] = in[c * in_column + i];
-  }
-  for (; r < rows; r++)
-    for (uint32_t c = 0; c < columns; c++) out[r * out_row + c] = in[c * in_column + r];
+// A line of the cache.
+static inline void move_line(int32_t *to, const int32_t *from) {
+  i32x4 a = load(from), b = load(from + 4), c = load(from + 8), d = load(from + 12);
+  store(to, a);
+  store(to + 4, b);
+  store(to + 8, c);
+  store(to + 12, d);
 }
 
+// Copies a rows x columns matrix whose source is column-major, in blocks that stay in the first-level cache. Elements of
+// four bytes are written by lines: rows a power of two apart push each other out of the cache.
 static void transpose(
     byte *out, const byte *in, uint32_t rows, uint32_t columns, ptrdiff_t out_row, ptrdiff_t in_column,
     uint32_t size) {
-  switch (size) {
-    case 1: transpose_uint8_t((uint8_t *)out, (const uint8_t *)in, rows, columns, out_row, in_column); break;
-    case 2: transpose_uint16_t((uint16_t *)out, (const uint16_t *)in, rows, columns, out_row, in_column); break;
-    case 4: transpose_uint32_t((uint32_t *)out, (const uint32_t *)in, rows, columns, out_row, in_column); break;
-    default: transpose_uint64_t((uint64_t *)out, (const uint64_t *)in, rows, columns, out_row, in_column); break;
-  }
+  _Alignas(16) int32_t tile[BLOCK * BLOCK];
+  for (uint32_t r = 0; r < rows; r += BLOCK)
+    for (uint32_t c = 0; c < columns; c += BLOCK) {
+      const uint32_t r_count = MIN(BLOCK, rows - r), c_count = MIN(BLOCK, columns - c);
+      const byte *from = in + (c * in_column + r) * (ptrdiff_t)size;
+      byte *to = out + (r * out_row + c) * (ptrdiff_t)size;
+      if (size != 4 || r_count < BLOCK || c_count < BLOCK) {
+        turn(to, out_row, from, in_column, r_count, c_count, size);
+        continue;
+      }
+      turn((byte *)tile, BLOCK, from, in_column, BLOCK, BLOCK, 4);
+      for (uint32_t i = 0; i < BLOCK; i++) move_line((int32_t *)to + i * out_row, tile + i * BLOCK);
+    }
 }
 
 // Whether the last two dimensions are a transposed matrix that the range covers in whole rows.

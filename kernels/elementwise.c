@@ -2,25 +2,29 @@
 
 typedef unsigned char byte;
 
-#define MOVE(type)                                        \
-  {                                                       \
-    type *t = (type *)to;                                 \
-    const type *f = (const type *)from;                   \
-    if (to_stride == 1 && from_stride == 0) {             \
-      const type value = *f;                              \
-      for (uint32_t i = 0; i < n; i++) t[i] = value;      \
-    } else if (to_stride == 1) {                          \
-      for (uint32_t i = 0; i < n; i++, f += from_stride) t[i] = *f; \
-    } else {                                              \
-      for (uint32_t i = 0; i < n; i++, t += to_stride, f += from_stride) *t = *f; \
-    }                                                     \
+#define MOVE(type)                                                                    \
+  {                                                                                   \
+    type *t = (type *)to;                                                             \
+    const type *f = (const type *)from;                                               \
+    if (to_stride == 1)                                                               \
+      for (uint32_t i = 0; i < n; i++, f += from_stride) t[i] = *f;                   \
+    else                                                                              \
+      for (uint32_t i = 0; i < n; i++, t += to_stride, f += from_stride) *t = *f;     \
   }
 
 void move_strided(
     byte *to, int32_t to_stride, const byte *from, int32_t from_stride, uint32_t n, uint32_t size) {
+  uint32_t i = 0;
   if (to_stride == 1 && from_stride == 1) {
     memcpy(to, from, (size_t)n * size);
     return;
+  }
+  if (to_stride == 1 && from_stride == 0 && size == 4) {
+    i32x4 value = splat(*(const int32_t *)from);
+#pragma clang loop unroll_count(4)
+    for (; i + 4 <= n; i += 4) store((int32_t *)to + i, value);
+    to += i * 4;
+    n -= i;
   }
   switch (size) {
     case 1: MOVE(uint8_t) break;
@@ -28,6 +32,40 @@ void move_strided(
     case 4: MOVE(uint32_t) break;
     default: MOVE(uint64_t) break;
   }
+}
+
+#define TURN(type)                                                                    \
+  for (uint32_t c = 0; c < columns; c++)                                              \
+    for (uint32_t r = 0; r < rows; r++)                                               \
+      ((type *)to)[r * to_row + c] = ((const type *)from)[c * from_column + r];
+
+// Elements of four bytes move in 4 x 4 squares of vector shuffles, down the columns, so that a line
+// of the cache is done with when it has been read once.
+static void turn_squares(
+    int32_t *to, ptrdiff_t to_row, const int32_t *from, ptrdiff_t from_column, uint32_t rows, uint32_t columns) {
+  for (uint32_t c = 0; c < columns; c += 4, from += 4 * from_column, to += 4)
+    for (uint32_t r = 0; r < rows; r += 4) {
+      const int32_t *in = from + r;
+      int32_t *out = to + r * to_row;
+      i32x4 a = load(in), b = load(in + from_column), d = load(in + 2 * from_column), e = load(in + 3 * from_column);
+      i32x4 ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      i32x4 de_low = __builtin_shufflevector(d, e, 0, 4, 1, 5), de_high = __builtin_shufflevector(d, e, 2, 6, 3, 7);
+      store(out, __builtin_shufflevector(ab_low, de_low, 0, 1, 4, 5));
+      store(out + to_row, __builtin_shufflevector(ab_low, de_low, 2, 3, 6, 7));
+      store(out + 2 * to_row, __builtin_shufflevector(ab_high, de_high, 0, 1, 4, 5));
+      store(out + 3 * to_row, __builtin_shufflevector(ab_high, de_high, 2, 3, 6, 7));
+    }
+}
+
+void turn(
+    byte *to, ptrdiff_t to_row, const byte *from, ptrdiff_t from_column, uint32_t rows, uint32_t columns,
+    uint32_t size) {
+  if (size == 4 && rows % 4 == 0 && columns % 4 == 0)
+    turn_squares((int32_t *)to, to_row, (const int32_t *)from, from_column, rows, columns);
+  else if (size == 1) TURN(uint8_t)
+  else if (size == 2) TURN(uint16_t)
+  else if (size == 4) TURN(uint32_t)
+  else TURN(uint64_t)
 }
 
 // Where a walk over the index space stands, with the element offset of each operand.
@@ -102,6 +140,49 @@ static void run_body(
   pad(out + (size_t)whole * size, padded[last], rest, rest, size);
 }
 
+// Whether rows of some input lie column by column, so that blocks of rows are to be done at once.
+static bool is_turned(const Walk *walk, uint32_t inputs) {
+  const uint32_t d = walk->ndim - 1;
+  if (d == 0 || walk->sizes[d - 1] < TURNED_ROWS || row_stride(walk, inputs) != 1) return false;
+  for (uint32_t k = 0; k < inputs; k++)
+    if (walk->strides[k * walk->ndim + d - 1] == 1 && (uint32_t)ABS(row_stride(walk, k)) > 1) return true;
+  return false;
+}
+
+// TURNED_ROWS whole rows from where the walk stands, in blocks of columns.
+static void run_turned(
+    Walk *walk, byte *const *base, const Operands *ops, const uint32_t *scalars, Body body) {
+  _Alignas(16) byte tile[MAX_OPERANDS][TURNED_ROWS * TURNED_COLUMNS * 8];
+  const uint32_t inputs = ops->inputs, d = walk->ndim - 1, columns = walk->sizes[d];
+  ptrdiff_t down[MAX_OPERANDS];
+  for (uint32_t k = 0; k <= inputs; k++) down[k] = walk->strides[k * walk->ndim + d - 1];
+  for (uint32_t c = 0; c < columns; c += TURNED_COLUMNS) {
+    const uint32_t count = MIN(TURNED_COLUMNS, columns - c);
+    const byte *from[MAX_OPERANDS];
+    ptrdiff_t step[MAX_OPERANDS];
+    for (uint32_t k = 0; k < inputs; k++) {
+      const uint32_t size = ops->size[k];
+      const int32_t across = row_stride(walk, k);
+      const byte *in = base[k] + (walk->offset[k] + (ptrdiff_t)c * across) * size;
+      from[k] = across == 1 ? in : tile[k];
+      step[k] = (across == 1 ? down[k] : down[k] == 0 ? 0 : TURNED_COLUMNS) * (ptrdiff_t)size;
+      if (across == 1) continue;
+      if (down[k] == 1) turn(tile[k], TURNED_COLUMNS, in, across, TURNED_ROWS, count, size);
+      else
+        for (uint32_t r = 0; r < (down[k] == 0 ? 1 : TURNED_ROWS); r++)
+          move_strided(
+              tile[k] + r * TURNED_COLUMNS * size, 1, in + (ptrdiff_t)r * down[k] * size, across, count, size);
+    }
+    for (uint32_t r = 0; r < TURNED_ROWS; r++) {
+      const void *in[MAX_OPERANDS];
+      for (uint32_t k = 0; k < inputs; k++) in[k] = from[k] + (ptrdiff_t)r * step[k];
+      const ptrdiff_t at = walk->offset[inputs] + (ptrdiff_t)r * down[inputs] + c;
+      run_body(body, ops, in, base[inputs] + at * ops->size[inputs], count, scalars);
+    }
+  }
+  for (uint32_t r = 0; r < TURNED_ROWS; r++) walk_advance(walk, columns);
+}
+
 // Long rows: operands with stride 1 are used in place, the others pass through a tile.
 static void run_rows(
     Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body) {
@@ -109,9 +190,16 @@ static void run_rows(
   const byte *splatted[MAX_OPERANDS] = {0};
   uint32_t inputs = ops->inputs, direct = 1;
   for (uint32_t k = 0; k <= inputs; k++) direct &= row_stride(walk, k) == 1;
+  const bool turned = is_turned(walk, inputs);
   while (n > 0) {
     uint32_t d = walk->ndim - 1;
     uint32_t count = MIN(walk->sizes[d] - walk->index[d], n);
+    const uint32_t block = TURNED_ROWS * walk->sizes[d];
+    if (turned && walk->index[d] == 0 && n >= block && walk->sizes[d - 1] - walk->index[d - 1] >= TURNED_ROWS) {
+      run_turned(walk, base, ops, scalars, body);
+      n -= block;
+      continue;
+    }
     if (!direct) count = MIN(count, TILE);
     const void *in[MAX_OPERANDS];
     for (uint32_t k = 0; k < inputs; k++) {

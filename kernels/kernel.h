@@ -49,6 +49,7 @@ static inline void *address(uint32_t word) { return arena + word; }
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define ABS(a) ((a) < 0 ? -(a) : (a))
 
 #include "kernels.h"
 

@@ -5,6 +5,7 @@ import { convCases } from './conv.js';
 import { elementwiseCases } from './elementwise.js';
 import { layerNormCases } from './layer_norm.js';
 import { matmulCases } from './matmul.js';
+import { millionCases } from './million.js';
 import { sequenceCases } from './sequences.js';
 import { smallCases } from './small.js';
 import { trainingCases } from './training.js';
@@ -13,6 +14,7 @@ export const cases: readonly Case[] = [
   ...matmulCases,
   ...elementwiseCases,
   ...layerNormCases,
+  ...millionCases,
   ...smallCases,
   ...convCases,
   ...trainingCases,

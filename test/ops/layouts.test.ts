@@ -38,3 +38,47 @@ it('reading a strided tensor leaves no copy behind', () => {
   ]);
   expect(torch.memory().storages).toBe(before);
 });
+
+describe('operands that lie column by column', () => {
+  const [rows, columns] = [37, 131];
+  it.each(['float32', 'float64', 'int32', 'bool'] as const)('%s beside others', (name) => {
+    const dtype = {
+      float32: torch.float32,
+      float64: torch.float64,
+      int32: torch.int32,
+      bool: torch.bool,
+    }[name];
+    const turned = torch
+      .arange(rows * columns)
+      .remainder(7)
+      .view(columns, rows)
+      .to(dtype)
+      .t();
+    const plain = turned.contiguous();
+    expect(plain.at(36, 130).itemSync()).toEqual(turned.at(36, 130).itemSync());
+    const others = [torch.randn(columns, rows).t(), torch.randn(columns), torch.randn(rows, 1)];
+    for (const other of [
+      ...others,
+      torch.randn(1),
+      torch.randn(2 * columns).slice(0, 0, null, 2),
+    ]) {
+      const got = turned.add(other).dataSync();
+      expect(got).toEqual(plain.add(other.expand(rows, columns).contiguous()).dataSync());
+    }
+    const stacked = torch.stack([turned, turned.logicalNot().to(dtype)]);
+    expect(stacked.select(0, 0).contiguous().dataSync()).toEqual(plain.dataSync());
+    const masked = torch.where(turned.ne(0), others[1], others[0]);
+    expect(masked.dataSync()).toEqual(
+      torch.where(plain.ne(0), others[1], others[0].contiguous()).dataSync(),
+    );
+  });
+
+  it('in place, and out of a batch', () => {
+    const x = torch.randn(3, columns, rows);
+    const y = torch.zeros(3, rows, columns);
+    y.add_(x.transpose(1, 2));
+    expect(y.dataSync()).toEqual(x.transpose(1, 2).contiguous().dataSync());
+    const [i, r, c] = [2, 33, 129];
+    expect(y.at(i, r, c).itemSync()).toBe(x.at(i, c, r).itemSync());
+  });
+});

@@ -33,6 +33,12 @@ function loads(row: PointwiseRow, type: CType): string {
   return lines.join(' ');
 }
 
+/** Float32 loops of an instruction or two are bound by their own counting. */
+function unroll(expression: string, type: CType): string {
+  const short = type === F32 && !/[a-z]_\(|select.*select/.test(expression);
+  return short ? 'unroll_count(4)' : 'unroll(disable)';
+}
+
 function body(name: string, row: PointwiseRow, type: CType): string {
   const expression = row.c.replace(/\bK\(([^()]*)\)/g, `splat((${type.scalar})($1))`);
   const pointers = Array.from({ length: row.inputs }, (_, i) => {
@@ -52,7 +58,7 @@ function body(name: string, row: PointwiseRow, type: CType): string {
     ...pointers,
     `  ${isBool ? 'uint8_t' : type.scalar} *out = out_;`,
     ...scalars,
-    '#pragma clang loop unroll(disable)',
+    `#pragma clang loop ${unroll(expression, type)}`,
     `  for (uint32_t i = 0; i < n; i += ${type.lanes}) {`,
     `    ${loads(row, type)}`,
     `    ${store}(out + i, ${expression});`,
