@@ -11,7 +11,7 @@ fn weight_of(c: u32) -> f32 {
 fn cross_entropy(group: u32, lane: u32) {
   let team = p.team;
   let at = team_place(lane, team, p.inner);
-  let line = group * (256u / team) + at / team;
+  let line = group * (WORKGROUP / team) + at / team;
   let count = select(0u, p.classes, line < p.lines);
   let first = line / p.inner * p.classes * p.inner + line % p.inner;
   var most = lowest_f32();

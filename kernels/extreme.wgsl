@@ -12,7 +12,7 @@ fn key_at(x: S) -> u32 {
 fn extreme(group: u32, lane: u32) {
   let team = p.team;
   let at = team_place(lane, team, p.inner);
-  let result = group * (256u / team) + at / team;
+  let result = group * (WORKGROUP / team) + at / team;
   let column = result % p.inner;
   let block = result / p.inner % p.blocks;
   let outer = result / p.inner / p.blocks;

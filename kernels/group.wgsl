@@ -1,10 +1,10 @@
-// What the invocations of a workgroup of 256 do together. They form teams of `team` places (a power
+// What the invocations of a workgroup do together. They form teams of `team` places (a power
 // of two); `at` is the place of an invocation. See also group_fold.wgsl.
 
 // The place of a lane: neighbours are a team where lines are contiguous (inner = 1), and belong to
 // neighbouring lines elsewhere, so that neighbours read neighbours.
 fn team_place(lane: u32, team: u32, inner: u32) -> u32 {
-  let teams = 256u / team;
+  let teams = WORKGROUP / team;
   return select(lane % teams * team + lane / teams, lane, inner == 1u);
 }
 

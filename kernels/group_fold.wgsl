@@ -2,8 +2,8 @@
 // which get the result, the same bits in every run. All of the workgroup call it. Sixteen at a time
 // are joined by one invocation: a barrier costs more than that.
 
-var<workgroup> parts_FOLD: array<TYPE, 256>;
-var<workgroup> tops_FOLD: array<TYPE, 128>;
+var<workgroup> parts_FOLD: array<TYPE, WORKGROUP>;
+var<workgroup> tops_FOLD: array<TYPE, WORKGROUP / 2u>;
 
 fn group_FOLD(value: TYPE, at: u32, team: u32) -> TYPE {
   let mine = at % team;

@@ -4,12 +4,12 @@
 // teams larger than the least subgroup (SUBGROUP, a constant) need memory and barriers; actual
 // subgroups, of `subgroup_lanes`, may be larger.
 
-var<workgroup> parts_FOLD: array<TYPE, 256>;
-var<workgroup> tops_FOLD: array<TYPE, 128>;
+var<workgroup> parts_FOLD: array<TYPE, WORKGROUP>;
+var<workgroup> tops_FOLD: array<TYPE, WORKGROUP / 2u>;
 
 fn group_FOLD(value: TYPE, at: u32, team: u32) -> TYPE {
   // Lanes from one place of a team to the next; see team_place.
-  let step = select(256u / team, 1u, team_inner() == 1u);
+  let step = select(WORKGROUP / team, 1u, team_inner() == 1u);
   let span = min(team * step, subgroup_lanes);
   var total = value;
   for (var k = step; k < span; k *= 2u) {

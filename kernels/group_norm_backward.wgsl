@@ -3,7 +3,7 @@
 
 fn group_norm_backward(group: u32, lane: u32) {
   let team = p.team;
-  let line = group * (256u / team) + lane / team;
+  let line = group * (WORKGROUP / team) + lane / team;
   let n = p.channels * p.length;
   let count = select(0u, n, line < p.lines);
   let first = line * n;

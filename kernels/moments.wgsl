@@ -6,7 +6,7 @@
 fn moments(group: u32, lane: u32) {
   let team = p.team;
   let at = team_place(lane, team, p.inner);
-  let result = group * (256u / team) + at / team;
+  let result = group * (WORKGROUP / team) + at / team;
   let start = result / p.inner % p.blocks * p.block;
   let stop = select(0u, min(p.n, start + p.block), result < p.results);
   let size = f32(min(p.n, start + p.block) - start);

@@ -3,7 +3,7 @@
 fn moments_merge(group: u32, lane: u32) {
   let team = p.team;
   let at = team_place(lane, team, p.inner);
-  let result = group * (256u / team) + at / team;
+  let result = group * (WORKGROUP / team) + at / team;
   let blocks = select(0u, p.blocks, result < p.results);
   let line = result / p.inner * p.blocks * p.inner + result % p.inner;
   var shift = 0.0;

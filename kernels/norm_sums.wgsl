@@ -6,7 +6,7 @@
 fn norm_sums(group: u32, lane: u32) {
   let team = p.team;
   let at = team_place(lane, team, p.inner);
-  let result = group * (256u / team) + at / team;
+  let result = group * (WORKGROUP / team) + at / team;
   let outer = result / p.inner / p.blocks;
   let column = result % p.inner;
   let line = outer * p.inner + column;

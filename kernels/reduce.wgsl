@@ -1,12 +1,12 @@
 // One reduction of [outer, n, inner] over its middle. The text before this one defines
-// identity() -> S, term(i) -> S (element i of x as it enters), meet(a, b) and finish_(v).
+// identity(), term(v) (an element as it enters), meet(a, b) and finish_(v), all of S.
 // Each team gives the result of one block of the middle, so out is [outer, blocks, inner]; the
 // launch repeats on these until one block is left. The form depends on the sizes only.
 
 fn reduce(group: u32, lane: u32) {
   let team = p.team;
   let at = team_place(lane, team, p.inner);
-  let result = group * (256u / team) + at / team;
+  let result = group * (WORKGROUP / team) + at / team;
   let outer = result / p.inner / p.blocks;
   let start = result / p.inner % p.blocks * p.block;
   var total = array<S, 4>(identity(), identity(), identity(), identity());
@@ -18,12 +18,12 @@ fn reduce(group: u32, lane: u32) {
     var k = line + i * p.inner;
     for (; i + 3u * team < count; i += 4u * team) {
       for (var j = 0u; j < 4u; j++) {
-        total[j] = meet(total[j], term(k));
+        total[j] = meet(total[j], term(get_x(k)));
         k += step;
       }
     }
     for (var j = 0u; i < count; i += team) {
-      total[j] = meet(total[j], term(k));
+      total[j] = meet(total[j], term(get_x(k)));
       k += step;
       j++;
     }

@@ -20,7 +20,7 @@ fn set_total(k: u32, e: E) {
 fn scan(group: u32, lane: u32) {
   let team = p.team;
   let at = team_place(lane, team, p.inner);
-  let result = group * (256u / team) + at / team;
+  let result = group * (WORKGROUP / team) + at / team;
   let start = result / p.inner % p.blocks * p.block;
   let stop = select(0u, min(p.n, start + p.block), result < p.results);
   let line = result / p.inner / p.blocks * p.inner + result % p.inner;

@@ -1,7 +1,7 @@
 
 struct Scanned { before: E, total: E }
 
-var<workgroup> totals: array<E, 256>;
+var<workgroup> totals: array<E, WORKGROUP>;
 
 // The total of a team's values, and of those before an invocation's own.
 fn team_scan(value: E, at: u32, team: u32) -> Scanned {

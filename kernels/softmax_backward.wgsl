@@ -4,7 +4,7 @@
 fn softmax_backward(group: u32, lane: u32) {
   let team = p.team;
   let at = team_place(lane, team, p.inner);
-  let line = group * (256u / team) + at / team;
+  let line = group * (WORKGROUP / team) + at / team;
   let count = select(0u, p.n, line < p.lines);
   let first = line / p.inner * p.n * p.inner + line % p.inner;
   var sums = vec4<f32>();

@@ -97,7 +97,7 @@ await withGpu('the steady state on the GPU', () => {
         z.t().gt(0).sum().add(z.detach().amax(0).max());
       });
     // Sizes at which kernels change their form, once each.
-    const sizes = [1, 2, 4, 5, 64, 67, 130];
+    const sizes = [1, 2, 4, 5, 64, 67, 128, 130];
     for (const a of [1, 4, 33])
       for (const b of [1, 8, 130]) for (const c of sizes) through([a, b, c]);
     await webgpu.synchronize();

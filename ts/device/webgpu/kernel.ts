@@ -247,6 +247,7 @@ export function assemble(
     ...(subgroups ? SUBGROUPS : []),
     ...(vectors === undefined ? [] : ['requires immediate_address_space;']),
     `alias S = ${scalar};`,
+    `const WORKGROUP = ${kernel.workgroup}u;`,
     parameters(kernel, scalar, vectors),
     ...heaps,
     ...kernel.buffers.map((_, i) => accessors(kernel, i, suffix, `h${pattern.bindings[i]}`)),

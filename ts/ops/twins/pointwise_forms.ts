@@ -35,8 +35,8 @@ const KINDS: readonly Kind[] = ['neighbours', 'single', 'number'];
 
 interface Form {
   readonly kinds: readonly Kind[];
-  /** Layouts have several dimensions, or are walked in any case. */
-  readonly walked: boolean;
+  /** Dimensions of the layouts that are walked; 0 if elements lie one after another. */
+  readonly ndim: number;
   /** Elements that an invocation does at a time. */
   readonly unit: number;
 }
@@ -65,32 +65,38 @@ function compute({ inputs, out, scalars, expression }: Elementwise): string {
   ].join('\n');
 }
 
+/** The most dimensions that are walked one by one; more are in a loop. */
+const MOST_UNROLLED = 4;
+
 /** Where the operands have element `i * unit` of the output: `x_i` and so on, in elements. */
-function places(names: readonly string[], { walked, unit }: Form): string {
-  if (!walked) return names.map((name) => `let ${name}_i = i * ${unit}u;`).join(' ');
-  const each = (line: (name: string, k: number) => string) =>
-    names.map((name, k) => line(`${name}_i`, k + 1)).join(' ');
-  const last =
-    unit === 1
-      ? `${each((at) => `var ${at} = 0u;`)}
-  var rest = i;`
-      : `let row = p.dims[n - 1u] / ${unit}u;
-  var rest = i / row;
-  let column = (i - rest * row) * ${unit}u;
-  ${each((at, k) => `var ${at} = column * p.dims[${k}u * n + n - 1u];`)}`;
-  const first = (k: number) =>
-    unit === 1 ? `select(p.dims[${k}u * n], 1u, n == 0u)` : `p.dims[${k}u * n]`;
-  return `let n = p.dims_count;
-  ${last}
-  for (var k = n${unit === 1 ? '' : ' - 1u'}; k > 1u; k--) {
-    let d = k - 1u;
-    let size = p.dims[d];
+function places(names: readonly string[], { ndim, unit }: Form): string {
+  const declare = (value: string) => names.map((name) => `var ${name}_i = ${value};`).join(' ');
+  if (ndim === 0) return declare(`i * ${unit}u`);
+  const add = (count: string, stride: (k: number) => string) =>
+    names.map((name, k) => `${name}_i += ${count} * p.dims[${stride(k + 1)}];`).join(' ');
+  const step = (size: string, factor: string) =>
+    `let size = p.dims[${size}]${factor && ` / ${factor}`};
     let above = rest / size;
-    let count = rest - above * size;
-    rest = above;
-    ${each((at, k) => `${at} += count * p.dims[${k}u * n + d];`)}
+    let count = ${factor ? '(rest - above * size) * ' : 'rest - above * size'}${factor};
+    rest = above;`;
+  const lines = [declare('0u'), 'var rest = i;'];
+  const row = unit === 1 ? '' : `${unit}u`;
+  if (ndim <= MOST_UNROLLED) {
+    for (let d = ndim - 1; d > 0; d--) {
+      const factor = d === ndim - 1 ? row : '';
+      lines.push(`{ ${step(`${d}u`, factor)} ${add('count', (k) => `${k * ndim + d}u`)} }`);
+    }
+    lines.push(add('rest', (k) => `${k * ndim}u`));
+    return lines.join('\n  ');
   }
-  ${each((at, k) => `${at} += rest * ${first(k)};`)}`;
+  lines.push(`let n = p.dims_count;
+  { ${step('n - 1u', row)} ${add('count', (k) => `${k}u * n + n - 1u`)} }
+  for (var d = n - 2u; d > 0u; d--) {
+    ${step('d', '')}
+    ${add('count', (k) => `${k}u * n + d`)}
+  }
+  ${add('rest', (k) => `${k}u * n`)}`);
+  return lines.join('\n  ');
 }
 
 /** A number of the parameters. */
@@ -101,9 +107,9 @@ function number({ name, element, type }: Operand): string {
 }
 
 /** One element of an input, at its place. */
-function single(operand: Operand, kind: Kind, { walked }: Form): string {
+function single(operand: Operand, kind: Kind, { ndim }: Form): string {
   if (kind === 'number') return number(operand);
-  const at = walked ? `${operand.name}_i` : '0u';
+  const at = ndim > 0 || kind !== 'single' ? `${operand.name}_i` : '0u';
   return `get_${operand.name}(${at})${operand.type === 'bool' ? ' != 0u' : ''}`;
 }
 
@@ -304,42 +310,38 @@ class Forms {
   choose(block: LaunchBlock): GpuKernel {
     const { inputs, out, scalars } = this.shape;
     const launch = new Launch(block, inputs.length + 1, scalars.length);
-    const wide = this.wideKinds(launch);
-    let key = 2 * wide + Number(launch.ndim > 1);
-    if (wide < 0) {
-      let kinds = 0;
+    const dims = Math.min(launch.ndim, MOST_UNROLLED + 1);
+    let kinds = this.wideKinds(launch);
+    const wide = kinds >= 0;
+    let words = false;
+    if (!wide) {
+      kinds = 0;
       for (let k = inputs.length - 1; k >= 0; k--) {
-        kinds = 3 * kinds + (block.storages[k] === undefined ? 2 : 1);
+        kinds = 3 * kinds + (block.storages[k] === undefined ? 2 : 0);
       }
       const bytes = bytesOf(out, this.shape);
-      key = -1 - 2 * kinds - Number(bytes < 4 && launch.ownsOutput(bytes, 4));
+      words = bytes < 4 && launch.ownsOutput(bytes, 4);
     }
+    const key = 4 * (8 * kinds + dims) + 2 * Number(wide) + Number(words);
     let kernel = this.made.get(key);
     if (kernel === undefined) {
-      kernel = key < 0 ? this.general(-1 - key) : this.wide(key);
+      kernel = this.make(kinds, dims, wide, words);
       this.made.set(key, kernel);
     }
     return kernel;
   }
 
-  private kindsOf(digits: number): readonly Kind[] {
-    return this.shape.inputs.map((_, k) => KINDS[Math.floor(digits / 3 ** k) % 3]);
-  }
-
-  private wide(key: number): GpuKernel {
-    const unit = 16 / bytesOf(this.shape.out, this.shape);
-    const form = { kinds: this.kindsOf(key >> 1), walked: key % 2 === 1, unit };
-    return this.kernel(wideKernel(this.shape, form), {
-      wide: true,
-      perGroup: WORKGROUP * unit,
-    });
-  }
-
-  private general(key: number): GpuKernel {
-    const form = { kinds: this.kindsOf(key >> 1), walked: true, unit: 1 };
-    const bytes = bytesOf(this.shape.out, this.shape);
-    const text = `${element(this.shape, form)}\n`;
-    if (key % 2 === 1) return this.kernel(text + byWords(bytes), { perGroup: SINGLES });
+  private make(digits: number, dims: number, wide: boolean, words: boolean): GpuKernel {
+    const { shape } = this;
+    const kinds = shape.inputs.map((_, k) => KINDS[Math.floor(digits / 3 ** k) % 3]);
+    const bytes = bytesOf(shape.out, shape);
+    if (wide) {
+      const unit = 16 / bytes;
+      const form = { kinds, ndim: dims > 1 ? dims : 0, unit };
+      return this.kernel(wideKernel(shape, form), { wide, perGroup: WORKGROUP * unit });
+    }
+    const text = `${element(shape, { kinds, ndim: dims, unit: 1 })}\n`;
+    if (words) return this.kernel(text + byWords(bytes), { perGroup: SINGLES });
     return this.kernel(text + SINGLY, { perGroup: SINGLES, atomic: bytes < 4 });
   }
 

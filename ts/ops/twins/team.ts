@@ -1,6 +1,6 @@
 /**
- * How the 256 invocations of a workgroup share the lines of [outer, n, inner]: in teams, each of
- * which takes one line or one block of it. See kernels/group.wgsl.
+ * How the invocations of a workgroup share the lines of [outer, n, inner]: in teams, each of which
+ * takes one line or one block of it. See kernels/group.wgsl.
  */
 
 import group from '../../../kernels/group.wgsl';
@@ -40,7 +40,8 @@ const alone = FOLDS.map(
     `fn group_${name}(value: ${type}, at: u32, team: u32) -> ${type} { return value; }`,
 ).join('\n');
 
-const WORKGROUP = 256;
+/** Invocations that may wait for each other. Software adapters take long for larger groups. */
+const WORKGROUP = 64;
 /** Neighbouring lines that a workgroup should at least take, so that reads are of whole segments. */
 const NEIGHBOURS = 16;
 /** Lines from which on the GPU is filled without cutting them into blocks, if they are shorter. */
@@ -54,7 +55,7 @@ export function powerOfTwo(size: number): number {
 
 /** Elements an invocation should take: joining its sum with others has its price too. */
 function share(total: number): number {
-  return total <= 2 ** 18 ? 16 : total <= 2 ** 21 ? 32 : 64;
+  return total <= 2 ** 19 ? 32 : 64;
 }
 
 function mostOf(inner: number): number {
@@ -114,12 +115,17 @@ export function teamKernel<
   const P extends Readonly<Record<string, ParamType>> & { readonly team: 'u32' },
 >(given: TeamKernelOptions<P>): GpuKernel & { readonly params: P } {
   const { source, together = '', apart = '', ...options } = given;
-  const single = gpuKernel({ ...options, source: [source, apart, alone].join('\n') });
+  const single = gpuKernel({
+    ...options,
+    workgroup: WORKGROUP,
+    source: [source, apart, alone].join('\n'),
+  });
   const word = single.buffers.length;
   const inner = 'inner' in options.params ? 'p.inner' : '1u';
   const teamInner = `fn team_inner() -> u32 { return ${inner}; }`;
   const teams: GpuKernel & { readonly params: P } = gpuKernel({
     ...options,
+    workgroup: WORKGROUP,
     source: [source, together, teamInner].join('\n'),
     choose: (block) => (block.words[word] === 1 ? single : teams),
   });
