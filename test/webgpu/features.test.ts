@@ -141,7 +141,7 @@ function played(size: number, least: number): ReadonlyMap<string, string> {
     const type = text.match(/^fn group_\w+\(value: ([\w<>]+),/)?.[1];
     if (type === undefined) return text;
     const exchange = `
-var<workgroup> exchange_${name}: array<${type}, 256>;
+var<workgroup> exchange_${name}: array<${type}, WORKGROUP>;
 fn shuffle_${name}(value: ${type}, lane: u32, k: u32) -> ${type} {
   exchange_${name}[lane] = value;
   workgroupBarrier();
@@ -149,7 +149,7 @@ fn shuffle_${name}(value: ${type}, lane: u32, k: u32) -> ${type} {
   workgroupBarrier();
   return other;
 }`;
-    const lane = 'select(at % team * (256u / team) + at / team, at, team_inner() == 1u)';
+    const lane = 'select(at % team * (WORKGROUP / team) + at / team, at, team_inner() == 1u)';
     return `${exchange}\n${text
       .replace('subgroupShuffleXor(total, k)', `shuffle_${name}(total, ${lane}, k)`)
       .replaceAll('subgroup_lanes', `${size}u`)
