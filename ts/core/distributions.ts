@@ -196,16 +196,17 @@ function doubleBlock(data: DataArray, _: Dtype, start: number, mean: number, std
   }
 }
 
-/** The same where PyTorch rounds every step to the 16-bit format. */
+/** The same in 16 bits. PyTorch rounds every step to bfloat16, but only named values to float16. */
 function halfBlock(data: DataArray, dtype: Dtype, start: number, mean: number, std: number): void {
   const bits = data as Uint16Array;
-  const round = (value: number) => rounded(value, dtype);
+  const named = (value: number) => rounded(value, dtype);
+  const step = dtype === float16 ? Math.fround : named;
   const read = (i: number) => Number(decodeElement(dtype, bits[i]));
   const write = writer(data, dtype);
   for (let i = start; i < start + 8; i++) {
-    const radius = round(Math.sqrt(round(-2 * round(Math.log(round(1 - read(i)))))));
-    const angle = round(2 * Math.PI * read(i + 8));
-    const scale = (wave: number) => round(round(radius * round(wave)) * std) + mean;
+    const radius = named(Math.sqrt(step(-2 * step(Math.log(named(1 - read(i)))))));
+    const angle = named(2 * Math.PI * read(i + 8));
+    const scale = (wave: number) => step(step(radius * step(wave)) * std) + mean;
     write(i, scale(Math.cos(angle)));
     write(i + 8, scale(Math.sin(angle)));
   }
@@ -235,7 +236,7 @@ export function fillRandint(
   if (limit !== undefined && (low < limit[0] || high > limit[1] + 1)) {
     throw new ValueError(
       `randint: integers from ${low} to below ${high} do not all fit ${dtype}; pass a wider ` +
-        'dtype, such as { dtype: torch.int64 }',
+        'dtype, such as { dtype: torch.int64 } on the CPU',
     );
   }
   const range = BigInt(high) - BigInt(low);

@@ -1,7 +1,7 @@
 /** Dtypes: their sizes, typed arrays, categories and PyTorch's promotion rules. */
 
 import type { KernelDtype } from '../ops/kernel.js';
-import { DtypeError } from './errors.js';
+import { DtypeError, ValueError } from './errors.js';
 
 export type DtypeName =
   | 'float64'
@@ -217,4 +217,19 @@ export function encodeElement(dtype: Dtype, value: number | bigint | boolean): n
   if (dtype === float16) return numberToHalf(number);
   if (dtype === bfloat16) return numberToBfloat(number);
   return number;
+}
+
+/** As encodeElement(), but throws if an integer dtype does not reach to the value. */
+export function encodeFitting(dtype: Dtype, value: number | bigint | boolean): number | bigint {
+  if (!dtype.isFloatingPoint && dtype !== bool) {
+    const end = 2 ** (8 * dtype.size - (dtype === uint8 ? 0 : 1));
+    // Bytes take negative numbers, as in PyTorch: -1 is 255.
+    const whole = typeof value === 'bigint' ? value : Math.trunc(Number(value));
+    if (!(whole >= -end && whole < end)) {
+      throw new ValueError(
+        `${value} does not fit ${dtype}; give a wider dtype (the GPU has int32)`,
+      );
+    }
+  }
+  return encodeElement(dtype, value);
 }

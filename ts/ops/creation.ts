@@ -9,7 +9,6 @@ import {
   float32,
   float64,
   getDefaultDtype,
-  int32,
   int64,
   toFloating,
 } from '../core/dtype.js';
@@ -57,10 +56,17 @@ function make(shape: Shape, dtype: Dtype, options: TensorOptions | undefined): T
   return emptyTensor(shape, dtype, deviceOf(options?.device ?? 'cpu'));
 }
 
+/** Writes values as the device stores them: its dtype may be smaller than the one asked for. */
+function written(result: Tensor, values: ArrayLike<number | bigint | boolean>): Tensor {
+  const bytes = encodeAll(values, result.dtype);
+  if (bytes.length > 0) result.backend.write(result.storage_.handle, 0, bytes);
+  return result;
+}
+
 /**
  * A tensor with a copy of `data`: nested arrays, a typed array (whose dtype it keeps), or a value.
  * Numbers are of the default float dtype if any has a fraction or `requiresGrad` is set, else
- * int32; `dtype` says otherwise.
+ * int32, or int64 where one needs it; `dtype` says otherwise. Throws if a number does not fit.
  */
 export const tensor = (data: TensorData, options: TensorOptions = {}): Tensor => {
   checkOptions('tensor', options, TENSOR_OPTIONS);
@@ -76,7 +82,8 @@ export const tensor = (data: TensorData, options: TensorOptions = {}): Tensor =>
     const own = dtypeOfArray(data);
     const dtype = options.dtype ?? own;
     const result = make(shape, dtype, options);
-    const bytes = dtype === own ? bytesOf(data) : encodeAll(data as DataArray, dtype);
+    if (result.dtype !== own) return finish(written(result, data as DataArray), options);
+    const bytes = bytesOf(data);
     if (bytes.length > 0) result.backend.write(result.storage_.handle, 0, bytes);
     return finish(result, options);
   }
@@ -85,9 +92,7 @@ export const tensor = (data: TensorData, options: TensorOptions = {}): Tensor =>
   const dtype = options.dtype ?? (options.requiresGrad ? toFloating(inferred) : inferred);
   const values: (number | bigint | boolean)[] = [];
   flattenInto(data, values);
-  const result = make(shape, dtype, options);
-  if (values.length > 0) result.backend.write(result.storage_.handle, 0, encodeAll(values, dtype));
-  return finish(result, options);
+  return finish(written(make(shape, dtype, options), values), options);
 };
 
 /** As tensor(), but a tensor that already fits is returned itself. */
@@ -206,9 +211,7 @@ function fromNumbers(
   dtype: Dtype,
   options: TensorOptions | undefined,
 ): Tensor {
-  const result = make(shape, dtype, options);
-  if (values.length > 0) result.backend.write(result.storage_.handle, 0, encodeAll(values, dtype));
-  return finish(result, options);
+  return finish(written(make(shape, dtype, options), values), options);
 }
 
 /** start, start + step, ... below end: `arange(end)`, `arange(start, end, step)`. */
@@ -233,7 +236,6 @@ export const arange = (...args: (number | boolean | (TensorOptions & ArangeOptio
       `arange: from ${start} to ${end} with step ${step} leads away from the end; change its sign`,
     );
   }
-  const whole = [start, end, step].every(Number.isInteger);
   const integers = [start, end, step].map(Math.trunc);
   // As in PyTorch, an int64 range is between integers; the smaller ones only step by one.
   if (options.dtype === int64) [start, end, step] = integers;
@@ -241,12 +243,7 @@ export const arange = (...args: (number | boolean | (TensorOptions & ArangeOptio
   if (options.dtype && !options.dtype.isFloatingPoint) [start, , step] = integers;
   if (step === 0) throw new ValueError('arange: the step of an integer range is below 1');
   const values = Float64Array.from({ length: count }, (_, i) => start + i * step);
-  return fromNumbers(
-    values,
-    [count],
-    options.dtype ?? (whole ? int32 : getDefaultDtype()),
-    options,
-  );
+  return fromNumbers(values, [count], options.dtype ?? inferDtype([start, end, step]), options);
 };
 
 interface ArangeOptions {

@@ -1,6 +1,6 @@
 /** Eager launches of elementwise kernels, copies, fills and casts. Nothing is recorded here. */
 
-import { type Dtype, encodeElement, int64 } from '../core/dtype.js';
+import { type Dtype, encodeElement, encodeFitting, int64 } from '../core/dtype.js';
 import { DeviceError, ShapeError, showShape } from '../core/errors.js';
 import { broadcastStrides, overlapsPartly, sameShape, simplifyLayouts } from '../core/layout.js';
 import { LaunchBlock } from '../device/device.js';
@@ -211,6 +211,6 @@ export function copyInto(target: Tensor, source: Tensor): void {
 /** Writes one value into all elements of `target`. */
 export function fillWith(target: Tensor, value: number | bigint | boolean): void {
   if (target.numel() === 0) return;
-  const encoded = encodeElement(target.dtype, value);
+  const encoded = encodeFitting(target.dtype, value);
   launchCopy(encoded, target);
 }

@@ -47,7 +47,7 @@ function make(
     throw new ShapeError(`a tensor cannot have shape ${showShape(shape)}: sizes are integers >= 0`);
   }
   const result = emptyTensor(shape, dtype, deviceOf(options.device ?? 'cpu'));
-  drawInto(result, (out) => draw(out, dtype, options.generator ?? undefined), order);
+  drawInto(result, (out) => draw(out, result.dtype, options.generator ?? undefined), order);
   return options.requiresGrad ? result.requiresGrad_() : result;
 }
 

@@ -5,7 +5,7 @@ import {
   type DataArray,
   type Dtype,
   dtypes,
-  encodeElement,
+  encodeFitting,
   getDefaultDtype,
   int32,
   int64,
@@ -57,7 +57,7 @@ export function shapeOf(data: TensorData): number[] {
   return [data.length, ...first];
 }
 
-/** The dtype nested plain values have: bool, int32, int64 for bigints, else the default float. */
+/** The dtype nested plain values have: bool, int32, int64 (wider or bigint), the default float. */
 export function inferDtype(data: TensorData): Dtype {
   let rank = -1;
   const kinds = [bool, int32, int64, getDefaultDtype()];
@@ -68,7 +68,7 @@ export function inferDtype(data: TensorData): Dtype {
     else if (Array.isArray(item)) for (const part of item) visit(part);
     else if (typeof item === 'boolean') rank = Math.max(rank, 0);
     else if (typeof item === 'bigint') rank = Math.max(rank, 2);
-    else if (typeof item === 'number') rank = Math.max(rank, Number.isInteger(item) ? 1 : 3);
+    else if (typeof item === 'number') rank = Math.max(rank, rankOf(item));
     else {
       throw new ValueError(
         `tensor: expected numbers, booleans, bigints, arrays or tensors, got ${String(item)}`,
@@ -77,6 +77,12 @@ export function inferDtype(data: TensorData): Dtype {
   };
   visit(data);
   return rank < 0 ? getDefaultDtype() : kinds[rank];
+}
+
+/** 1 for int32, 2 for int64; numbers that are not exact any more are floats. */
+function rankOf(value: number): number {
+  if (!Number.isSafeInteger(value)) return 3;
+  return value === (value | 0) ? 1 : 2;
 }
 
 function kindOf(dtype: Dtype): Dtype {
@@ -97,9 +103,9 @@ export function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
-/** The bytes that values have in a dtype. */
+/** The bytes that values have in a dtype; throws if one does not fit. */
 export function encodeAll(values: ArrayLike<number | bigint | boolean>, dtype: Dtype): Uint8Array {
   const array = new dtype.array(values.length);
-  for (let i = 0; i < values.length; i++) array[i] = encodeElement(dtype, values[i]);
+  for (let i = 0; i < values.length; i++) array[i] = encodeFitting(dtype, values[i]);
   return bytesOf(array);
 }
