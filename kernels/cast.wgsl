@@ -1,24 +1,5 @@
-// Elements under another dtype. Each invocation writes one word of the output: one element, two
-// halves or four bytes. Codes are those of ts/core/dtype.ts: 1 float32, 2 float16, 3 bfloat16,
-// 5 int32, 6 int16, 7 int8, 8 uint8, 9 bool.
-
-const FLOAT32 = 1u;
-const FLOAT16 = 2u;
-const BFLOAT16 = 3u;
-const INT32 = 5u;
-const INT16 = 6u;
-const INT8 = 7u;
-const UINT8 = 8u;
-const BOOL = 9u;
-
-fn is_float(code: u32) -> bool { return code <= BFLOAT16; }
-fn size_of(code: u32) -> u32 {
-  switch (code) {
-    case FLOAT32, INT32: { return 4u; }
-    case FLOAT16, BFLOAT16, INT16: { return 2u; }
-    default: { return 1u; }
-  }
-}
+// Elements of one dtype under another. The text that ts/ops/twins/cast.ts puts before this one says
+// what a pair of dtypes needs: value_of(bits) -> bits of the goal, SOURCE_BYTES and GOAL_BYTES.
 
 fn half_to_f32(h: u32) -> f32 {
   let sign = (h & 0x8000u) << 16u;
@@ -58,57 +39,18 @@ fn f32_to_bfloat(x: f32) -> u32 {
   return ((bits + 0x7fffu + ((bits >> 16u) & 1u)) >> 16u) & 0xffffu;
 }
 
-// The element as float32 (floats) or int32 (integers and bools), in its bits.
-fn element(i: u32) -> u32 {
-  let size = size_of(p.source);
-  let at = p.x_at + i * size;
-  let bits = word_x(at) >> (8u * (at & 3u));
-  switch (p.source) {
-    case FLOAT16: { return bitcast<u32>(half_to_f32(bits & 0xffffu)); }
-    case BFLOAT16: { return bits << 16u; }
-    case INT16: { return bitcast<u32>(bitcast<i32>(bits << 16u) >> 16u); }
-    case INT8: { return bitcast<u32>(bitcast<i32>(bits << 24u) >> 24u); }
-    case UINT8, BOOL: { return bits & 0xffu; }
-    default: { return bits; }
-  }
-}
-
-// Truncates as the CPU does: toward zero, and what does not fit gives the least integer.
+// Truncates as the CPU does: toward zero, and modulo 2^32; 0 for NaN and infinities.
 fn to_integer(x: f32) -> i32 {
-  if (abs(x) < 2147483648.0) { return i32(x); }
-  return i32(-2147483647) - 1;
+  let bits = bitcast<u32>(x);
+  let exponent = (bits >> 23u) & 255u;
+  if (exponent < 158u) { return i32(x); }
+  let shift = exponent - 150u;
+  let whole = bitcast<i32>(((bits & 0x7fffffu) | 0x800000u) << (shift & 31u));
+  return select(select(whole, -whole, bits >> 31u == 1u), 0, shift > 31u);
 }
+fn truth(nonzero: bool) -> u32 { return select(0u, 1u, nonzero); }
 
-fn converted(i: u32) -> u32 {
-  let bits = element(i);
-  let target_is_float = is_float(p.goal);
-  if (p.goal == BOOL) {
-    return select(0u, 1u, select(bits, bits & 0x7fffffffu, is_float(p.source)) != 0u);
-  }
-  if (target_is_float) {
-    var value = bitcast<f32>(bits);
-    if (!is_float(p.source)) { value = f32(bitcast<i32>(bits)); }
-    if (p.goal == FLOAT16) { return f32_to_half(value); }
-    if (p.goal == BFLOAT16) { return f32_to_bfloat(value); }
-    return bitcast<u32>(value);
-  }
-  var whole = bitcast<i32>(bits);
-  if (is_float(p.source)) { whole = to_integer(bitcast<f32>(bits)); }
-  return bitcast<u32>(whole);
-}
-
-fn convert(group: u32, lane: u32) {
-  let size = size_of(p.goal);
-  let lanes = 4u / size;
-  let mask = select(0xffffffffu, (1u << (8u * size)) - 1u, size < 4u);
-  for (var k = 0u; k < size; k++) {
-    let word = (group * size + k) * 256u + lane;
-    if (word * lanes >= p.range) { return; }
-    var value = 0u;
-    for (var j = 0u; j < lanes; j++) {
-      let i = word * lanes + j;
-      if (i < p.range) { value |= (converted(i) & mask) << (8u * size * j); }
-    }
-    set_word_out(word, value);
-  }
+fn element(i: u32) -> u32 {
+  let at = p.x_at + i * SOURCE_BYTES;
+  return value_of(word_x(at) >> (8u * (at & 3u)));
 }

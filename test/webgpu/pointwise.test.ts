@@ -94,6 +94,38 @@ await withGpu('elementwise kernels on the GPU', () => {
     }
   });
 
+  test('casts: the values of the CPU, from any place', async () => {
+    const { float32, float16, bfloat16, int32, int16, int8, uint8, bool } = torch;
+    const floats = [float32, float16, bfloat16];
+    const dtypes = [...floats, int32, int16, int8, uint8, bool];
+    const list = [
+      0,
+      1,
+      -1,
+      2.5,
+      -100.7,
+      300,
+      65520,
+      7e4,
+      1e-5,
+      NaN,
+      Infinity,
+      -Infinity,
+      3e9,
+      -3e9,
+    ];
+    const data = Float32Array.from({ length: 57 }, (_, i) => list[(5 * i) % list.length]);
+    const whole = data.map((v) => (Math.abs(v) < 1e9 ? Math.trunc(v) : 0));
+    for (const from of dtypes) {
+      const given = torch.tensor(floats.includes(from) ? data : whole).to(from);
+      for (const start of [0, 1, 4, 16]) {
+        for (const to of dtypes) {
+          await agree([given], (x) => x.narrow(0, start, 41 - start).to(to), exact);
+        }
+      }
+    }
+  });
+
   test('what lies behind the result stays', async () => {
     for (const count of [1, 3, 5, 18]) {
       const around = torch.full([64], 7, { device: 'webgpu' });
