@@ -7,8 +7,8 @@ import { isTensor } from './is_tensor.js';
 
 /** What the finaliser knows of a block of device memory; it outlives the block's owner. */
 export interface Ticket {
-  readonly device: Device;
-  readonly handle: number;
+  device: Device;
+  handle: number;
   /** Bytes to give back to the device. */
   readonly size: number;
   /** Bytes and number of the storages in it that were not released. */
@@ -32,34 +32,23 @@ const WATERMARK = 64 * 1024 * 1024;
 const SMALL = 512;
 const SLAB = 16 * 1024;
 
-/** Ballast of blocks that were released, by size: the next block of that size takes it. */
-const spareBallast = new Map<number, ArrayBuffer[]>();
-const SPARE_BYTES = 16 * 1024 * 1024;
-let spareBytes = 0;
+/**
+ * Blocks that were given back, by size: the next one of that size needs neither a finaliser nor
+ * ballast of its own, whose making and collecting costs more than a small kernel.
+ */
+const spare = new Map<number, Block[]>();
+const MOST_SPARE = { blocks: 4096, ballast: 16 * 1024 * 1024 };
+const spared = { blocks: 0, ballast: 0 };
 
 /** None if the engine refuses: the block then only weighs less to the collector. */
-function takeBallast(size: number): ArrayBuffer | undefined {
-  const spare = spareBallast.get(size)?.pop();
-  if (spare !== undefined) {
-    spareBytes -= size;
-    return spare;
-  }
+function ballastFor(size: number): ArrayBuffer | undefined {
+  if (size < BALLAST_THRESHOLD) return undefined;
   try {
-    return new ArrayBuffer(size);
+    return new ArrayBuffer(ballastOf(size));
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;
   }
-}
-
-/** Keeps ballast for later: making it and collecting it costs more than a small kernel. */
-function giveBallast(ballast: ArrayBuffer): void {
-  const size = ballast.byteLength;
-  if (spareBytes + size > SPARE_BYTES) return;
-  spareBytes += size;
-  const list = spareBallast.get(size);
-  if (list === undefined) spareBallast.set(size, [ballast]);
-  else list.push(ballast);
 }
 
 const finalizers = new FinalizationRegistry<Ticket>(freeTicket);
@@ -68,16 +57,45 @@ const finalizers = new FinalizationRegistry<Ticket>(freeTicket);
 export class Block {
   readonly ticket: Ticket;
   /** Untouched memory that lets the collector feel the weight of the bytes. */
-  private ballast: ArrayBuffer | undefined;
+  private readonly ballast: ArrayBuffer | undefined;
   private used = 0;
 
-  constructor(device: Device, size: number) {
-    const handle = device.allocate(size);
+  private constructor(device: Device, handle: number, size: number) {
     this.ticket = { device, handle, size, bytes: 0, storages: 0, freed: false };
-    this.ballast = size >= BALLAST_THRESHOLD ? takeBallast(ballastOf(size)) : undefined;
-    allocatedSinceTurn += size;
-    if (debug) noteOrigin(this.ticket);
+    this.ballast = ballastFor(size);
     finalizers.register(this, this.ticket);
+  }
+
+  static of(device: Device, size: number): Block {
+    const handle = device.allocate(size);
+    let block = debug ? undefined : spare.get(size)?.pop();
+    if (block === undefined) block = new Block(device, handle, size);
+    else {
+      block.used = 0;
+      Object.assign(block.ticket, { device, handle, freed: false });
+      block.count(-1);
+    }
+    allocatedSinceTurn += size;
+    if (debug) noteOrigin(block.ticket);
+    return block;
+  }
+
+  private count(sign: number): void {
+    spared.blocks += sign;
+    spared.ballast += sign * (this.ballast?.byteLength ?? 0);
+  }
+
+  /** Frees the memory and keeps the block, which nobody has any more, for the next of its size. */
+  giveBack(): void {
+    freeTicket(this.ticket);
+    const { size } = this.ticket;
+    const ballast = this.ballast?.byteLength ?? 0;
+    if (debug || spared.blocks >= MOST_SPARE.blocks) return;
+    if (spared.ballast + ballast > MOST_SPARE.ballast) return;
+    this.count(1);
+    const list = spare.get(size);
+    if (list === undefined) spare.set(size, [this]);
+    else list.push(this);
   }
 
   /** Whether `bytes` more fit. */
@@ -107,9 +125,7 @@ export class Block {
     live.bytes -= bytes;
     live.storages--;
     if (ticket.storages > 0 || slab === this) return;
-    freeTicket(ticket);
-    if (this.ballast !== undefined) giveBallast(this.ballast);
-    this.ballast = undefined;
+    this.giveBack();
   }
 }
 
@@ -118,11 +134,11 @@ let slab: Block | undefined;
 
 /** A block with room for `bytes`: the slab for small ones, else one of its own. */
 export function blockFor(device: Device, bytes: number): Block {
-  if (bytes > SMALL || !device.addressable || debug) return new Block(device, bytes);
+  if (bytes > SMALL || !device.addressable || debug) return Block.of(device, bytes);
   if (slab?.ticket.device === device && slab.holds(bytes)) return slab;
   const full = slab;
-  slab = new Block(device, SLAB);
-  if (full?.ticket.storages === 0) freeTicket(full.ticket);
+  slab = Block.of(device, SLAB);
+  if (full?.ticket.storages === 0) full.giveBack();
   return slab;
 }
 

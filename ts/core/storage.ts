@@ -16,8 +16,8 @@ export class Storage {
   lastWrite = '';
   /** What the device calls the first byte. */
   readonly handle: number;
-  private readonly block: Block;
-  private released = false;
+  /** None once it was released: the block may be another storage's then. */
+  private block: Block | undefined;
 
   constructor(
     readonly device: Device,
@@ -29,7 +29,7 @@ export class Storage {
   }
 
   get freed(): boolean {
-    return this.released;
+    return this.block === undefined;
   }
 
   retain(): void {
@@ -38,9 +38,10 @@ export class Storage {
 
   /** Drops one reference; the last one gives the bytes back. */
   release(): void {
-    if (--this.references > 0 || this.released) return;
-    this.released = true;
-    this.block.release(this.bytes > 0 ? this.bytes : 1);
+    if (--this.references > 0 || this.block === undefined) return;
+    const { block } = this;
+    this.block = undefined;
+    block.release(this.bytes > 0 ? this.bytes : 1);
   }
 
   /** Notes an in-place write by the named operation. */

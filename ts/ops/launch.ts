@@ -13,7 +13,7 @@ export const block = new LaunchBlock();
 const kernelNames = new Map<string, Record<string, string>>();
 
 /** `exp` and float32 give 'exp_f32'; built once per pair. */
-function kernelName(op: string, suffix: string): string {
+export function kernelName(op: string, suffix: string): string {
   let names = kernelNames.get(op);
   if (names === undefined) {
     names = {};

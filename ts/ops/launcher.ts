@@ -5,7 +5,7 @@ import { Storage } from '../core/storage.js';
 import type { Device } from '../device/device.js';
 import type { Tensor } from '../tensor.js';
 import type { KernelDeclaration, KernelDtype, ParamsOf } from './kernel.js';
-import { block } from './launch.js';
+import { block, kernelName } from './launch.js';
 import type { BufferRef, Launcher } from './row.js';
 
 /** A buffer as a storage and a byte offset. */
@@ -31,7 +31,7 @@ export class Launches implements Launcher {
     products = 0,
   ): void {
     if (range === 0) return;
-    block.begin(`${name}_${dtype}`);
+    block.begin(kernelName(name, dtype));
     block.products = products;
     block.first = this.first;
     this.first = false;

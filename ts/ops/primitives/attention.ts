@@ -103,10 +103,31 @@ export function sizes([q, k, v, bias, mask]: Inputs, { scale, causal }: Attentio
   const [bias_batch, bias_head, bias_row] = bias?.strides ?? [0, 0, 0];
   const [mask_batch, mask_head, mask_row] = mask?.strides ?? [0, 0, 0];
   return {
-    ...{ batch, heads, rows, keys, size, width, scale, causal: Number(causal) },
-    ...{ biased: Number(bias !== undefined), masked: Number(mask !== undefined) },
-    ...{ q_batch, q_row, q_head, k_batch, k_row, k_head, v_batch, v_row, v_head },
-    ...{ bias_batch, bias_head, bias_row, mask_batch, mask_head, mask_row },
+    batch,
+    heads,
+    rows,
+    keys,
+    size,
+    width,
+    scale,
+    causal: Number(causal),
+    biased: Number(bias !== undefined),
+    masked: Number(mask !== undefined),
+    q_batch,
+    q_row,
+    q_head,
+    k_batch,
+    k_row,
+    k_head,
+    v_batch,
+    v_row,
+    v_head,
+    bias_batch,
+    bias_head,
+    bias_row,
+    mask_batch,
+    mask_head,
+    mask_row,
   };
 }
 

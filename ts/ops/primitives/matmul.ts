@@ -208,22 +208,22 @@ function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: 
 }
 
 function checkShapes(a: Tensor, b: Tensor, bias: Tensor | undefined): void {
-  const given = `${showShape(a.shape)} and ${showShape(b.shape)}`;
+  const given = () => `${showShape(a.shape)} and ${showShape(b.shape)}`;
   if (a.shape.length !== 3 || b.shape.length !== 3) {
-    throw new ShapeError(`matmul: expected matrices [B, M, K] and [B, K, N], got ${given}`);
+    throw new ShapeError(`matmul: expected matrices [B, M, K] and [B, K, N], got ${given()}`);
   }
   if (a.shape[0] !== b.shape[0]) {
-    throw new ShapeError(`matmul: the batch sizes differ, got ${given}`);
+    throw new ShapeError(`matmul: the batch sizes differ, got ${given()}`);
   }
   if (a.shape[2] !== b.shape[1]) {
     throw new ShapeError(
       `matmul: the columns of the first matrix must be as many as the rows of the second, got ` +
-        `${given}: ${a.shape[2]} is not ${b.shape[1]}. Transpose one of them?`,
+        `${given()}: ${a.shape[2]} is not ${b.shape[1]}. Transpose one of them?`,
     );
   }
   if (bias && (bias.shape.length !== 1 || bias.shape[0] !== b.shape[2])) {
     throw new ShapeError(
-      `matmul: expected a bias [${b.shape[2]}] for matrices ${given}, got ${showShape(bias.shape)}`,
+      `matmul: expected a bias [${b.shape[2]}] for matrices ${given()}, got ${showShape(bias.shape)}`,
     );
   }
 }
