@@ -18,6 +18,12 @@ enum { A_ROWS = 0, A_COLUMNS = 1 };                // a_mode: what is contiguous
 enum { B_ROWS = 0, B_COLUMNS = 1, B_PACKED = 2 };  // b_mode: likewise, or packed here
 // Rows of A that are turned side by side: half a cache line of A, and few places to write to.
 enum { TURN_ROWS = 8 };
+// Columns of B that are packed side by side: whole cache lines.
+enum { PACK_COLS = 32 };
+// Rows of B that are summed at once where A is a single row, and columns of them.
+enum { STREAM = 4, STRIP = 512 };
+// Rows of A for which B is read in place, in tiles of whole cache lines.
+enum { FEW_ROWS = 8 };
 #endif
 
 // The tile for the last columns, where half as many do.
@@ -32,12 +38,14 @@ enum { TURN_ROWS = 8 };
 
 FINISH(main, TILE_M, TILE_V)
 FINISH(half, HALF_M, HALF_V)
-FINISH(pair, 2, 4)
-FINISH(single, 1, 8)
 TILE_ROWS(main, TILE_M, TILE_V)
 TILE_ROWS(half, HALF_M, HALF_V)
+#if TILE_M == 2 && TILE_V == 4
+#define rows_pair rows_main
+#else
+FINISH(pair, 2, 4)
 TILE_ROWS(pair, 2, 4)
-TILE_ROWS(single, 1, 8)
+#endif
 TILE_COLUMNS(main, TILE_M, TILE_V)
 TILE_COLUMNS(half, HALF_M, HALF_V)
 TILE_DOT(main, 4, 2)
@@ -82,18 +90,29 @@ KERNEL(matmulPack) {
 
 static inline uint32_t NAME(panel_width)(uint32_t cols) { return cols > HALF_N ? TILE_N : HALF_N; }
 
-// One panel of B: [k][TILE_N], or [k][HALF_N] where no more columns are left; columns past `cols`
-// zero.
+// Panels of B side by side: [panel][k][TILE_N].
+static NOINLINE void NAME(pack_panels)(S *out, const S *b, uint32_t depth, size_t step) {
+  for (uint32_t k = 0; k < depth; k++, b += step, out += TILE_N) {
+    UNROLL for (int j = 0; j < PACK_COLS; j += TILE_N) {
+      UNROLL for (int n = 0; n < TILE_N; n += LANES)
+        store(out + (size_t)j * depth + n, load(b + j + n));
+    }
+  }
+}
+
+// One panel of B: [k][TILE_N], or [k][HALF_N] where no more columns are left; what stands past
+// `cols` is of no consequence.
 static NOINLINE void NAME(pack_panel)(S *out, const S *b, uint32_t depth, uint32_t cols,
                                       size_t step) {
-  if (cols == TILE_N) {
-    for (uint32_t k = 0; k < depth; k++, b += step, out += TILE_N) {
-      UNROLL for (int j = 0; j < TILE_N; j += LANES) store(out + j, load(b + j));
-    }
-    return;
-  }
   const uint32_t width = NAME(panel_width)(cols);
-  for (uint32_t k = 0; k < depth; k++, b += step, out += width) {
+  // Rows from which a whole panel can be read without leaving the matrix.
+  const uint32_t past = width - cols, rows = step ? (past + step - 1) / step : depth;
+  const uint32_t whole = past == 0 ? depth : depth - MIN(depth, rows);
+  uint32_t k = 0;
+  for (; k < whole; k++, b += step, out += width) {
+    for (uint32_t j = 0; j < width; j += LANES) store(out + j, load(b + j));
+  }
+  for (; k < depth; k++, b += step, out += width) {
     for (uint32_t j = 0; j < width; j++) out[j] = j < cols ? b[j] : 0;
   }
 }
@@ -103,18 +122,16 @@ static NOINLINE void NAME(pack_panel_transposed)(S *out, const S *b, uint32_t de
                                                  size_t step) {
   const uint32_t width = NAME(panel_width)(cols);
   uint32_t k = 0;
-  if (cols == width) {
-    for (; k + LANES <= depth; k += LANES) {
-      for (uint32_t j = 0; j < width; j += LANES) {
-        V square[LANES];
-        UNROLL for (int i = 0; i < LANES; i++) square[i] = load(b + (j + i) * step + k);
-        NAME(transpose)(square);
-        UNROLL for (int i = 0; i < LANES; i++) store(out + (k + i) * width + j, square[i]);
-      }
+  for (; k + LANES <= depth; k += LANES) {
+    for (uint32_t j = 0; j < width; j += LANES) {
+      V square[LANES];
+      UNROLL for (int i = 0; i < LANES; i++) square[i] = load(b + MIN(j + i, cols - 1) * step + k);
+      NAME(transpose)(square);
+      UNROLL for (int i = 0; i < LANES; i++) store(out + (k + i) * width + j, square[i]);
     }
   }
   for (; k < depth; k++) {
-    for (uint32_t j = 0; j < width; j++) out[k * width + j] = j < cols ? b[j * step + k] : 0;
+    for (uint32_t j = 0; j < width; j++) out[k * width + j] = b[MIN(j, cols - 1) * step + k];
   }
 }
 
@@ -130,25 +147,42 @@ typedef struct {
 // What the products are added to: the bias, or zero if there is no depth to sum.
 static NOINLINE void NAME(fill)(const matmul_params *p, const NAME(block) * t) {
   const S *bias = IN(S, bias);
-  for (uint32_t i = t->i0; i < t->i1; i++) {
-    for (uint32_t j = t->j0; j < t->j1; j++) {
-      S value = p->biased ? bias[i * p->bias_row + j * p->bias_col] : 0;
-      t->c[i * (size_t)p->out_row + j * (size_t)p->out_col] = value;
-    }
+  const size_t rows = t->i1 - t->i0, cols = t->j1 - t->j0;
+  // The bias belongs to columns, or in an exchanged product to rows: so lie contiguous outputs.
+  const bool across = p->bias_col == 1;
+  S *to = t->c + t->i0 * (size_t)p->out_row + t->j0 * (size_t)p->out_col;
+  bias += t->i0 * (size_t)p->bias_row + t->j0 * (size_t)p->bias_col;
+  const size_t lines = across ? rows : cols, length = across ? cols : rows;
+  const size_t step = across ? p->out_row : p->out_col;
+  for (size_t n = 0; n < lines; n++, to += step) {
+    if (!p->biased) memset(to, 0, length * sizeof(S));
+    else memcpy(to, bias, length * sizeof(S));
   }
+}
+
+// The first column of a panel, which is shifted left where it would leave the matrix.
+static inline uint32_t NAME(panel_start)(const matmul_params *p, uint32_t j, uint32_t width) {
+  return j + width > p->cols && p->cols >= width ? p->cols - width : j;
 }
 
 static NOINLINE void NAME(pack_block)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
                                       uint32_t depth) {
   S *out = t->pack;
-  for (uint32_t j = t->j0; j < t->j1; j += TILE_N, out += (size_t)depth * TILE_N) {
-    const uint32_t cols = MIN(TILE_N, t->j1 - j);
-    const S *b = t->b + k0 * (size_t)p->b_depth + j * (size_t)p->b_col;
-    if (p->b_col == 1) {
-      NAME(pack_panel)(out, b, depth, cols, p->b_depth);
-    } else {
-      NAME(pack_panel_transposed)(out, b, depth, cols, p->b_col);
+  const S *from = t->b + k0 * (size_t)p->b_depth;
+  for (uint32_t j = t->j0; j < t->j1;) {
+    const uint32_t left = t->j1 - j, width = NAME(panel_width)(left);
+    const uint32_t start = NAME(panel_start)(p, j, width), cols = MIN(width, p->cols - start);
+    const S *b = from + start * (size_t)p->b_col;
+    if (p->b_col == 1 && left >= PACK_COLS) {
+      NAME(pack_panels)(out, b, depth, p->b_depth);
+      out += (size_t)PACK_COLS * depth;
+      j += PACK_COLS;
+      continue;
     }
+    if (p->b_col == 1) NAME(pack_panel)(out, b, depth, cols, p->b_depth);
+    else NAME(pack_panel_transposed)(out, b, depth, cols, p->b_col);
+    out += (size_t)width * depth;
+    j += width;
   }
 }
 
@@ -180,26 +214,72 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
   }
 }
 
-// A few rows times a row-major matrix: wide tiles, which read whole cache lines of B.
+// Vectors of a row side by side: one, or what V8 pairs.
+#define STREAM_V (TILE_M > 2 && TILE_V == 4 ? 4 : 1)
+
+// to[j] += the sum over STREAM rows of a[k] b[k][j], in their order.
+static NOINLINE void NAME(stream)(uint32_t cols, const S *a, const S *b, size_t step, S *to) {
+  V left[STREAM];
+  const S *row[STREAM];
+  UNROLL for (int k = 0; k < STREAM; k++) {
+    left[k] = splat(a[k]);
+    row[k] = b + k * step;
+  }
+  uint32_t j = 0;
+  NO_UNROLL for (; j + STREAM_V * LANES <= cols; j += STREAM_V * LANES) {
+    V sum[STREAM_V];
+    UNROLL for (int n = 0; n < STREAM_V; n++) sum[n] = load(to + j + n * LANES);
+    UNROLL for (int k = 0; k < STREAM; k++) {
+      UNROLL for (int n = 0; n < STREAM_V; n++)
+        sum[n] = madd(left[k], load(row[k] + j + n * LANES), sum[n]);
+    }
+    UNROLL for (int n = 0; n < STREAM_V; n++) store(to + j + n * LANES, sum[n]);
+  }
+  for (; j < cols; j++) {
+    V sum = splat(to[j]);
+    UNROLL for (int k = 0; k < STREAM; k++) sum = madd(left[k], splat(row[k][j]), sum);
+    to[j] = sum[0];
+  }
+}
+
+static NOINLINE void NAME(stream_one)(uint32_t cols, S a, const S *b, S *to) {
+  uint32_t j = 0;
+  for (; j + LANES <= cols; j += LANES) store(to + j, madd(splat(a), load(b + j), load(to + j)));
+  for (; j < cols; j++) to[j] = madd(splat(a), splat(b[j]), splat(to[j]))[0];
+}
+
+// A single row times a row-major matrix, which is read along its rows.
+static NOINLINE void NAME(single)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
+                                  uint32_t depth, bool add) {
+  S sums[STRIP];
+  for (uint32_t j = t->j0; j < t->j1; j += STRIP) {
+    const uint32_t cols = MIN(STRIP, t->j1 - j);
+    const S *a = t->a + k0, *b = t->b + j + k0 * (size_t)p->b_depth;
+    memset(sums, 0, cols * sizeof(S));
+    uint32_t k = 0;
+    for (; k + STREAM <= depth; k += STREAM, b += STREAM * (size_t)p->b_depth)
+      NAME(stream)(cols, a + k, b, p->b_depth, sums);
+    for (; k < depth; k++, b += p->b_depth) NAME(stream_one)(cols, a[k], b, sums);
+    const NAME(target) out = {
+        .c = t->c + j * (size_t)p->out_col, .col = p->out_col, .i1 = 1, .j1 = cols, .add = add};
+    NAME(put_part)(sums, 0, &out);
+  }
+}
+
+// A few rows times the same: tiles read whole cache lines of B.
 static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
                                 uint32_t depth, bool add) {
-  const uint32_t width = (p->rows == 1 ? 8 : 4) * LANES;
+  const uint32_t width = 4 * LANES;
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
   for (uint32_t j = t->j0; j < t->j1; j += width) {
-    const uint32_t cols = MIN(width, t->j1 - j),
-                   back = j + width > p->cols ? j + width - p->cols : 0;
-    out.j0 = back;
-    out.j1 = back + cols;
-    const S *b = t->b + (j - back) + k0 * (size_t)p->b_depth;
+    const uint32_t start = NAME(panel_start)(p, j, width);
+    out.j0 = j - start;
+    out.j1 = out.j0 + MIN(width, t->j1 - j);
+    const S *b = t->b + start + k0 * (size_t)p->b_depth;
     for (uint32_t i = t->i0; i < t->i1; i += 2) {
-      const S *a = t->a + i * (size_t)p->a_row + k0;
       out.i1 = MIN(2, t->i1 - i);
-      out.c = t->c + i * out.row + (j - back) * out.col;
-      if (p->rows == 1) {
-        NAME(rows_single)(depth, a, 0, b, p->b_depth, &out);
-      } else {
-        NAME(rows_pair)(depth, a, p->a_row, b, p->b_depth, &out);
-      }
+      out.c = t->c + i * out.row + start * out.col;
+      NAME(rows_pair)(depth, t->a + i * (size_t)p->a_row + k0, p->a_row, b, p->b_depth, &out);
     }
   }
 }
@@ -208,15 +288,13 @@ static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(blo
                                           uint32_t k0, uint32_t depth, bool add) {
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
   for (uint32_t j = t->j0; j < t->j1; j += TILE_N) {
-    const uint32_t cols = MIN(TILE_N, t->j1 - j);
-    const bool half = HALF_N < TILE_N && cols <= HALF_N;
-    // The last panel is shifted left, so that it reads inside the matrix.
-    const uint32_t back = (half ? HALF_N : TILE_N) - cols;
-    out.j0 = back;
-    out.j1 = back + cols;
-    out.c = t->c + (j - back) * out.col;
-    const S *b = t->b + (j - back) + k0 * (size_t)p->b_depth;
-    NAME(panel)(p, t, k0, depth, b, p->b_depth, half, &out);
+    const uint32_t cols = MIN(TILE_N, t->j1 - j), width = NAME(panel_width)(cols);
+    const uint32_t start = NAME(panel_start)(p, j, width);
+    out.j0 = j - start;
+    out.j1 = out.j0 + cols;
+    out.c = t->c + start * out.col;
+    const S *b = t->b + start + k0 * (size_t)p->b_depth;
+    NAME(panel)(p, t, k0, depth, b, p->b_depth, width < TILE_N, &out);
   }
 }
 
@@ -229,9 +307,11 @@ static NOINLINE void NAME(block_packed)(const matmul_params *p, const NAME(block
     part.i1 = MIN(part.i0 + p->row_block, t->i1);
     const S *b = t->pack;
     for (uint32_t j = t->j0; j < t->j1; j += TILE_N, b += (size_t)depth * TILE_N) {
-      out.j1 = MIN(TILE_N, t->j1 - j);
-      out.c = t->c + j * out.col;
-      const uint32_t width = NAME(panel_width)(out.j1);
+      const uint32_t cols = MIN(TILE_N, t->j1 - j), width = NAME(panel_width)(cols);
+      const uint32_t start = NAME(panel_start)(p, j, width);
+      out.j0 = j - start;
+      out.j1 = out.j0 + cols;
+      out.c = t->c + start * out.col;
       NAME(panel)(p, &part, k0, depth, b, width, width < TILE_N, &out);
     }
   }
@@ -260,7 +340,7 @@ static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) *
 
 static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) * t) {
   if (p->biased || p->depth == 0) NAME(fill)(p, t);
-  const bool thin = p->rows <= 16 && p->a_mode == A_ROWS && p->cols >= 8 * LANES;
+  const bool thin = p->rows <= FEW_ROWS && p->a_mode == A_ROWS && p->cols >= 4 * LANES;
   for (uint32_t k0 = 0; k0 < p->depth; k0 += DEPTH_BLOCK) {
     const uint32_t depth = MIN(DEPTH_BLOCK, p->depth - k0);
     const bool add = k0 > 0 || p->biased;
@@ -268,6 +348,8 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
       NAME(block_packed)(p, t, k0, depth, add);
     } else if (p->b_mode == B_COLUMNS) {
       NAME(block_dot)(p, t, k0, depth, add);
+    } else if (p->rows == 1 && p->a_mode == A_ROWS) {
+      NAME(single)(p, t, k0, depth, add);
     } else if (thin) {
       NAME(thin)(p, t, k0, depth, add);
     } else {

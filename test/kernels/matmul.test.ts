@@ -72,6 +72,9 @@ const SHAPES: [number, number, number, number][] = [
   [2, 130, 70, 90],
   [1, 125, 129, 520],
   [1, 12, 12, 2000],
+  [1, 1, 1030, 261],
+  [2, 6, 45, 300],
+  [1, 300, 24, 60],
 ];
 
 for (const dtype of [float32, float64, int32, int64]) {
@@ -96,22 +99,28 @@ for (const dtype of [float32, float64, int32, int64]) {
 describe('matmul', () => {
   const bias = randoms(67, 5);
   for (const [left, right] of [
+    ['plain', 'plain'],
     ['shared', 'plain'],
+    ['plain', 'transposed'],
     ['plain', 'shared'],
     ['shared transposed', 'transposed'],
     ['transposed', 'shared transposed'],
   ] as const) {
     it(`adds a bias and shares a matrix over the batch: ${left}, ${right}`, () => {
-      for (const [m, k] of [
-        [2, 30],
-        [21, 30],
-        [90, 300],
-        [5, 0],
+      for (const [m, k, n] of [
+        [2, 30, 67],
+        [21, 30, 67],
+        [90, 300, 67],
+        [5, 0, 67],
+        [1, 40, 67],
+        [70, 200, 1],
+        [1, 9, 1],
+        [3, 140, 5],
       ]) {
         reset();
         const a = matrix([3, m, k], left, float32, 3);
-        const b = matrix([3, k, 67], right, float32, 4);
-        const inputs = [a.operand, b.operand, input(bias, [67], float32)];
+        const b = matrix([3, k, n], right, float32, 4);
+        const inputs = [a.operand, b.operand, input(bias.slice(0, n), [n], float32)];
         close(results(matmul, inputs, {})[0], reference(a, b, bias), 1e-6, 1e-5);
       }
     });

@@ -59,8 +59,11 @@ const ROW_BLOCK = 120;
 const COL_BLOCK = 64;
 /** Products of fewer multiplications are read in place: packing would cost more than it saves. */
 const SMALL = 48 ** 3;
-/** Depth from which dot products of few rows or columns beat packing the other operand. */
+/** Rows (or columns) so few, and so long, that dot products beat packing either operand. */
+const FEW_DOTS = 6;
 const LONG_DOT = 128;
+/** Rows so few that packing B costs more than it saves. */
+const FEW_ROWS = 8;
 /** Multiplications that make a unit worth a thread, and the most units of a launch. */
 const UNIT = 500_000;
 const MOST_UNITS = 64;
@@ -128,19 +131,20 @@ function isSmall(p: Product): boolean {
 function orient(p: Product): { product: Product; mode: Mode } {
   const depthInside = p.a.depth === 1 && p.b.depth === 1;
   const least = Math.min(p.rows, p.cols);
-  if (depthInside && (least < 4 || (least <= 16 && p.depth >= LONG_DOT))) {
+  const few = least <= FEW_DOTS || (least <= 12 && Math.max(p.rows, p.cols) <= 64);
+  if (depthInside && (least < 4 || (few && p.depth >= LONG_DOT))) {
     return { product: p.cols < p.rows ? swap(p) : p, mode: Mode.Columns };
   }
-  // Exchanged, a transposed A becomes a B that is read in place.
+  // Exchanged, a transposed A becomes a B that is read in place; of two, the smaller is turned.
   const vector = p.cols === 1 && p.b.depth === 1;
-  const exchange = p.a.depth !== 1 ? vector || p.b.side !== 1 : p.b.side !== 1 && p.rows < p.cols;
+  const exchange =
+    p.a.depth !== 1
+      ? vector || p.b.side !== 1 || (p.rows >= 2 * p.cols && !isSmall(p))
+      : p.b.side !== 1 && p.rows < p.cols;
   const product = exchange ? swap(p) : p;
-  const { a, b, rows, cols } = product;
-  const inPlace =
-    b.side === 1 && cols >= TILE_COLS && (a.depth === 1 || (a.side === 1 && rows >= TILE_ROWS));
-  // Rows of B a multiple of 4 KiB apart share one set of the first-level cache.
-  const few = isSmall(product) || rows <= (b.depth % 1024 === 0 ? 8 : 16);
-  return { product, mode: inPlace && few ? Mode.Rows : Mode.Packed };
+  const { b, rows, cols } = product;
+  const inPlace = b.side === 1 && cols >= TILE_COLS && (isSmall(product) || rows <= FEW_ROWS);
+  return { product, mode: inPlace ? Mode.Rows : Mode.Packed };
 }
 
 /** A as it is read: in place, or copied into rows by a launch of its own. */
