@@ -1,375 +1,466 @@
 // Convolution of images [N, C, H, W] with weights [O, C / groups, kh, kw], and its gradients.
-//   convPad: copies planes into padded rows, columns of equal remainder by the stride next to each
-//     other, so that the pixels of an output row lie side by side for every tap
-//   convFlip: weights as the input gradient wants them: [group][phase][c][o, taps of the phase]
-//   conv2d, conv2dInputGrad: products of weights and source pixels
-//   conv2dWeightGrad: products of the output's gradient and source pixels
-// A unit is some output rows of one image and group, or some weights: never a part of one sum. The
-// range counts shares of `per_unit` of these units, so that tables, one per share, stay few.
+//   convProduct: products of weights and pixels: a convolution, or one phase of its input gradient
+//   convScatter: products of weights and the output's gradient, each added where its tap reaches:
+//     the input gradient where few channels, or much padding, make `convProduct` dear
+//   convWeights: products of the output's gradient and pixels: the gradient of the weights
+// These are matrix products, whose B - a row for each tap and a column for each pixel, or the
+// transpose - is only ever made a block at a time, by the thread that needs it.
+// A unit is a block of B by some rows of A: never a part of one sum. The range counts shares of
+// `per_unit` of these units, so that blocks, one per share, stay few.
 #include "kernel.h"
 #ifndef S
 #define SOURCE "conv.c"
 #include "each_real.h"
 #else
-#include "gemm_common.h"
+#include "gemm_tile.h"
+
+#include "conv_copy.h"
 #include "conv_tile.h"
 
 #ifndef CONV_ONCE
 #define CONV_ONCE
-enum { CONV_ROW_BLOCK = 48, TAP_BLOCK = 16, WEIGHT_VECTORS = 256 };
+// Of a block of B: its columns, and how far apart its rows are (an odd number of cache lines).
+enum { BLOCK_COLS = 64, BLOCK_STEP = 80, ROW_BLOCK = 120 };
+// Of the weight gradient read in place: taps of a unit, and groups of pixels that stay in cache.
+enum { TAP_BLOCK = 16, WEIGHT_GROUPS = 128 };
 
-// Vectors over a grid of rows x cols pixels, whose rows and pixels are so far apart in the source
-// and in the output. Where a row does not divide, its last vector reaches back over the one before.
-// Returns the count.
-static uint32_t conv_grid(conv_pixels *to, uint32_t rows, uint32_t cols, uint32_t lanes,
-                          int32_t source_row, int32_t out_row, int32_t out_step, int32_t size) {
+// Groups of `size` pixels of rows x cols; the last of a row ends where the row does. Returns
+// the count.
+static uint32_t conv_groups(conv_group *to, uint32_t rows, uint32_t cols, uint32_t size,
+                            uint32_t source_row, uint32_t out_row) {
   uint32_t n = 0;
   for (uint32_t y = 0; y < rows; y++) {
-    for (uint32_t x = 0; x < cols; x += lanes) {
-      const uint32_t count = MIN(lanes, cols - x), back = cols < lanes ? 0 : lanes - count;
-      to[n++] = (conv_pixels){
-          .source = ((int32_t)y * source_row + (int32_t)(x - back)) * size,
-          .out = (int32_t)y * out_row + (int32_t)(x - back) * out_step,
-          .from = back,
-          .count = count,
-      };
+    for (uint32_t x = 0; x < cols; x += size) {
+      const uint32_t at = MIN(x, cols - size);
+      to[n++] = (conv_group){y * source_row + at, y * out_row + at};
     }
   }
   return n;
 }
 
+// Pixels side by side: where they begin in the source, in the output and in their block.
 typedef struct {
-  uint32_t kernel_h, kernel_w, dilation_h, dilation_w, phases, cols;
+  uint32_t source, out, at, count;
+} conv_run;
+
+// Pixels of images, each a grid of rows x cols, and how far these are apart.
+typedef struct {
+  uint32_t rows, cols, source_image, source_row, source_step, out_image, out_row, out_step;
+} conv_grid;
+
+// Pixels [first, last) as runs; returns the count of these.
+static uint32_t conv_runs(conv_run *to, const conv_grid *g, uint32_t first, uint32_t last) {
+  uint32_t n = 0, x = first % g->cols, y = first / g->cols % g->rows,
+           image = first / g->cols / g->rows;
+  for (uint32_t at = 0; at < last - first; x = 0) {
+    const uint32_t count = MIN(g->cols - x, last - first - at);
+    to[n++] = (conv_run){image * g->source_image + y * g->source_row + x * g->source_step,
+                         image * g->out_image + y * g->out_row + x * g->out_step, at, count};
+    at += count;
+    if (++y == g->rows) {
+      y = 0;
+      image++;
+    }
+  }
+  return n;
+}
+
+// Places of taps [first, last) of (c, ky, kx) in planes; columns may be apart by their remainder.
+typedef struct {
+  uint32_t taps_h, taps_w, plane, cols;
+  int32_t row, step, phases;
 } conv_window;
-#define WINDOW(p) {p->kernel_h, p->kernel_w, p->dilation_h, p->dilation_w, p->phases, p->cols}
+#define WINDOW(p) \
+  {p->taps_h, p->taps_w, p->plane, p->cols, p->tap_row, p->tap_step, p->phases}
 
-// The first tap k with k * dilation = phase modulo the stride (`kernel` if there is none), and how
-// far apart they are.
-static inline uint32_t first_tap(uint32_t phase, uint32_t stride, uint32_t dilation,
-                                 uint32_t kernel) {
-  uint32_t k = 0;
-  while (k < kernel && k * dilation % stride != phase) k++;
-  return k;
-}
-
-static inline uint32_t phase_step(uint32_t stride, uint32_t dilation) {
-  uint32_t step = 1;
-  while (step * dilation % stride != 0) step++;
-  return step;
-}
-
-static inline int32_t floor_div(int32_t a, int32_t b) {
-  return a >= 0 ? a / b : -((b - 1 - a) / b);
+static void conv_taps(int32_t *to, const conv_window *w, uint32_t first, uint32_t last) {
+  uint32_t x = first % w->taps_w, y = first / w->taps_w % w->taps_h,
+           c = first / w->taps_w / w->taps_h;
+  for (uint32_t k = first; k < last; k++) {
+    const int32_t at = (int32_t)x * w->step;
+    *to++ = (int32_t)(c * w->plane) + (int32_t)y * w->row +
+            at % w->phases * (int32_t)w->cols + at / w->phases;
+    if (++x < w->taps_w) continue;
+    x = 0;
+    if (++y < w->taps_h) continue;
+    y = 0;
+    c++;
+  }
 }
 #endif
 
-CONV_TILE(main, TILE_M, TILE_V)
-CONV_TILE(pair, 2, 4)
-CONV_TILE(single, 1, 8)
+FINISH(main, TILE_M, TILE_V)
+FINISH(pair, 2, 4)
+FINISH(single, 1, 8)
+// The tile for a few last columns.
+#define NARROW_M (TILE_M == 2 ? 4 : 8)
+FINISH(narrow, NARROW_M, TILE_V / 2)
+TILE_ROWS(narrow, NARROW_M, TILE_V / 2)
+TILE_ROWS(main, TILE_M, TILE_V)
+TILE_ROWS(pair, 2, 4)
+TILE_ROWS(single, 1, 8)
+
+DIRECT_TILE(main, TILE_M, TILE_V)
+DIRECT_TILE(pair, 2, 4)
+DIRECT_TILE(single, 1, 8)
 WEIGHTS_TILE(main, 4, 2)
 WEIGHTS_TILE(pair, 2, 4)
-WEIGHTS_TILE(single, 1, 8)
 
-// ---- Preparation --------------------------------------------------------------------------------
+// ---- Blocks -------------------------------------------------------------------------------------
 
-// Copies out[q] = row[q * phases], q in [q, last).
-static inline __attribute__((always_inline)) void NAME(pad_row)(S *out, const S *row, int32_t q,
-                                                                int32_t last, int32_t phases) {
-  if (phases == 1) {
-    for (; q + LANES <= last; q += LANES) store(out + q, load(row + q));
-  }
-#if LANES == 4
-  if (phases == 2) {
-    for (; q + LANES <= last; q += LANES) {
-      const S *p = row + q * 2;
-      store(out + q, __builtin_shufflevector(load(p), load(p + 3), 0, 2, 5, 7));
+// out[k][pixel] = source[tap[k] + pixel]
+static NOINLINE void NAME(pack_pixels)(S *out, const S *source, const int32_t *tap, uint32_t depth,
+                                       const conv_run *run, uint32_t runs) {
+  for (uint32_t k = 0; k < depth; k++, out += BLOCK_STEP) {
+    for (uint32_t r = 0; r < runs; r++) {
+      NAME(copy_run)(out + run[r].at, source + tap[k] + run[r].source, run[r].count);
     }
   }
-#endif
-  for (; q < last; q++) out[q] = row[q * phases];
 }
 
-// A unit is one plane: out[y][phase][q] = x[y - top][q * phases + phase - left], zero outside.
-KERNEL(convPad) {
-  const int32_t width = p->width, phases = p->phases, cols = p->cols;
-  const size_t step = (size_t)phases * cols;
-  for (uint32_t plane = begin; plane < end; plane++) {
-    for (int32_t phase = 0; phase < phases; phase++) {
-      // Columns [first, last) come from x.
-      const int32_t low = floor_div(p->left - phase + phases - 1, phases);
-      const int32_t high = floor_div(width - 1 + p->left - phase, phases) + 1;
-      const int32_t first = MIN(MAX(low, 0), cols), last = MAX(MIN(high, cols), first);
-      S *out = OUT(S, out) + (size_t)plane * p->rows * step + (size_t)phase * cols;
-      const S *x = IN(S, x) + (size_t)plane * p->height * width + phase - p->left;
-      for (int32_t y = 0; y < (int32_t)p->rows; y++, out += step) {
-        const int32_t from = y - p->top;
-        if (from < 0 || from >= (int32_t)p->height) {
-          memset(out, 0, cols * sizeof(S));
-          continue;
-        }
-        for (int32_t q = 0; q < first; q++) out[q] = 0;
-        NAME(pad_row)(out, x + (size_t)from * width, first, last, phases);
-        for (int32_t q = last; q < cols; q++) out[q] = 0;
+// out[pixel][k] = source[tap[k] + pixel]
+static NOINLINE void NAME(pack_taps)(S *out, const S *source, const int32_t *tap, uint32_t taps,
+                                     const conv_run *run, uint32_t runs) {
+  for (uint32_t k = 0; k < taps; k += LANES) {
+    for (uint32_t r = 0; r < runs; r++) {
+      const S *from[LANES];
+      UNROLL for (uint32_t l = 0; l < LANES; l++) {
+        from[l] = source + tap[MIN(k + l, taps - 1)] + run[r].source;
+      }
+      const uint32_t count = run[r].count;
+      S *to = out + run[r].at * BLOCK_STEP + k;
+      for (uint32_t q = 0; count >= LANES && q < count; q += LANES) {
+        const uint32_t at = MIN(q, count - LANES);
+        V square[LANES];
+        UNROLL for (int l = 0; l < LANES; l++) square[l] = load(from[l] + at);
+        NAME(transpose)(square);
+        UNROLL for (int l = 0; l < LANES; l++) store(to + (at + l) * BLOCK_STEP, square[l]);
+      }
+      for (uint32_t q = 0; count < LANES && q < count; q++) {
+        UNROLL for (int l = 0; l < LANES; l++) to[q * BLOCK_STEP + l] = from[l][q];
       }
     }
   }
 }
 
-// A unit is one input channel of one group. Taps of a phase are `step` apart from the first.
-KERNEL(convFlip) {
-  const uint32_t kh = p->kernel_h, kw = p->kernel_w, size = kh * kw;
-  const uint32_t step_h = phase_step(p->stride_h, p->dilation_h);
-  const uint32_t step_w = phase_step(p->stride_w, p->dilation_w);
-  const size_t filter = (size_t)p->channels * size;
-  for (uint32_t unit = begin; unit < end; unit++) {
-    const uint32_t group = unit / p->channels, c = unit % p->channels;
-    const S *w = IN(S, weight) + group * p->filters * filter + (size_t)c * size;
-    S *out = OUT(S, out) + group * p->filters * filter;
-    for (uint32_t phase = 0; phase < p->stride_h * p->stride_w; phase++) {
-      const uint32_t ky = first_tap(phase / p->stride_w, p->stride_h, p->dilation_h, kh);
-      const uint32_t kx = first_tap(phase % p->stride_w, p->stride_w, p->dilation_w, kw);
-      const uint32_t taps = ((kh - ky + step_h - 1) / step_h) * ((kw - kx + step_w - 1) / step_w);
-      S *to = out + (size_t)c * p->filters * taps;
-      for (uint32_t o = 0; o < p->filters; o++) {
-        for (uint32_t y = ky; y < kh; y += step_h) {
-          for (uint32_t x = kx; x < kw; x += step_w) *to++ = w[o * filter + y * kw + x];
-        }
+// out[i, j] (+)= sum over k of a[i * a_step + k] * b[k * BLOCK_STEP + j].
+typedef struct {
+  const S *a, *b;
+  S *out;
+  size_t a_step, row;
+  uint32_t rows, cols, depth;
+  bool add;
+} NAME(block);
+
+// Rows [first, last): whole tiles, a last one or two rows with tiles of their own, and a few last
+// columns too.
+static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uint32_t last) {
+  const uint32_t rest = (last - first) % TILE_M, after = rest <= 2 ? last - rest : last;
+  const uint32_t few = t->cols % TILE_N, cols = few <= TILE_N / 2 ? t->cols - few : t->cols;
+  NAME(target) to = {.row = t->row, .col = 1, .add = t->add};
+  for (uint32_t j = 0; j < cols; j += TILE_N) {
+    to.j1 = MIN(TILE_N, cols - j);
+    for (uint32_t i = first; i < after; i += TILE_M) {
+      to.i1 = MIN(TILE_M, last - i);
+      to.c = t->out + i * t->row + j;
+      NAME(rows_main)(t->depth, t->a + i * t->a_step, t->a_step, t->b + j, BLOCK_STEP, &to);
+    }
+  }
+  to.i1 = rest;
+  for (uint32_t j = 0; j < cols && after < last; j += (rest == 1 ? 8 : 4) * LANES) {
+    const S *a = t->a + after * t->a_step, *b = t->b + j;
+    to.j1 = MIN((rest == 1 ? 8 : 4) * LANES, cols - j);
+    to.c = t->out + after * t->row + j;
+    if (rest == 1) NAME(rows_single)(t->depth, a, 0, b, BLOCK_STEP, &to);
+    if (rest == 2) NAME(rows_pair)(t->depth, a, t->a_step, b, BLOCK_STEP, &to);
+  }
+  to.j1 = few;
+  for (uint32_t i = first; i < last && cols < t->cols; i += NARROW_M) {
+    to.i1 = MIN(NARROW_M, last - i);
+    to.c = t->out + i * t->row + cols;
+    NAME(rows_narrow)(t->depth, t->a + i * t->a_step, t->a_step, t->b + cols, BLOCK_STEP, &to);
+  }
+}
+
+static void NAME(block_product)(const NAME(block) * t) {
+  for (uint32_t i = 0; i < t->rows; i += ROW_BLOCK) {
+    NAME(block_rows)(t, i, MIN(i + ROW_BLOCK, t->rows));
+  }
+}
+
+// From the block of results to where its pixels belong.
+static NOINLINE void NAME(put_runs)(S *out, size_t row, size_t step, const S *block, uint32_t rows,
+                                    const conv_run *run, uint32_t runs) {
+  for (uint32_t i = 0; i < rows; i++, out += row, block += BLOCK_COLS) {
+    for (uint32_t r = 0; r < runs; r++) {
+      S *to = out + run[r].out;
+      const S *from = block + run[r].at;
+      uint32_t q = 0;
+      for (; step == 2 && q + LANES <= run[r].count; q += LANES) {
+        V v = load(from + q);
+        UNROLL for (int l = 0; l < LANES; l++) to[q * 2 + l * 2] = v[l];
       }
-      out += (size_t)p->channels * p->filters * taps;
+      for (; q < run[r].count; q++) to[q * step] = from[q];
     }
   }
 }
 
-// ---- Products -----------------------------------------------------------------------------------
-
-// Rows [first, last): whole tiles, and a last one or two rows with tiles of their own.
-static NOINLINE void NAME(conv_rows)(const NAME(conv) * t, uint32_t first, uint32_t last,
-                                     uint32_t k0, uint32_t depth) {
-  const uint32_t rest = (last - first) % TILE_M,
-                 after = rest == 1 || rest == 2 ? last - rest : last;
-  for (uint32_t v = 0; v < t->panels && after > first; v += TILE_V) {
-    for (uint32_t i = first; i < after; i += TILE_M) NAME(conv_main)(t, i, v, k0, depth);
-  }
-  if (rest == 2) {
-    for (uint32_t v = 0; v < t->panels; v += 4) NAME(conv_pair)(t, after, v, k0, depth);
-  }
-  if (rest == 1) {
-    for (uint32_t v = 0; v < t->panels; v += 8) NAME(conv_single)(t, after, v, k0, depth);
-  }
-}
-
-// With no depth at all (pixels that no tap reaches) it writes what sums start from.
-static void NAME(conv_product)(const NAME(conv) * t) {
-  uint32_t k0 = 0;
-  do {
-    const uint32_t depth = MIN(DEPTH_BLOCK, t->depth - k0);
-    for (uint32_t i = 0; i < t->rows; i += CONV_ROW_BLOCK) {
-      NAME(conv_rows)(t, i, MIN(i + CONV_ROW_BLOCK, t->rows), k0, depth);
-    }
-    k0 += depth;
-  } while (k0 < t->depth);
-}
-
-// Places of the taps (c, ky, kx) in the padded planes.
-static uint32_t NAME(conv_taps)(int32_t *tap, uint32_t channels, uint32_t rows,
-                                const conv_window *w) {
-  uint32_t n = 0;
-  for (uint32_t c = 0; c < channels; c++) {
-    for (uint32_t y = 0; y < w->kernel_h; y++) {
-      for (uint32_t x = 0; x < w->kernel_w; x++) {
-        const uint32_t at = x * w->dilation_w, line = c * rows + y * w->dilation_h;
-        const uint32_t place = (line * w->phases + at % w->phases) * w->cols + at / w->phases;
-        tap[n++] = place * sizeof(S);
-      }
-    }
-  }
-  return n;
-}
-
-// A unit is `row_block` output rows of one group of one image. Scratch of a range: pixels, then
-// taps.
-KERNEL(conv2d) {
-  const uint32_t first_unit = begin * p->per_unit;
-  const uint32_t last_unit = MIN(end * p->per_unit, p->units);
-  const uint32_t channels = p->channels, filters = p->filters,
-                 depth = channels * p->kernel_h * p->kernel_w;
-  const uint32_t blocks = (p->out_h + p->row_block - 1) / p->row_block;
-  const int32_t row = p->phases * p->cols;
-  const size_t plane = (size_t)p->rows * row, out_plane = (size_t)p->out_h * p->out_w;
-  conv_pixels *pixels = (conv_pixels *)(OUT(S, scratch) + (size_t)begin * p->slice);
-  const uint32_t vectors = conv_grid(pixels, MIN(p->row_block, p->out_h), p->out_w, LANES,
-                                     p->stride_h * row, p->out_w, 1, sizeof(S));
-  int32_t *tap = (int32_t *)(pixels + vectors);
+// `col_block` rows of pixels, read in place, by all filters. Scratch of a range: groups, then taps.
+static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint32_t end) {
+  const uint32_t last = MIN(end * p->per_unit, p->units), size = 2 * LANES;
+  const uint32_t depth = p->channels * p->taps_h * p->taps_w;
+  const uint32_t blocks = (p->grid_h + p->col_block - 1) / p->col_block;
+  const uint32_t across = (p->grid_w + size - 1) / size, filters = p->filters;
+  const size_t source_size = (size_t)p->channels * p->plane;
+  conv_group *group = (conv_group *)(OUT(S, scratch) + (size_t)begin * p->slice);
+  conv_groups(group, MIN(p->col_block, p->grid_h), p->grid_w, size, p->source_row, p->out_row);
+  int32_t *tap = (int32_t *)(group + p->col_block * across);
   const conv_window window = WINDOW(p);
-  NAME(conv_taps)(tap, channels, p->rows, &window);
-  const uint32_t per_row = vectors / MIN(p->row_block, p->out_h);
-  for (uint32_t unit = first_unit; unit < last_unit; unit++) {
-    const uint32_t image = unit / blocks / p->groups, group = unit / blocks % p->groups;
-    const uint32_t y = unit % blocks * p->row_block;
-    const uint32_t filter = group * filters;
-    const size_t first = (size_t)image * p->groups + group;
-    const NAME(conv) t = {
-        .a = IN(S, weight) + (size_t)filter * depth,
-        .source =
-            (const char *)(IN(S, x) + first * channels * plane + (size_t)y * p->stride_h * row),
+  conv_taps(tap, &window, 0, depth);
+  for (uint32_t unit = begin * p->per_unit; unit < last; unit++) {
+    const uint32_t y = unit % blocks * p->col_block, at = unit / blocks, of = at % p->groups;
+    const NAME(direct) t = {
+        .a = IN(S, weight) + p->weight_at + of * (size_t)p->weight_group,
+        .source = IN(S, source) + at * source_size + p->source_at + (size_t)y * p->source_row,
+        .start = p->biased ? IN(S, bias) + of * filters : NULL,
         .tap = tap,
-        .pixels = pixels,
-        .start = p->biased ? IN(S, bias) + filter : NAME(conv_zero),
-        .start_step = p->biased,
-        .out = OUT(S, out) + first * filters * out_plane + (size_t)y * p->out_w,
+        .group = group,
+        .out = OUT(S, out) + (size_t)at * filters * p->out_plane + p->out_at +
+               (size_t)y * p->out_row,
         .a_step = depth,
-        .out_row = out_plane,
-        .out_step = 1,
+        .out_row = p->out_plane,
         .rows = filters,
         .depth = depth,
-        .panels = MIN(p->row_block, p->out_h - y) * per_row,
+        .count = MIN(p->col_block, p->grid_h - y) * across,
     };
-    NAME(conv_product)(&t);
+    const uint32_t rest = filters % TILE_M, after = rest <= 2 ? filters - rest : filters;
+    for (uint32_t i = 0; i < after; i += TILE_M) NAME(direct_main)(&t, i);
+    if (rest == 2) NAME(direct_pair)(&t, after);
+    if (rest == 1) NAME(direct_single)(&t, after);
   }
 }
 
-// Pixel x of the input, at X = x + pad = X' * stride + phase, sums taps k with k * dilation = q *
-// stride + phase over the output's pixel X' - q: for each phase a product of its own, without
-// stride.
-typedef struct {
-  int32_t first, count;  // X' of the pixels of this phase
-} NAME(span);
-
-static inline NAME(span) NAME(span_of)(int32_t size, int32_t pad, int32_t stride, int32_t phase,
-                                       int32_t low, int32_t high) {
-  const int32_t first = MAX(floor_div(pad - phase + stride - 1, stride), low);
-  const int32_t last = MIN(floor_div(size - 1 + pad - phase, stride) + 1, high);
-  return (NAME(span)){first, MAX(last - first, 0)};
-}
-
-static uint32_t NAME(phase_taps)(const conv2dInputGrad_params *p, int32_t *tap, uint32_t ry,
-                                 uint32_t rx) {
-  const uint32_t step_h = phase_step(p->stride_h, p->dilation_h);
-  const uint32_t step_w = phase_step(p->stride_w, p->dilation_w);
-  const uint32_t ky = first_tap(ry, p->stride_h, p->dilation_h, p->kernel_h);
-  const uint32_t kx = first_tap(rx, p->stride_w, p->dilation_w, p->kernel_w);
-  uint32_t n = 0;
-  for (uint32_t o = 0; o < p->filters; o++) {
-    for (uint32_t y = ky; y < p->kernel_h; y += step_h) {
-      for (uint32_t x = kx; x < p->kernel_w; x += step_w) {
-        const int32_t line = o * p->rows - y * p->dilation_h / p->stride_h;
-        const int32_t place = line * (int32_t)p->cols - (int32_t)(x * p->dilation_w / p->stride_w);
-        tap[n++] = place * (int32_t)sizeof(S);
-      }
-    }
+// A unit is `col_block` pixels by `row_block` filters of one group. `together` images are one
+// line of pixels. Scratch of a range: a block of pixels, the results, the places of taps, the runs.
+KERNEL(convProduct) {
+  if (p->direct) {
+    NAME(direct_units)(p, begin, end);
+    return;
   }
-  return n;
-}
-
-// A unit is `row_block` values of Y' of one group of one image.
-KERNEL(conv2dInputGrad) {
-  const uint32_t first_unit = begin * p->per_unit;
-  const uint32_t last_unit = MIN(end * p->per_unit, p->units);
-  const uint32_t channels = p->channels, filters = p->filters;
-  const size_t plane = (size_t)p->rows * p->cols, out_plane = (size_t)p->height * p->width;
-  const uint32_t weights = channels * filters * p->kernel_h * p->kernel_w;
-  int32_t *tap = (int32_t *)(OUT(S, scratch) + (size_t)begin * p->slice);
-  conv_pixels *pixels = (conv_pixels *)(tap + filters * p->kernel_h * p->kernel_w);
-  size_t before = 0;
-  for (uint32_t phase = 0; phase < p->stride_h * p->stride_w; phase++) {
-    const uint32_t ry = phase / p->stride_w, rx = phase % p->stride_w;
-    const uint32_t depth = NAME(phase_taps)(p, tap, ry, rx);
-    const NAME(span) xs = NAME(span_of)(p->width, p->pad_w, p->stride_w, rx, 0, INT32_MAX);
-    uint32_t rows = 0;
-    NAME(conv)
-    t = {.tap = tap,
-         .pixels = pixels,
-         .start = NAME(conv_zero),
-         .a_step = depth,
-         .out_row = out_plane,
-         .out_step = p->stride_w,
-         .rows = channels,
-         .depth = depth};
-    for (uint32_t unit = first_unit; unit < last_unit; unit++) {
-      const uint32_t first = unit / p->blocks, low = unit % p->blocks * p->row_block;
-      const NAME(span) ys =
-          NAME(span_of)(p->height, p->pad_h, p->stride_h, ry, low, low + p->row_block);
-      if (ys.count == 0 || xs.count == 0) continue;
-      if (rows != (uint32_t)ys.count) {
-        rows = ys.count;
-        t.panels = conv_grid(pixels, rows, xs.count, LANES, p->cols, p->stride_h * p->width,
-                             p->stride_w, sizeof(S));
-      }
-      const size_t at = (size_t)(ys.first + p->top) * p->cols + xs.first + p->left;
-      t.a = IN(S, weight) + (size_t)(first % p->groups) * weights + before;
-      t.source = (const char *)(IN(S, g) + first * filters * plane + at);
-      t.out = OUT(S, out) + first * channels * out_plane +
-              (size_t)(ys.first * p->stride_h + ry - p->pad_h) * p->width + xs.first * p->stride_w +
-              rx - p->pad_w;
-      NAME(conv_product)(&t);
-    }
-    before += (size_t)channels * depth;
-  }
-}
-
-// The tiles of `rows` filters from i and the taps [k, last).
-static NOINLINE void NAME(weights_rows)(const NAME(weights) * t, uint32_t i, uint32_t k,
-                                        uint32_t last, uint32_t first, uint32_t images) {
-  const uint32_t rows = t->rows - i, width = rows > 2 ? 2 : rows == 2 ? 4 : 8;
-  for (; k < last; k += width) {
-    if (width == 2) NAME(weights_main)(t, i, k, first, images);
-    if (width == 4) NAME(weights_pair)(t, i, k, first, images);
-    if (width == 8) NAME(weights_single)(t, i, k, first, images);
-  }
-}
-
-// A unit is up to four filters by TAP_BLOCK taps of one group. Scratch of a range: pixels, then
-// taps.
-KERNEL(conv2dWeightGrad) {
-  const uint32_t first_unit = begin * p->per_unit;
-  const uint32_t last_unit = MIN(end * p->per_unit, p->units);
-  const uint32_t channels = p->channels, filters = p->filters,
-                 taps = channels * p->kernel_h * p->kernel_w;
-  const uint32_t quads = (filters + 3) / 4, blocks = (taps + TAP_BLOCK - 1) / TAP_BLOCK;
-  const int32_t row = p->phases * p->cols;
-  const size_t plane = (size_t)p->rows * row, g_plane = (size_t)p->out_h * p->g_cols;
-  conv_pixels *pixels = (conv_pixels *)(OUT(S, scratch) + (size_t)begin * p->slice);
-  const int32_t source_row = p->stride_h * row, size = sizeof(S);
-  const uint32_t inside = p->out_w / LANES * LANES, rest = p->out_w - inside;
-  const uint32_t whole = conv_grid(pixels, p->out_h, inside, LANES, source_row, p->g_cols, 1, size);
-  // The rest of every row: the last whole vector's end again, masked.
-  const uint32_t back = rest && inside ? LANES - rest : 0, from = inside - back;
-  const uint32_t partial =
-      conv_grid(pixels + whole, p->out_h, rest ? 1 : 0, LANES, source_row, p->g_cols, 1, size);
-  for (uint32_t v = 0; v < partial; v++) {
-    pixels[whole + v].source += from * size;
-    pixels[whole + v].out += from;
-  }
-  for (uint32_t v = 0; v < whole + partial; v++) pixels[v].out *= size;
-  V mask = {0};
-  for (uint32_t l = 0; l < LANES; l++) {
-    if (l >= back && l < back + rest) mask[l] = 1;
-  }
-  int32_t *tap = (int32_t *)(pixels + whole + partial);
+  const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
+  const uint32_t depth = p->channels * p->taps_h * p->taps_w, deep = MIN(depth, DEPTH_BLOCK);
+  const uint32_t parts = (p->filters + p->row_block - 1) / p->row_block;
+  const uint32_t pixels = p->together * p->grid_h * p->grid_w;
+  const uint32_t blocks = (pixels + p->col_block - 1) / p->col_block;
+  const size_t source_size = (size_t)p->channels * p->plane;
+  const size_t size = p->filters * (size_t)p->out_plane;
+  S *pack = OUT(S, scratch) + (size_t)begin * p->slice, *results = pack + deep * BLOCK_STEP;
+  conv_run *run = (conv_run *)(results + (p->staged ? BLOCK_COLS * p->row_block : 0));
+  int32_t *tap = (int32_t *)(run + BLOCK_COLS);
   const conv_window window = WINDOW(p);
-  NAME(conv_taps)(tap, channels, p->rows, &window);
+  conv_taps(tap, &window, 0, depth);
+  const conv_grid grid = {
+      p->grid_h, p->grid_w, p->groups * source_size, p->source_row, 1, p->groups * size,
+      p->out_row, p->out_step};
+  for (uint32_t unit = first; unit < last;) {
+    // Units of the same pixels follow each other: they run as one.
+    const uint32_t part = unit % parts, count = MIN(parts - part, p->staged ? 1 : last - unit);
+    const uint32_t at = unit / parts % blocks * p->col_block, span = unit / parts / blocks;
+    const uint32_t group = span % p->groups, image = span / p->groups * p->together;
+    const uint32_t filter = part * p->row_block, cols = MIN(p->col_block, pixels - at);
+    const uint32_t rows = MIN(count * p->row_block, p->filters - filter);
+    const uint32_t runs = conv_runs(run, &grid, at, at + cols);
+    const S *source =
+        IN(S, source) + ((size_t)image * p->groups + group) * source_size + p->source_at;
+    S *out = OUT(S, out) + ((size_t)image * p->groups + group) * size +
+             filter * (size_t)p->out_plane + p->out_at;
+    NAME(block) t = {
+        .a = IN(S, weight) + p->weight_at + group * (size_t)p->weight_group + filter * depth,
+        .b = pack,
+        .out = p->staged ? results : out + run->out,
+        .a_step = depth,
+        .row = p->staged ? BLOCK_COLS : p->out_plane,
+        .rows = rows,
+        .cols = cols,
+        .add = p->biased,
+    };
+    for (uint32_t i = 0; i < rows && p->biased; i++) {
+      const S bias = IN(S, bias)[group * p->filters + filter + i];
+      for (uint32_t j = 0; j < cols; j++) t.out[i * t.row + j] = bias;
+    }
+    uint32_t k = 0;
+    do {
+      t.depth = MIN(DEPTH_BLOCK, depth - k);
+      NAME(pack_pixels)(pack, source, tap + k, t.depth, run, runs);
+      NAME(block_product)(&t);
+      t.a += t.depth;
+      t.add = true;
+      k += t.depth;
+    } while (k < depth);
+    if (p->staged) NAME(put_runs)(out, p->out_plane, p->out_step, results, rows, run, runs);
+    unit += count;
+  }
+}
+
+// Adds results of one tap, rows x cols of them, to a plane: pixel (y, x) at row y * stride_h + dy,
+// x * stride_w + dx.
+static NOINLINE void NAME(scatter_tap)(const convScatter_params *p, const S *from, S *plane,
+                                       int32_t rows, int32_t cols, int32_t dy, int32_t dx) {
+  const int32_t sh = p->stride_h, sw = p->stride_w, width = p->width;
+  int32_t y = 0, first = 0, last = cols;
+  while (y < rows && y * sh + dy < 0) y++;
+  while (rows > y && (rows - 1) * sh + dy >= (int32_t)p->height) rows--;
+  while (first < last && first * sw + dx < 0) first++;
+  while (last > first && (last - 1) * sw + dx >= width) last--;
+  S *to = plane + (y * sh + dy) * width + dx;
+  from += y * cols;
+  for (; y < rows; y++, from += cols, to += sh * width) {
+    int32_t x = first;
+    for (; sw == 1 && x + LANES <= last; x += LANES) store(to + x, load(to + x) + load(from + x));
+    for (; x < last; x++) to[x * sw] += from[x];
+  }
+}
+
+// A unit is `together` channels of one group of one image. Blocks are some rows of g, or a part of
+// one. Scratch of a range: a block of g, the results, the places of filters.
+KERNEL(convScatter) {
+  const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
+  const uint32_t filters = p->filters, size = p->kernel_h * p->kernel_w, kw = p->kernel_w;
+  const uint32_t pixels = p->out_h * p->out_w;
+  const uint32_t parts = (p->channels + p->together - 1) / p->together;
+  const size_t plane = (size_t)p->height * p->width, weights = (size_t)p->channels * size * filters;
+  S *pack = OUT(S, scratch) + (size_t)begin * p->slice;
+  S *results = pack + MIN(filters, DEPTH_BLOCK) * BLOCK_STEP;
+  int32_t *tap = (int32_t *)(results + p->together * size * BLOCK_COLS);
+  for (uint32_t o = 0; o < filters; o++) tap[o] = o * pixels;
+  const uint32_t across = MIN(p->out_w, BLOCK_COLS), down = BLOCK_COLS / across;
+  for (uint32_t unit = first; unit < last; unit++) {
+    const uint32_t c = unit % parts * p->together, count = MIN(p->together, p->channels - c);
+    const S *weight = IN(S, weight) + unit / parts % p->groups * weights + c * size * filters;
+    const S *g = IN(S, g) + (size_t)(unit / parts) * filters * pixels;
+    S *out = OUT(S, out) + ((size_t)(unit / parts) * p->channels + c) * plane;
+    memset(out, 0, count * plane * sizeof(S));
+    uint32_t y = 0, x = 0;
+    while (y < p->out_h) {
+      const uint32_t rows = MIN(down, p->out_h - y), cols = MIN(across, p->out_w - x);
+      const conv_run all = {.source = y * p->out_w + x, .count = rows * cols};
+      NAME(block) t = {.b = pack, .out = results, .a_step = filters, .row = all.count,
+                       .rows = count * size, .cols = all.count};
+      for (uint32_t k = 0; k < filters; k += DEPTH_BLOCK) {
+        t.depth = MIN(DEPTH_BLOCK, filters - k);
+        t.a = weight + k;
+        t.add = k > 0;
+        NAME(pack_pixels)(pack, g, tap + k, t.depth, &all, 1);
+        NAME(block_product)(&t);
+      }
+      const int32_t top = (int32_t)(y * p->stride_h) - (int32_t)p->pad_h;
+      const int32_t left = (int32_t)(x * p->stride_w) - (int32_t)p->pad_w;
+      for (uint32_t r = 0; r < count * size; r++) {
+        const int32_t ky = r % size / kw * p->dilation_h, kx = r % size % kw * p->dilation_w;
+        NAME(scatter_tap)(p, results + r * all.count, out + r / size * plane, rows, cols, top + ky,
+                          left + kx);
+      }
+      x += cols;
+      if (x < p->out_w) continue;
+      x = 0;
+      y += rows;
+    }
+  }
+}
+
+// Up to four filters by TAP_BLOCK taps of one group, read in place. Scratch of a range: groups,
+// then taps.
+static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, uint32_t end) {
+  const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
+  const uint32_t filters = p->filters, taps = p->channels * p->taps_h * p->taps_w;
+  const uint32_t quads = (filters + 3) / 4, blocks = (taps + TAP_BLOCK - 1) / TAP_BLOCK;
+  const uint32_t size = 2 * LANES, inside = p->grid_w / size * size, rest = p->grid_w - inside;
+  conv_group *group = (conv_group *)(OUT(S, scratch) + (size_t)begin * p->slice);
+  const uint32_t whole = conv_groups(group, p->grid_h, inside, size, p->source_row, p->grid_w);
+  const uint32_t back = size - rest, partial = rest ? p->grid_h : 0;
+  for (uint32_t y = 0; y < partial; y++) {
+    const uint32_t x = inside - back;
+    group[whole + y] = (conv_group){y * p->source_row + x, y * p->grid_w + x};
+  }
+  int32_t *tap = (int32_t *)(group + whole + partial);
+  const conv_window window = WINDOW(p);
+  conv_taps(tap, &window, 0, taps);
   NAME(weights)
   t = {.tap = tap,
-       .pixels = pixels,
-       .whole = whole,
-       .partial = partial,
-       .taps = taps,
+       .group = group,
+       .g_row = (size_t)p->grid_h * p->grid_w,
+       .source_image = (size_t)p->plane * p->channels * p->groups,
        .rows = filters,
-       .g_row = g_plane * sizeof(S),
-       .mask = (V)(mask != 0)};
+       .taps = taps,
+       .whole = whole,
+       .all = whole + partial};
   t.g_image = t.g_row * filters * p->groups;
-  t.source_image = plane * channels * p->groups * sizeof(S);
-  const uint32_t together = MAX(1, WEIGHT_VECTORS / (whole + partial));
+  UNROLL for (uint32_t l = 0; l < 2 * LANES; l++) {
+    t.mask[l / LANES][l % LANES] = l >= back ? 1 : 0;
+  }
+  UNROLL for (int v = 0; v < 2; v++) t.mask[v] = (V)(t.mask[v] != 0);
+  const uint32_t together = MAX(1, WEIGHT_GROUPS / t.all);
   for (uint32_t image = 0; image < p->batch; image += together) {
     const uint32_t images = MIN(together, p->batch - image);
-    for (uint32_t unit = first_unit; unit < last_unit; unit++) {
-      const uint32_t group = unit / blocks / quads, i = unit / blocks % quads * 4,
-                     k = unit % blocks * TAP_BLOCK;
-      t.g = (const char *)(IN(S, g) + group * filters * g_plane);
-      t.source = (const char *)(IN(S, x) + group * channels * plane);
-      t.out = OUT(S, out) + (size_t)group * filters * taps;
-      NAME(weights_rows)(&t, i, k, MIN(k + TAP_BLOCK, taps), image, images);
+    for (uint32_t unit = first; unit < last; unit++) {
+      const uint32_t of = unit / blocks / quads, i = unit / blocks % quads * 4;
+      const uint32_t from = unit % blocks * TAP_BLOCK, to = MIN(from + TAP_BLOCK, taps);
+      t.g = IN(S, g) + of * filters * t.g_row;
+      t.source = IN(S, source) + (size_t)of * p->channels * p->plane;
+      t.out = OUT(S, out) + (size_t)of * filters * taps;
+      const bool few = filters - i <= 2;
+      for (uint32_t k = from; k < to; k += few ? 4 : 2) {
+        if (few) NAME(weights_pair)(&t, i, k, image, images);
+        else NAME(weights_main)(&t, i, k, image, images);
+      }
     }
+  }
+}
+
+// A unit is `col_block` taps by `row_block` filters of one group.
+KERNEL(convWeights) {
+  if (p->direct) {
+    NAME(direct_weights)(p, begin, end);
+    return;
+  }
+  const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
+  const uint32_t taps = p->channels * p->taps_h * p->taps_w;
+  const uint32_t parts = (p->filters + p->row_block - 1) / p->row_block;
+  const uint32_t blocks = (taps + p->col_block - 1) / p->col_block;
+  const uint32_t pixels = p->grid_h * p->grid_w;
+  const size_t source_size = (size_t)p->channels * p->plane, g_size = (size_t)p->filters * pixels;
+  S *pack = OUT(S, scratch) + (size_t)begin * p->slice;
+  conv_run *run = (conv_run *)(pack + MIN(pixels, DEPTH_BLOCK) * BLOCK_STEP);
+  int32_t *tap = (int32_t *)(run + MIN(pixels, DEPTH_BLOCK));
+  const conv_window window = WINDOW(p);
+  const conv_grid grid = {
+      .rows = p->grid_h, .cols = p->grid_w, .source_row = p->source_row, .source_step = 1};
+  for (uint32_t unit = first; unit < last;) {
+    const uint32_t part = unit % parts, count = MIN(parts - part, last - unit);
+    const uint32_t at = unit / parts % blocks * p->col_block, group = unit / parts / blocks;
+    const uint32_t filter = part * p->row_block, cols = MIN(p->col_block, taps - at);
+    conv_taps(tap, &window, at, at + cols);
+    NAME(block) t = {
+        .b = pack,
+        .out = OUT(S, out) + ((size_t)group * p->filters + filter) * taps + at,
+        .a_step = pixels,
+        .row = taps,
+        .rows = MIN(count * p->row_block, p->filters - filter),
+        .cols = cols,
+    };
+    for (uint32_t image = 0; image < p->batch; image++) {
+      const size_t place = (size_t)image * p->groups + group;
+      t.a = IN(S, g) + place * g_size + filter * (size_t)pixels;
+      for (uint32_t k = 0; k < pixels; k += t.depth) {
+        t.depth = MIN(DEPTH_BLOCK, pixels - k);
+        const uint32_t runs = conv_runs(run, &grid, k, k + t.depth);
+        NAME(pack_taps)(pack, IN(S, source) + place * source_size, tap, cols, run, runs);
+        NAME(block_product)(&t);
+        t.a += t.depth;
+        t.add = true;
+      }
+    }
+    unit += count;
   }
 }
 

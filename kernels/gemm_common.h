@@ -8,12 +8,6 @@
 #endif
 #define TILE_N (TILE_V * LANES)
 
-// Steps of the depth per turn of the loop. With two, newer V8 moves accumulators between registers
-// all the time; older V8 is a sixth faster with two.
-#ifndef TILE_STEPS
-#define TILE_STEPS 1
-#endif
-
 #ifndef DEPTH_BLOCK
 // Depth of one block: a panel of B stays in the first-level cache.
 #define DEPTH_BLOCK 256

@@ -3,7 +3,7 @@
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { applyPrimitive } from '../ops/apply.js';
 import { applyCanonical } from '../ops/canonical.js';
-import { type ConvAttributes, convOutputSize } from '../ops/primitives/conv.js';
+import { type ConvAttributes, convOutputSize } from '../ops/primitives/conv_geometry.js';
 import { constantPadNd } from '../ops/rearrange.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';

@@ -1,4 +1,4 @@
-/** What the kernels of convolutions take: see kernels/conv.c and kernels/conv_scatter.c. */
+/** What the kernels of convolutions take: see kernels/conv.c. */
 
 import { kernel, REALS } from '../kernel.js';
 
@@ -11,6 +11,8 @@ export const convPad = kernel({
     rows: 'u32',
     cols: 'u32',
     phases: 'u32',
+    kept: 'u32',
+    row_step: 'u32',
     top: 'i32',
     left: 'i32',
   },
@@ -28,57 +30,56 @@ const shapeWords = {
   dilation_w: 'u32',
 } as const;
 
-export const convFlip = kernel({ dtypes: REALS, buffers: ['weight', 'out'], params: shapeWords });
+export const convFlip = kernel({
+  dtypes: REALS,
+  buffers: ['weight', 'out'],
+  params: { ...shapeWords, last: 'u32' },
+});
 
-const windowParams = {
-  ...shapeWords,
-  rows: 'u32',
+const productWords = {
+  groups: 'u32',
+  channels: 'u32',
+  filters: 'u32',
+  taps_h: 'u32',
+  taps_w: 'u32',
+  plane: 'u32',
   cols: 'u32',
-  slice: 'u32',
+  tap_row: 'i32',
+  tap_step: 'i32',
+  phases: 'u32',
+  source_row: 'u32',
+  grid_h: 'u32',
+  grid_w: 'u32',
+  direct: 'u32',
+  row_block: 'u32',
+  col_block: 'u32',
   units: 'u32',
   per_unit: 'u32',
+  slice: 'u32',
 } as const;
 
-export const conv2dKernel = kernel({
+export const productKernel = kernel({
   dtypes: REALS,
-  buffers: ['x', 'weight', 'bias', 'out', 'scratch'],
+  buffers: ['source', 'weight', 'bias', 'out', 'scratch'],
   params: {
-    ...windowParams,
-    phases: 'u32',
+    ...productWords,
+    source_at: 'u32',
+    weight_at: 'u32',
+    weight_group: 'u32',
     biased: 'u32',
-    out_h: 'u32',
-    out_w: 'u32',
-    row_block: 'u32',
+    together: 'u32',
+    staged: 'u32',
+    out_at: 'u32',
+    out_plane: 'u32',
+    out_row: 'u32',
+    out_step: 'u32',
   },
 });
 
-export const inputGradKernel = kernel({
+export const weightsKernel = kernel({
   dtypes: REALS,
-  buffers: ['g', 'weight', 'out', 'scratch'],
-  params: {
-    ...windowParams,
-    height: 'u32',
-    width: 'u32',
-    pad_h: 'u32',
-    pad_w: 'u32',
-    top: 'u32',
-    left: 'u32',
-    row_block: 'u32',
-    blocks: 'u32',
-  },
-});
-
-export const weightGradKernel = kernel({
-  dtypes: REALS,
-  buffers: ['x', 'g', 'out', 'scratch'],
-  params: {
-    ...windowParams,
-    phases: 'u32',
-    batch: 'u32',
-    out_h: 'u32',
-    out_w: 'u32',
-    g_cols: 'u32',
-  },
+  buffers: ['source', 'g', 'out', 'scratch'],
+  params: { ...productWords, batch: 'u32' },
 });
 
 export const scatterKernel = kernel({

@@ -5,7 +5,7 @@ import forwardSource from '../../../kernels/conv2d.wgsl';
 import inputSource from '../../../kernels/conv2d_input.wgsl';
 import weightSource from '../../../kernels/conv2d_weight.wgsl';
 import { suffix } from '../../core/dtype.js';
-import type { ConvAttributes } from '../primitives/conv.js';
+import type { ConvAttributes } from '../primitives/conv_geometry.js';
 import { inSlices, launchTiled, planOf, splitSumKernel, tiled } from './gemm.js';
 import type { Twins } from './twin.js';
 

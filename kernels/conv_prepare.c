@@ -1,0 +1,124 @@
+// What comes before the products of a convolution:
+//   convPad: copies planes into padded rows, columns of equal remainder by the stride next to each
+//     other, so that the pixels of an output row lie side by side for every tap
+//   convFlip: weights as the input gradient wants them: [group][phase][c][o, taps of the phase]
+#include "kernel.h"
+#ifndef S
+#define SOURCE "conv_prepare.c"
+#include "each_real.h"
+#else
+#include "gemm_common.h"
+
+#include "conv_copy.h"
+
+#ifndef CONV_ONCE
+#define CONV_ONCE
+// Input channels of a unit of convFlip: some cache lines of a filter.
+enum { FLIP_CHANNELS = 8 };
+
+// The first tap k with k * dilation = phase modulo the stride (`kernel` if there is none), and how
+// far apart they are.
+static inline uint32_t first_tap(uint32_t phase, uint32_t stride, uint32_t dilation,
+                                 uint32_t kernel) {
+  uint32_t k = 0;
+  while (k < kernel && k * dilation % stride != phase) k++;
+  return k;
+}
+
+static inline uint32_t phase_step(uint32_t stride, uint32_t dilation) {
+  uint32_t step = 1;
+  while (step * dilation % stride != 0) step++;
+  return step;
+}
+
+static inline int32_t floor_div(int32_t a, int32_t b) {
+  return a >= 0 ? a / b : -((b - 1 - a) / b);
+}
+#endif
+
+// Copies out[q] = row[q * phases], q in [q, last).
+static inline __attribute__((always_inline)) void NAME(pad_row)(S *out, const S *row, int32_t q,
+                                                                int32_t last, int32_t phases) {
+  if (phases == 1) {
+    for (; q + LANES <= last; q += LANES) store(out + q, load(row + q));
+  }
+#if LANES == 4
+  if (phases == 2) {
+    for (; q + LANES <= last; q += LANES) {
+      const S *p = row + q * 2;
+      store(out + q, __builtin_shufflevector(load(p), load(p + 3), 0, 2, 5, 7));
+    }
+  }
+#endif
+  for (; q < last; q++) out[q] = row[q * phases];
+}
+
+// A unit is one plane: out[y][phase][q] = x[y * row_step - top][q * phases + phase - left] for the
+// first `kept` phases, zero outside.
+KERNEL(convPad) {
+  const int32_t width = p->width, phases = p->phases, kept = p->kept, cols = p->cols;
+  const size_t step = (size_t)kept * cols;
+  for (uint32_t plane = begin; plane < end; plane++) {
+    for (int32_t phase = 0; phase < kept; phase++) {
+      // Columns [first, last) come from x.
+      const int32_t low = floor_div(p->left - phase + phases - 1, phases);
+      const int32_t high = floor_div(width - 1 + p->left - phase, phases) + 1;
+      const int32_t first = MIN(MAX(low, 0), cols), last = MAX(MIN(high, cols), first);
+      S *out = OUT(S, out) + (size_t)plane * p->rows * step + (size_t)phase * cols;
+      const S *x = IN(S, x) + (size_t)plane * p->height * width + phase - p->left;
+      for (int32_t y = 0; y < (int32_t)p->rows; y++, out += step) {
+        const int32_t from = y * p->row_step - p->top;
+        if (from < 0 || from >= (int32_t)p->height) {
+          memset(out, 0, cols * sizeof(S));
+          continue;
+        }
+        for (int32_t q = 0; q < first; q++) out[q] = 0;
+        NAME(pad_row)(out, x + (size_t)from * width, first, last, phases);
+        for (int32_t q = last; q < cols; q++) out[q] = 0;
+      }
+    }
+  }
+}
+
+// One filter's taps of one phase, `step` apart from the first, as far apart as `next`.
+static void NAME(flip_taps)(S *to, const S *w, const convFlip_params *p, uint32_t ky, uint32_t kx,
+                            uint32_t step_h, uint32_t step_w, uint32_t next) {
+  for (uint32_t y = ky; y < p->kernel_h; y += step_h) {
+    for (uint32_t x = kx; x < p->kernel_w; x += step_w, to += next) *to = w[y * p->kernel_w + x];
+  }
+}
+
+// A unit is FLIP_CHANNELS input channels of one group, side by side in the weights. Filters come
+// after the taps if `last` is set.
+KERNEL(convFlip) {
+  const uint32_t kh = p->kernel_h, kw = p->kernel_w, size = kh * kw, filters = p->filters;
+  const uint32_t step_h = phase_step(p->stride_h, p->dilation_h);
+  const uint32_t step_w = phase_step(p->stride_w, p->dilation_w);
+  const uint32_t blocks = (p->channels + FLIP_CHANNELS - 1) / FLIP_CHANNELS;
+  const size_t filter = (size_t)p->channels * size;
+  for (uint32_t unit = begin; unit < end; unit++) {
+    const uint32_t from = unit % blocks * FLIP_CHANNELS,
+                   to = MIN(from + FLIP_CHANNELS, p->channels);
+    const S *w = IN(S, weight) + unit / blocks * filters * filter;
+    S *out = OUT(S, out) + unit / blocks * filters * filter;
+    for (uint32_t phase = 0; phase < p->stride_h * p->stride_w; phase++) {
+      const uint32_t ky = first_tap(phase / p->stride_w, p->stride_h, p->dilation_h, kh);
+      const uint32_t kx = first_tap(phase % p->stride_w, p->stride_w, p->dilation_w, kw);
+      const uint32_t taps = ((kh - ky + step_h - 1) / step_h) * ((kw - kx + step_w - 1) / step_w);
+      for (uint32_t o = 0; o < filters; o++) {
+        for (uint32_t c = from; c < to; c++) {
+          const S *at = w + o * filter + c * size;
+          S *place = out + (size_t)c * filters * taps + o * (p->last ? 1 : taps);
+          if (taps == size && !p->last) {
+            NAME(copy_run)(place, at, size);
+          } else {
+            NAME(flip_taps)(place, at, p, ky, kx, step_h, step_w, p->last ? filters : 1);
+          }
+        }
+      }
+      out += filter / size * filters * taps;
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,455 @@
+/**
+ * The launches of convolutions: how planes are padded, how the work is cut. Inputs are copied once
+ * into padded planes, where every tap of an output row reads side by side.
+ */
+
+import { suffix } from '../../core/dtype.js';
+import type { Tensor } from '../../tensor.js';
+import type { BufferRef, Launcher } from '../row.js';
+import { depthOf, type Geometry, type Pair, productsOf } from './conv_geometry.js';
+import { convFlip, convPad, productKernel, scatterKernel, weightsKernel } from './conv_kernels.js';
+
+/** Columns and depth of a block of pixels or taps, and how far its rows are apart. */
+const BLOCK = 64;
+const DEPTH_BLOCK = 256;
+const BLOCK_STEP = 80;
+/** Words of a run of pixels. */
+const RUN_WORDS = 4;
+/** Pixels of a group that is read in place, and words of it; the longest sum, and the most rows. */
+const GROUP = 8;
+const GROUP_WORDS = 2;
+const LONG = 640;
+const MOST_ROWS = 32;
+/** Filters of a unit of the weight gradient that is read in place. */
+const QUAD = 4;
+/** Filters that packing pixels is worth, and packing taps. */
+const PACKING = 5;
+const TRANSPOSING = 7;
+/** Input channels of a unit of `convFlip`. */
+const FLIP_CHANNELS = 8;
+/** Multiplications that make a unit worth a thread, and as many units as threads may want. */
+const UNIT = 500_000;
+const UNITS = 12;
+/** Shares of a launch, each with scratch memory of its own. */
+const MOST_SHARES = 32;
+/** The largest tile a build may use. */
+const TILE = 16;
+/** Rows of a unit are a multiple of the rows of every tile. */
+const TILE_ROWS = 24;
+/** Rows of results that stay in the cache. */
+const MOST_RESULTS = 160;
+/** Multiplications that adding one product to its place is worth. */
+const SCATTER_COST = 16;
+
+/** Planes as kernels read them: taps and rows of pixels are so many elements apart. */
+interface Planes {
+  readonly buffer: Tensor | BufferRef;
+  readonly words: {
+    readonly plane: number;
+    readonly cols: number;
+    readonly phases: number;
+    readonly tap_row: number;
+    readonly tap_step: number;
+    readonly source_row: number;
+  };
+}
+
+/** Copies planes [height, width] into padded ones: kernels/conv.c says how. */
+function pad(
+  launcher: Launcher,
+  x: Tensor,
+  form: { rows: number; cols: number; phases: number; kept: number; row_step: number },
+  top: number,
+  left: number,
+): BufferRef {
+  const [batch, channels, height, width] = x.shape;
+  const count = batch * channels;
+  const buffer = launcher.scratch(count * form.rows * form.cols * form.kept, x.dtype);
+  const params = { height, width, ...form, top, left };
+  launcher.launch('convPad', convPad, suffix(x.dtype), [x, buffer], params, count);
+  return buffer;
+}
+
+/** The input as products and the weight gradient read it: in place if nothing is padded. */
+function source(launcher: Launcher, x: Tensor, geometry: Geometry): Planes {
+  const { height, width, outH, outW, kernel, stride, padding, dilation } = geometry;
+  const words = (rows: number, cols: number, phases: number, rowStep: number) => ({
+    plane: rows * cols * phases,
+    cols,
+    phases,
+    tap_row: dilation[0] * cols * phases,
+    tap_step: dilation[1],
+    source_row: rowStep * cols * phases,
+  });
+  if (padding[0] === 0 && padding[1] === 0 && stride[1] === 1) {
+    return { buffer: x, words: words(height, width, 1, stride[0]) };
+  }
+  // What a single tap does not reach is left out.
+  const rowStep = kernel[0] === 1 ? stride[0] : 1;
+  const phases = stride[1];
+  const kept = kernel[1] === 1 ? 1 : phases;
+  const rows = ((outH - 1) * stride[0] + (kernel[0] - 1) * dilation[0]) / rowStep + 1;
+  const span = (outW - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1;
+  const cols = Math.ceil(span / phases);
+  const form = { rows, cols, phases, kept, row_step: rowStep };
+  const buffer = pad(launcher, x, form, padding[0], padding[1]);
+  return { buffer, words: words(rows, cols, kept, stride[0] / rowStep) };
+}
+
+function shapeParams(geometry: Geometry) {
+  const { groups, channels, filters, kernel, stride, dilation } = geometry;
+  return {
+    groups,
+    channels,
+    filters,
+    kernel_h: kernel[0],
+    kernel_w: kernel[1],
+    stride_h: stride[0],
+    stride_w: stride[1],
+    dilation_h: dilation[0],
+    dilation_w: dilation[1],
+  };
+}
+
+/** Units of work dealt out in equal shares, each of which has scratch memory of its own. */
+function shares(units: number) {
+  const perUnit = Math.ceil(units / MOST_SHARES);
+  return { range: Math.ceil(units / perUnit), words: { units, per_unit: perUnit } };
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+/** How many rows (filters) are a unit, where blocks of columns alone are too few for threads. */
+function rowBlock(filters: number, blocks: number, products: number): number {
+  const parts = Math.ceil(Math.min(UNITS, products / UNIT) / blocks);
+  return Math.min(
+    filters,
+    roundUp(Math.max(2 * TILE_ROWS, filters / Math.max(1, parts)), TILE_ROWS),
+  );
+}
+
+/** Pixels of a block: whole rows, where these fill tiles, are packed faster. */
+function pixelBlock(pixels: number, width: number): number {
+  const rows = Math.floor(BLOCK / width) * width;
+  if (rows >= 0.7 * BLOCK && roundUp(rows, TILE / 2) <= 1.04 * rows) return rows;
+  return roundUp(Math.ceil(pixels / Math.ceil(pixels / BLOCK)), TILE);
+}
+
+/**
+ * Whether pixels are read where they lie, in groups of one row. Packing costs as much as so many
+ * filters; groups cost where rows do not divide.
+ */
+function readsInPlace(filters: number, width: number, packing: number): boolean {
+  const used = width / roundUp(width, GROUP);
+  return width >= GROUP && filters < 0.9 * used * (filters + packing);
+}
+
+/** A convolution, or a phase of an input gradient, as `convProduct` computes it. */
+interface Product {
+  readonly batch: number;
+  readonly groups: number;
+  readonly channels: number;
+  readonly filters: number;
+  readonly taps: Pair;
+  /** Pixels of an image of the result, their places, and the first one's in the source. */
+  readonly grid: Pair;
+  readonly out: { out_at: number; out_plane: number; out_row: number; out_step: number };
+  readonly sourceAt: number;
+  readonly weightAt: number;
+  readonly weightGroup: number;
+}
+
+/** Units of rows of pixels that are read in place. */
+function cutRows(p: Product, height: number, width: number, products: number) {
+  const images = p.batch * p.groups;
+  const rows = Math.min(
+    height,
+    Math.max(2, Math.ceil((images * height * UNIT) / products)),
+    MOST_ROWS,
+  );
+  const words = { direct: 1, row_block: 0, col_block: rows, together: 1, staged: 0 };
+  const scratch = rows * Math.ceil(width / 4) * GROUP_WORDS;
+  return { words, units: images * Math.ceil(height / rows), scratch };
+}
+
+/** Units of blocks that are packed; `flat` pixels follow each other in the result. */
+function cutBlocks(p: Product, each: number, width: number, flat: boolean, products: number) {
+  const { batch, groups, filters, taps } = p;
+  const depth = p.channels * taps[0] * taps[1];
+  // Images that fill tiles badly are one line of pixels.
+  const joined = batch > 1 && (each < BLOCK / 2 || roundUp(each, TILE) > 1.1 * each);
+  const together = joined ? batch : 1;
+  const colBlock = pixelBlock(together * each, width);
+  const blocks = (batch / together) * groups * Math.ceil((together * each) / colBlock);
+  const rows = rowBlock(filters, blocks, products);
+  const staged = joined || !flat;
+  const words = {
+    direct: 0,
+    row_block: rows,
+    col_block: colBlock,
+    together,
+    staged: staged ? 1 : 0,
+  };
+  const results = staged ? BLOCK * rows : 0;
+  const scratch = Math.min(depth, DEPTH_BLOCK) * BLOCK_STEP + results + BLOCK * RUN_WORDS;
+  return { words, units: blocks * Math.ceil(filters / rows), scratch };
+}
+
+function product(
+  launcher: Launcher,
+  planes: Planes,
+  weight: Tensor | BufferRef,
+  bias: Tensor | undefined,
+  out: Tensor,
+  p: Product,
+  products: number,
+): void {
+  const { groups, channels, filters, taps, grid } = p;
+  const { plane, source_row } = planes.words;
+  const depth = channels * taps[0] * taps[1];
+  const flat = p.out.out_step === 1 && p.out.out_row === grid[1];
+  const [gridH, gridW] = flat && source_row === grid[1] ? [1, grid[0] * grid[1]] : grid;
+  const cut =
+    p.out.out_step === 1 && depth <= LONG && readsInPlace(filters, gridW, PACKING)
+      ? cutRows(p, gridH, gridW, products)
+      : cutBlocks(p, gridH * gridW, gridW, flat, products);
+  const { range, words } = shares(cut.units);
+  const slice = depth + cut.scratch;
+  const params = {
+    groups,
+    channels,
+    filters,
+    taps_h: taps[0],
+    taps_w: taps[1],
+    ...planes.words,
+    plane,
+    grid_h: gridH,
+    grid_w: gridW,
+    ...cut.words,
+    ...words,
+    slice,
+    source_at: p.sourceAt,
+    weight_at: p.weightAt,
+    weight_group: p.weightGroup,
+    biased: bias ? 1 : 0,
+    ...p.out,
+  };
+  const scratch = launcher.scratch(range * slice, out.dtype);
+  const buffers = [planes.buffer, weight, bias ?? weight, out, scratch];
+  launcher.launch(
+    'convProduct',
+    productKernel,
+    suffix(out.dtype),
+    buffers,
+    params,
+    range,
+    products,
+  );
+}
+
+/** `weight` as the input gradient's products want it; for `scatter` with the filters last. */
+function flip(launcher: Launcher, weight: Tensor, geometry: Geometry, last = false): BufferRef {
+  const { groups, channels, filters, kernel } = geometry;
+  const count = groups * channels * filters * kernel[0] * kernel[1];
+  const flipped = launcher.scratch(count, weight.dtype);
+  const buffers = [weight, flipped];
+  const range = groups * Math.ceil(channels / FLIP_CHANNELS);
+  const params = { ...shapeParams(geometry), last: last ? 1 : 0 };
+  if (last) Object.assign(params, { stride_h: 1, stride_w: 1 });
+  launcher.launch('convFlip', convFlip, suffix(weight.dtype), buffers, params, range);
+  return flipped;
+}
+
+export function zeroFill(launcher: Launcher, out: Tensor): void {
+  // A plane that lies wholly in its padding.
+  const [rows, cols] = [out.shape[0] * out.shape[1], out.shape[2] * out.shape[3]];
+  const form = { rows, cols, phases: 1, kept: 1, row_step: 1 };
+  const params = { height: 0, width: 0, ...form, top: 0, left: 0 };
+  launcher.launch('convPad', convPad, suffix(out.dtype), [out, out], params, 1);
+}
+
+/** Reach of the taps to the left and top, and places of the input, both in steps of the stride. */
+function gradientGrid(geometry: Geometry) {
+  const { height, width, kernel, stride, padding, dilation } = geometry;
+  const reach = (d: 0 | 1) => Math.floor(((kernel[d] - 1) * dilation[d]) / stride[d]);
+  const places = (size: number, d: 0 | 1) => Math.floor((size - 1 + padding[d]) / stride[d]) + 1;
+  return { top: reach(0), left: reach(1), down: places(height, 0), across: places(width, 1) };
+}
+
+/**
+ * In one dimension, what concerns the input's pixels at X = x + padding = X' * stride + phase: these
+ * sum taps k with k * dilation = q * stride + phase over the output's pixels X' - q, which is a
+ * product of its own, without stride.
+ */
+function phaseOf(geometry: Geometry, d: 0 | 1, phase: number) {
+  const stride = geometry.stride[d];
+  const padding = geometry.padding[d];
+  const dilation = geometry.dilation[d];
+  const kernel = geometry.kernel[d];
+  const size = d === 0 ? geometry.height : geometry.width;
+  const from = Math.max(0, Math.ceil((padding - phase) / stride));
+  const count = Math.max(0, Math.floor((size - 1 + padding - phase) / stride) + 1 - from);
+  let first = 0;
+  while (first < kernel && (first * dilation) % stride !== phase) first++;
+  let step = 1;
+  while ((step * dilation) % stride !== 0) step++;
+  return {
+    from,
+    count,
+    taps: Math.ceil((kernel - first) / step),
+    at: from - Math.floor((first * dilation) / stride),
+    back: -(step * dilation) / stride,
+    x: from * stride + phase - padding,
+  };
+}
+
+/** Whether products of the output's pixels, each added where it belongs, are the cheaper way. */
+export function scatters(geometry: Geometry): boolean {
+  const { channels, filters, outH, outW, kernel, stride } = geometry;
+  const reached = (d: 0 | 1) => {
+    const phases = Array.from({ length: stride[d] }, (_, phase) => phaseOf(geometry, d, phase));
+    return phases.reduce((sum, { count, taps }) => sum + count * taps, 0);
+  };
+  const products = outH * outW * kernel[0] * kernel[1];
+  const { width } = geometry;
+  const inPlace = stride[1] === 1 && readsInPlace(channels, width, PACKING);
+  const cost = inPlace ? (channels * roundUp(width, GROUP)) / width : channels + PACKING;
+  const correlated = reached(0) * reached(1) * filters * cost;
+  return correlated > 1.05 * products * channels * (filters + SCATTER_COST);
+}
+
+export function scatter(
+  launcher: Launcher,
+  g: Tensor,
+  weight: Tensor,
+  out: Tensor,
+  geo: Geometry,
+): void {
+  const { batch, groups, channels, filters, outH, outW, kernel } = geo;
+  const each = kernel[0] * kernel[1];
+  const flipped = flip(launcher, weight, geo, true);
+  // Few enough for the cache; equal parts, so that the last one has whole tiles too.
+  const parts = Math.ceil((channels * each) / MOST_RESULTS);
+  const together = Math.ceil(channels / Math.min(parts, channels));
+  const slice = Math.min(filters, DEPTH_BLOCK) * BLOCK_STEP + BLOCK * together * each + filters;
+  const { range, words } = shares(batch * groups * Math.ceil(channels / together));
+  const params = {
+    ...shapeParams(geo),
+    ...words,
+    pad_h: geo.padding[0],
+    pad_w: geo.padding[1],
+    height: geo.height,
+    width: geo.width,
+    out_h: outH,
+    out_w: outW,
+    together,
+    slice,
+  };
+  const buffers = [g, flipped, out, launcher.scratch(range * slice, g.dtype)];
+  const dtype = suffix(g.dtype);
+  launcher.launch('convScatter', scatterKernel, dtype, buffers, params, range, productsOf(geo));
+}
+
+export function correlate(
+  launcher: Launcher,
+  g: Tensor,
+  weight: Tensor,
+  out: Tensor,
+  geometry: Geometry,
+): void {
+  const { batch, groups, channels, filters, height, width, kernel, stride, outH, outW } = geometry;
+  const { top, left, down, across } = gradientGrid(geometry);
+  const [rows, cols] = [down + top, across + left];
+  const form = { rows, cols, phases: 1, kept: 1, row_step: 1 };
+  const inPlace = rows === outH && cols === outW;
+  const buffer = inPlace ? g : pad(launcher, g, form, top, left);
+  const flipped = flip(launcher, weight, geometry);
+  const all = Array.from({ length: stride[0] * stride[1] }, (_, at) => ({
+    y: phaseOf(geometry, 0, Math.floor(at / stride[1])),
+    x: phaseOf(geometry, 1, at % stride[1]),
+  }));
+  if (all.some(({ x, y }) => x.taps * y.taps === 0)) zeroFill(launcher, out);
+  let weightAt = 0;
+  for (const { x, y } of all) {
+    const depth = filters * y.taps * x.taps;
+    const words = {
+      ...{ plane: rows * cols, cols, phases: 1 },
+      ...{ tap_row: y.back * cols, tap_step: x.back, source_row: cols },
+    };
+    const form = {
+      ...{ batch, groups, channels: filters, filters: channels },
+      taps: [y.taps, x.taps] as const,
+      grid: [y.count, x.count] as const,
+      out: {
+        out_at: y.x * width + x.x,
+        out_plane: height * width,
+        out_row: stride[0] * width,
+        out_step: stride[1],
+      },
+      sourceAt: (y.at + top) * cols + x.at + left,
+      weightAt,
+      weightGroup: channels * filters * kernel[0] * kernel[1],
+    };
+    weightAt += channels * depth;
+    const products = batch * groups * channels * y.count * x.count * depth;
+    if (products > 0) product(launcher, { buffer, words }, flipped, undefined, out, form, products);
+  }
+}
+
+export function convolve(
+  launcher: Launcher,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  out: Tensor,
+  geometry: Geometry,
+): void {
+  const { batch, groups, channels, filters, outH, outW, kernel } = geometry;
+  const planes = source(launcher, x, geometry);
+  const form = {
+    ...{ batch, groups, channels, filters, taps: kernel },
+    grid: [outH, outW] as const,
+    out: { out_at: 0, out_plane: outH * outW, out_row: outW, out_step: 1 },
+    sourceAt: 0,
+    weightAt: 0,
+    weightGroup: filters * depthOf(geometry),
+  };
+  product(launcher, planes, weight, bias, out, form, productsOf(geometry));
+}
+
+export function weightGradient(
+  launcher: Launcher,
+  x: Tensor,
+  g: Tensor,
+  out: Tensor,
+  geometry: Geometry,
+): void {
+  const { batch, groups, channels, filters, kernel, outH, outW } = geometry;
+  const planes = source(launcher, x, geometry);
+  const depth = depthOf(geometry);
+  const products = productsOf(geometry);
+  const [gridH, gridW] = planes.words.source_row === outW ? [1, outH * outW] : [outH, outW];
+  const direct = readsInPlace(filters, gridW, TRANSPOSING);
+  // Enough blocks of taps for threads, if the work is worth it.
+  const blocks = Math.min(UNITS, Math.ceil(products / UNIT)) / groups;
+  const most = direct ? TILE : Math.min(BLOCK, Math.floor(depth / blocks / TILE) * TILE);
+  const colBlock = Math.max(TILE, most);
+  const columns = groups * Math.ceil(depth / colBlock);
+  const rows = direct ? QUAD : rowBlock(filters, columns, products);
+  const { range, words } = shares(columns * Math.ceil(filters / rows));
+  const slice = direct
+    ? depth + outH * Math.ceil(outW / 4) * GROUP_WORDS
+    : Math.min(outH * outW, DEPTH_BLOCK) * (BLOCK_STEP + RUN_WORDS) + BLOCK;
+  const params = {
+    ...{ groups, channels, filters, taps_h: kernel[0], taps_w: kernel[1] },
+    ...planes.words,
+    ...{ grid_h: gridH, grid_w: gridW, row_block: rows, col_block: colBlock },
+    ...{ ...words, slice, batch, direct: direct ? 1 : 0 },
+  };
+  const scratch = launcher.scratch(range * slice, x.dtype);
+  const buffers = [planes.buffer, g, out, scratch];
+  const dtype = suffix(x.dtype);
+  launcher.launch('convWeights', weightsKernel, dtype, buffers, params, range, products);
+}
