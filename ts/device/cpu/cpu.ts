@@ -33,6 +33,9 @@ const MAXIMUM_BYTES = 4 * 1024 * 1024 * 1024 - PAGE;
 /** Products from which an operation is worth the choice among the builds of the tiled kernels. */
 const LARGE = 2 ** 22;
 
+/** Milliseconds from one launch to the next that follows it. */
+const RECENT = 0.2;
+
 /** Beyond this the collector runs often enough. */
 const MOST_WEIGHT = 2 ** 28;
 
@@ -70,8 +73,11 @@ export class CpuDevice implements Device {
   limit = MAXIMUM_BYTES;
   /** Called before each allocation; a test makes it throw to see every failure path. */
   beforeAllocate: ((bytes: number) => void) | undefined;
-  /** Bytes or products from which threads pay: while they look for work, and when they sleep. */
-  worth = { awake: 2 ** 17, asleep: 2 ** 20 };
+  /**
+   * Bytes or products from which threads pay: in one launch while they look for work, and in one
+   * or several that follow each other when they sleep.
+   */
+  worth = { awake: 2 ** 17, asleep: 2 ** 22 };
   /** What users set; it counts from the first operation on. */
   settings: CpuSettings = {};
   /** Which build of the tiled kernels runs; undefined until it is measured. */
@@ -83,6 +89,9 @@ export class CpuDevice implements Device {
   private unshared: string | undefined;
   private wanted: number | undefined;
   private live = 0;
+  /** Work of launches that followed each other while threads slept, and when the last began. */
+  private recent = 0;
+  private since = 0;
   /** Untouched memory, of which the machine gives none. */
   protected weight: ArrayBuffer | undefined;
   private u8 = new Uint8Array(0);
@@ -313,9 +322,17 @@ export class CpuDevice implements Device {
       recordLaunch(block, this.u8, () => kernel.run(blockAddress, 0, range));
     } else if (work < this.worth.awake || pool === undefined || this.threads === 1) {
       kernel.run(blockAddress, 0, range);
-    } else if (range > 1 && (work >= this.worth.asleep || pool.awake)) {
+    } else if (range > 1 && (work >= this.worth.asleep || pool.awake || this.isBusy(work))) {
       pool.run(kernel, blockAddress, range, work, this.threads);
     } else kernel.run(blockAddress, 0, range);
+  }
+
+  /** Whether recent launches, none of them worth it, were worth waking threads together. */
+  private isBusy(work: number): boolean {
+    const now = performance.now();
+    this.recent = now - this.since < RECENT ? this.recent + work : work;
+    this.since = now;
+    return this.recent >= this.worth.asleep;
   }
 
   has(kernel: string): boolean {

@@ -65,7 +65,7 @@ const LONG_DOT = 128;
 /** Rows so few that packing B costs more than it saves. */
 const FEW_ROWS = 8;
 /** Multiplications that make a unit worth a thread, and the most units of a launch. */
-const UNIT = 500_000;
+const UNIT = 250_000;
 const MOST_UNITS = 64;
 
 /** How an operand is read, as gemm.c numbers it: rows or columns contiguous, or packed. */
