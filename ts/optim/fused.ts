@@ -54,16 +54,18 @@ export abstract class FusedOptimizer<
     for (const param of params) this.checkDtype(param);
     scope(() => {
       const copies: [Tensor, Tensor][] = [];
-      const byKind = new Map<string, StepEntry[]>();
+      /** By device and dtype. */
+      const kinds: StepEntry[][] = [];
       for (const param of params) {
         const target = param.isContiguous() ? param : param.detach().clone();
         if (target !== param) copies.push([param, target]);
-        const kind = `${param.device} ${param.dtype}`;
-        const entries = byKind.get(kind) ?? [];
-        byKind.set(kind, entries);
-        entries.push(this.entry(param, target, group));
+        const entry = this.entry(param, target, group);
+        const { backend, dtype } = param;
+        const alike = kinds.find(([{ param: p }]) => p.backend === backend && p.dtype === dtype);
+        if (alike === undefined) kinds.push([entry]);
+        else alike.push(entry);
       }
-      for (const entries of byKind.values()) this.launch(entries, this.options(group));
+      for (const entries of kinds) this.launch(entries, this.options(group));
       for (const [param, changed] of copies) param.detach().copy_(changed);
     });
   }
@@ -115,7 +117,8 @@ export abstract class FusedOptimizer<
     } finally {
       launches.end();
     }
-    for (const { param } of entries) param.storage_.written(`${this.constructor.name}.step`);
+    const written = `${this.constructor.name}.step`;
+    for (const { param } of entries) param.storage_.written(written);
   }
 
   protected stateOf(param: Tensor): ParamState & { step: number } {

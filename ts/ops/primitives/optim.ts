@@ -5,7 +5,6 @@
 
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
-import { numelOf } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, type ParamType } from '../kernel.js';
 import type { Launcher } from '../row.js';
@@ -73,14 +72,14 @@ export interface StepEntry {
 const doubles = new Float64Array(1);
 const words = new Uint32Array(doubles.buffer);
 
-function doubleWords(value: number): [number, number] {
+function pushDouble(table: (number | Tensor)[], value: number): void {
   doubles[0] = value;
-  return [words[0], words[1]];
+  table.push(words[0], words[1]);
 }
 
 function check(name: string, { param, grad, states }: StepEntry): void {
   for (const t of [grad, ...states]) {
-    if (numelOf(t.shape) === numelOf(param.shape) && t.dtype === param.dtype) continue;
+    if (t.numel() === param.numel() && t.dtype === param.dtype) continue;
     throw new ShapeError(
       `${name}: gradients and states must match their parameter ${param.dtype} ` +
         `${showShape(param.shape)}, got ${t.dtype} ${showShape(t.shape)}`,
@@ -97,8 +96,11 @@ function tables(entries: readonly StepEntry[]): { table: (number | Tensor)[]; ra
     for (const entry of entries.slice(start, start + MOST_ENTRIES)) {
       const { param, grad, states, a = 0, b = 0, c = 0 } = entry;
       const [s0 = param, s1 = param, s2 = param] = states;
-      const count = numelOf(param.shape);
-      table.push(param, grad, s0, s1, s2, count, ...[a, b, c].flatMap(doubleWords));
+      const count = param.numel();
+      table.push(param, grad, s0, s1, s2, count);
+      pushDouble(table, a);
+      pushDouble(table, b);
+      pushDouble(table, c);
       range += Math.ceil(count / BLOCK);
     }
     parts.push({ table, range });
