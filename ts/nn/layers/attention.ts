@@ -4,6 +4,7 @@ import { bool } from '../../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../../core/errors.js';
 import { sameShape } from '../../core/layout.js';
 import { elementwise } from '../../ops/elementwise.js';
+import { headsOf } from '../../ops/heads.js';
 import { cat } from '../../ops/joining.js';
 import type { Tensor } from '../../tensor.js';
 import {
@@ -155,14 +156,13 @@ export class MultiheadAttention extends Module {
     this.check(query, key, value);
     const batched = query.ndim === 3;
     const batchFirst = this.batchFirst || !batched;
-    const [q, ...others] = this.project(query, key, value).map((x) => {
-      const [outer, inner] = batched ? x.shape : [1, x.shape[0]];
-      const heads = x.reshape(outer, inner, this.numHeads, this.headDim);
-      return batchFirst ? heads.transpose(1, 2) : heads.permute(1, 2, 0, 3);
-    });
+    const projections = this.project(query, key, value);
+    const [q, ownKeys, ownValues] = projections.flatMap((x) =>
+      headsOf(batched ? x : x.unsqueeze(0), 3 / projections.length, this.numHeads, batchFirst),
+    );
     const [batch, , rows] = q.shape;
-    const columns = others[0].shape[2];
-    const [k, v] = this.extended(others[0], others[1]);
+    const columns = ownKeys.shape[2];
+    const [k, v] = this.extended(ownKeys, ownValues);
     const masks = this.masks(q, [batch, rows, columns], keyPaddingMask, attnMask);
     // What was added to the keys is seen by all.
     const extra = k.shape[2] - columns;
@@ -203,10 +203,10 @@ export class MultiheadAttention extends Module {
     );
   }
 
-  /** Query, key and value as the heads compare them, [..., embedDim] each. */
+  /** Query, key and value as the heads compare them, [..., embedDim] each, or all side by side. */
   private project(query: Tensor, key: Tensor, value: Tensor): Tensor[] {
     const { in_proj_weight: packed, in_proj_bias: bias } = this;
-    if (packed && query === key && key === value) return F.linear(query, packed, bias).chunk(3, -1);
+    if (packed && query === key && key === value) return [F.linear(query, packed, bias)];
     const { q_proj_weight, k_proj_weight, v_proj_weight } = this;
     const weights = packed ? packed.chunk(3) : [q_proj_weight, k_proj_weight, v_proj_weight];
     const biases = bias?.chunk(3);
