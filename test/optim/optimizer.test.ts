@@ -223,6 +223,7 @@ describe('state dicts', () => {
   it.each([
     ['a shape', { exp_avg: torch.ones(3) }, /'exp_avg' of parameter 1 has shape \[3\]/],
     ['a count', { step: -1 }, /'step' is -1/],
+    ['what SGD keeps', { momentum_buffer: torch.ones(2) }, /'momentum_buffer' belongs to another/],
     ['an object', { exp_avg: { a: 1 } }, /'exp_avg' of parameter 1 wants a tensor, got: object/],
   ])('are refused whole for a state with %s', (_, spoiled, message) => {
     const { optimizer, params } = adam();

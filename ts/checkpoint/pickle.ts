@@ -145,7 +145,7 @@ function write(w: Writer, value: unknown, replace: Replace, open: Set<object>): 
     open.delete(value);
   } else {
     throw new ValueError(
-      `save: a ${typeof value} cannot be saved; give data, such as a state dict`,
+      `save: a ${typeof value} cannot be saved; give data, such as the stateDict() of a module`,
     );
   }
 }

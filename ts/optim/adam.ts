@@ -39,6 +39,7 @@ const ADAM: AdamOptions = {
 
 abstract class AdamBase extends FusedOptimizer<AdamOptions, 'adamStep'> {
   protected readonly kernel = 'adamStep';
+  protected readonly slots = ['exp_avg', 'exp_avg_sq', 'max_exp_avg_sq'];
   protected override check(options: AdamOptions): void {
     checkRange(this.constructor.name, options, BOUNDS);
   }
@@ -96,6 +97,7 @@ export interface AdamaxOptions {
 /** Adam by the largest gradient: u = max(beta2 u, |g| + eps); p -= lr / (1 - beta1^t) m / u. */
 export class Adamax extends FusedOptimizer<AdamaxOptions, 'adamaxStep'> {
   protected readonly kernel = 'adamaxStep';
+  protected readonly slots = ['exp_avg', 'exp_inf'];
 
   constructor(params: Params<AdamaxOptions>, options?: Given<AdamaxOptions>) {
     const defaults = { lr: 2e-3, eps: 1e-8, weightDecay: 0, maximize: false };
@@ -134,6 +136,7 @@ export interface NAdamOptions {
 /** Adam with Nesterov momentum, mu_t = beta1 (1 - 0.96^(t momentumDecay) / 2). Dozat, 2016. */
 export class NAdam extends FusedOptimizer<NAdamOptions, 'nadamStep'> {
   protected readonly kernel = 'nadamStep';
+  protected readonly slots = ['exp_avg', 'exp_avg_sq'];
 
   constructor(params: Params<NAdamOptions>, options?: Given<NAdamOptions>) {
     const sizes = { lr: 2e-3, eps: 1e-8, weightDecay: 0, momentumDecay: 4e-3 };
@@ -185,6 +188,7 @@ export interface RAdamOptions {
 /** Adam with rectified variance: plain momentum until enough steps were seen. Liu et al., 2019. */
 export class RAdam extends FusedOptimizer<RAdamOptions, 'radamStep'> {
   protected readonly kernel = 'radamStep';
+  protected readonly slots = ['exp_avg', 'exp_avg_sq'];
 
   constructor(params: Params<RAdamOptions>, options?: Given<RAdamOptions>) {
     const sizes = { lr: 1e-3, eps: 1e-8, weightDecay: 0 };

@@ -34,6 +34,7 @@ export interface RMSpropOptions {
 /** v = alpha v + (1 - alpha) g^2; p -= lr g / (sqrt(v) + eps). Hinton, 2012. */
 export class RMSprop extends FusedOptimizer<RMSpropOptions, 'rmspropStep'> {
   protected readonly kernel = 'rmspropStep';
+  protected readonly slots = ['square_avg', 'momentum_buffer', 'grad_avg'];
 
   constructor(params: Params<RMSpropOptions>, options?: Given<RMSpropOptions>) {
     const sizes = { lr: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0 };
@@ -83,6 +84,7 @@ export interface AdagradOptions {
 /** s += g^2; p -= lr / (1 + (t - 1) lrDecay) * g / (sqrt(s) + eps). Duchi et al., 2011. */
 export class Adagrad extends FusedOptimizer<AdagradOptions, 'adagradStep'> {
   protected readonly kernel = 'adagradStep';
+  protected readonly slots = ['sum'];
 
   constructor(params: Params<AdagradOptions>, options?: Given<AdagradOptions>) {
     const sizes = { lr: 1e-2, lrDecay: 0, weightDecay: 0, initialAccumulatorValue: 0, eps: 1e-10 };
@@ -130,6 +132,7 @@ export interface AdadeltaOptions {
 /** Steps sized by the ratio of past steps to past gradients. Zeiler, 2012. */
 export class Adadelta extends FusedOptimizer<AdadeltaOptions, 'adadeltaStep'> {
   protected readonly kernel = 'adadeltaStep';
+  protected readonly slots = ['square_avg', 'acc_delta'];
 
   constructor(params: Params<AdadeltaOptions>, options?: Given<AdadeltaOptions>) {
     super(params, { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0, maximize: false }, options);
@@ -168,6 +171,7 @@ export interface RpropOptions {
 /** Steps by the sign of the gradient, grown while it stays and shrunk when it turns. */
 export class Rprop extends FusedOptimizer<RpropOptions, 'rpropStep'> {
   protected readonly kernel = 'rpropStep';
+  protected readonly slots = ['prev', 'step_size'];
 
   constructor(params: Params<RpropOptions>, options?: Given<RpropOptions>) {
     super(params, { lr: 1e-2, etas: [0.5, 1.2], stepSizes: [1e-6, 50], maximize: false }, options);
@@ -217,6 +221,7 @@ export interface ASGDOptions {
 /** Gradient descent with a running average of the parameters in `ax`. Polyak and Juditsky, 1992. */
 export class ASGD extends FusedOptimizer<ASGDOptions, 'asgdStep'> {
   protected readonly kernel = 'asgdStep';
+  protected readonly slots = ['ax'];
 
   constructor(params: Params<ASGDOptions>, options?: Given<ASGDOptions>) {
     const sizes = { lr: 1e-2, lambd: 1e-4, alpha: 0.75, t0: 1e6, weightDecay: 0 };

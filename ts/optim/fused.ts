@@ -26,6 +26,9 @@ export abstract class FusedOptimizer<
 > extends Optimizer<Options> {
   protected abstract readonly kernel: K;
 
+  /** Names of the tensors a parameter can have as its state. */
+  protected abstract readonly slots: readonly string[];
+
   /** The kernel's options for a group. */
   protected abstract options(group: Options): StepOptions<K>;
 
@@ -75,7 +78,9 @@ export abstract class FusedOptimizer<
   }
 
   protected override kindOfState(name: string): StateKind {
-    return this.numbers.includes(name) ? 'number' : 'tensor';
+    if (this.numbers.includes(name)) return 'number';
+    if (this.slots.includes(name)) return 'tensor';
+    throw this.misfit(`'${name}' belongs to another optimiser; here there are: ${this.slots}`);
   }
 
   /** Which of the numbers PyTorch keeps as tensors. */

@@ -255,7 +255,7 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     );
   }
 
-  private misfit(what: string): StateDictError {
+  protected misfit(what: string): StateDictError {
     return new StateDictError(`${this.constructor.name}.loadStateDict: ${what}`);
   }
 

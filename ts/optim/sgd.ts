@@ -26,6 +26,7 @@ export interface SGDOptions {
  */
 export class SGD extends FusedOptimizer<SGDOptions, 'sgdStep'> {
   protected readonly kernel = 'sgdStep';
+  protected readonly slots = ['momentum_buffer'];
 
   constructor(params: Params<SGDOptions>, options: Given<SGDOptions> & { lr: number });
   constructor(groups: Iterable<{ params: Iterable<Tensor> | Tensor; lr: number }>);
