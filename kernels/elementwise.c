@@ -102,6 +102,10 @@ static void walk_advance(Walk *walk, uint32_t n) {
   }
 }
 
+// What an operand passes through; one for all ways of walking, since the stack is small.
+typedef byte Tile[TILE * 8];
+_Static_assert(TURNED_ROWS * TURNED_COLUMNS <= TILE, "blocks fit into tiles");
+
 static int32_t row_stride(const Walk *walk, uint32_t k) {
   return walk->strides[k * walk->ndim + walk->ndim - 1];
 }
@@ -151,8 +155,7 @@ static bool is_turned(const Walk *walk, uint32_t inputs) {
 
 // TURNED_ROWS whole rows from where the walk stands, in blocks of columns.
 static void run_turned(
-    Walk *walk, byte *const *base, const Operands *ops, const uint32_t *scalars, Body body) {
-  _Alignas(16) byte tile[MAX_OPERANDS][TURNED_ROWS * TURNED_COLUMNS * 8];
+    Walk *walk, byte *const *base, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
   const uint32_t inputs = ops->inputs, d = walk->ndim - 1, columns = walk->sizes[d];
   ptrdiff_t down[MAX_OPERANDS];
   for (uint32_t k = 0; k <= inputs; k++) down[k] = walk->strides[k * walk->ndim + d - 1];
@@ -185,8 +188,7 @@ static void run_turned(
 
 // Long rows: operands with stride 1 are used in place, the others pass through a tile.
 static void run_rows(
-    Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body) {
-  _Alignas(16) byte tile[MAX_OPERANDS][TILE * 8];
+    Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
   const byte *splatted[MAX_OPERANDS] = {0};
   uint32_t inputs = ops->inputs, direct = 1;
   for (uint32_t k = 0; k <= inputs; k++) direct &= row_stride(walk, k) == 1;
@@ -196,7 +198,7 @@ static void run_rows(
     uint32_t count = MIN(walk->sizes[d] - walk->index[d], n);
     const uint32_t block = TURNED_ROWS * walk->sizes[d];
     if (turned && walk->index[d] == 0 && n >= block && walk->sizes[d - 1] - walk->index[d - 1] >= TURNED_ROWS) {
-      run_turned(walk, base, ops, scalars, body);
+      run_turned(walk, base, ops, scalars, body, tile);
       n -= block;
       continue;
     }
@@ -226,8 +228,7 @@ static void run_rows(
 
 // Short rows: tiles are filled across rows so that the body still sees long runs.
 static void run_tiles(
-    Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body) {
-  _Alignas(16) byte tile[MAX_OPERANDS][TILE * 8];
+    Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
   uint32_t inputs = ops->inputs, last = walk->ndim - 1;
   while (n > 0) {
     uint32_t count = MIN(n, TILE);
@@ -255,22 +256,33 @@ static void run_tiles(
   }
 }
 
+// Operands that are not all contiguous. Apart, because its tiles are much of a stack.
+static __attribute__((noinline)) void run_walk(
+    const uint32_t *shape, byte *const *base, uint32_t begin, uint32_t end, const Operands *ops,
+    const uint32_t *scalars, Body body) {
+  const uint32_t ndim = shape[0];
+  Walk walk = {
+      .ndim = ndim,
+      .count = ops->inputs + 1u,
+      .sizes = shape + 1,
+      .strides = (const int32_t *)(shape + 1 + ndim)};
+  walk_start(&walk, begin);
+  _Alignas(16) Tile tile[MAX_OPERANDS];
+  if (walk.sizes[ndim - 1] >= LONG_ROW) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
+  else run_tiles(&walk, base, end - begin, ops, scalars, body, tile);
+}
+
 void elementwise(const uint32_t *words, uint32_t begin, uint32_t end, const Operands *ops, Body body) {
   uint32_t count = ops->inputs + 1u;
   const uint32_t *scalars = words + count, *shape = scalars + 2 * ops->scalars;
   byte *base[MAX_OPERANDS];
   for (uint32_t k = 0; k < count; k++) base[k] = address(words[k]);
-  uint32_t ndim = shape[0];
-  if (ndim == 0) {
-    const void *in[MAX_OPERANDS];
-    for (uint32_t k = 0; k < count - 1; k++) in[k] = base[k] + (size_t)begin * ops->size[k];
-    byte *out = base[count - 1] + (size_t)begin * ops->size[count - 1];
-    run_body(body, ops, in, out, end - begin, scalars);
+  if (shape[0] > 0) {
+    run_walk(shape, base, begin, end, ops, scalars, body);
     return;
   }
-  Walk walk = {
-      .ndim = ndim, .count = count, .sizes = shape + 1, .strides = (const int32_t *)(shape + 1 + ndim)};
-  walk_start(&walk, begin);
-  if (walk.sizes[ndim - 1] >= LONG_ROW) run_rows(&walk, base, end - begin, ops, scalars, body);
-  else run_tiles(&walk, base, end - begin, ops, scalars, body);
+  const void *in[MAX_OPERANDS];
+  for (uint32_t k = 0; k < count - 1; k++) in[k] = base[k] + (size_t)begin * ops->size[k];
+  byte *out = base[count - 1] + (size_t)begin * ops->size[count - 1];
+  run_body(body, ops, in, out, end - begin, scalars);
 }

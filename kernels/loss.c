@@ -17,18 +17,27 @@ static inline bool NAME(class_of)(int32_t target, int32_t ignore, uint32_t class
 // Largest logit of one position (a NaN shows in the sum), and the log of the sum of exp(x -
 // largest).
 static void NAME(log_sum_row)(const S *x, uint32_t n, S *most, S *log_sum) {
-  V m = splat((S)-INFINITY), total = splat((S)0);
-  for (uint32_t i = 0; i < n; i += LANES) {
+  V low = splat((S)-INFINITY), m[4] = {low, low, low, low}, total[4] = {0};
+  uint32_t i = 0;
+  for (; i + 4 * LANES <= n; i += 4 * LANES)
+    UNROLL for (int k = 0; k < 4; k++) m[k] = pmax_(m[k], load(x + i + k * LANES));
+  for (; i < n; i += LANES) {
     uint32_t left = n - i;
-    m = pmax_(m, left >= LANES ? load(x + i) : load_tail(x + i, left, (S)-INFINITY));
+    m[0] = pmax_(m[0], left >= LANES ? load(x + i) : load_tail(x + i, left, (S)-INFINITY));
   }
-  m = splat(*most = max_lanes(m));
-  for (uint32_t i = 0; i < n; i += LANES) {
+  *most = max_lanes(pmax_(pmax_(m[0], m[1]), pmax_(m[2], m[3])));
+  i = 0;
+#if LANES == 4
+  i = n & ~15u;
+  exp_sum(x, NULL, i, *most, total);
+#endif
+  for (; i < n; i += LANES) {
     uint32_t left = n - i;
-    V e = exp_((left >= LANES ? load(x + i) : load_tail(x + i, left, *most)) - m);
-    total += left >= LANES ? e : select(iota_as(e) < (S)left, e, splat((S)0));
+    V e = exp_((left >= LANES ? load(x + i) : load_tail(x + i, left, *most)) - *most);
+    total[0] += left >= LANES ? e : select(iota_as(e) < (S)left, e, splat((S)0));
   }
-  *log_sum = log_(splat(sum_lanes(total)))[0];
+  V sum = (total[0] + total[2]) + (total[1] + total[3]);
+  *log_sum = log_(splat(sum_lanes(sum)))[0];
 }
 
 static void NAME(log_sum_columns)(const S *x, uint32_t n, size_t inner, uint32_t count, S *most,
@@ -99,7 +108,15 @@ static inline V NAME(soft_part)(V x, V most, V log_sum, V f, V even, V w) {
 // One row of classes, or one row of columns for each class; `soft` and `even` are per position.
 static void NAME(soft_row)(const S *x, const S *weight, S *gx, uint32_t n, S most, S log_sum,
                            S soft, S even) {
-  for (uint32_t i = 0; i < n; i += LANES) {
+  uint32_t i = 0;
+#if LANES == 4
+  if (even == 0 && soft != 0) {
+    exp_run(x, gx, n & ~15u, most, log_sum);
+#pragma clang loop unroll_count(4)
+    for (; i < (n & ~15u); i += LANES) store(gx + i, load(gx + i) * soft);
+  }
+#endif
+  for (; i < n; i += LANES) {
     uint32_t left = n - i;
     V v = left >= LANES ? load(x + i) : load_tail(x + i, left, most), w = splat((S)1);
     if (weight) w = left >= LANES ? load(weight + i) : load_tail(weight + i, left, 0);

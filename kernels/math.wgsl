@@ -236,6 +236,10 @@ fn erf_f32(x: f32) -> f32 {
   let far = 1.0 - exp_scaled(-tail, 0);
   return select(copysign_f32(select(far, near, size < 0.92), x), x, isnan_f32(x));
 }
+fn normal_cdf_f32(x: f32) -> f32 { return 0.5 * (1.0 + erf_f32(x * 0.70710678)); }
+fn gelu_slope_f32(x: f32) -> f32 {
+  return normal_cdf_f32(x) + x * 0.39894228 * exp_f32(-0.5 * x * x);
+}
 // exp(-a^2) / (1 + 2a) * P((a - 3) / (a + 3)) of a = |x|, and 2 minus that below 0.
 fn erfc_f32(x: f32) -> f32 {
   if (isnan_f32(x)) { return x; }

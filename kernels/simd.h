@@ -137,9 +137,9 @@ ALL_TYPES(M)
 #undef M
 
 #if WASM_SIMD
-VFN bool any_(i32x4 mask) { return wasm_v128_any_true((v128_t)mask); }
+VFN bool any_(i32x4 mask) { return wasm_i32x4_bitmask((v128_t)mask) != 0; }
 VFN bool any_(i64x2 mask) { return wasm_v128_any_true((v128_t)mask); }
-VFN bool all_(i32x4 mask) { return wasm_i32x4_all_true((v128_t)mask); }
+VFN bool all_(i32x4 mask) { return wasm_i32x4_bitmask((v128_t)mask) == 15; }
 VFN bool all_(i64x2 mask) { return wasm_i64x2_all_true((v128_t)mask); }
 #else
 VFN bool any_(i32x4 mask) { return (mask[0] | mask[1] | mask[2] | mask[3]) != 0; }
@@ -147,6 +147,22 @@ VFN bool any_(i64x2 mask) { return (mask[0] | mask[1]) != 0; }
 VFN bool all_(i32x4 mask) { return mask[0] && mask[1] && mask[2] && mask[3]; }
 VFN bool all_(i64x2 mask) { return mask[0] && mask[1]; }
 #endif
+
+// Numbers for a loop. Some engines make a constant anew wherever a loop uses it, in three
+// instructions; what was read from memory stays in its register.
+#if WASM_SIMD
+VFN void read_splats(f32x4 *to, const float *from, size_t n) {
+  __asm__("" : "+r"(from)); // so that the compiler does not know what is there
+  UNROLL for (size_t i = 0; i < n; i++) to[i] = (f32x4)wasm_v128_load32_splat(from + i);
+}
+#else
+VFN void read_splats(f32x4 *to, const float *from, size_t n) {
+  for (size_t i = 0; i < n; i++) to[i] = splat(from[i]);
+}
+#endif
+
+// Has the compiler load again what it would keep in a register.
+#define FORGET __asm__ volatile("" ::: "memory")
 
 // Bools in memory are bytes, true when not 0; masks of them, of the lane width asked for.
 VFN i32x4 load_mask_i32(const uint8_t *p) {

@@ -7,14 +7,6 @@
 #include "each_real.h"
 #else
 
-// exp of what is not positive, without bounds above EXP_FAR; a NaN passes through both.
-#define EXP_FAR ((S)-87)
-#if LANES == 4
-#define EXP_NEAR exp_near
-#else
-#define EXP_NEAR exp_
-#endif
-
 // ---- inner = 1: one row
 // --------------------------------------------------------------------------
 
@@ -33,17 +25,10 @@ static inline S NAME(row_max)(const S *x, uint32_t n) {
 static inline S NAME(row_exp)(const S *x, S *y, uint32_t n, S most) {
   V m = splat(most), zero = splat((S)0), a[4] = {zero, zero, zero, zero};
   uint32_t i = 0;
-  for (; i + 4 * LANES <= n; i += 4 * LANES)
-  {
-    V d[4];
-    for (int k = 0; k < 4; k++) d[k] = load(x + i + k * LANES) - m;
-    bool far = any_(pmin_(pmin_(d[0], d[1]), pmin_(d[2], d[3])) < EXP_FAR);
-    for (int k = 0; k < 4; k++) {
-      V e = far ? exp_(d[k]) : EXP_NEAR(d[k]);
-      if (y) store(y + i + k * LANES, e);
-      a[k] += e;
-    }
-  }
+#if LANES == 4
+  i = n & ~15u;
+  exp_sum(x, y, i, most, a);
+#endif
   for (; i + LANES <= n; i += LANES) {
     V e = exp_(load(x + i) - m);
     if (y) store(y + i, e);
@@ -155,7 +140,7 @@ static void NAME(softmax_any)(const softmax_params *p, uint32_t begin, uint32_t 
   }
 }
 
-static void NAME(backward_any)(const softmaxBackward_params *p, uint32_t begin, uint32_t end,
+INLINE void NAME(backward_any)(const softmaxBackward_params *p, uint32_t begin, uint32_t end,
                                bool logarithm) {
   const S *g = IN(S, g), *y = IN(S, y);
   S *gx = OUT(S, gx);
@@ -168,16 +153,15 @@ static void NAME(backward_any)(const softmaxBackward_params *p, uint32_t begin, 
   for (uint32_t r = begin; r < end; r++) {
     size_t at = (size_t)r * n;
     V total = splat(NAME(row_dot)(g + at, y + at, n, !logarithm));
-    for (uint32_t i = 0; i < n; i += LANES, at += LANES) {
-      bool whole = i + LANES <= n;
-      V v = whole ? load(g + at) : load_tail(g + at, n - i, 0);
-      V w = whole ? load(y + at) : load_tail(y + at, n - i, 0);
-      V result = logarithm ? v - exp_(w) * total : w * (v - total);
-      if (whole)
-        store(gx + at, result);
-      else
-        store_tail(gx + at, result, n - i);
+#define RESULT(v, w) (logarithm ? (v) - exp_(w) * total : (w) * ((v) - total))
+    uint32_t i = 0;
+    for (; i + LANES <= n; i += LANES, at += LANES)
+      store(gx + at, RESULT(load(g + at), load(y + at)));
+    if (i < n) {
+      V v = load_tail(g + at, n - i, 0), w = load_tail(y + at, n - i, 0);
+      store_tail(gx + at, RESULT(v, w), n - i);
     }
+#undef RESULT
   }
 }
 
@@ -188,8 +172,6 @@ KERNEL(logSoftmaxBackward) {
   NAME(backward_any)((const softmaxBackward_params *)p, begin, end, true);
 }
 
-#undef EXP_FAR
-#undef EXP_NEAR
 #undef INLINE
 #undef K_LOOP
 #undef GET

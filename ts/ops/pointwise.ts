@@ -261,19 +261,13 @@ export const pointwise = {
     'x * sigmoid_(y) * (K(1) + y * (K(1) - sigmoid_(y)))',
     { domain: 'real', internal: true },
   ),
-  geluErf: unary(
-    'x * Phi(x), Phi the normal distribution.',
-    'x * K(0.5) * (K(1) + erf_(x * K(0.70710678118654752440)))',
-    {
-      internal: true,
-    },
-  ),
-  geluErfBackward: binary(
-    'x * (Phi(y) + y * phi(y)).',
-    'x * (K(0.5) * (K(1) + erf_(y * K(0.70710678118654752440))) + ' +
-      'y * K(0.39894228040143267794) * exp_(K(-0.5) * y * y))',
-    { domain: 'real', internal: true },
-  ),
+  geluErf: unary('x * Phi(x), Phi the normal distribution.', 'x * normal_cdf_(x)', {
+    internal: true,
+  }),
+  geluErfBackward: binary('x * (Phi(y) + y * phi(y)).', 'x * gelu_slope_(y)', {
+    domain: 'real',
+    internal: true,
+  }),
   geluTanh: unary(
     'x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).',
     'K(0.5) * x * (K(1) + tanh_(K(0.79788456080286535588) * (x + K(0.044715) * x * x * x)))',
