@@ -1,6 +1,7 @@
 // One optimiser step for all parameters of a group; see optim.c. `table` holds 12 words per
 // parameter: param, grad, three states, count, and three doubles of its own. A workgroup does a
-// block of 4096 elements, counted through all parameters. The steps are in optim_steps.wgsl.
+// block of 4096 elements, counted through all parameters, by steps(entry, first, end), which the
+// twin adds: element after element or by vectors. The steps are in optim_steps.wgsl.
 
 const ENTRY = 12u;
 const BLOCK = 4096u;
@@ -35,13 +36,5 @@ fn optim(group: u32, lane: u32) {
   a = double_at(entry + 6u);
   b = double_at(entry + 8u);
   c = double_at(entry + 10u);
-  let end = min((unit + 1u) * BLOCK, p.table[entry + 5u]);
-  for (var i = unit * BLOCK + lane; i < end; i += 256u) {
-    param = heap_get(p.table[entry], i);
-    grad = heap_get(p.table[entry + 1u], i);
-    for (var k = 0u; k < 3u; k++) { state[k] = heap_get(p.table[entry + 2u + k], i); }
-    let states = step_once();
-    heap_set(p.table[entry], i, param);
-    for (var k = 0u; k < states; k++) { heap_set(p.table[entry + 2u + k], i, state[k]); }
-  }
+  steps(entry, unit * BLOCK, min((unit + 1u) * BLOCK, p.table[entry + 5u]), lane);
 }

@@ -167,6 +167,25 @@ await withGpu('gradients on the GPU', () => {
     expect(Number(await loss().item())).toBeLessThan(before);
   });
 
+  it('parameters that are parts of a storage leave their neighbours alone', async () => {
+    const parts = [
+      [4, 8],
+      [4, 5],
+      [3, 4],
+      [16, 7],
+    ] as const;
+    for (const [start, count] of parts) {
+      const all = torch.ones([23], { device: 'webgpu' });
+      const part = all.narrow(0, start, count).requiresGrad_();
+      part.grad = torch.ones([count], { device: 'webgpu' });
+      new optim.SGD([part], { lr: 1 }).step();
+      const expected = Array.from({ length: 23 }, (_, i) =>
+        i >= start && i < start + count ? 0 : 1,
+      );
+      expect(await all.tolist()).toEqual(expected);
+    }
+  });
+
   it('a scaler says that it waits', async () => {
     const { net, loss } = network('webgpu');
     const sgd = new optim.SGD(net.parameters(), { lr: 0.1 });

@@ -37,7 +37,13 @@ await withFeatures('softmax on the GPU', () => {
     for (const [shape, dim] of LINES) {
       await agree([torch.randn(shape).mul(3)], (x) => compute(x, dim));
     }
+    // Lines of whole vectors, and those that begin between two.
+    await agree([torch.randn([601, 128])], (x) => compute(x.flatten().slice(0, 128), 0));
+    await agree([torch.randn([130])], (x) => compute(x.slice(0, 2), 0));
     const hard = torch.tensor(HARD);
+    for (const copies of [4, 44]) {
+      await agree([hard.repeat([1, copies])], (x) => compute(x, 1), { gradients: false });
+    }
     for (const dim of [0, 1]) {
       await agree([hard], (x) => compute(x, dim), { gradients: false });
       await agree([hard.t()], (x) => compute(x, dim), { gradients: false });

@@ -172,15 +172,18 @@ function accessors(kernel: GpuKernel, i: number, suffix: string, heap: string): 
 }
 
 /** Access to buffers named by words of the tail: three bits of heap, the rest an element. */
-function tailAccess(heaps: number): string {
+function tailAccess(heaps: number, wide: boolean): string {
   const cases = (body: (heap: string) => string) =>
     heaps === 1
       ? body('h0')
       : `switch (word >> 29u) { ${Array.from({ length: heaps }, (_, k) => `${k === heaps - 1 ? 'default' : `case ${k}u`}: { ${body(`h${k}`)} }`).join(' ')} }`;
-  const at = '(word & 0x1fffffffu) + i';
+  const place = 'word & 0x1fffffffu';
+  const [four, type, bits, at] = wide
+    ? ['4', 'vec4<f32>', 'vec4<u32>', `((${place}) >> 2u) + i`]
+    : ['', 'f32', 'u32', `(${place}) + i`];
   return [
-    `fn heap_get(word: u32, i: u32) -> f32 { ${cases((heap) => `return bitcast<f32>(${heap}[${at}]);`)} }`,
-    `fn heap_set(word: u32, i: u32, v: f32) { ${cases((heap) => `${heap}[${at}] = bitcast<u32>(v);`)} }`,
+    `fn heap_get${four}(word: u32, i: u32) -> ${type} { ${cases((heap) => `return bitcast<${type}>(${heap}[${at}]);`)} }`,
+    `fn heap_set${four}(word: u32, i: u32, v: ${type}) { ${cases((heap) => `${heap}[${at}] = bitcast<${bits}>(v);`)} }`,
   ].join('\n');
 }
 
@@ -251,7 +254,7 @@ export function assemble(
     parameters(kernel, scalar, vectors),
     ...heaps,
     ...kernel.buffers.map((_, i) => accessors(kernel, i, suffix, `h${pattern.bindings[i]}`)),
-    ...(body.includes('heap_get(') ? [tailAccess(pattern.heaps)] : []),
+    ...(body.includes('heap_get') ? [tailAccess(pattern.heaps, kernel.wide)] : []),
     ...(subgroups ? [SUBGROUP_VARIABLES] : []),
     used,
     body,

@@ -12,7 +12,15 @@ import { truthMask } from '../primitives/mask.js';
 import type { BufferRef, Launcher } from '../row.js';
 import { castKernel } from './cast.js';
 import { momentKernels, momentLaunches } from './moments.js';
-import { groupsOf, powerOfTwo, type Split, split, splitParams, teamKernel } from './team.js';
+import {
+  aligned,
+  groupsOf,
+  powerOfTwo,
+  type Split,
+  split,
+  splitParams,
+  teamKernel,
+} from './team.js';
 import type { Twin, Twins } from './twin.js';
 
 type Operand = Tensor | BufferRef;
@@ -161,11 +169,6 @@ type Emit = (depth: number, from: Operand, to: Operand, sizes: Split, last: bool
 function groups({ results, team }: Split): number {
   const byColumns = team === COLUMNS || team === LAST_COLUMNS;
   return byColumns ? Math.ceil(results / COLUMNS_WORKGROUP) : groupsOf(results, team);
-}
-
-/** Whether an operand of words begins at a whole vector. */
-function aligned(x: Operand): boolean {
-  return x.dtype.size === 4 && x.offset % ('storage_' in x ? 4 : 16) === 0;
 }
 
 /** The levels of a reduction tree, from x to out; `wide` if its kernel can take columns. */

@@ -8,7 +8,9 @@ import fold from '../../../kernels/group_fold.wgsl';
 import subgroupFold from '../../../kernels/group_fold_subgroups.wgsl';
 import type { Uses } from '../../device/webgpu/features.js';
 import { type Element, type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
+import type { Tensor } from '../../tensor.js';
 import type { KernelDtype, ParamType } from '../kernel.js';
+import type { BufferRef } from '../row.js';
 
 /** Functions group_<name> of kernels/group_fold.wgsl: type, and what joins two values. */
 const FOLDS = [
@@ -95,6 +97,19 @@ export function split(outer: number, n: number, inner: number): Split {
   return { team: teamOf(results, Math.min(n, block), inner), n, inner, block, blocks, results };
 }
 
+/** Whether an operand begins at a whole vector of words. */
+export function aligned(x: Tensor | BufferRef): boolean {
+  return x.dtype.size === 4 && x.offset % ('storage_' in x ? 4 : 16) === 0;
+}
+
+/** Whether contiguous lines of n words are whole vectors in all of the buffers. */
+export function inLines(
+  { n, inner }: { readonly n: number; readonly inner: number },
+  buffers: readonly (Tensor | BufferRef)[],
+): boolean {
+  return inner === 1 && n % 4 === 0 && buffers.every(aligned);
+}
+
 interface TeamKernelOptions<P> {
   readonly source: string;
   readonly entry: string;
@@ -102,6 +117,7 @@ interface TeamKernelOptions<P> {
   readonly buffers: Readonly<Record<string, Element>>;
   /** `team` comes first. */
   readonly params: P;
+  readonly wide?: boolean;
   /** More text for teams of several invocations, and for teams of one. */
   readonly together?: string;
   readonly apart?: string;
