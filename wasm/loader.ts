@@ -166,15 +166,22 @@ export function instantiate(options: InstantiateOptions = {}): KernelModule {
   return { kernels, memory, heapBase: dataEnd, stackPointer };
 }
 
+/** The stacks of all instances with their tops: a trap leaves a stack where it was. */
+const stacks = new Map<WebAssembly.Global, number>();
+
+/** Has all stacks empty again, after a kernel has failed. */
+export function emptyStacks(): void {
+  for (const [pointer, top] of stacks) pointer.value = top;
+}
+
 /** Instantiates a compiled module with a memory that is there. */
 function link(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
   const { __heap_base, __stack_pointer, ...kernels } = new WebAssembly.Instance(module, {
     env: { memory },
   }).exports;
-  return {
-    kernels: kernels as Record<string, KernelFunction>,
-    stackPointer: __stack_pointer as WebAssembly.Global,
-  };
+  const stackPointer = __stack_pointer as WebAssembly.Global;
+  stacks.set(stackPointer, stackPointer.value);
+  return { kernels: kernels as Record<string, KernelFunction>, stackPointer };
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { cores, environment } from '#platform';
 import {
+  emptyStacks,
   instantiate,
   type KernelModule,
   MAIN,
@@ -311,7 +312,12 @@ export class CpuDevice implements Device {
       const storage = storages[i];
       u32[base + bufferWords[i]] += storage === undefined ? heap.blockAddress : storage.handle;
     }
-    this.run(heap, kernel, block);
+    try {
+      this.run(heap, kernel, block);
+    } catch (error) {
+      emptyStacks();
+      throw error;
+    }
   }
 
   private run(heap: Heap, kernel: PooledKernel, block: LaunchBlock): void {

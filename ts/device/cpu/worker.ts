@@ -31,21 +31,28 @@ export interface WorkerStart {
 const SPIN_MS = 0.1;
 const LOOKS = 200;
 
-/** The kernels of every module in the order of its exports, which is the same in all threads. */
-function kernelLists(start: WorkerStart): (build: number) => KernelFunction[] {
-  const lists: KernelFunction[][] = [];
+interface Build {
+  /** In the order of the module's exports, which is the same in all threads. */
+  readonly kernels: KernelFunction[];
+  readonly stackPointer: WebAssembly.Global;
+}
+
+/** The kernels of every module. */
+function buildsOf(start: WorkerStart): (build: number) => Build {
+  const builds: Build[] = [];
   return (build) => {
-    let list = lists[build];
-    if (list === undefined) {
+    let made = builds[build];
+    if (made === undefined) {
       const module = new WebAssembly.Module(start.modules[build]);
       const { exports } = new WebAssembly.Instance(module, { env: { memory: start.memory } });
-      (exports.__stack_pointer as WebAssembly.Global).value = start.stack;
-      list = Object.values(exports).filter(
-        (value) => typeof value === 'function',
-      ) as KernelFunction[];
-      lists[build] = list;
+      const kernels = Object.values(exports).filter((value) => typeof value === 'function');
+      const stackPointer = exports.__stack_pointer as WebAssembly.Global;
+      made = { kernels: kernels as KernelFunction[], stackPointer };
+      builds[build] = made;
     }
-    return list;
+    // A kernel that failed left the stack where it was.
+    made.stackPointer.value = start.stack;
+    return made;
   };
 }
 
@@ -66,8 +73,8 @@ function nextEpoch(control: Int32Array, seen: number): number {
 
 function main(start: WorkerStart): void {
   const control = new Int32Array(start.memory.buffer, start.control, start.words);
-  const kernels = kernelLists(start);
-  kernels(0);
+  const buildOf = buildsOf(start);
+  buildOf(0);
   let seen = Atomics.load(control, EPOCH);
   Atomics.add(control, READY, 1);
   for (;;) {
@@ -75,7 +82,7 @@ function main(start: WorkerStart): void {
     if (epoch === seen) continue;
     seen = epoch;
     if (start.index >= control[JOB_THREADS]) continue;
-    const kernel = kernels(control[JOB_BUILD])[control[JOB_KERNEL]];
+    const kernel = buildOf(control[JOB_BUILD]).kernels[control[JOB_KERNEL]];
     takeChunks(control, epoch, start.index, kernel);
   }
 }
