@@ -8,6 +8,9 @@ fn team_place(lane: u32, team: u32, inner: u32) -> u32 {
   return select(lane % teams * team + lane / teams, lane, inner == 1u);
 }
 
+// The `inner` of team_place, where a kernel has none of its own.
+fn team_inner() -> u32 { return 1u; }
+
 fn add_f32(a: f32, b: f32) -> f32 { return a + b; }
 fn add2_f32(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> { return a + b; }
 

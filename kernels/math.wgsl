@@ -565,3 +565,50 @@ fn pow_i32(base: i32, power: i32) -> i32 {
   }
   return result;
 }
+
+// --- Halves ----------------------------------------------------------------------------------
+// WGSL's own conversions may flush subnormals and round either way.
+
+// Of infinities, NaN and subnormal halves.
+fn special_half_to_f32(h: u32) -> f32 {
+  let sign = (h & 0x8000u) << 16u;
+  let magnitude = h & 0x7fffu;
+  if (magnitude >= 0x7c00u) { return bitcast<f32>(sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13u)); }
+  return bitcast<f32>(sign | bitcast<u32>(f32(magnitude) * 0x1p-24f));
+}
+
+// See also half_f16.wgsl.
+fn half_to_f32(h: u32) -> f32 {
+  let magnitude = h & 0x7fffu;
+  if (magnitude - 0x400u < 0x7800u) {
+    return bitcast<f32>(((h & 0x8000u) << 16u) | ((magnitude << 13u) + 0x38000000u));
+  }
+  return special_half_to_f32(h);
+}
+
+fn f32_to_half(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  let sign = (bits >> 16u) & 0x8000u;
+  let magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) { return sign | 0x7e00u; }
+  if (magnitude >= 0x477ff000u) { return sign | 0x7c00u; }
+  if (magnitude < 0x38800000u) {
+    // Subnormal: units of 2^-24, ties to even.
+    let exponent = magnitude >> 23u;
+    if (exponent < 101u) { return sign; }
+    let mantissa = (magnitude & 0x7fffffu) | 0x800000u;
+    let shift = 126u - exponent;
+    let kept = mantissa >> shift;
+    let rest = mantissa & ((1u << shift) - 1u);
+    let half = 1u << (shift - 1u);
+    let up = rest > half || (rest == half && (kept & 1u) == 1u);
+    return sign | (kept + select(0u, 1u, up));
+  }
+  return sign | ((magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13u) & 1u)) >> 13u);
+}
+
+fn unpack_halves(words: vec2<u32>) -> vec4<f32> {
+  return vec4<f32>(half_to_f32(words.x & 0xffffu), half_to_f32(words.x >> 16u),
+                   half_to_f32(words.y & 0xffffu), half_to_f32(words.y >> 16u));
+}
+fn pack_halves(a: f32, b: f32) -> u32 { return f32_to_half(a) | (f32_to_half(b) << 16u); }

@@ -4,6 +4,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { names } from '../ops/samples.js';
 import { launchChromium, needGpu } from '../platform/chromium.js';
+import { FEATURES } from '../webgpu/agree.js';
 import { type Site, startSite, TestPage } from './page.js';
 import { describeFailure, type MatrixReport } from './report.js';
 
@@ -51,7 +52,9 @@ describe.each(['plain', 'isolated'] as const)('in a page, %s', (kind) => {
   });
 
   it('every row on the GPU', async (context) => {
-    needGpu(context, await page.call('start'));
+    // With optional features in one page, without in the other.
+    const features = kind === 'isolated' ? FEATURES : [];
+    needGpu(context, await page.call('start', features));
     expectAllRight(await page.call('runMatrix', 'webgpu'));
   }, 180_000);
 });

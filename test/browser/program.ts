@@ -8,8 +8,8 @@ import { train } from './trainings.js';
 const messageOf = (error: unknown) => `${(error as Error).name}: ${(error as Error).message}`;
 
 /** What starting the GPU says here; 'started' where it starts. */
-function start(): Promise<string> {
-  return torch.webgpu.init().then(() => 'started', messageOf);
+function start(features?: string[]): Promise<string> {
+  return torch.webgpu.init({ features }).then(() => 'started', messageOf);
 }
 
 /** Whether a GPU is said to be there, what asking for it says if not, and a sum on the CPU. */

@@ -1,6 +1,7 @@
 /** The contract between the operators and a device. It names no operator. */
 
 import type { Dtype } from '../core/dtype.js';
+import type { KernelDtype } from '../ops/kernel.js';
 import type { BufferRef, Primitive } from '../ops/row.js';
 
 export type DeviceType = 'cpu' | 'webgpu';
@@ -92,7 +93,12 @@ export class LaunchBlock {
 }
 
 /** What runs a primitive on a device that has kernels of another kind than the rows name. */
-export type Programs = Readonly<Record<string, Pick<Primitive<never>, 'run'>>>;
+export type Programs = Readonly<Record<string, Program>>;
+
+interface Program extends Pick<Primitive<never>, 'run'> {
+  /** Inputs that it takes as they are stored if all have one dtype of the device's `packed`. */
+  readonly packed?: readonly number[];
+}
 
 /** A device: memory, transfers and launches. Handles are numbers whose meaning is the device's. */
 export interface Device {
@@ -112,6 +118,8 @@ export interface Device {
   readSync(handle: number, byteOffset: number, bytes: number): Uint8Array;
   /** The dtype a tensor of this dtype has here; throws DtypeError if there is none. */
   stored(dtype: Dtype): Dtype;
+  /** Dtypes that kernels can take as they are stored, and the suffix of those kernels. */
+  readonly packed?: ReadonlyMap<Dtype, KernelDtype>;
   /** The device's own programs of primitives, instead of those of the rows. */
   readonly programs?: Programs;
   /** Why the device cannot be used any more, once it cannot. */

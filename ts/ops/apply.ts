@@ -20,6 +20,7 @@ import type { Device } from '../device/device.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { gradients } from './gradients.js';
 import { checkResult } from './inplace.js';
+import type { KernelDtype } from './kernel.js';
 import { cast, contiguousCopy, copyInto, launchPointwise, spoils } from './launch.js';
 import { Launches } from './launcher.js';
 import { nodeName, publicName } from './node_names.js';
@@ -116,12 +117,14 @@ export function applyPointwise(
   }
   const result = row.domain === 'real' ? toFloating(promoted) : promoted;
   const compute = computeDtype(result);
+  const suffix = packedSuffix(device, result, valued);
+  const taken = suffix === undefined ? compute : result;
   let shape: Shape | undefined;
   for (const operand of operands) {
     if (!isTensor(operand)) continue;
     shape = shape === undefined ? operand.shape : broadcastShapes(shape, operand.shape, op);
   }
-  const raw = row.result === 'bool' ? bool : compute;
+  const raw = row.result === 'bool' ? bool : taken;
   const final = row.result === 'bool' ? bool : result;
   if (target !== undefined) checkResult(op, target, shape as Shape, final);
   const direct = target !== undefined && target.dtype === raw;
@@ -129,11 +132,11 @@ export function applyPointwise(
   let out: Tensor;
   try {
     for (let i = 0; i < operands.length; i++) {
-      const want = masks?.includes(i) ? bool : compute;
+      const want = masks?.includes(i) ? bool : taken;
       prepared.push(prepare(op, operands[i], want, direct ? target : undefined));
     }
     out = direct ? target : emptyTensor(shape as Shape, raw, device);
-    launchPointwise(name, compute, prepared, scalars, out);
+    launchPointwise(name, compute, prepared, scalars, out, suffix);
   } catch (error) {
     throw located(error, op, operands);
   } finally {
@@ -147,6 +150,16 @@ export function applyPointwise(
     record(name, operands, [outcome], scalarAttributes(row, scalars));
   }
   return outcome;
+}
+
+/** The suffix of kernels that take the operands as they are stored, if all are so. */
+function packedSuffix(
+  device: Device,
+  dtype: Dtype,
+  operands: readonly Operand[],
+): KernelDtype | undefined {
+  const suffix = device.packed?.get(dtype);
+  return operands.every((x) => !isTensor(x) || x.dtype === dtype) ? suffix : undefined;
 }
 
 /** The result under its final dtype: cast back, or brought into the target. */
@@ -238,13 +251,22 @@ export function applyPrimitive<K extends PrimitiveName>(
   const launches = new Launches(device);
   let outputs: Tensor[] = [];
   try {
-    const prepared = inputs.map((input, i) =>
-      input === undefined ? undefined : prepareInput(op, row, input, i, compute, launches),
-    ) as Tensor[];
-    outputs = allocate(row.outputs(prepared, attributes), device);
+    const program = device.programs?.[name];
+    const packed =
+      device.packed?.has(promoted) && program?.packed?.every((i) => inputs[i]?.dtype === promoted)
+        ? program.packed
+        : undefined;
+    const prepared = inputs.map((input, i) => {
+      const taken = packed?.includes(i) ? promoted : compute;
+      return input === undefined ? undefined : prepareInput(op, row, input, i, taken, launches);
+    }) as Tensor[];
+    outputs = allocate(
+      row.outputs(prepared, attributes),
+      device,
+      packed ? [promoted, compute] : [],
+    );
     if (outputs.some((output) => output.numel() > 0)) {
-      const program = (device.programs?.[name] ?? row) as Primitive<AttributesOf<K>>;
-      program.run(launches, prepared, outputs, attributes);
+      ((program ?? row) as typeof row).run(launches, prepared, outputs, attributes);
     }
   } catch (error) {
     for (const output of outputs) output.dispose();
@@ -261,10 +283,17 @@ export function applyPrimitive<K extends PrimitiveName>(
 }
 
 /** The outputs of a call, all of them or none. */
-function allocate(specs: readonly OutputSpec[], device: Device): Tensor[] {
+function allocate(
+  specs: readonly OutputSpec[],
+  device: Device,
+  /** Instead of a dtype that inputs are only stored in: that dtype, and what is computed in. */
+  [stored, compute]: readonly Dtype[],
+): Tensor[] {
   const made: Tensor[] = [];
   try {
-    for (const { shape, dtype } of specs) made.push(emptyTensor(shape, dtype, device));
+    for (const { shape, dtype } of specs) {
+      made.push(emptyTensor(shape, dtype === stored ? compute : dtype, device));
+    }
     return made;
   } catch (error) {
     for (const tensor of made) tensor.dispose();

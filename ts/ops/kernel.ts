@@ -10,7 +10,18 @@ import type { BufferRef } from './row.js';
  * Dtype suffixes of compiled kernels. `u8` serves bool and uint8; `b1` to `b8` are kernels that
  * only move elements (or look at their bits) and so know nothing but their size in bytes.
  */
-export type KernelDtype = 'f32' | 'f64' | 'i32' | 'i64' | 'u8' | 'b1' | 'b2' | 'b4' | 'b8' | 'any';
+export type KernelDtype =
+  | 'f32'
+  | 'f64'
+  | 'f16'
+  | 'i32'
+  | 'i64'
+  | 'u8'
+  | 'b1'
+  | 'b2'
+  | 'b4'
+  | 'b8'
+  | 'any';
 
 /** Kernels of floats, of all compute dtypes, and of elements by their size. */
 export const REALS = ['f32', 'f64'] as const;

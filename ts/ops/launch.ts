@@ -61,7 +61,8 @@ function zeros(count: number): number[] {
 
 /**
  * Launches one elementwise kernel. Tensor operands have the compute dtype (or are masks); numbers
- * become immediates of the block. `out` has the broadcast shape, in any layout.
+ * become immediates of the block. `out` has the broadcast shape, in any layout. The kernel of
+ * another `suffix` takes tensors as they are stored.
  */
 export function launchPointwise(
   op: string,
@@ -69,10 +70,11 @@ export function launchPointwise(
   operands: readonly Operand[],
   scalars: readonly number[],
   out: Tensor,
+  suffix = compute.suffix as string,
 ): void {
   const count = out.numel();
   if (count === 0) return;
-  launchStrided(kernelName(op, compute.suffix as string), compute, operands, scalars, out, count);
+  launchStrided(kernelName(op, suffix), compute, operands, scalars, out, count);
 }
 
 function launchStrided(

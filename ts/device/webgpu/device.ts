@@ -3,9 +3,10 @@
  * somebody reads, when the parameter ring is full, or when the event loop turns.
  */
 
-import { type Dtype, float32, int32, int64 } from '../../core/dtype.js';
+import { type Dtype, float16, float32, int32, int64 } from '../../core/dtype.js';
 import { DeviceError, DeviceLostError, DtypeError } from '../../core/errors.js';
 import { macrotask } from '../../core/memory.js';
+import type { KernelDtype } from '../../ops/kernel.js';
 import type { BufferRef } from '../../ops/row.js';
 import { type Device, LaunchBlock, type Programs } from '../device.js';
 import { Checks } from './checks.js';
@@ -46,6 +47,7 @@ export class WebGpuDevice implements Device {
   readonly type = 'webgpu';
   readonly addressable = true;
   readonly synchronous = false;
+  readonly packed = new Map<Dtype, KernelDtype>([[float16, 'f16']]);
   readonly programs: Programs;
   readonly heaps: Heaps;
   readonly pipelines: Pipelines;

@@ -64,12 +64,19 @@ export function elementBytes(element: Element, suffix: string): number {
   if (element === 'u8') return 1;
   if (element === 'u16') return 2;
   if (element !== 'S') return 4;
-  return suffix === 'u8' || suffix === 'b1' ? 1 : suffix === 'b2' ? 2 : 4;
+  return suffix === 'u8' || suffix === 'b1' ? 1 : suffix === 'b2' || suffix === 'f16' ? 2 : 4;
 }
 
 /** The WGSL type that stands for `S`. */
 function scalarType(suffix: string): string {
+  if (suffix === 'f16') return 'f32';
   return suffix === 'f32' || suffix === 'i32' ? suffix : 'u32';
+}
+
+/** What the bits of an element narrower than a word are read as: their value if `halves`. */
+function narrowGet(name: string, bits: string, halves: boolean): string {
+  const [type, value] = halves ? ['f32', `half_to_f32(${bits})`] : ['u32', bits];
+  return `fn get_${name}(i: u32) -> ${type} { let k = p.${name}_at + i; return ${value}; }`;
 }
 
 /** How launches come: through which binding each buffer is read, and where parameters are. */
@@ -112,7 +119,13 @@ function vectorTail(body: string, kernel: GpuKernel, vectors: number): string {
 }
 
 /** Reading and writing vectors of words; bytes and halves are in them as they lie in memory. */
-function wideAccessors(name: string, type: string, bytes: number, heap: string): string {
+function wideAccessors(
+  name: string,
+  type: string,
+  bytes: number,
+  heap: string,
+  halves: boolean,
+): string {
   const at = `p.${name}_at`;
   const place = `(${at} >> ${4 - Math.log2(bytes)}u) + i`;
   const vector = bytes === 4 ? `vec4<${type}>` : 'vec4<u32>';
@@ -122,12 +135,12 @@ function wideAccessors(name: string, type: string, bytes: number, heap: string):
     `fn set4_${name}(i: u32, v: ${vector}) { ${heap}[${place}] = bitcast<vec4<u32>>(v); }`,
     `fn word_${name}(byte: u32) -> u32 { return ${heap}[byte >> 4u][(byte >> 2u) & 3u]; }`,
   ];
-  const value =
+  const bits = `extractBits(${word}, ${8 * bytes}u * (k & ${4 / bytes - 1}u), ${8 * bytes}u)`;
+  lines.push(
     bytes === 4
-      ? `bitcast<${type}>(${word})`
-      : `extractBits(${word}, ${8 * bytes}u * (k & ${4 / bytes - 1}u), ${8 * bytes}u)`;
-  const result = bytes === 4 ? type : 'u32';
-  lines.push(`fn get_${name}(i: u32) -> ${result} { let k = ${at} + i; return ${value}; }`);
+      ? `fn get_${name}(i: u32) -> ${type} { let k = ${at} + i; return bitcast<${type}>(${word}); }`
+      : narrowGet(name, bits, halves),
+  );
   return lines.join('\n');
 }
 
@@ -138,7 +151,8 @@ function accessors(kernel: GpuKernel, i: number, suffix: string, heap: string): 
   const bytes = elementBytes(element, suffix);
   const type = element === 'S' ? scalarType(suffix) : element;
   const at = `p.${name}_at`;
-  if (kernel.wide) return wideAccessors(name, type, bytes, heap);
+  const halves = element === 'S' && suffix === 'f16';
+  if (kernel.wide) return wideAccessors(name, type, bytes, heap, halves);
   const load = (index: string) =>
     kernel.atomic ? `atomicLoad(&${heap}[${index}])` : `${heap}[${index}]`;
   const store = (index: string, value: string) =>
@@ -158,7 +172,7 @@ function accessors(kernel: GpuKernel, i: number, suffix: string, heap: string): 
   const [shift, lanes, mask] = bytes === 1 ? ['2u', '3u', '0xffu'] : ['1u', '1u', '0xffffu'];
   const bits = `${8 * bytes}u * (k & ${lanes})`;
   const lines = [
-    `fn get_${name}(i: u32) -> u32 { let k = ${at} + i; return (${load(`k >> ${shift}`)} >> (${bits})) & ${mask}; }`,
+    narrowGet(name, `(${load(`k >> ${shift}`)} >> (${bits})) & ${mask}`, halves),
     `fn word_${name}(byte: u32) -> u32 { return ${load('byte >> 2u')}; }`,
     `fn set_word_${name}(i: u32, v: u32) { ${store(`(${at} >> ${shift}) + i`, 'v')} }`,
   ];
@@ -244,16 +258,20 @@ export function assemble(
     throw new TorchError(`webgpu: the text of kernel '${kernel.entry}' does not define it`);
   }
   if (vectors !== undefined) body = vectorTail(body, kernel, vectors);
-  const used = needed(body, library);
+  const access = kernel.buffers.map((_, i) =>
+    accessors(kernel, i, suffix, `h${pattern.bindings[i]}`),
+  );
+  const used = needed([...access, body].join('\n'), library);
   const subgroups = used.includes('subgroupShuffle');
   return [
+    ...(/\bf16\b/.test(used) ? ['enable f16;'] : []),
     ...(subgroups ? SUBGROUPS : []),
     ...(vectors === undefined ? [] : ['requires immediate_address_space;']),
     `alias S = ${scalar};`,
     `const WORKGROUP = ${kernel.workgroup}u;`,
     parameters(kernel, scalar, vectors),
     ...heaps,
-    ...kernel.buffers.map((_, i) => accessors(kernel, i, suffix, `h${pattern.bindings[i]}`)),
+    ...access,
     ...(body.includes('heap_get') ? [tailAccess(pattern.heaps, kernel.wide)] : []),
     ...(subgroups ? [SUBGROUP_VARIABLES] : []),
     used,

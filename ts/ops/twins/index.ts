@@ -1,5 +1,6 @@
 /** Everything the GPU runs: a twin for every primitive, the elementwise kernels and the cast. */
 
+import half from '../../../kernels/half_f16.wgsl';
 import math from '../../../kernels/math.wgsl';
 import type { Programs } from '../../device/device.js';
 import type { Library } from '../../device/webgpu/device.js';
@@ -63,6 +64,9 @@ function kernel(name: string): GpuKernel | undefined {
 export const library: Library = {
   kernel,
   definitions: (uses) =>
-    new Map([...definitions(`${math}\n${groupText(uses)}`), ...stepDefinitions]),
+    new Map([
+      ...definitions(`${math}\n${groupText(uses)}\n${uses.halves ? half : ''}`),
+      ...stepDefinitions,
+    ]),
   programs: twins as unknown as Programs,
 };

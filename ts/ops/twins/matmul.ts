@@ -2,7 +2,7 @@
 
 import matmulSource from '../../../kernels/matmul.wgsl';
 import thinSource from '../../../kernels/matmul_thin.wgsl';
-import { suffix } from '../../core/dtype.js';
+import { float16, suffix } from '../../core/dtype.js';
 import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import { describe, type Product, swap } from '../primitives/matmul.js';
@@ -24,21 +24,24 @@ const operands = {
 } as const;
 const buffers = { a: 'S', b: 'S', bias: 'S', out: 'S' } as const;
 
-const matmulKernels = tiled('matmul', {
+/** Operands may be halves, which are summed as float32. */
+const halfBuffers = { ...buffers, bias: 'f32', out: 'f32' } as const;
+
+const tileOptions = {
   source: matmulSource,
   entry: 'matmul',
-  dtypes: ['f32', 'i32'],
-  buffers,
   params: { ...operands, splits: 'u32' },
-});
+} as const;
+const matmulKernels = tiled('matmul', { ...tileOptions, dtypes: ['f32', 'i32'], buffers });
+const halfKernels = tiled('matmulHalf', { ...tileOptions, dtypes: ['f16'], buffers: halfBuffers });
 
-const thinKernel = gpuKernel({
+const thinOptions = {
   source: thinSource,
   entry: 'matmul_thin',
-  dtypes: ['f32', 'i32'],
-  buffers,
   params: { ...operands, out_row: 'u32', out_col: 'u32', bias_row: 'u32', bias_col: 'u32' },
-});
+} as const;
+const thinKernel = gpuKernel({ ...thinOptions, dtypes: ['f32', 'i32'], buffers });
+const thinHalfKernel = gpuKernel({ ...thinOptions, dtypes: ['f16'], buffers: halfBuffers });
 
 /** Rows the thin kernel does at once, and columns of its workgroups. */
 const THIN = 4;
@@ -72,12 +75,21 @@ function thin(launcher: Launcher, product: Product, out: Tensor, bias?: Tensor):
   };
   const list = [p.a.tensor, p.b.tensor, bias ?? out, out];
   const groups = out.shape[0] * Math.ceil(p.cols / THIN_COLS);
-  launcher.launch('matmulThin', thinKernel, suffix(out.dtype), list, params, groups);
+  if (product.a.tensor.dtype === float16) {
+    launcher.launch('matmulThinHalf', thinHalfKernel, 'f16', list, params, groups);
+  } else launcher.launch('matmulThin', thinKernel, suffix(out.dtype), list, params, groups);
 }
 
 export const matmulTwins: Twins<'matmul'> = {
   matmul: {
-    kernels: { ...matmulKernels.kernels, matmulThin: thinKernel, splitSum: splitSumKernel },
+    kernels: {
+      ...matmulKernels.kernels,
+      ...halfKernels.kernels,
+      matmulThin: thinKernel,
+      matmulThinHalf: thinHalfKernel,
+      splitSum: splitSumKernel,
+    },
+    packed: [0, 1],
     run(launcher, [a, b, bias], [out]) {
       const product = describe(a, b);
       const { batch, rows, cols, depth } = product;
@@ -89,7 +101,8 @@ export const matmulTwins: Twins<'matmul'> = {
       inSlices(launcher, out, plan.splits, bias, (target, biased) => {
         const params = { ...paramsOf(product, biased), splits: plan.splits };
         const list = [a, b, bias ?? out, target];
-        launchTiled(launcher, matmulKernels, plan, suffix(out.dtype), list, params);
+        if (a.dtype === float16) launchTiled(launcher, halfKernels, plan, 'f16', list, params);
+        else launchTiled(launcher, matmulKernels, plan, suffix(out.dtype), list, params);
       });
     },
   },

@@ -10,7 +10,8 @@ import { elementwise, type Operand } from './pointwise_forms.js';
 
 const NAMES = ['x', 'y', 'z'];
 
-function rowKernel(name: string, row: PointwiseRow): GpuKernel {
+function rowKernel(name: string, row: PointwiseRow, halves: boolean): GpuKernel | undefined {
+  if (halves && row.domain === 'int') return undefined;
   const inputs = NAMES.slice(0, row.inputs).map((operand, i): Operand => {
     const mask = row.masks?.includes(i);
     return { name: operand, element: mask ? 'u8' : 'S', type: mask ? 'bool' : 'S' };
@@ -19,9 +20,18 @@ function rowKernel(name: string, row: PointwiseRow): GpuKernel {
     row.result === 'bool'
       ? { name: 'out', element: 'u8', type: 'bool' }
       : { name: 'out', element: 'S', type: 'S' };
-  const dtypes = ({ real: ['f32'], number: ['f32', 'i32'], int: ['i32'] } as const)[row.domain];
+  const words = ({ real: ['f32'], number: ['f32', 'i32'], int: ['i32'] } as const)[row.domain];
+  const dtypes: readonly KernelDtype[] = halves ? ['f16'] : words;
   const scalars = row.scalars ?? [];
-  return elementwise({ name, inputs, out, scalars, expression: row.c, dtypes, bytes: 4 });
+  return elementwise({
+    name,
+    inputs,
+    out,
+    scalars,
+    expression: row.c,
+    dtypes,
+    bytes: halves ? 2 : 4,
+  });
 }
 
 function copyKernel(width: 'b1' | 'b2' | 'b4'): GpuKernel {
@@ -43,11 +53,14 @@ const made = new Map<string, GpuKernel>();
 export function pointwiseKernel(name: string): GpuKernel | undefined {
   const cut = name.lastIndexOf('_');
   const [op, suffix] = [name.slice(0, cut), name.slice(cut + 1) as KernelDtype];
-  const key = op === 'copy' ? name : op;
+  const halves = suffix === 'f16';
+  const key = op === 'copy' || halves ? name : op;
   let kernel = made.get(key);
   if (kernel === undefined) {
     if (op === 'copy' && /^b[124]$/.test(suffix)) kernel = copyKernel(suffix as 'b1');
-    else if (op in pointwise) kernel = rowKernel(op, pointwise[op as keyof typeof pointwise]);
+    else if (op in pointwise) {
+      kernel = rowKernel(op, pointwise[op as keyof typeof pointwise], halves);
+    }
     if (kernel === undefined) return undefined;
     made.set(key, kernel);
   }

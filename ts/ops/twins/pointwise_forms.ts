@@ -22,7 +22,7 @@ export interface Elementwise {
   readonly scalars: readonly string[];
   readonly expression: string;
   readonly dtypes: readonly KernelDtype[];
-  /** Bytes of an element of `S`. */
+  /** Bytes of an element of `S`: halves are computed with as f32. */
   readonly bytes: number;
 }
 
@@ -114,7 +114,7 @@ function single(operand: Operand, kind: Kind, { ndim }: Form): string {
 }
 
 /** Statements that load four neighbours of each input, and the arguments of each of the four. */
-function four({ inputs }: Elementwise, form: Form, part: string) {
+function four({ inputs, bytes }: Elementwise, form: Form, part: string) {
   const { kinds } = form;
   const lines: string[] = [];
   const columns = inputs.map((operand, k) => {
@@ -127,6 +127,13 @@ function four({ inputs }: Elementwise, form: Form, part: string) {
       return COMPONENTS.map(() => `${name}_one`);
     }
     const behind = part === '' ? '' : ` + ${part}u`;
+    if (type === 'S' && bytes === 2) {
+      const [vector, pair] = [Number(part) >> 1, Number(part) % 2 === 0 ? 'xy' : 'zw'];
+      lines.push(
+        `let ${mine} = unpack_halves(get4_${name}((${name}_i >> 3u) + ${vector}u).${pair});`,
+      );
+      return COMPONENTS.map((c) => `${mine}.${c}`);
+    }
     if (type === 'bool') {
       lines.push(
         `let ${mine} = word_${name}(p.${name}_at + ${name}_i${part && ` + 4u * ${part}u`});`,
@@ -161,6 +168,13 @@ function wideBody(shape: Elementwise, form: Form): string {
       return results.map((v, j) => `(u32(${v}) << ${8 * j}u)`).join(' | ');
     });
     lines.push(`set4_out(out_i >> 4u, vec4<u32>(${words.join(',\n    ')}));`);
+  } else if (shape.bytes === 2) {
+    const words = ['0', '1'].map((part) => {
+      const { lines: loads, results } = four(shape, form, part);
+      lines.push(...loads);
+      return `pack_halves(${results[0]}, ${results[1]}), pack_halves(${results[2]}, ${results[3]})`;
+    });
+    lines.push(`set4_out(out_i >> 3u, vec4<u32>(${words.join(',\n    ')}));`);
   } else {
     const { lines: loads, results } = four(shape, form, '');
     lines.push(...loads, `set4_out(out_i >> 2u, vec4<S>(${results.join(', ')}));`);
@@ -180,13 +194,15 @@ fn run_NAME(group: u32, lane: u32) {
 /** The value of element `i`, and where it goes. */
 function element(shape: Elementwise, form: Form): string {
   const { inputs, out } = shape;
-  const type = out.type === 'bool' ? 'u32' : out.type;
+  const halves = out.type === 'S' && shape.bytes === 2;
+  const type = out.type === 'bool' || halves ? 'u32' : out.type;
+  const stored = halves ? 'f32_to_half' : type;
   const values = inputs.map((operand, k) => single(operand, form.kinds[k], form));
   return `${compute(shape)}
 struct Result { value: ${type}, at: u32 }
 fn element(i: u32) -> Result {
   ${places([...inputs.map(({ name }) => name), 'out'], form)}
-  return Result(${type}(compute(${values.join(', ')})), out_i);
+  return Result(${stored}(compute(${values.join(', ')})), out_i);
 }`;
 }
 

@@ -137,8 +137,7 @@ export function teamKernel<
     source: [source, apart, alone].join('\n'),
   });
   const word = single.buffers.length;
-  const inner = 'inner' in options.params ? 'p.inner' : '1u';
-  const teamInner = `fn team_inner() -> u32 { return ${inner}; }`;
+  const teamInner = 'inner' in options.params ? 'fn team_inner() -> u32 { return p.inner; }' : '';
   const teams: GpuKernel & { readonly params: P } = gpuKernel({
     ...options,
     workgroup: WORKGROUP,

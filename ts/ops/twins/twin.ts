@@ -9,6 +9,8 @@ export interface Twin<K extends PrimitiveName> {
   readonly kernels: Readonly<Record<string, GpuKernel>>;
   /** As the row's `run`; ranges count workgroups (or units, for kernels with `perGroup`). */
   readonly run: Primitive<AttributesOf<K>>['run'];
+  /** Inputs that come as they are stored if all are halves; results are float32 then too. */
+  readonly packed?: readonly number[];
 }
 
 /** Twins of some primitives; a family file exports one of these. */
