@@ -22,6 +22,8 @@ await withFeatures('norms on the GPU', () => {
       [[2, 40000], 1],
       [[3, 4, 6], 2],
       [[66000, 8], 1],
+      [[301, 128], 1],
+      [[2, 2000], 1],
     ];
     for (const [shape, count] of cases) {
       const size = shape.slice(shape.length - count);
@@ -35,6 +37,7 @@ await withFeatures('norms on the GPU', () => {
     const cases: readonly (readonly [readonly number[], number])[] = [
       [[5, 6], 2],
       [[4, 6, 5, 5], 3],
+      [[51, 16], 2],
       [[2, 4, 300], 2],
       [[100, 8, 4], 4],
       [[1, 2, 100, 100], 1],

@@ -2,6 +2,8 @@
 
 import groupNormSource from '../../../kernels/group_norm.wgsl';
 import groupNormBackwardSource from '../../../kernels/group_norm_backward.wgsl';
+import groupNormBackwardLinesSource from '../../../kernels/group_norm_backward_lines.wgsl';
+import groupNormLinesSource from '../../../kernels/group_norm_lines.wgsl';
 import applySource from '../../../kernels/norm_apply.wgsl';
 import applyBackwardSource from '../../../kernels/norm_apply_backward.wgsl';
 import sumsSource from '../../../kernels/norm_sums.wgsl';
@@ -10,7 +12,7 @@ import type { Tensor } from '../../tensor.js';
 import type { BufferRef, Launcher } from '../row.js';
 import { momentKernels, momentLaunches } from './moments.js';
 import { emitSum, sumKernel } from './reduce.js';
-import { groupsOf, type Split, split, splitParams, teamKernel } from './team.js';
+import { groupsOf, inLines, type Split, split, splitParams, TEAM, teamKernel } from './team.js';
 import type { Twins } from './twin.js';
 
 type Maybe = Tensor | undefined;
@@ -32,18 +34,29 @@ const places = {
   weighted: 'u32',
 } as const;
 
-const groupNormKernel = teamKernel({
-  source: groupNormSource,
-  entry: 'group_norm',
-  buffers: { x: 'f32', weight: 'f32', bias: 'f32', y: 'f32', mean: 'f32', rstd: 'f32' },
-  params: { ...groupSizes, biased: 'u32', eps: 'f64' },
-});
-const groupNormBackwardKernel = teamKernel({
-  source: groupNormBackwardSource,
-  entry: 'group_norm_backward',
-  buffers: { g: 'f32', x: 'f32', mean: 'f32', rstd: 'f32', weight: 'f32', gx: 'f32' },
-  params: groupSizes,
-});
+/** Of groups in any layout, and of those that are whole vectors of channels. */
+const [groupNormKernel, groupNormLinesKernel] = [groupNormSource, groupNormLinesSource].map(
+  (source, wide) =>
+    teamKernel({
+      source,
+      entry: 'group_norm',
+      buffers: { x: 'f32', weight: 'f32', bias: 'f32', y: 'f32', mean: 'f32', rstd: 'f32' },
+      params: { ...groupSizes, biased: 'u32', eps: 'f64' },
+      wide: wide === 1,
+    }),
+);
+const [groupNormBackwardKernel, groupNormBackwardLinesKernel] = [
+  groupNormBackwardSource,
+  groupNormBackwardLinesSource,
+].map((source, wide) =>
+  teamKernel({
+    source,
+    entry: 'group_norm_backward',
+    buffers: { g: 'f32', x: 'f32', mean: 'f32', rstd: 'f32', weight: 'f32', gx: 'f32' },
+    params: groupSizes,
+    wide: wide === 1,
+  }),
+);
 const sumsKernel = teamKernel({
   source: sumsSource,
   entry: 'norm_sums',
@@ -172,15 +185,26 @@ type Name =
 
 const groupTwins: Twins<'groupNorm' | 'groupNormBackward'> = {
   groupNorm: {
-    kernels: { groupNorm: groupNormKernel, normApply: applyKernel, ...momentKernels },
+    kernels: {
+      groupNorm: groupNormKernel,
+      groupNormLines: groupNormLinesKernel,
+      normApply: applyKernel,
+      ...momentKernels,
+    },
     run(launcher, [x, weight, bias], [y, mean, rstd], { eps }) {
       const { n, lines, values, where } = groupParams(x, weight);
       if (lines.blocks === 1) {
-        const all = { ...values, team: lines.team, lines: lines.results };
         const buffers = [x, weight ?? x, bias ?? x, y, mean, rstd];
-        const groups = groupsOf(lines.results, lines.team);
-        const given = { ...all, biased: Number(bias !== undefined), eps };
-        launcher.launch('groupNorm', groupNormKernel, 'f32', buffers, given, groups);
+        const vectors = inLines({ n: values.channels, inner: values.length }, buffers);
+        // Four lines have a vector of statistics.
+        const team = vectors ? Math.min(lines.team, TEAM / 4) : lines.team;
+        const groups = groupsOf(lines.results, team);
+        const biased = Number(bias !== undefined);
+        const given = { ...values, team, lines: lines.results, biased, eps };
+        const [name, kernel] = vectors
+          ? (['groupNormLines', groupNormLinesKernel] as const)
+          : (['groupNorm', groupNormKernel] as const);
+        launcher.launch(name, kernel, 'f32', buffers, given, groups);
         return;
       }
       const walk = { base: n, length: n, step: 0 };
@@ -192,6 +216,7 @@ const groupTwins: Twins<'groupNorm' | 'groupNormBackward'> = {
   groupNormBackward: {
     kernels: {
       groupNormBackward: groupNormBackwardKernel,
+      groupNormBackwardLines: groupNormBackwardLinesKernel,
       normSums: sumsKernel,
       normApplyBackward: applyBackwardKernel,
       sum: sumKernel,
@@ -203,9 +228,11 @@ const groupTwins: Twins<'groupNorm' | 'groupNormBackward'> = {
       if (lines.blocks === 1) {
         const all = { ...values, team: lines.team, lines: lines.results };
         const buffers = [...given, weight ?? x, gx];
-        const name = 'groupNormBackward';
+        const [name, kernel] = inLines({ n: channels, inner: length }, buffers)
+          ? (['groupNormBackwardLines', groupNormBackwardLinesKernel] as const)
+          : (['groupNormBackward', groupNormBackwardKernel] as const);
         const range = groupsOf(lines.results, lines.team);
-        launcher.launch(name, groupNormBackwardKernel, 'f32', buffers, all, range);
+        launcher.launch(name, kernel, 'f32', buffers, all, range);
       } else {
         const sums = [0, 1].map(() => launcher.scratch(outer * groups, x.dtype));
         const walk = { base: n, length, step: length, stat_step: 0, stat_span: 1 };

@@ -42,8 +42,8 @@ const alone = FOLDS.map(
     `fn group_${name}(value: ${type}, at: u32, team: u32) -> ${type} { return value; }`,
 ).join('\n');
 
-/** Invocations that may wait for each other. Software adapters take long for larger groups. */
-const WORKGROUP = 64;
+/** Invocations of a workgroup, and the most of a team. Software adapters take long for larger groups. */
+export const TEAM = 64;
 /** Neighbouring lines that a workgroup should at least take, so that reads are of whole segments. */
 const NEIGHBOURS = 16;
 /** Lines from which on the GPU is filled without cutting them into blocks, if they are shorter. */
@@ -61,7 +61,7 @@ function share(total: number): number {
 }
 
 function mostOf(inner: number): number {
-  return WORKGROUP / Math.min(NEIGHBOURS, powerOfTwo(inner));
+  return TEAM / Math.min(NEIGHBOURS, powerOfTwo(inner));
 }
 
 /** Invocations for each of `lines` lines of n: a power of two. */
@@ -71,7 +71,7 @@ export function teamOf(lines: number, n: number, inner: number): number {
 
 /** Workgroups for `lines` lines. */
 export function groupsOf(lines: number, team: number): number {
-  return Math.ceil((lines * team) / WORKGROUP);
+  return Math.ceil((lines * team) / TEAM);
 }
 
 /** Sizes of a reduction whose lines are cut into blocks: partial results [outer, blocks, inner]. */
@@ -133,14 +133,14 @@ export function teamKernel<
   const { source, together = '', apart = '', ...options } = given;
   const single = gpuKernel({
     ...options,
-    workgroup: WORKGROUP,
+    workgroup: TEAM,
     source: [source, apart, alone].join('\n'),
   });
   const word = single.buffers.length;
   const teamInner = 'inner' in options.params ? 'fn team_inner() -> u32 { return p.inner; }' : '';
   const teams: GpuKernel & { readonly params: P } = gpuKernel({
     ...options,
-    workgroup: WORKGROUP,
+    workgroup: TEAM,
     source: [source, together, teamInner].join('\n'),
     choose: (block) => (block.words[word] === 1 ? single : teams),
   });
