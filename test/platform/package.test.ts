@@ -19,7 +19,8 @@ import {
   tool,
 } from './package.js';
 
-const CORE_BUDGET = 300_000;
+/** What a page loads. Node reads its own from a disk; that has the tiles of 256 bits besides. */
+const CORE_BUDGETS = { 'index.browser.js': 300_000, 'index.node.js': 310_000 };
 const FIRST_OPERATION_MS = 100;
 
 let folder: string;
@@ -62,9 +63,9 @@ describe('the package', () => {
     expect(strangers).toEqual([]);
   });
 
-  it.each(['index.node.js', 'index.browser.js'])(
-    '%s and what it imports at once are under 300 kB gzipped',
-    (name) => {
+  it.each(Object.entries(CORE_BUDGETS))(
+    '%s and what it imports at once are under %i bytes gzipped',
+    (name, budget) => {
       const seen = new Set<string>();
       const visit = (file: string): number => {
         if (seen.has(file)) return 0;
@@ -76,7 +77,7 @@ describe('the package', () => {
       };
       const size = visit(join(folder, 'node_modules/isotorch/dist', name));
       expect(seen.size).toBeGreaterThan(1);
-      expect(size).toBeLessThan(CORE_BUDGET);
+      expect(size).toBeLessThan(budget);
     },
   );
 
