@@ -1,61 +1,106 @@
-/** Products of square matrices, each operand as it lies or transposed. */
+/** Matrix products: square, thin and batched, each operand as it lies or transposed. */
 
 import { type Case, type Inputs, toTensor, uniform, values } from '../case.js';
 import type { JaxArray } from '../peers/jax_types.js';
 
-const SIZES = [64, 256, 768];
 const FORMS = ['NN', 'NT', 'TN'] as const;
+type Form = (typeof FORMS)[number];
 
-function naive({ a, b }: Inputs, n: number, form: string): Float64Array {
-  const out = new Float64Array(n * n);
-  const [ai, ak] = form[0] === 'N' ? [n, 1] : [1, n];
-  const [bk, bj] = form[1] === 'N' ? [n, 1] : [1, n];
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < n; k++) {
-      const x = a.data[i * ai + k * ak];
-      for (let j = 0; j < n; j++) out[i * n + j] += x * b.data[k * bk + j * bj];
+/** [M, K] by [K, N], or so many of them. */
+interface Sizes {
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+  readonly batch?: number;
+}
+
+function naive({ a, b }: Inputs, { m, k, n, batch = 1 }: Sizes, form: Form): Float64Array {
+  const out = new Float64Array(batch * m * n);
+  const [ai, ak] = form[0] === 'N' ? [k, 1] : [1, m];
+  const [bk, bj] = form[1] === 'N' ? [n, 1] : [1, k];
+  for (let row = 0; row < batch * m; row++) {
+    const [matrix, i] = [Math.floor(row / m), row % m];
+    for (let d = 0; d < k; d++) {
+      const x = a.data[matrix * m * k + i * ai + d * ak];
+      const from = matrix * k * n + d * bk;
+      for (let j = 0; j < n; j++) out[row * n + j] += x * b.data[from + j * bj];
     }
   }
   return out;
 }
 
-export function matmul(n: number, form: (typeof FORMS)[number]): Case {
+function product(name: string, sizes: Sizes, form: Form): Case {
+  const { m, k, n, batch } = sizes;
   const [transposeA, transposeB] = [form[0] === 'T', form[1] === 'T'];
+  const lead = batch === undefined ? [] : [batch];
+  const shapes = {
+    a: [...lead, ...(transposeA ? [k, m] : [m, k])],
+    b: [...lead, ...(transposeB ? [n, k] : [k, n])],
+  };
+  const turned = (transposed: boolean) => `${transposed ? '.transpose(-1, -2)' : ''}`;
   return {
-    name: `matmul/${n} ${form}`,
-    flops: 2 * n ** 3,
-    inputs: () => ({ a: uniform(1, [n, n]), b: uniform(2, [n, n]) }),
-    expected: (inputs) => naive(inputs, n, form),
+    name: `matmul/${name} ${form}`,
+    flops: 2 * (batch ?? 1) * m * k * n,
+    inputs: () => ({ a: uniform(1, shapes.a), b: uniform(2, shapes.b) }),
+    expected: (inputs) => naive(inputs, sizes, form),
     tolerance: 1e-4,
     isotorch(torch, inputs) {
       const [a, b] = [toTensor(torch, inputs.a), toTensor(torch, inputs.b)];
-      const x = transposeA ? a.t() : a;
-      const y = transposeB ? b.t() : b;
+      const x = transposeA ? a.mT : a;
+      const y = transposeB ? b.mT : b;
       return { run: () => x.matmul(y).dispose(), check: () => values(x.matmul(y)) };
     },
-    ...(form === 'NN' && {
-      onnx: [{ op: 'MatMul', inputs: ['a', 'b'] }],
-      naive: { name: 'gemm_naive', sizes: [n, n, n], inputs: ['a', 'b'], count: n * n },
-    }),
+    ...(form === 'NN' && { onnx: [{ op: 'MatMul', inputs: ['a', 'b'] }] }),
+    ...(form === 'NN' &&
+      m === n &&
+      n === k &&
+      batch === undefined && {
+        naive: { name: 'gemm_naive', sizes: [n, n, n], inputs: ['a', 'b'], count: n * n },
+      }),
     tfjs(tf, inputs) {
-      const [a, b] = [tf.tensor(inputs.a.data, [n, n]), tf.tensor(inputs.b.data, [n, n])];
-      const product = () => tf.matMul(a, b, transposeA, transposeB);
-      return { run: () => product().dispose(), check: () => product().data() };
+      const [a, b] = [tf.tensor(inputs.a.data, shapes.a), tf.tensor(inputs.b.data, shapes.b)];
+      const multiply = () => tf.matMul(a, b, transposeA, transposeB);
+      return { run: () => multiply().dispose(), check: () => multiply().data() };
     },
     jax({ numpy: np, jit }, inputs) {
-      const [a, b] = [inputs.a, inputs.b].map(({ data }) => np.array(data).reshape([n, n]));
-      const product = jit((x: JaxArray, y: JaxArray) =>
-        np.matmul(transposeA ? x.transpose() : x, transposeB ? y.transpose() : y),
+      const a = np.array(inputs.a.data).reshape(shapes.a);
+      const b = np.array(inputs.b.data).reshape(shapes.b);
+      const axes = batch === undefined ? [1, 0] : [0, 2, 1];
+      const multiply = jit((x: JaxArray, y: JaxArray) =>
+        np.matmul(transposeA ? x.transpose(axes) : x, transposeB ? y.transpose(axes) : y),
       );
-      const run = async () => (await product(a.ref, b.ref).blockUntilReady()).dispose();
-      return { run, check: () => product(a.ref, b.ref).data() };
+      const run = async () => (await multiply(a.ref, b.ref).blockUntilReady()).dispose();
+      return { run, check: () => multiply(a.ref, b.ref).data() };
     },
     pytorch: `
-x = a.t() if ${transposeA ? 'True' : 'False'} else a
-y = b.t() if ${transposeB ? 'True' : 'False'} else b
+x = a${turned(transposeA)}
+y = b${turned(transposeB)}
 def run(): return x @ y
 `,
   };
 }
 
-export const matmulCases = SIZES.flatMap((n) => FORMS.map((form) => matmul(n, form)));
+export function matmul(n: number, form: Form): Case {
+  return product(`${n}`, { m: n, k: n, n }, form);
+}
+
+/** Square matrices: tiles divide 64 to 768 and 1024. */
+const SQUARES = [64, 256, 512, 768, 1000, 1024, 257].flatMap((n) =>
+  FORMS.map((form) => matmul(n, form)),
+);
+
+/** Of a perceptron's layer with its gradients, thin ones, a single row, and many small ones. */
+const OTHERS: [string, Sizes, Form][] = [
+  ['64x784x512', { m: 64, k: 784, n: 512 }, 'NT'],
+  ['64x512x784', { m: 64, k: 512, n: 784 }, 'NN'],
+  ['512x64x784', { m: 512, k: 64, n: 784 }, 'TN'],
+  ['512x16x512', { m: 512, k: 16, n: 512 }, 'NN'],
+  ['16x512x512', { m: 16, k: 512, n: 512 }, 'NN'],
+  ['512x512x16', { m: 512, k: 512, n: 16 }, 'NN'],
+  ['1x1024x1024', { m: 1, k: 1024, n: 1024 }, 'NN'],
+  ['1x1024x1024', { m: 1, k: 1024, n: 1024 }, 'NT'],
+  ['64 of 64x32x64', { batch: 64, m: 64, k: 32, n: 64 }, 'NT'],
+  ['64 of 64x64x32', { batch: 64, m: 64, k: 64, n: 32 }, 'NN'],
+];
+
+export const matmulCases = [...SQUARES, ...OTHERS.map((other) => product(...other))];

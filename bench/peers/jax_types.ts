@@ -3,7 +3,7 @@
 export interface JaxArray {
   readonly ref: JaxArray;
   reshape(shape: readonly number[]): JaxArray;
-  transpose(): JaxArray;
+  transpose(axes?: number[]): JaxArray;
   add(other: JaxArray): JaxArray;
   sub(other: JaxArray): JaxArray;
   mul(other: JaxArray | number): JaxArray;
