@@ -103,6 +103,9 @@ export async function portCheck<Net extends torch.nn.Module, Optimizer extends S
 ): Promise<Finding[]> {
   const recording = await torch.load<Recording>(source);
   const { seed, init, final } = recording;
+  if (typeof init !== 'object' || typeof recording.gradients !== 'object') {
+    throw new torch.ValueError('port-check: the file is no recording of record.py');
+  }
   const [weight] = Object.values(init);
   const before = torch.getDefaultDtype();
   torch.setDefaultDtype(weight.dtype);

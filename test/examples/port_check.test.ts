@@ -45,6 +45,11 @@ describe('the check of a port', () => {
     expect(text.at(-1)).toBe('It follows PyTorch.');
   });
 
+  it('says that another checkpoint is no recording', async () => {
+    const other = await torch.save({ model: {} });
+    await expect(portCheck(other, port)).rejects.toThrow('is no recording of record.py');
+  });
+
   it('finds another activation in the gradients', async () => {
     const findings = await portCheck(recorded, { ...port, build: () => new WrongActivation() });
     expect(parts(findings)).toEqual(['gradients', 'losses', 'final weights']);
