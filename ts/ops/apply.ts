@@ -7,7 +7,15 @@ import { isGradEnabled } from '../autograd/mode.js';
 import { setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
 import { sumToShape } from '../autograd/undo.js';
-import { bool, Category, computeDtype, type Dtype, int32, toFloating } from '../core/dtype.js';
+import {
+  bool,
+  Category,
+  computeDtype,
+  type Dtype,
+  encodeFitting,
+  int32,
+  toFloating,
+} from '../core/dtype.js';
 import {
   DeviceError,
   DtypeError,
@@ -85,7 +93,10 @@ function checkDomain(name: string, row: PointwiseRow, promoted: Dtype): void {
 
 /** An operand as the kernel wants it: in its dtype, and not overlapping what is written. */
 function prepare(op: string, operand: Operand, want: Dtype, target: Tensor | undefined): Operand {
-  if (!isTensor(operand)) return want === bool ? Number(Boolean(operand)) : operand;
+  if (!isTensor(operand)) {
+    if (want === int32) encodeFitting(int32, operand);
+    return want === bool ? Number(Boolean(operand)) : operand;
+  }
   if (want === bool && operand.dtype !== bool) {
     throw new DtypeError(`${op}: the condition is a bool tensor, got ${operand.dtype}; use ne(0)`);
   }
@@ -130,6 +141,9 @@ export function applyPointwise(
   const direct = target !== undefined && target.dtype === raw;
   const prepared: Operand[] = [];
   let out: Tensor;
+  if (compute === int32) {
+    for (const scalar of scalars) if (Number.isInteger(scalar)) encodeFitting(int32, scalar);
+  }
   try {
     for (let i = 0; i < operands.length; i++) {
       const want = masks?.includes(i) ? bool : taken;
