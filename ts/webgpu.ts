@@ -1,6 +1,6 @@
 /** torch.webgpu: the GPU, started explicitly, since asking for one is asynchronous. */
 
-import { requestGpu } from '#platform';
+import { atExit, requestGpu } from '#platform';
 import { DeviceError, ValueError } from './core/errors.js';
 import { checkOptions } from './core/options.js';
 import { registerDevice } from './device/registry.js';
@@ -88,6 +88,8 @@ async function start(options: WebGpuOptions): Promise<void> {
     heapBytes: options.heapBytes ?? 64 * 2 ** 20,
     uses,
   });
+  // A driver that still works while the process goes down can crash it.
+  if (current === undefined) atExit(() => current?.device.gpu.destroy());
   current = { device, adapter, features: names };
   registerDevice('webgpu', device);
 }

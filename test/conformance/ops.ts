@@ -10,7 +10,7 @@ import {
   compareResult,
   EXACTING,
 } from './compare.js';
-import { requireDtype, storedDtype } from './device.js';
+import { NotApplicable, requireDtype, storedDtype } from './device.js';
 import {
   type EncodedTensor,
   type ErrorCase,
@@ -167,8 +167,12 @@ async function checkForm(
   return checkGradients(output, expected, call, context.device, options);
 }
 
-/** Throws NotApplicable if the device has no dtype for a result. */
+/** Throws NotApplicable if the device has no dtype for a result, or draws numbers of its own. */
 function requireResults(recorded: OpCase, { op, device }: OpContext): void {
+  const dropout = fieldsOf(recorded.kwargs.dropout_p ?? null)?.float ?? 0;
+  if (device !== 'cpu' && dropout !== 0) {
+    throw new NotApplicable(`${device} draws no numbers of PyTorch's CPU for dropout`);
+  }
   const own = DTYPE_OF[op];
   if (own !== undefined) requireDtype(own, device);
   eachTensor(recorded.output, ({ tensor }) => storedDtype(tensor, device));

@@ -37,6 +37,16 @@ const SCRIPTS = {
     'console.log(await torch.ones(3).to("webgpu").sum().item() === 3);',
 } as const;
 
+/** Scripts that end in the middle of the GPU's work, and their exit codes. */
+const CUT_SHORT = {
+  'by an error that nobody catches': [1, 'x.sum().item(); throw new Error("no");'],
+  'by process.exit()': [3, 'x.sum().item(); setTimeout(() => process.exit(3), 1);'],
+  'by an error with work that nobody reads': [
+    1,
+    'setTimeout(() => { throw new Error("no"); }, 2);',
+  ],
+} as const;
+
 let folder: string;
 
 beforeAll(async () => {
@@ -56,24 +66,31 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+function run(node: string, name: string, text: string) {
+  const file = join(folder, `${name.replace(/\W+/g, '-')}.mjs`);
+  writeFileSync(file, START + text);
+  const env = { ...process.env, ...gpuEnvironment() };
+  return spawnSync(node, [file], { encoding: 'utf8', env, timeout: 30_000 });
+}
+
 await withGpu('scripts end by themselves', () => {
   describe.each(nodes())('%s', (node) => {
     test.each(Object.entries(SCRIPTS))('%s', { timeout: RUNS * 30_000 }, (name, text) => {
-      const file = join(folder, `${name.replace(/\W+/g, '-')}.mjs`);
-      writeFileSync(file, START + text);
-      for (let run = 0; run < RUNS; run++) {
-        const env = { ...process.env, ...gpuEnvironment() };
-        const { status, signal, stdout, stderr } = spawnSync(node, [file], {
-          encoding: 'utf8',
-          env,
-          timeout: 30_000,
-        });
-        expect({ status, signal, stdout, stderr }, `run ${run}`).toEqual({
+      for (let k = 0; k < RUNS; k++) {
+        const { status, signal, stdout, stderr } = run(node, name, text);
+        expect({ status, signal, stdout, stderr }, `run ${k}`).toEqual({
           status: 0,
           signal: null,
           stdout: 'true\n',
           stderr: '',
         });
+      }
+    });
+
+    test.each(Object.entries(CUT_SHORT))('%s', { timeout: RUNS * 30_000 }, (name, [code, text]) => {
+      for (let k = 0; k < RUNS; k++) {
+        const { status, signal } = run(node, name, text);
+        expect({ status, signal }, `run ${k}`).toEqual({ status: code, signal: null });
       }
     });
   });

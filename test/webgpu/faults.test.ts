@@ -393,7 +393,9 @@ await withGpu('faults on the GPU', () => {
       return (await Promise.all(list.map((x) => x.item()))) as number[];
     }
 
-    test('at random points of a training: it goes on from the last checkpoint', async () => {
+    test('at random points of a training: it goes on from the last checkpoint', {
+      timeout: 180_000,
+    }, async () => {
       const expected = await losses(start(), 0, STEPS);
       for (const [index, cut] of [1, 6, 11].entries()) {
         const run = start();

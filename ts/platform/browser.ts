@@ -68,6 +68,9 @@ export async function requestGpu(): Promise<GPU> {
   );
 }
 
+/** A page that closes needs nothing done. */
+export function atExit(_call: () => void): void {}
+
 /** Threads that run at the same time. */
 export function cores(): number {
   return globalThis.navigator?.hardwareConcurrency ?? 1;

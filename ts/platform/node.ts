@@ -131,6 +131,11 @@ export async function requestGpu(): Promise<GPU> {
   return dawn;
 }
 
+/** Calls back when the program ends, however it does. */
+export function atExit(call: () => void): void {
+  process.once('exit', call);
+}
+
 /** Threads that run at the same time. */
 export function cores(): number {
   return availableParallelism();
