@@ -7,7 +7,7 @@ import { bundleSettings } from '../../scripts/typescript.mjs';
 import { launchChromium, serve, visit } from '../platform/chromium.js';
 import { root } from '../platform/package.js';
 
-it('a page packs and unpacks archives, and refuses damaged ones', async () => {
+it('a page reads and writes files from all it has, to either device, and refuses damaged ones', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'isotorch-files-'));
   await build({
     ...(bundleSettings as BuildOptions),
@@ -22,13 +22,17 @@ it('a page packs and unpacks archives, and refuses damaged ones', async () => {
   try {
     const { output, problems } = await visit(browser, `${server.url}/page.html`);
     expect(problems).toEqual([]);
-    const { bytes, equal, damaged, cut } = JSON.parse(output);
+    const { bytes, equal, damaged, cut, read } = JSON.parse(output);
     expect(equal).toEqual([true, true, true]);
     // The noise takes some 1.8 of the 4 MB, the zeros nothing.
     expect(bytes).toBeGreaterThan(1_000_000);
     expect(bytes).toBeLessThan(2_000_000);
     expect(damaged).toMatch(/^FileFormatError: .*entry 'noise.npy'/);
     expect(cut).toMatch(/^FileFormatError: .*cut off/);
+    const devices = read.length > 10 ? ['cpu', 'webgpu'] : ['cpu'];
+    const sources = ['array', 'buffer', 'file', 'response', 'stream'];
+    const once = (device: string) => sources.map((name) => `${name} ${device} 0,1,2,3`);
+    expect(read).toEqual(devices.flatMap((device) => [...once(device), ...once(device)]));
   } finally {
     await Promise.all([server.close(), browser.close()]);
     rmSync(folder, { recursive: true, force: true });
