@@ -34,15 +34,13 @@ async function fromSources(read, file, mapLocation) {
   return found;
 }
 
-const gpu =
-  webgpu.isAvailable() &&
-  (await webgpu.init().then(
-    () => true,
-    () => false,
-  ));
+const gpu = await webgpu.init().then(
+  () => 'started',
+  (error) => String(error),
+);
 const state = { x: arange(4).float() };
 const read = [];
-for (const device of gpu ? ['cpu', 'webgpu'] : ['cpu']) {
+for (const device of gpu === 'started' ? ['cpu', 'webgpu'] : ['cpu']) {
   read.push(...(await fromSources(load, await save(state), device)));
   const toDevice = (source) => safetensors.load(source, { device });
   read.push(...(await fromSources(toDevice, await safetensors.save(state))));
@@ -53,6 +51,7 @@ text.textContent = JSON.stringify({
   equal: Object.entries(arrays).map(([name, x]) => loaded[name].equal(x)),
   damaged: await refusal(damaged),
   cut: await refusal(bytes.slice(0, 1000)),
+  gpu,
   read,
 });
 text.id = 'output';
