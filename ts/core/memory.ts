@@ -20,12 +20,20 @@ export interface Ticket {
 const live = { bytes: 0, peak: 0, storages: 0 };
 
 /** Storages below this weigh little enough to be seen through their JavaScript objects alone. */
-const BALLAST_THRESHOLD = 32 * 1024;
+const BALLAST_THRESHOLD = 4 * 1024;
+/** Bytes of blocks newly made since the collector last found one. */
+let fresh = 0;
+const MUCH = 16 * 1024 * 1024;
+
 /**
- * The share of a block that its ballast weighs. V8 collects anew when a few MB more weigh on a
- * small heap, which takes milliseconds: blocks that are quickly computed wait for one another.
+ * What the ballast of a block weighs. V8 collects anew when some MB more weigh on its heap, which
+ * takes milliseconds, and blocks of middle size come by the dozen in a step that takes as long:
+ * they weigh little until much may have been dropped. Then all weigh twice what they are.
  */
-const ballastOf = (size: number): number => Math.floor(size / (size < 4 * 1024 * 1024 ? 8 : 2));
+function ballastOf(size: number): number {
+  if (fresh > MUCH) return 2 * size;
+  return size >>> (size >= 64 * 1024 && size < 4 * 1024 * 1024 ? 3 : 1);
+}
 /** Bytes allocated since the last macrotask after which `breathe()` takes one. */
 const WATERMARK = 64 * 1024 * 1024;
 /** Storages up to this share slabs: one finaliser then serves many of them. */
@@ -37,7 +45,7 @@ const SLAB = 16 * 1024;
  * ballast of its own, whose making and collecting costs more than a small kernel.
  */
 const spare = new Map<number, Block[]>();
-const MOST_SPARE = { blocks: 4096, ballast: 16 * 1024 * 1024 };
+const MOST_SPARE = { blocks: 4096, ballast: 64 * 1024 * 1024 };
 const spared = { blocks: 0, ballast: 0 };
 
 /** None if the engine refuses: the block then only weighs less to the collector. */
@@ -51,7 +59,10 @@ function ballastFor(size: number): ArrayBuffer | undefined {
   }
 }
 
-const finalizers = new FinalizationRegistry<Ticket>(freeTicket);
+const finalizers = new FinalizationRegistry<Ticket>((ticket) => {
+  fresh = 0;
+  freeTicket(ticket);
+});
 
 /** A block of device memory, for one storage or for many small ones one after another. */
 export class Block {
@@ -62,6 +73,7 @@ export class Block {
 
   private constructor(device: Device, handle: number, size: number) {
     this.ticket = { device, handle, size, bytes: 0, storages: 0, freed: false };
+    fresh += size;
     this.ballast = ballastFor(size);
     finalizers.register(this, this.ticket);
   }
