@@ -32,6 +32,11 @@ static inline bool resolve(int32_t index, uint32_t n, uint32_t wrap, uint32_t po
   return false;
 }
 
+// Whether four indices name rows as they are: not negative, and below n.
+static inline bool all_below(const int32_t *index, uint32_t n) {
+  return all_((i32x4)((u32x4)load(index) < n));
+}
+
 // Copies that are mostly short: a call into memory.copy costs more than a few vectors.
 static inline void move_bytes(void *to, const void *from, size_t bytes) {
   if (bytes > 256) {

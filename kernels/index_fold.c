@@ -31,7 +31,15 @@ KERNEL(scatterReduce) {
     S *to = out + base;
     start_columns((uint8_t *)to, p->based ? (const uint8_t *)(x + base) : NULL, n,
                   inner * sizeof(S), columns * sizeof(S));
-    for (uint32_t i = 0; i < p->count; i++) {
+    uint32_t i = 0;
+    if (inner == 1 && mode == 0) {
+      const int32_t *places = index + (size_t)o * p->count;
+      const S *from = src + (size_t)o * p->count;
+      for (; i + 4 <= p->count && all_below(places + i, n); i += 4)
+        UNROLL for (int k = 0; k < 4; k++)
+          to[places[i + k]] = NAME(plus)(to[places[i + k]], from[i + k]);
+    }
+    for (; i < p->count; i++) {
       size_t at = ((size_t)o * p->count + i) * inner + first;
       for (uint32_t c = 0; c < columns; c++, at++) {
         if (!resolve(index[at], n, p->wrap, at, status, &row)) continue;

@@ -18,8 +18,12 @@ KERNEL(gather) {
     uint32_t o = u / count, stop = MIN(end, (o + 1) * count);
     const S *from = x + (size_t)o * n * inner;
     if (inner == 1) {
-      for (; u < stop; u++)
-        if (resolve(index[u], n, wrap, u, status, &row)) out[u] = from[row];
+      while (u < stop) {
+        for (; u + 4 <= stop && all_below(index + u, n); u += 4)
+          UNROLL for (int k = 0; k < 4; k++) out[u + k] = from[index[u + k]];
+        for (uint32_t last = MIN(stop, u + 4); u < last; u++)
+          if (resolve(index[u], n, wrap, u, status, &row)) out[u] = from[row];
+      }
       continue;
     }
     for (size_t at = (size_t)u * inner; u < stop; u++)

@@ -71,29 +71,37 @@ static inline void NAME(dots)(const S *g, const S *x, const S *w, uint32_t n, S 
   }
 }
 
+// Whole vectors, then what is left: `left` lanes of one.
+#define EACH_VECTOR(body)                                                                          \
+  uint32_t i = 0, left = LANES;                                                                    \
+  for (; i + LANES <= n; i += LANES) body;                                                         \
+  left = n - i;                                                                                    \
+  if (left > 0) body;
+
 // y = (x - m) * r + b.
 static inline void NAME(affine)(const S *x, S *y, uint32_t n, S m, S r, S b) {
-  for (uint32_t i = 0; i < n; i += LANES)
-    NAME(set)(y + i, (NAME(get)(x + i, n - i, 0) - splat(m)) * splat(r) + splat(b), n - i);
+  EACH_VECTOR(
+      NAME(set)(y + i, (NAME(get)(x + i, left, 0) - splat(m)) * splat(r) + splat(b), left))
 }
 
 // y = (x - m) * r * w + b by elements; w and b may be null.
 static inline void NAME(affine_row)(const S *x, const S *w, const S *b, S *y, uint32_t n, S m,
                                     S r) {
-  for (uint32_t i = 0; i < n; i += LANES) {
-    V v = (NAME(get)(x + i, n - i, 0) - splat(m)) * splat(r);
-    if (w) v *= NAME(get)(w + i, n - i, 0);
-    if (b) v += NAME(get)(b + i, n - i, 0);
-    NAME(set)(y + i, v, n - i);
-  }
+  EACH_VECTOR({
+    V v = (NAME(get)(x + i, left, 0) - splat(m)) * splat(r);
+    if (w) v *= NAME(get)(w + i, left, 0);
+    if (b) v += NAME(get)(b + i, left, 0);
+    NAME(set)(y + i, v, left);
+  })
 }
 
 // gx = r * (g w - a - (x - m) b), with one weight, or one per element if `ws`.
 static inline void NAME(gradient)(const S *g, const S *x, const S *ws, S *gx, uint32_t n, S m, S r,
                                   S w, S a, S b) {
-  for (uint32_t i = 0; i < n; i += LANES) {
-    V v = NAME(get)(g + i, n - i, 0) * (ws ? NAME(get)(ws + i, n - i, 0) : splat(w));
-    V d = NAME(get)(x + i, n - i, 0) - splat(m);
-    NAME(set)(gx + i, splat(r) * (v - splat(a) - d * splat(b)), n - i);
-  }
+  EACH_VECTOR({
+    V v = NAME(get)(g + i, left, 0) * (ws ? NAME(get)(ws + i, left, 0) : splat(w));
+    V d = NAME(get)(x + i, left, 0) - splat(m);
+    NAME(set)(gx + i, splat(r) * (v - splat(a) - d * splat(b)), left);
+  })
 }
+#undef EACH_VECTOR

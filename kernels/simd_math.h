@@ -267,7 +267,7 @@ VFN f32x4 cosh_(f32x4 x) {
   return half + 0.25f / half;
 }
 
-// Max 1.33 ULP, at 0.6271: x + x^3 P(x^2) near 0, else 1 - 2 / (exp(2|x|) + 1).
+// Max 1.34 ULP, at 0.6312: x + x^3 P(x^2) near 0, else 1 - 2 / (exp(2|x|) + 1).
 VFN f32x4 tanh_(f32x4 x) {
   f32x4 size = clamp_(abs_(x), 0.0f, 10.0f), s = size * size;
   f32x4 p = POLY(s, -0x1.555524p-2f, 0x1.1103f0p-3f, -0x1.b7cfb2p-5f, 0x1.4f5d36p-6f,
