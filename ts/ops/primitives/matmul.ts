@@ -57,6 +57,8 @@ const TURN_ROWS = 8;
 /** Multiples of every tile; a block of A and one of B share the second-level cache. */
 const ROW_BLOCK = 120;
 const COL_BLOCK = 64;
+/** Columns of a job that has a single row: long pieces of the rows of B. */
+const LONG_BLOCK = 512;
 /** Products of fewer multiplications are read in place: packing would cost more than it saves. */
 const SMALL = 48 ** 3;
 /** Rows (or columns) so few, and so long, that dot products beat packing either operand. */
@@ -173,7 +175,8 @@ function roundUp(value: number, multiple: number): number {
 function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: Tensor): void {
   const { batch, rows, cols, depth, b, swapped } = p;
   const [a, aMode] = prepare(launcher, p, mode, out.dtype);
-  const jobs = batch * Math.ceil(rows / ROW_BLOCK) * Math.ceil(cols / COL_BLOCK);
+  const colBlock = rows === 1 && mode === Mode.Rows ? LONG_BLOCK : COL_BLOCK;
+  const jobs = batch * Math.ceil(rows / ROW_BLOCK) * Math.ceil(cols / colBlock);
   const products = productsOf(p);
   const worth = Math.floor(products / UNIT);
   const units = Math.max(1, Math.min(jobs, worth, MOST_UNITS));
@@ -202,7 +205,7 @@ function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: 
     bias_row: swapped ? 1 : 0,
     bias_col: swapped ? 0 : 1,
     row_block: ROW_BLOCK,
-    col_block: COL_BLOCK,
+    col_block: colBlock,
     per_unit: perUnit,
     slice,
   };
