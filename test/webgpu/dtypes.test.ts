@@ -62,6 +62,18 @@ await withGpu('dtypes the GPU has not', () => {
     expect(make).toThrow(/not (all )?fit/);
   });
 
+  test('floats that become int64 are checked where they are, and told at the next read', async () => {
+    const float = { ...gpu, dtype: torch.float32 } as const;
+    const fitting = torch.tensor([-(2 ** 31), 2 ** 31 - 128, -1.5], float).long();
+    expect(await fitting.tolist()).toEqual([-(2 ** 31), 2 ** 31 - 128, -1]);
+    for (const value of [2 ** 31, 1e10, -(2 ** 31) - 256]) {
+      const large = torch.tensor([1, value], float).long();
+      await expect(large.tolist()).rejects.toThrow(/does not fit/);
+    }
+    const whole = torch.tensor([1e10], float).int();
+    expect(await whole.tolist()).toHaveLength(1);
+  });
+
   test.each(Object.entries(DOUBLE))('float64 says what to do: %s', (_, make) => {
     expect(make).toThrow(torch.DtypeError);
     expect(make).toThrow('use torch.float32 (x.float()), or compute on the CPU');

@@ -1,15 +1,18 @@
 /** Other dtypes and devices for the same elements. */
 
-import { isGradEnabled } from '../autograd/mode.js';
+import { isGradEnabled, noGrad } from '../autograd/mode.js';
 import * as dt from '../core/dtype.js';
 import { DeviceError, ValueError } from '../core/errors.js';
+import { scope } from '../core/memory.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
-import { emptyTensor, isTensor, type Tensor } from '../tensor.js';
+import { emptyTensor, isTensor, Tensor } from '../tensor.js';
 import { recordAs } from './apply.js';
-import { cast as castElements } from './launch.js';
+import { elementwise } from './elementwise.js';
+import { cast as castElements, copyInto } from './launch.js';
 import { checkFormat, type MemoryFormat } from './memory_format.js';
+import { any } from './reductions.js';
 import { clone, contiguous } from './shape.js';
 
 export interface ToOptions {
@@ -61,7 +64,38 @@ export const to = (
   return copy && moved === input ? clone(input) : moved;
 };
 
+/**
+ * On a device that keeps `dtype` as a smaller one, has the next read refuse floats that only the
+ * former would hold; NaN and infinities have no integer in either.
+ */
+function refuseLater(input: Tensor, dtype: dt.Dtype): void {
+  const { backend } = input;
+  const stored = backend.stored(dtype);
+  const wide = input.dtype === dt.float32 || input.dtype === dt.bfloat16;
+  if (stored === dtype || !wide || input.numel() === 0) return;
+  if (backend.status === undefined || backend.defer === undefined) return;
+  const { storage, offset, dtype: word } = backend.status();
+  const limit = 2 ** (8 * stored.size - 1);
+  scope(() =>
+    noGrad(() => {
+      const beyond = elementwise.logicalOr(input.ge(limit), input.lt(-limit));
+      const finite = elementwise.logicalAnd(beyond, input.isfinite());
+      const found = castElements(any(finite), word);
+      copyInto(new Tensor(storage, [], [], offset, word), found);
+    }),
+  );
+  backend.defer(
+    { storage, offset, dtype: word },
+    () =>
+      new ValueError(
+        `to: '${input.device}' keeps ${dtype} as ${stored}, and a number in ${input.dtype} does ` +
+          'not fit; convert on the CPU, or bring the values into range',
+      ),
+  );
+}
+
 function convert(input: Tensor, dtype: dt.Dtype): Tensor {
+  refuseLater(input, dtype);
   const result = castElements(input, dtype);
   if (!dtype.isFloatingPoint || !isGradEnabled()) return result;
   return recordAs('alias', input, result, {}, 'ToCopyBackward0');
