@@ -261,7 +261,7 @@ const WORKS: readonly Work[] = [
     name: 'sort',
     inputs: () => ({ x: uniform(3, [SIDE * SIDE]), g: uniform(6, [SIDE * SIDE]) }),
     forward: (_, { x }) => x.sort().values,
-    pytorch: 'x.sort().values',
+    pytorch: 'x.sort(stable=True).values',
     value: ({ x }) => Float32Array.from(x.data).sort(),
     gradient: ({ x, g }) => {
       const places = order(x.data);
@@ -271,7 +271,7 @@ const WORKS: readonly Work[] = [
   {
     name: 'sort of rows',
     forward: (_, { x }) => x.sort(1).values,
-    pytorch: 'x.sort(1).values',
+    pytorch: 'x.sort(dim=1, stable=True).values',
     value: rows((x) => x.sort()),
     gradient: rows((x, g) => {
       const places = order(x);
