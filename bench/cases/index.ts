@@ -2,6 +2,7 @@
 
 import type { Case } from '../case.js';
 import { convCases } from './conv.js';
+import { convShapeCases } from './conv_shapes.js';
 import { elementwiseCases } from './elementwise.js';
 import { layerNormCases } from './layer_norm.js';
 import { matmulCases } from './matmul.js';
@@ -17,6 +18,7 @@ export const cases: readonly Case[] = [
   ...millionCases,
   ...smallCases,
   ...convCases,
+  ...convShapeCases,
   ...trainingCases,
   ...sequenceCases,
 ];
