@@ -10,6 +10,7 @@
 #include "gemm_common.h"
 
 #include "conv_copy.h"
+#include "conv_pad.h"
 
 #ifndef CONV_ONCE
 #define CONV_ONCE
@@ -30,51 +31,22 @@ static inline uint32_t phase_step(uint32_t stride, uint32_t dilation) {
   while (step * dilation % stride != 0) step++;
   return step;
 }
-
-static inline int32_t floor_div(int32_t a, int32_t b) {
-  return a >= 0 ? a / b : -((b - 1 - a) / b);
-}
 #endif
-
-// Copies out[q] = row[q * phases], q in [q, last).
-static inline __attribute__((always_inline)) void NAME(pad_row)(S *out, const S *row, int32_t q,
-                                                                int32_t last, int32_t phases) {
-  if (phases == 1) {
-    for (; q + LANES <= last; q += LANES) store(out + q, load(row + q));
-  }
-#if LANES == 4
-  if (phases == 2) {
-    for (; q + LANES <= last; q += LANES) {
-      const S *p = row + q * 2;
-      store(out + q, __builtin_shufflevector(load(p), load(p + 3), 0, 2, 5, 7));
-    }
-  }
-#endif
-  for (; q < last; q++) out[q] = row[q * phases];
-}
 
 // A unit is one plane: out[y][phase][q] = x[y * row_step - top][q * phases + phase - left] for the
 // first `kept` phases, zero outside.
 KERNEL(convPad) {
-  const int32_t width = p->width, phases = p->phases, kept = p->kept, cols = p->cols;
+  const int32_t cols = p->cols, kept = p->kept, phases = p->phases;
   const size_t step = (size_t)kept * cols;
   for (uint32_t plane = begin; plane < end; plane++) {
+    const S *x = IN(S, x) + (size_t)plane * p->height * p->width;
     for (int32_t phase = 0; phase < kept; phase++) {
-      // Columns [first, last) come from x.
-      const int32_t low = floor_div(p->left - phase + phases - 1, phases);
-      const int32_t high = floor_div(width - 1 + p->left - phase, phases) + 1;
-      const int32_t first = MIN(MAX(low, 0), cols), last = MAX(MIN(high, cols), first);
+      const NAME(pad_span) span = NAME(pad_span_of)(p->width, cols, phase, phases, p->left);
       S *out = OUT(S, out) + (size_t)plane * p->rows * step + (size_t)phase * cols;
-      const S *x = IN(S, x) + (size_t)plane * p->height * width + phase - p->left;
       for (int32_t y = 0; y < (int32_t)p->rows; y++, out += step) {
-        const int32_t from = y * p->row_step - p->top;
-        if (from < 0 || from >= (int32_t)p->height) {
-          memset(out, 0, cols * sizeof(S));
-          continue;
-        }
-        for (int32_t q = 0; q < first; q++) out[q] = 0;
-        NAME(pad_row)(out, x + (size_t)from * width, first, last, phases);
-        for (int32_t q = last; q < cols; q++) out[q] = 0;
+        const int32_t from = y * (int32_t)p->row_step - p->top;
+        const bool inside = from >= 0 && from < (int32_t)p->height;
+        NAME(pad_line)(out, inside ? x + (size_t)from * p->width : NULL, cols, phases, span);
       }
     }
   }

@@ -42,6 +42,12 @@ const CASES: Case[] = [
   convCase([1, 70, 6, 6], [67, 70, 2, 2], { padding: [1, 1] }),
   convCase([1, 1, 70, 50], [2, 1, 3, 3], { padding: [3, 4] }),
   convCase([40, 2, 5, 6], [3, 2, 2, 3]),
+  convCase([2, 2, 11, 21], [5, 2, 3, 3]),
+  convCase([3, 2, 4, 13], [6, 2, 1, 1], { stride: [2, 2] }),
+  convCase([2, 6, 9, 10], [6, 1, 3, 3], { groups: 6, stride: [2, 2], padding: [1, 1] }),
+  convCase([1, 3, 7, 7], [3, 1, 3, 2], { groups: 3, padding: [1, 0] }),
+  convCase([2, 3, 6, 8], [3, 1, 2, 3], { groups: 3, padding: [3, 4], stride: [1, 2] }),
+  convCase([1, 2, 12, 9], [2, 1, 3, 3], { groups: 2, dilation: [2, 3], stride: [3, 2] }),
 ];
 
 function show(c: Case): string {

@@ -3,6 +3,7 @@
 import { ShapeError, showShape } from '../../core/errors.js';
 import type { Tensor } from '../../tensor.js';
 import { primitive } from '../row.js';
+import { depthwise, isDepthwise } from './conv_depth.js';
 import {
   type ConvAttributes,
   type ConvInputGradAttributes,
@@ -10,12 +11,19 @@ import {
   checkGradient,
   geometryOf,
 } from './conv_geometry.js';
-import { convFlip, convPad, productKernel, scatterKernel, weightsKernel } from './conv_kernels.js';
+import {
+  convFlip,
+  convPad,
+  depthKernel,
+  productKernel,
+  scatterKernel,
+  weightsKernel,
+} from './conv_kernels.js';
 import { convolve, correlate, scatter, scatters, weightGradient, zeroFill } from './conv_launch.js';
 
 export const conv2d = primitive<ConvAttributes>()({
   doc: 'Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw], and a bias [O] or none.',
-  kernels: { convPad, convProduct: productKernel },
+  kernels: { convPad, convDepth: depthKernel, convProduct: productKernel },
   inputs: ['x', 'weight', 'bias?'],
   dtypes: 'real',
   outputs([x, weight, bias], attributes) {
@@ -36,7 +44,9 @@ export const conv2d = primitive<ConvAttributes>()({
   },
   run(launcher, [x, weight, bias], [out], attributes) {
     const geometry = geometryOf('conv2d', x.shape, weight.shape, attributes);
-    convolve(launcher, x, weight, bias, out, geometry);
+    if (isDepthwise(geometry, false)) {
+      depthwise(launcher, false, x, weight, bias, out, geometry);
+    } else convolve(launcher, x, weight, bias, out, geometry);
   },
 });
 
@@ -46,7 +56,13 @@ function inputShape(g: Tensor, weight: Tensor, attributes: ConvInputGradAttribut
 
 export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
   doc: 'Gradient of conv2d for its input, from its output; also the transposed convolution.',
-  kernels: { convPad, convFlip, convProduct: productKernel, convScatter: scatterKernel },
+  kernels: {
+    convPad,
+    convDepth: depthKernel,
+    convFlip,
+    convProduct: productKernel,
+    convScatter: scatterKernel,
+  },
   inputs: ['g', 'weight'],
   dtypes: 'real',
   outputs([g, weight], attributes) {
@@ -57,7 +73,9 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
   },
   run(launcher, [g, weight], [out], attributes) {
     const geometry = geometryOf('conv2dInputGrad', out.shape, weight.shape, attributes);
-    if (scatters(geometry)) scatter(launcher, g, weight, out, geometry);
+    if (isDepthwise(geometry, true)) {
+      depthwise(launcher, true, g, weight, undefined, out, geometry);
+    } else if (scatters(geometry)) scatter(launcher, g, weight, out, geometry);
     else correlate(launcher, g, weight, out, geometry);
   },
 });

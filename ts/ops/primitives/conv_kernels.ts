@@ -99,3 +99,30 @@ export const scatterKernel = kernel({
     per_unit: 'u32',
   },
 });
+
+export const depthKernel = kernel({
+  dtypes: REALS,
+  buffers: ['x', 'weight', 'bias', 'out', 'scratch'],
+  params: {
+    input: 'u32',
+    channels: 'u32',
+    height: 'u32',
+    width: 'u32',
+    out_h: 'u32',
+    out_w: 'u32',
+    kernel_h: 'u32',
+    kernel_w: 'u32',
+    stride_h: 'u32',
+    stride_w: 'u32',
+    dilation_h: 'u32',
+    dilation_w: 'u32',
+    pad_h: 'u32',
+    pad_w: 'u32',
+    rows: 'u32',
+    cols: 'u32',
+    biased: 'u32',
+    units: 'u32',
+    per_unit: 'u32',
+    slice: 'u32',
+  },
+});

@@ -112,7 +112,7 @@ function shapeParams(geometry: Geometry) {
 }
 
 /** Units of work dealt out in equal shares, each of which has scratch memory of its own. */
-function shares(units: number) {
+export function shares(units: number) {
   const perUnit = Math.ceil(units / MOST_SHARES);
   return { range: Math.ceil(units / perUnit), words: { units, per_unit: perUnit } };
 }

@@ -1,0 +1,51 @@
+// Rows in padding, included once per dtype.
+
+#ifndef CONV_PAD_H
+#define CONV_PAD_H
+static inline int32_t floor_div(int32_t a, int32_t b) {
+  return a >= 0 ? a / b : -((b - 1 - a) / b);
+}
+#endif
+
+// Copies out[q] = row[q * phases], q in [q, last).
+static inline __attribute__((always_inline)) void NAME(pad_row)(S *out, const S *row, int32_t q,
+                                                                int32_t last, int32_t phases) {
+  if (phases == 1) {
+    for (; q + LANES <= last; q += LANES) store(out + q, load(row + q));
+  }
+#if LANES == 4
+  if (phases == 2) {
+    for (; q + LANES <= last; q += LANES) {
+      const S *p = row + q * 2;
+      store(out + q, __builtin_shufflevector(load(p), load(p + 3), 0, 2, 5, 7));
+    }
+  }
+#endif
+  for (; q < last; q++) out[q] = row[q * phases];
+}
+
+// Columns [first, last) of a padded row that come from x, every `phases`-th from `from` on.
+typedef struct {
+  int32_t first, last, from;
+} NAME(pad_span);
+
+static NAME(pad_span) NAME(pad_span_of)(int32_t width, int32_t cols, int32_t phase, int32_t phases,
+                                        int32_t left) {
+  const int32_t low = floor_div(left - phase + phases - 1, phases);
+  const int32_t high = floor_div(width - 1 + left - phase, phases) + 1;
+  const int32_t first = MIN(MAX(low, 0), cols), last = MAX(MIN(high, cols), first);
+  return (NAME(pad_span)){first, last, phase - left};
+}
+
+// A padded row, of zeros if there is no x.
+static inline __attribute__((always_inline)) void NAME(pad_line)(S *out, const S *x, int32_t cols,
+                                                                 int32_t phases,
+                                                                 NAME(pad_span) span) {
+  if (!x) {
+    memset(out, 0, cols * sizeof(S));
+    return;
+  }
+  for (int32_t q = 0; q < span.first; q++) out[q] = 0;
+  NAME(pad_row)(out, x + span.from, span.first, span.last, phases);
+  for (int32_t q = span.last; q < cols; q++) out[q] = 0;
+}
