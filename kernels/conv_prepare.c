@@ -73,6 +73,12 @@ KERNEL(convFlip) {
                    to = MIN(from + FLIP_CHANNELS, p->channels);
     const S *w = IN(S, weight) + unit / blocks * filters * filter;
     S *out = OUT(S, out) + unit / blocks * filters * filter;
+    if (size == 1) {
+      for (uint32_t o = 0; o < filters; o++) {
+        for (uint32_t c = from; c < to; c++) out[(size_t)c * filters + o] = w[o * filter + c];
+      }
+      continue;
+    }
     for (uint32_t phase = 0; phase < p->stride_h * p->stride_w; phase++) {
       const uint32_t ky = first_tap(phase / p->stride_w, p->stride_h, p->dilation_h, kh);
       const uint32_t kx = first_tap(phase % p->stride_w, p->stride_w, p->dilation_w, kw);
