@@ -261,7 +261,7 @@ VFN f32x4 sinh_(f32x4 x) {
   return select(size < 1, x + x * s * small, copysign_(half - 0.25f / half, x));
 }
 
-// Max 1.37 ULP, at 5.234.
+// Max 1.45 ULP, at 4.552.
 VFN f32x4 cosh_(f32x4 x) {
   f32x4 half = exp_scaled(abs_(x), -1);
   return half + 0.25f / half;

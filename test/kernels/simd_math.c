@@ -76,7 +76,7 @@ static double erfinv(double y) {
   M(acos, acos, 1.19)                                                                              \
   M(atan, atan, 1.65)                                                                              \
   M(sinh, sinh, 1.62)                                                                              \
-  M(cosh, cosh, 1.37)                                                                              \
+  M(cosh, cosh, 1.45)                                                                              \
   M(tanh, tanh, 1.34)                                                                              \
   M(asinh, asinh, 0.51)                                                                            \
   M(acosh, acosh, 0.51)                                                                            \
