@@ -22,6 +22,7 @@ export interface Operand {
   readonly address: number;
   readonly strides: readonly number[];
   readonly offset: number;
+  readonly numel: () => number;
   readonly storage_: Place;
   /** The same place, for operands that serve as scratch. */
   readonly storage: Place;
@@ -72,7 +73,8 @@ function operand(shape: readonly number[], dtype: Dtype): Operand {
   const address = allocate(count(shape) * dtype.size);
   const strides = shape.map((_, i) => count(shape.slice(i + 1)));
   const storage = { address, dtype };
-  return { shape, dtype, address, strides, offset: 0, storage_: storage, storage };
+  const numel = () => count(shape);
+  return { shape, dtype, address, strides, offset: 0, numel, storage_: storage, storage };
 }
 
 /** Puts values on the heap. */
