@@ -1,5 +1,5 @@
 /**
- * Measures this library beside its peers: npm run bench -- [pattern] [--json <file>] [--threads 1]
+ * Measures this library beside its peers: npm run bench -- [part|part] [--json <file>] [--threads 1]
  * [--peers isotorch,newer,paired,pytorch,tfjs,jax,onnx] [--seconds 2] [--rounds 10]
  * [--clock wall|cpu] [--device cpu|webgpu]; or --smoke: in less than two minutes, is everything
  * still as much faster than plain C as it should be? Libraries without threads of their own in
@@ -123,7 +123,8 @@ function printRow(cells: readonly string[]): void {
 function chooseCases({ device, pattern, smoke }: Options): readonly Case[] {
   const all = device === 'webgpu' ? gpuCases : cases;
   const known = smoke ? all.filter(({ name }) => isSmokeCase(name)) : all;
-  const chosen = known.filter(({ name }) => name.includes(pattern));
+  const parts = pattern.split('|');
+  const chosen = known.filter(({ name }) => parts.some((part) => name.includes(part)));
   if (chosen.length > 0) return chosen;
   console.error(`No case matches '${pattern}'. There are:`);
   for (const { name } of known) console.error(`  ${name}`);
