@@ -49,7 +49,9 @@ describe('3000 steps', () => {
     const warm = most(seen.slice(500, 1500));
     const late = most(seen.slice(2000));
     expect(seen).toHaveLength(3000);
-    expect(late.bytes).toBeLessThanOrEqual(warm.bytes * 1.5);
+    // What is dropped waits for the collector, which comes once some 40 MB have: 1500 steps make more.
+    expect(late.bytes).toBeLessThanOrEqual(warm.bytes * 1.5 + (16 << 20));
+    expect(late.bytes).toBeLessThan(80 << 20);
     expect(late.heap).toBeLessThanOrEqual(warm.heap * 1.25 + (16 << 20));
     expect(late.heap).toBeLessThan(600 << 20);
   };
