@@ -109,6 +109,9 @@ fn exp2_f32(x: f32) -> f32 {
       i32(whole));
   return select(select(value, x, isnan_f32(x)), select(0.0, x, x > 0.0), isinf_f32(x));
 }
+fn exp4(v: vec4<f32>) -> vec4<f32> {
+  return vec4<f32>(exp_f32(v.x), exp_f32(v.y), exp_f32(v.z), exp_f32(v.w));
+}
 fn expm1_f32(x: f32) -> f32 {
   let bounded = min(max(x, -18.0), 90.0);
   let whole = round(bounded * LOG2_E);

@@ -1,9 +1,5 @@
 // softmax_backward.wgsl for contiguous lines of whole vectors. The twin fills in what is in capitals.
 
-fn exp4(v: vec4<f32>) -> vec4<f32> {
-  return vec4<f32>(exp_f32(v.x), exp_f32(v.y), exp_f32(v.z), exp_f32(v.w));
-}
-
 fn softmax_backward(group: u32, lane: u32) {
   let team = p.team;
   let line = group * (WORKGROUP / team) + lane / team;

@@ -18,16 +18,20 @@ export const convPad = kernel({
   },
 });
 
-const shapeWords = {
-  groups: 'u32',
-  channels: 'u32',
-  filters: 'u32',
+const windowWords = {
   kernel_h: 'u32',
   kernel_w: 'u32',
   stride_h: 'u32',
   stride_w: 'u32',
   dilation_h: 'u32',
   dilation_w: 'u32',
+} as const;
+
+const shapeWords = {
+  groups: 'u32',
+  channels: 'u32',
+  filters: 'u32',
+  ...windowWords,
 } as const;
 
 export const convFlip = kernel({
@@ -110,12 +114,7 @@ export const depthKernel = kernel({
     width: 'u32',
     out_h: 'u32',
     out_w: 'u32',
-    kernel_h: 'u32',
-    kernel_w: 'u32',
-    stride_h: 'u32',
-    stride_w: 'u32',
-    dilation_h: 'u32',
-    dilation_w: 'u32',
+    ...windowWords,
     pad_h: 'u32',
     pad_w: 'u32',
     rows: 'u32',
