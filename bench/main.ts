@@ -1,87 +1,21 @@
 /**
- * Measures this library beside its peers: npm run bench -- [part|part] [--json <file>] [--threads 1]
- * [--peers isotorch,newer,paired,pytorch,tfjs,jax,onnx] [--seconds 2] [--rounds 10]
- * [--clock wall|cpu] [--device cpu|webgpu]; or --smoke: in less than two minutes, is everything
- * still as much faster than plain C as it should be? Libraries without threads of their own in
- * Node (TensorFlow.js, jax-js) use one in any case.
+ * Measures this library beside its peers; `npm run bench -- --help` lists the options. Libraries
+ * without threads of their own in Node (TensorFlow.js, jax-js) use one in any case.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
-import { type Case, type DeviceName, useDevice } from './case.js';
+import { type Case, useDevice } from './case.js';
 import { gpuCases } from './cases/gpu.js';
 import { cases } from './cases/index.js';
 import { measure, type Result, type Settings } from './measure.js';
-import { openPeers, peerNames } from './peers/index.js';
-import type { Clock, Peer } from './peers/peer.js';
+import { type Options, readOptions, resultName, UsageError } from './options.js';
+import { openPeers } from './peers/index.js';
+import type { Peer } from './peers/peer.js';
 import { gpuInUse } from './peers/webgpu.js';
 import { chart, failures, header, markdown, row } from './report.js';
 import { isSmokeCase, tooSlow } from './smoke.js';
-
-interface Options extends Partial<Settings> {
-  readonly device: DeviceName;
-  readonly pattern: string;
-  readonly json: string | undefined;
-  readonly peers: readonly string[];
-  readonly clock: Clock;
-  readonly threads: number;
-  readonly smoke: boolean;
-}
-
-function optionalNumber(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number(text);
-}
-
-function readOptions(): Options {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      json: { type: 'string' },
-      device: { type: 'string', default: 'cpu' },
-      peers: { type: 'string' },
-      seconds: { type: 'string' },
-      rounds: { type: 'string' },
-      clock: { type: 'string', default: 'wall' },
-      threads: { type: 'string', default: '1' },
-      smoke: { type: 'boolean', default: false },
-    },
-  });
-  const { device } = values;
-  if (device !== 'cpu' && device !== 'webgpu') {
-    throw new Error(`--device: 'cpu' or 'webgpu', got '${device}'`);
-  }
-  const known = peerNames(device);
-  const { smoke } = values;
-  const usual = smoke ? ['isotorch', 'naive'] : known.filter((name) => name !== 'naive');
-  const peers = values.peers?.split(',') ?? usual;
-  const unknown = peers.find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new Error(
-      `--peers: there is no '${unknown}' on ${device}; there are ${known.join(', ')}`,
-    );
-  }
-  if (values.clock !== 'wall' && values.clock !== 'cpu') {
-    throw new Error(`--clock: 'wall' or 'cpu', got '${values.clock}'`);
-  }
-  const threads = Number(values.threads);
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new Error(`--threads: a positive integer, got '${values.threads}'`);
-  }
-  if (smoke && device !== 'cpu') throw new Error('--smoke measures the CPU');
-  return {
-    pattern: positionals.join(' '),
-    json: values.json,
-    peers,
-    clock: values.clock,
-    threads,
-    smoke,
-    device,
-    seconds: optionalNumber(values.seconds),
-    rounds: optionalNumber(values.rounds),
-  };
-}
 
 /** Samples of a library per case: few where a processor plays the GPU, and in a smoke test. */
 function settings({ seconds, rounds, smoke }: Options, software: boolean): Settings {
@@ -134,6 +68,7 @@ function chooseCases({ device, pattern, smoke }: Options): readonly Case[] {
 
 async function main(): Promise<void> {
   const options = readOptions();
+  if (options === undefined) return;
   const chosen = chooseCases(options);
   if (chosen.length === 0) return;
   const program = process.argv[1];
@@ -164,36 +99,49 @@ async function main(): Promise<void> {
   }
   for (const peer of peers) peer.close();
   for (const line of failures(results)) console.log(`fails: ${line}`);
-  if (options.smoke) {
-    const slow = tooSlow(results);
-    for (const line of slow) console.log(`too slow: ${line}`);
-    if (slow.length > 0) process.exitCode = 1;
-    else console.log('\nEvery case is as much faster than plain C as it should be.');
-    return;
-  }
   await write(options, join(dirname(program), 'results'), about, results, names);
+  if (options.smoke) judge(results);
   if (results.some(({ peers: own }) => 'reason' in (own.isotorch ?? {}))) process.exitCode = 1;
   // Devices of the peers would keep the process alive.
   if (options.device === 'webgpu') process.exit();
 }
 
+/** Says which kernels are slower than they should be, and has the process fail then. */
+function judge(results: readonly Result[]): void {
+  const slow = tooSlow(results);
+  for (const line of slow) console.log(`too slow: ${line}`);
+  if (slow.length > 0) process.exitCode = 1;
+  else console.log('\nEvery case is as much faster than plain C as it should be.');
+}
+
 async function write(
-  { json, pattern, device }: Options,
+  options: Options,
   folder: string,
   about: ReturnType<typeof machine>,
   results: readonly Result[],
   names: readonly string[],
 ): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  const prefix = device === 'webgpu' ? 'webgpu-' : '';
-  const stem = join(folder, prefix + (pattern.replace(/\W+/g, '-') || 'all'));
+  const stem = join(folder, resultName(options));
+  const files = options.smoke ? [] : [`${stem}.json`];
+  if (options.json !== undefined) files.push(options.json);
   const text = JSON.stringify({ ...about, results }, null, 2);
-  for (const file of [`${stem}.json`, ...(json === undefined ? [] : [json])]) {
+  for (const file of files) {
+    mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, `${text}\n`);
   }
-  writeFileSync(`${stem}.md`, `${markdown(results, names)}\n`);
-  writeFileSync(`${stem}.svg`, await chart(results, place(about)));
-  console.log(`\nWritten: ${relative('.', stem)}.json, .md, .svg`);
+  if (!options.smoke) {
+    writeFileSync(`${stem}.md`, `${markdown(results, names)}\n`);
+    writeFileSync(`${stem}.svg`, await chart(results, place(about), names));
+  }
+  if (files.length === 0) return;
+  const rest = options.smoke ? '' : '; .md and .svg beside it';
+  console.log(`\nWritten: ${files.map((file) => relative('.', file)).join(', ')}${rest}`);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}

@@ -78,6 +78,10 @@ async function round(contender: Contender, seconds: number): Promise<void> {
   } while (performance.now() < until);
 }
 
+function failed(error: unknown): Outcome {
+  return { reason: (error as Error).message.split('\n')[0] };
+}
+
 /** Checks a case in every library, then times them in turns. */
 export async function measure(
   benchmark: Case,
@@ -96,13 +100,24 @@ export async function measure(
       verify(who, await runner.check(), expected, benchmark.tolerance);
       contenders.push({ peer, runner, repeat: 1, samples: [] });
     } catch (error) {
-      outcomes[peer.name] = { reason: (error as Error).message.split('\n')[0] };
+      outcomes[peer.name] = failed(error);
     }
   }
-  for (const contender of contenders) await warmUp(contender);
+  const inTurn = async (work: (contender: Contender) => Promise<void>) => {
+    for (const contender of contenders) {
+      const { name } = contender.peer;
+      if (name in outcomes) continue;
+      try {
+        await work(contender);
+      } catch (error) {
+        outcomes[name] = failed(error);
+      }
+    }
+  };
+  await inTurn(warmUp);
   for (let r = 0; r < rounds; r++) {
-    for (const contender of contenders) await round(contender, seconds / rounds);
+    await inTurn((contender) => round(contender, seconds / rounds));
   }
-  for (const { peer, samples } of contenders) outcomes[peer.name] = summary(samples);
+  for (const { peer, samples } of contenders) outcomes[peer.name] ??= summary(samples);
   return { name: benchmark.name, flops: benchmark.flops, peers: outcomes };
 }

@@ -67,29 +67,82 @@ export function failures(results: readonly Result[]): string[] {
   );
 }
 
-/** The time of each library over ours, per case, on a logarithmic axis, as SVG. */
-export function chart(results: readonly Result[], title: string): Promise<string> {
+/** Told apart on white and on black; their shapes differ, too. */
+const COLORS = [
+  '#4c78a8',
+  '#d9730d',
+  '#e45756',
+  '#2a9d8f',
+  '#54a24b',
+  '#b279a2',
+  '#9d755d',
+  '#8a8f98',
+];
+
+const DARK = `<style>@media (prefers-color-scheme: dark) {
+rect[fill="white"] { fill: #16181d } text { fill: #e6e6e6 }
+[stroke="#ddd"], [stroke="#888"] { stroke: #4b4f58 }
+}</style>`;
+
+/**
+ * The time of each library over ours, per case, with the spread of its samples, on a logarithmic
+ * axis, as SVG.
+ */
+export async function chart(
+  results: readonly Result[],
+  title: string,
+  names: readonly string[],
+): Promise<string> {
   const values = results.flatMap(({ name, peers }) => {
     const own = peers[OWN];
     if (!isTiming(own)) return [];
-    return Object.entries(peers).flatMap(([peer, outcome]) =>
-      isTiming(outcome) ? [{ case: name, library: peer, ratio: outcome.median / own.median }] : [],
-    );
+    return Object.entries(peers).flatMap(([library, outcome]) => {
+      if (!isTiming(outcome)) return [];
+      const [ratio, low, high] = [outcome.median, outcome.low, outcome.high].map(
+        (seconds) => seconds / own.median,
+      );
+      return [{ case: name, library, ratio, low, high }];
+    });
   });
+  const text = `time over isotorch's median: further right is slower; bars: 10 to 90 % of samples`;
+  const scale = { domain: [...names], range: COLORS };
   const spec: TopLevelSpec = {
-    title: { text: title, subtitle: 'time over isotorch: further right is slower' },
+    title: { text: title, subtitle: text },
     background: 'white',
     padding: 12,
     width: 480,
     height: { step: 20 },
     data: { values },
-    mark: { type: 'point', filled: true, size: 70 },
     encoding: {
-      y: { field: 'case', type: 'nominal', sort: null, title: null, axis: { grid: true } },
+      y: {
+        field: 'case',
+        type: 'nominal',
+        sort: null,
+        title: null,
+        axis: { grid: true, labelLimit: 400 },
+      },
       x: { field: 'ratio', type: 'quantitative', scale: { type: 'log' }, title: 'ratio' },
-      color: { field: 'library', type: 'nominal', title: null },
-      shape: { field: 'library', type: 'nominal', title: null },
+      color: {
+        field: 'library',
+        type: 'nominal',
+        title: null,
+        scale,
+        legend: { symbolOpacity: 1 },
+      },
     },
+    layer: [
+      {
+        mark: { type: 'rule', strokeWidth: 2, opacity: 0.35 },
+        encoding: { x: { field: 'low', type: 'quantitative' }, x2: { field: 'high' } },
+      },
+      {
+        mark: { type: 'point', filled: true, size: 70, opacity: 0.9 },
+        encoding: {
+          shape: { field: 'library', type: 'nominal', title: null, scale: { domain: [...names] } },
+        },
+      },
+    ],
   };
-  return new View(parse(compile(spec).spec), { renderer: 'none' }).toSVG();
+  const svg = await new View(parse(compile(spec).spec), { renderer: 'none' }).toSVG();
+  return svg.replace(/<svg[^>]*>/, (opening) => `${opening}${DARK}`);
 }

@@ -1,9 +1,10 @@
-/** Runs cases of this library for a process that asks: lines of JSON over stdin and stdout. */
+/** Runs cases of one library for a process that asks: lines of JSON over stdin and stdout. */
 
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
-import * as torch from '../ts/index.js';
 import { cases } from './cases/index.js';
-import { type Clock, inProcess, type Runner } from './peers/peer.js';
+import { libraries } from './peers/libraries.js';
+import type { Clock, Peer, Runner } from './peers/peer.js';
 
 interface Question {
   readonly do: 'prepare' | 'sample';
@@ -11,27 +12,46 @@ interface Question {
   readonly repeat: number;
 }
 
-const [, , clock, threads] = process.argv;
-torch.setNumThreads(Number(threads));
 let runner: Runner | undefined;
 
-async function answer({ do: what, name, repeat }: Question): Promise<object> {
+async function answer(peer: Peer, { do: what, name, repeat }: Question): Promise<object> {
   if (what === 'sample') return { seconds: await runner?.sample(repeat) };
   const benchmark = cases.find((known) => known.name === name);
   if (benchmark === undefined) throw new Error(`there is no case '${name}'`);
-  runner = inProcess(benchmark.isotorch(torch, benchmark.inputs()), clock as Clock);
-  return { result: Array.from(await runner.check()) };
+  runner = await peer.prepare(benchmark, benchmark.inputs());
+  return { result: runner === undefined ? null : Array.from(await runner.check()) };
 }
 
 function say(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-say({ node: process.version });
-for await (const line of createInterface({ input: process.stdin })) {
+async function saying(line: () => Promise<object>): Promise<boolean> {
   try {
-    say(await answer(JSON.parse(line)));
+    say(await line());
+    return true;
   } catch (error) {
     say({ error: (error as Error).message });
+    return false;
   }
 }
+
+async function main([library, clock, threads]: readonly string[]): Promise<void> {
+  let peer: Peer | undefined;
+  const open = async () => {
+    const conditions = { clock: clock as Clock, threads: Number(threads) };
+    peer = await libraries[library](dirname(process.argv[1]), conditions);
+    return { about: peer.about, node: process.version };
+  };
+  if (!(await saying(open))) return;
+  for await (const line of createInterface({ input: process.stdin })) {
+    await saying(() => answer(peer as Peer, JSON.parse(line)));
+  }
+}
+
+// Lines of the answers only, whatever a library has to say.
+console.log = console.error;
+console.info = console.error;
+await main(process.argv.slice(2));
+// Threads of a library would keep the process alive.
+process.exit();
