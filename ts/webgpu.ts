@@ -69,8 +69,10 @@ async function requestAdapter(gpu: GPU, options: WebGpuOptions): Promise<GPUAdap
   if (adapter !== null) return adapter;
   throw new DeviceError(
     'webgpu: there is no GPU adapter here. Browsers need WebGPU switched on and a supported GPU; ' +
-      'Node needs a Vulkan, Metal or Direct3D 12 driver (on Debian: mesa-vulkan-drivers and ' +
-      'libvulkan1). torch.webgpu.isAvailable() tells beforehand',
+      'Node needs a Vulkan, Metal or Direct3D 12 driver (on Debian: libvulkan1, and for a GPU ' +
+      'mesa-vulkan-drivers; without one, chromium has a driver in software: ' +
+      'VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json). ' +
+      'torch.webgpu.isAvailable() tells beforehand',
   );
 }
 

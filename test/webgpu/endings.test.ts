@@ -20,9 +20,33 @@ let x = torch.rand([64, 64], { device: 'webgpu' });
 for (let k = 0; k < 20; k++) x = x.matmul(x).tanh();
 `;
 
+/** The same in a thread. */
+const IN_THREAD = `
+const { once } = await import('node:events');
+const { Worker } = await import('node:worker_threads');
+const library = new URL('./ts/index.mjs', import.meta.url).href;
+const thread = new Worker(\`import('\${library}').then(async (torch) => {
+  await torch.webgpu.init();
+  let y = torch.ones([64, 64], { device: 'webgpu' });
+  console.log(await y.sum().item() === 4096);
+  for (let k = 0; k < 20; k++) y = y.matmul(y).tanh();
+  await torch.webgpu.synchronize();
+  require('node:worker_threads').parentPort.postMessage(0);
+})\`, { eval: true });`;
+
 const SCRIPTS = {
   'after a read': 'console.log(await x.sum().item() > 0);',
   'with work that nobody reads': 'console.log(true);',
+  'at the end of a function that nobody awaits':
+    '(async () => { console.log(await x.sum().item() > 0); x.matmul(x); })();',
+  'with threads of the CPU at work':
+    'const c = torch.ones(700, 700); for (let k = 0; k < 3; k++) c.matmul(c);' +
+    'console.log(torch.getNumThreads() > 0); await x.tolist(); c.matmul(c);',
+  'by process.exit() after a read':
+    'console.log(await x.sum().item() > 0); x.matmul(x); process.exit(0);',
+  'with a thread beside it that uses the GPU': IN_THREAD,
+  'with such a thread that is stopped': `${IN_THREAD} await once(thread, 'message');
+    await thread.terminate();`,
   'with a read on its way': 'x.sum().item().then((sum) => console.log(sum > 0));',
   'after destroy()': 'console.log(await x.sum().item() > 0); torch.webgpu.destroy();',
   'after destroy() with work and a read on their way':

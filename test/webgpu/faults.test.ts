@@ -266,6 +266,10 @@ await withGpu('faults on the GPU', () => {
       /^DeviceError/,
     );
     expect(caught(() => target.indexSelect(0, torch.tensor([5])))).toMatch(/^(DeviceError|Index)/);
+    const places = torch.tensor([1, 2]).to('webgpu');
+    expect(caught(() => ones(3).tensorSplit(places))).toMatch(
+      /^DeviceError: tensorSplit: .*on the CPU.*'webgpu'.*await x\.cpu\(\)/,
+    );
   });
 
   test('a kernel text without its function', () => {

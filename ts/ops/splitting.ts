@@ -1,6 +1,6 @@
 /** One tensor as several, and repetitions of one. Parts are views. */
 
-import { IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { DeviceError, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import type { DeviceType } from '../device/device.js';
 import type { Tensor } from '../tensor.js';
@@ -91,6 +91,12 @@ type Sections = number | readonly number[] | Tensor;
 
 /** Positions to split at, from a number of parts or as given. */
 function positions(name: string, sections: Sections, size: number): number[] {
+  if (isTensor(sections) && !sections.backend.synchronous) {
+    throw new DeviceError(
+      `${name}: the positions are read at once, so they are on the CPU; those on ` +
+        `'${sections.device}' come with await x.cpu()`,
+    );
+  }
   const given = isTensor(sections) ? Array.from(sections.dataSync(), Number) : sections;
   if (isTensor(sections) && sections.ndim > 1) {
     throw new ShapeError(`${name}: indices are a vector, got shape ${showShape(sections.shape)}`);
