@@ -44,8 +44,6 @@ export interface Case {
   readonly expected: (inputs: Inputs) => ArrayLike<number>;
   /** Largest allowed |got - expected| / (1 + |expected|). */
   readonly tolerance: number;
-  /** Too much for a GPU that a processor plays. */
-  readonly needsHardware?: boolean;
   readonly isotorch: (torch: typeof Torch, inputs: Inputs) => Program;
   readonly tfjs?: (tf: Tf, inputs: Inputs) => Program;
   readonly jax?: (jax: Jax, inputs: Inputs) => Program;

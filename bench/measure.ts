@@ -31,6 +31,8 @@ export interface Settings {
 /** Samples last at least this long, so that the clock's grain does not matter. */
 const SAMPLE_SECONDS = 0.002;
 const WARMUP_SECONDS = 0.3;
+/** A run that takes longer is timed once, right after the check that has compiled everything. */
+const LONG_SECONDS = 10;
 
 interface Contender {
   readonly peer: Peer;
@@ -57,7 +59,10 @@ export function summary(samples: readonly number[]): Timing {
   };
 }
 
-/** Runs until everything is compiled, and finds how many runs make a sample. */
+/**
+ * Runs until everything is compiled, and finds how many runs make a sample. What is long has had
+ * its only sample then.
+ */
 async function warmUp(contender: Contender): Promise<void> {
   const until = performance.now() + 1000 * WARMUP_SECONDS;
   let seconds = 0;
@@ -66,6 +71,7 @@ async function warmUp(contender: Contender): Promise<void> {
     if (seconds < SAMPLE_SECONDS) contender.repeat *= 2;
     await turn();
   } while (performance.now() < until || seconds < SAMPLE_SECONDS);
+  if (seconds > LONG_SECONDS * contender.repeat) contender.samples.push(seconds);
 }
 
 async function round(contender: Contender, seconds: number): Promise<void> {
@@ -115,8 +121,11 @@ export async function measure(
     }
   };
   await inTurn(warmUp);
+  const once = new Set(contenders.filter(({ samples }) => samples.length > 0));
   for (let r = 0; r < rounds; r++) {
-    await inTurn((contender) => round(contender, seconds / rounds));
+    await inTurn(async (contender) => {
+      if (!once.has(contender)) await round(contender, seconds / rounds);
+    });
   }
   for (const { peer, samples } of contenders) outcomes[peer.name] ??= summary(samples);
   return { name: benchmark.name, flops: benchmark.flops, peers: outcomes };

@@ -28,7 +28,8 @@ function digits(value: number): string {
 }
 
 /** Half the distance between the tenth and the ninetieth percentile, as a share of the median. */
-function spread({ median, low, high }: Timing): string {
+function spread({ median, low, high, samples }: Timing): string {
+  if (samples === 1) return 'once';
   return `±${Math.round((50 * (high - low)) / median)}%`;
 }
 

@@ -1,10 +1,8 @@
 // Products of matrices in tiles: a workgroup of 64 keeps 16 columns of A and 16 rows of B in
 // workgroup memory, each invocation sums a part of 8 x 8, two fours apart each way (4 x 8 where the
 // tile is not TALL). The constants of the tile (ROWS, COLS, TALL) come before this text; after it
-// come the kernels that say where their operands are:
-//   prepare_a(batch, row), prepare_b(batch, col)  called before loads; rows and columns in fours
-//   load_a(k), load_b(k)                          four rows of A, four columns of B; 0 outside
-//   store(batch, slice, row, col, v)              four columns of the result, some perhaps outside
+// come gemm_fill.wgsl or gemm_lines.wgsl, which bring operands into workgroup memory, and
+//   store(batch, slice, row, col, v)  four columns of the result, some perhaps outside
 // `p.splits` slices of the depth are summed apart, for products of few tiles.
 
 const STEP = 16u;
@@ -23,29 +21,6 @@ var<workgroup> tile_b: array<vec4<S>, STEP * PITCH_B>;
 fn slice_depth() -> u32 { return (p.depth + p.splits * STEP - 1u) / (p.splits * STEP) * STEP; }
 fn tiles_down() -> u32 { return (p.rows + ROWS - 1u) / ROWS; }
 fn tiles_across() -> u32 { return (p.cols + COLS - 1u) / COLS; }
-
-// Brings 16 of the depth into workgroup memory. Neighbouring invocations read along the dimension
-// that is contiguous: the depth, or rows (columns), which one invocation then reads at one place.
-fn fill_a(batch: u32, first: u32, lane: u32, k: u32, end: u32, along_depth: bool) {
-  for (var i = 0u; i < FOURS_A / 4u; i++) {
-    let d = select(lane / FOURS_A + i * (64u / FOURS_A), lane % 16u, along_depth);
-    let four = select(lane % FOURS_A, lane / 16u + i * 4u, along_depth);
-    if (along_depth) { prepare_a(batch, first + four * 4u); }
-    var v = vec4<S>();
-    if (k + d < end) { v = load_a(k + d); }
-    tile_a[d * PITCH_A + four] = v;
-  }
-}
-fn fill_b(batch: u32, first: u32, lane: u32, k: u32, end: u32, along_depth: bool) {
-  for (var i = 0u; i < FOURS_B / 4u; i++) {
-    let d = select(lane / FOURS_B + i * (64u / FOURS_B), lane % 16u, along_depth);
-    let four = select(lane % FOURS_B, lane / 16u + i * 4u, along_depth);
-    if (along_depth) { prepare_b(batch, first + four * 4u); }
-    var v = vec4<S>();
-    if (k + d < end) { v = load_b(k + d); }
-    tile_b[d * PITCH_B + four] = v;
-  }
-}
 
 fn tile_product(group: u32, lane: u32, a_along_depth: bool, b_along_depth: bool) {
   let columns = tiles_across();

@@ -97,7 +97,7 @@ export const gpuCases: readonly Case[] = [
   matmul(256, 'TN'),
   matmul(512, 'NN'),
   matmul(1024, 'NN'),
-  { ...matmul(2048, 'NN'), needsHardware: true },
+  matmul(2048, 'NN'),
   ...elementwiseCases,
   ...layerNormCases,
   ...smallCases,

@@ -1,6 +1,8 @@
 /** What the products of the GPU share: tiles, and slices of the depth that are summed after. */
 
 import gemmSource from '../../../kernels/gemm.wgsl';
+import fillSource from '../../../kernels/gemm_fill.wgsl';
+import linesSource from '../../../kernels/gemm_lines.wgsl';
 import splitSumSource from '../../../kernels/split_sum.wgsl';
 import { suffix } from '../../core/dtype.js';
 import { type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
@@ -38,14 +40,41 @@ export interface Tiled<P extends Readonly<Record<string, ParamType>>> {
   readonly kernels: Readonly<Record<string, GpuKernel & { readonly params: P }>>;
 }
 
-/** The kernels of a product, from the text behind gemm.wgsl. */
+/** How operands that lie in whole vectors do so: along the depth, or across it. */
+export interface Lines {
+  readonly a: boolean;
+  readonly b: boolean;
+}
+
+/** The text that fills tiles from operands in whole vectors. */
+function linesText(lines: Lines): string {
+  const sides = [
+    ['a', 'rows', 'row'],
+    ['b', 'cols', 'col'],
+  ] as const;
+  return sides
+    .map(([side, count, line]) => {
+      const upper = side.toUpperCase();
+      const text = linesSource
+        .replaceAll('SIDE', side)
+        .replaceAll('UPPER', upper)
+        .replaceAll('COUNT', count)
+        .replaceAll('LINE', line);
+      return `const ${upper}_DEEP = ${lines[side]};\n${text}`;
+    })
+    .join('');
+}
+
+/** The kernels of a product, from the text behind gemm.wgsl; of operands in `lines`, if given. */
 export function tiled<const P extends Readonly<Record<string, ParamType>>>(
   name: string,
   options: Parameters<typeof gpuKernel<P>>[0],
+  lines?: Lines,
 ): Tiled<P> {
+  const fill = lines === undefined ? fillSource : linesText(lines);
   const kernels = TILES.map(({ rows, cols }) => {
     const constants = `const ROWS = ${rows}u;\nconst COLS = ${cols}u;\nconst TALL = ${rows > 16};\n`;
-    const source = `${constants}${gemmSource}${options.source}`;
+    const source = `${constants}${gemmSource}${fill}${options.source}`;
     return [`${name}${rows}`, gpuKernel({ ...options, source, workgroup: 64 })] as const;
   });
   return { name, kernels: Object.fromEntries(kernels) };

@@ -1,13 +1,15 @@
 /** Batched matrix products on the GPU. */
 
 import matmulSource from '../../../kernels/matmul.wgsl';
+import linesSource from '../../../kernels/matmul_lines.wgsl';
 import thinSource from '../../../kernels/matmul_thin.wgsl';
 import { float16, suffix } from '../../core/dtype.js';
 import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import { describe, type Product, swap } from '../primitives/matmul.js';
-import type { Launcher } from '../row.js';
+import type { BufferRef, Launcher } from '../row.js';
 import { inSlices, launchTiled, planOf, splitSumKernel, tiled } from './gemm.js';
+import { aligned } from './team.js';
 import type { Twins } from './twin.js';
 
 const operands = {
@@ -34,6 +36,32 @@ const tileOptions = {
 } as const;
 const matmulKernels = tiled('matmul', { ...tileOptions, dtypes: ['f32', 'i32'], buffers });
 const halfKernels = tiled('matmulHalf', { ...tileOptions, dtypes: ['f16'], buffers: halfBuffers });
+/** Of operands in whole vectors, by whether A and B lie along the depth. */
+const linesKernels = [false, true].map((a) =>
+  [false, true].map((b) =>
+    tiled(
+      `matmul${a ? 'N' : 'T'}${b ? 'T' : 'N'}`,
+      { ...tileOptions, source: linesSource, dtypes: ['f32', 'i32'], buffers, wide: true },
+      { a, b },
+    ),
+  ),
+);
+
+/** The kernels for operands in whole vectors, if these and the columns of the result are. */
+function inVectors(
+  { a, b, rows, cols, depth }: Product,
+  targets: readonly (Tensor | BufferRef | undefined)[],
+) {
+  const whole = ({ tensor, batch, side, depth: step }: Product['a'], count: number) => {
+    if (!aligned(tensor) || batch % 4 !== 0) return undefined;
+    if (step === 1 && side % 4 === 0 && depth % 4 === 0) return 1;
+    return side === 1 && step % 4 === 0 && count % 4 === 0 ? 0 : undefined;
+  };
+  const ways = [whole(a, rows), whole(b, cols)] as const;
+  if (ways[0] === undefined || ways[1] === undefined || cols % 4 !== 0) return undefined;
+  const good = targets.every((target) => target === undefined || aligned(target));
+  return good ? linesKernels[ways[0]][ways[1]] : undefined;
+}
 
 const thinOptions = {
   source: thinSource,
@@ -85,6 +113,7 @@ export const matmulTwins: Twins<'matmul'> = {
     kernels: {
       ...matmulKernels.kernels,
       ...halfKernels.kernels,
+      ...Object.assign({}, ...linesKernels.flat().map(({ kernels }) => kernels)),
       matmulThin: thinKernel,
       matmulThinHalf: thinHalfKernel,
       splitSum: splitSumKernel,
@@ -102,7 +131,10 @@ export const matmulTwins: Twins<'matmul'> = {
         const params = { ...paramsOf(product, biased), splits: plan.splits };
         const list = [a, b, bias ?? out, target];
         if (a.dtype === float16) launchTiled(launcher, halfKernels, plan, 'f16', list, params);
-        else launchTiled(launcher, matmulKernels, plan, suffix(out.dtype), list, params);
+        else {
+          const lines = inVectors(product, [bias, target]);
+          launchTiled(launcher, lines ?? matmulKernels, plan, suffix(out.dtype), list, params);
+        }
       });
     },
   },

@@ -3,9 +3,10 @@
  * WGSL both understand: functions come from kernels/math.wgsl, under the names of simd_math.h.
  */
 
-import type { Element, GpuKernel } from '../../device/webgpu/kernel.js';
+import type { GpuKernel } from '../../device/webgpu/kernel.js';
 import type { KernelDtype } from '../kernel.js';
 import { type PointwiseRow, pointwise } from '../pointwise.js';
+import { copyKernel } from './copies.js';
 import { elementwise, type Operand } from './pointwise_forms.js';
 
 const NAMES = ['x', 'y', 'z'];
@@ -31,19 +32,6 @@ function rowKernel(name: string, row: PointwiseRow, halves: boolean): GpuKernel 
     expression: row.c,
     dtypes,
     bytes: halves ? 2 : 4,
-  });
-}
-
-function copyKernel(width: 'b1' | 'b2' | 'b4'): GpuKernel {
-  const element: Element = width === 'b1' ? 'u8' : width === 'b2' ? 'u16' : 'S';
-  return elementwise({
-    name: 'copy',
-    inputs: [{ name: 'x', element, type: 'u32' }],
-    out: { name: 'out', element, type: 'u32' },
-    scalars: [],
-    expression: 'x',
-    dtypes: [width],
-    bytes: Number(width[1]),
   });
 }
 

@@ -234,7 +234,7 @@ function byWords(bytes: number): string {
 }
 
 /** Reads the layouts of a launch: strides and places of its operands. */
-class Launch {
+export class Launch {
   private readonly words: Uint32Array;
   private readonly count: number;
   readonly ndim: number;
