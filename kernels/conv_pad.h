@@ -11,7 +11,8 @@ static inline int32_t floor_div(int32_t a, int32_t b) {
 static inline __attribute__((always_inline)) void NAME(pad_row)(S *out, const S *row, int32_t q,
                                                                 int32_t last, int32_t phases) {
   if (phases == 1) {
-    for (; q + LANES <= last; q += LANES) store(out + q, load(row + q));
+    NAME(copy_run)(out + q, row + q, MAX(0, last - q));
+    return;
   }
 #if LANES == 4
   if (phases == 2) {

@@ -48,6 +48,11 @@ const CASES: Case[] = [
   convCase([1, 3, 7, 7], [3, 1, 3, 2], { groups: 3, padding: [1, 0] }),
   convCase([2, 3, 6, 8], [3, 1, 2, 3], { groups: 3, padding: [3, 4], stride: [1, 2] }),
   convCase([1, 2, 12, 9], [2, 1, 3, 3], { groups: 2, dilation: [2, 3], stride: [3, 2] }),
+  convCase([3, 4, 7, 14], [4, 1, 5, 5], { groups: 4, padding: [2, 2] }),
+  convCase([2, 3, 15, 37], [3, 1, 3, 3], { groups: 3, padding: [1, 1], stride: [2, 2] }),
+  convCase([2, 2, 8, 22], [2, 1, 3, 3], { groups: 2, stride: [2, 2] }),
+  convCase([1, 3, 9, 10], [3, 1, 2, 2], { groups: 3, padding: [1, 2], stride: [3, 3] }),
+  convCase([2, 2, 5, 6], [2, 1, 1, 1], { groups: 2, padding: [1, 2], stride: [1, 2] }),
 ];
 
 function show(c: Case): string {

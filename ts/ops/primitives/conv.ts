@@ -44,8 +44,8 @@ export const conv2d = primitive<ConvAttributes>()({
   },
   run(launcher, [x, weight, bias], [out], attributes) {
     const geometry = geometryOf('conv2d', x.shape, weight.shape, attributes);
-    if (isDepthwise(geometry, false)) {
-      depthwise(launcher, false, x, weight, bias, out, geometry);
+    if (isDepthwise(geometry)) {
+      depthwise(launcher, undefined, x, weight, bias, out, geometry);
     } else convolve(launcher, x, weight, bias, out, geometry);
   },
 });
@@ -74,7 +74,7 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
   run(launcher, [g, weight], [out], attributes) {
     const geometry = geometryOf('conv2dInputGrad', out.shape, weight.shape, attributes);
     if (isDepthwise(geometry, true)) {
-      depthwise(launcher, true, g, weight, undefined, out, geometry);
+      depthwise(launcher, 'input', g, weight, undefined, out, geometry);
     } else if (scatters(geometry)) scatter(launcher, g, weight, out, geometry);
     else correlate(launcher, g, weight, out, geometry);
   },
@@ -93,7 +93,7 @@ function weightShape(x: Tensor, g: Tensor, attributes: ConvWeightGradAttributes)
 
 export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
   doc: 'Gradient of conv2d for its weight, from its input and the gradient of its output.',
-  kernels: { convPad, convWeights: weightsKernel },
+  kernels: { convPad, convDepth: depthKernel, convWeights: weightsKernel },
   inputs: ['x', 'g'],
   dtypes: 'real',
   outputs([x, g], attributes) {
@@ -105,6 +105,8 @@ export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
   run(launcher, [x, g], [out], attributes) {
     const geometry = geometryOf('conv2dWeightGrad', x.shape, out.shape, attributes);
     if (geometry.batch === 0) zeroFill(launcher, out);
-    else weightGradient(launcher, x, g, out, geometry);
+    else if (isDepthwise(geometry)) {
+      depthwise(launcher, 'weight', x, g, undefined, out, geometry);
+    } else weightGradient(launcher, x, g, out, geometry);
   },
 });

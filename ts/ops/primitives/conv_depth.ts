@@ -1,4 +1,4 @@
-/** Depthwise convolutions and their input gradients: kernels/conv_depth.c says how. */
+/** Depthwise convolutions and their gradients: kernels/conv_depth.c says how. */
 
 import { suffix } from '../../core/dtype.js';
 import type { Tensor } from '../../tensor.js';
@@ -7,48 +7,96 @@ import { type Geometry, productsOf } from './conv_geometry.js';
 import { depthKernel } from './conv_kernels.js';
 import { shares } from './conv_launch.js';
 
-/** Pixels a loop computes at once, and elements of a plane that the cache holds. */
+/** Pixels a loop computes at once, taps another sums, and elements that the caches hold. */
 const SPAN = 32;
+const TAPS = 9;
+const FIRST_CACHE = 6000;
 const MOST = 1 << 16;
 
-/** The plane in padding, for the input gradient or not. */
+type Gradient = 'input' | 'weight' | undefined;
+
+/**
+ * One dimension of a plane in padding: its phases, elements of each and how many of these are
+ * padding, places of results, and how far the first is before the result.
+ */
+function extent(geo: Geometry, d: 0 | 1, input: boolean) {
+  const stride = geo.stride[d];
+  const pad = geo.padding[d];
+  const size = d === 0 ? geo.height : geo.width;
+  const outSize = d === 0 ? geo.outH : geo.outW;
+  const reach = Math.floor(((geo.kernel[d] - 1) * geo.dilation[d]) / stride);
+  if (!input) return { phases: stride, count: outSize + reach, top: pad, places: outSize, out: 0 };
+  const first = Math.floor(pad / stride);
+  const places = Math.floor((size - 1 + pad) / stride) + 1 - first;
+  return { phases: 1, count: places + reach, top: reach - first, places, out: pad % stride };
+}
+
+/** How far rows are apart: the padding after one may be that before the next. */
+function pitch({ phases, count, top, places }: ReturnType<typeof extent>, width: number): number {
+  let [first, last] = [count, places];
+  for (let f = 0; f < phases; f++) {
+    first = Math.min(first, Math.max(0, Math.ceil((top - f) / phases)));
+    last = Math.max(last, Math.min(count, Math.floor((width - 1 + top - f) / phases) + 1));
+  }
+  return Math.max(count - first, last);
+}
+
 function planeOf(geo: Geometry, input: boolean) {
-  const { height, width, outH, outW, kernel, stride, dilation } = geo;
-  const reach = (d: 0 | 1) => (kernel[d] - 1) * dilation[d];
-  const [rows, cols] = input
-    ? [height + reach(0), width + reach(1)]
-    : [outH + Math.floor(reach(0) / stride[0]), outW + Math.floor(reach(1) / stride[1])];
-  return { rows, cols, count: rows * cols * (input ? 1 : stride[0] * stride[1]) };
+  const [y, x] = [extent(geo, 0, input), extent(geo, 1, input)];
+  const cols = pitch(x, input ? geo.outW : geo.width);
+  return { y, x, cols, count: y.count * cols * y.phases * x.phases };
 }
 
 /** Whether every channel has one filter of its own, and planes fit the cache. */
-export function isDepthwise(geo: Geometry, input: boolean): boolean {
+export function isDepthwise(geo: Geometry, input = false): boolean {
   const { channels, filters, groups } = geo;
   return groups > 1 && channels === 1 && filters === 1 && planeOf(geo, input).count <= MOST;
 }
 
-/** The convolution of x, or its input gradient from g in its place. */
+/** The convolution of x, its input gradient from g as `x`, or its weight's from g as `weight`. */
 export function depthwise(
   launcher: Launcher,
-  input: boolean,
+  gradient: Gradient,
   x: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,
   out: Tensor,
   geo: Geometry,
 ): void {
-  const { batch, groups, height, width, outH, outW, kernel, stride, dilation, padding } = geo;
-  const { rows, cols, count } = planeOf(geo, input);
-  const lines = (input ? height : outH) * cols;
-  const slice = count + cols + lines + 2 * (SPAN + kernel[0] * kernel[1]);
-  const { range, words } = shares(batch * groups);
+  const { batch, groups, height, width, outH, outW, kernel, stride, dilation } = geo;
+  const input = gradient === 'input';
+  const { y, x: across, cols } = planeOf(geo, input);
+  const reach = y.count - y.places;
+  const phases = y.phases * across.phases;
+  const results = input ? stride[1] : 1;
+  const fit = Math.max(reach, 4, Math.floor(FIRST_CACHE / cols / (phases + results)) - reach);
+  const bands = gradient === 'weight' ? 1 : Math.ceil(y.places / fit);
+  const lines = Math.ceil(y.places / bands);
+  const step = (lines + reach) * cols * phases + cols + SPAN;
+  const together = bands > 1 ? 1 : Math.ceil(FIRST_CACHE / 2 / step);
+  const size = kernel[0] * kernel[1] + TAPS;
+  const rest = results * (lines * cols + SPAN) + (together + 3) * size + stride[0] * stride[1];
+  const slice = together * step + rest;
+  const { range, words: share } = shares(gradient === 'weight' ? groups : batch * groups);
   const params = {
-    ...{ input: input ? 1 : 0, channels: groups },
-    ...{ height, width, out_h: outH, out_w: outW, kernel_h: kernel[0], kernel_w: kernel[1] },
+    ...{ input: input ? 1 : 0, batch: gradient === 'weight' ? batch : 0, channels: groups },
+    ...(input
+      ? { height: outH, width: outW, out_h: height, out_w: width }
+      : { height, width, out_h: outH, out_w: outW }),
+    ...{ out_y: y.out, out_x: across.out, kernel_h: kernel[0], kernel_w: kernel[1] },
     ...{ stride_h: stride[0], stride_w: stride[1] },
     ...{ dilation_h: dilation[0], dilation_w: dilation[1] },
-    ...{ pad_h: padding[0], pad_w: padding[1], rows, cols },
-    ...{ biased: bias ? 1 : 0, ...words, slice },
+    ...{
+      top: y.top,
+      left: across.top,
+      rows: lines + reach,
+      cols,
+      lines,
+      places: y.places,
+      together,
+      step,
+    },
+    ...{ biased: bias ? 1 : 0, ...share, slice },
   };
   const buffers = [x, weight, bias ?? weight, out, launcher.scratch(range * slice, out.dtype)];
   const dtype = suffix(out.dtype);
