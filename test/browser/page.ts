@@ -8,12 +8,8 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { bundleSettings } from '../../scripts/typescript.mjs';
 import { type StaticServer, serve } from '../platform/chromium.js';
 import { root } from '../platform/package.js';
+import { ISOLATED } from '../platform/page.js';
 import type { tests } from './program.js';
-
-export const ISOLATED = {
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-embedder-policy': 'require-corp',
-};
 
 const PAGE = `<!doctype html>
 <meta charset="utf-8">

@@ -1,23 +1,10 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type BuildOptions, build } from 'esbuild';
+import { rmSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { bundleSettings } from '../../scripts/typescript.mjs';
 import { launchChromium, needGpu, serve, visit } from '../platform/chromium.js';
-import { root } from '../platform/package.js';
+import { buildPage } from '../platform/page.js';
 
 it('a page reads and writes files from all it has, to either device, and refuses damaged ones', async (context) => {
-  const folder = mkdtempSync(join(tmpdir(), 'isotorch-files-'));
-  await build({
-    ...(bundleSettings as BuildOptions),
-    entryPoints: [join(root, 'ts/index.ts')],
-    outfile: join(folder, 'index.mjs'),
-    platform: 'browser',
-    conditions: ['browser'],
-  });
-  cpSync(join(root, 'test/checkpoint/page.mjs'), join(folder, 'page.mjs'));
-  cpSync(join(root, 'test/platform/page.html'), join(folder, 'page.html'));
+  const folder = await buildPage('test/checkpoint/page.mjs');
   const [server, browser] = await Promise.all([serve(folder), launchChromium()]);
   try {
     const { output, problems } = await visit(browser, `${server.url}/page.html`);

@@ -1,19 +1,13 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BuildOptions, build } from 'esbuild';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bundleSettings } from '../../scripts/typescript.mjs';
 import type { CpuInfo } from '../../ts/device/cpu/index.js';
 import { workerProgram } from '../../wasm/compile.mjs';
 import { launchChromium, serve, visit } from '../platform/chromium.js';
 import { root } from '../platform/package.js';
+import { buildPage, ISOLATED } from '../platform/page.js';
 
-const ISOLATED = {
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-embedder-policy': 'require-corp',
-};
 const STRICT = {
   'content-security-policy': "default-src 'self' data:; script-src 'self' 'wasm-unsafe-eval'",
 };
@@ -22,18 +16,8 @@ let folder: string;
 let browser: Browser;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'isotorch-page-'));
-  await build({
-    ...(bundleSettings as BuildOptions),
-    entryPoints: [join(root, 'ts/index.ts')],
-    outfile: join(folder, 'index.mjs'),
-    platform: 'browser',
-    conditions: ['browser'],
-    loader: { '.wgsl': 'text' },
-  });
+  folder = await buildPage('test/threads/page.mjs');
   writeFileSync(join(folder, 'worker.js'), await workerProgram(root));
-  cpSync(join(root, 'test/threads/page.mjs'), join(folder, 'page.mjs'));
-  cpSync(join(root, 'test/platform/page.html'), join(folder, 'page.html'));
   browser = await launchChromium();
 });
 
