@@ -19,62 +19,61 @@ export interface Ticket {
 
 const live = { bytes: 0, peak: 0, storages: 0 };
 
-/** Storages below this weigh little enough to be seen through their JavaScript objects alone. */
-const BALLAST_THRESHOLD = 4 * 1024;
-/** Bytes of blocks newly made since the collector last found one. */
-let fresh = 0;
-const MUCH = 16 * 1024 * 1024;
+/**
+ * Bytes of blocks newly made since the collector last found one, and how many may be before it is
+ * called for. In a loop that gives its blocks back, none is new.
+ */
+const fresh = { bytes: 0, limit: 0 };
+const MUCH = 32 * 1024 * 1024;
+/** More than V8 lets the weight of its buffers grow by before it collects. */
+const WEIGHT = 80 * 1024 * 1024;
 
 /**
- * What the ballast of a block weighs. V8 collects anew when some MB more weigh on its heap, which
- * takes milliseconds, and blocks of middle size come by the dozen in a step that takes as long:
- * they weigh little until much may have been dropped. Then all weigh twice what they are.
+ * Has the engine collect when so much may have been dropped: it feels only what weighs on its own
+ * heap, such as an untouched buffer. As long as no finaliser runs, it is called for less often.
  */
-function ballastOf(size: number): number {
-  if (fresh > MUCH) return 2 * size;
-  return size >>> (size >= 64 * 1024 && size < 4 * 1024 * 1024 ? 3 : 1);
+function weigh(size: number): void {
+  fresh.bytes += size;
+  allocatedSinceTurn += (NEW - 1) * size;
+  if (fresh.bytes < Math.max(MUCH, live.bytes / 4, fresh.limit)) return;
+  fresh.limit = fresh.bytes * 1.25;
+  try {
+    new ArrayBuffer(WEIGHT);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
 }
+
 /** Bytes allocated since the last macrotask after which `breathe()` takes one. */
 const WATERMARK = 64 * 1024 * 1024;
+/** How many times a newly made block counts there: what was dropped for it may wait to be freed. */
+const NEW = 16;
 /** Storages up to this share slabs: one finaliser then serves many of them. */
 const SMALL = 512;
 const SLAB = 16 * 1024;
 
 /**
  * Blocks that were given back, by size: the next one of that size needs neither a finaliser nor
- * ballast of its own, whose making and collecting costs more than a small kernel.
+ * anything of its own, whose making and collecting costs more than a small kernel.
  */
 const spare = new Map<number, Block[]>();
-const MOST_SPARE = { blocks: 4096, ballast: 64 * 1024 * 1024 };
-const spared = { blocks: 0, ballast: 0 };
-
-/** None if the engine refuses: the block then only weighs less to the collector. */
-function ballastFor(size: number): ArrayBuffer | undefined {
-  if (size < BALLAST_THRESHOLD) return undefined;
-  try {
-    return new ArrayBuffer(ballastOf(size));
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
-}
+const MOST_SPARE = 4096;
+let spared = 0;
 
 const finalizers = new FinalizationRegistry<Ticket>((ticket) => {
-  fresh = 0;
+  fresh.bytes = 0;
+  fresh.limit = 0;
   freeTicket(ticket);
 });
 
 /** A block of device memory, for one storage or for many small ones one after another. */
 export class Block {
   readonly ticket: Ticket;
-  /** Untouched memory that lets the collector feel the weight of the bytes. */
-  private readonly ballast: ArrayBuffer | undefined;
   private used = 0;
 
   private constructor(device: Device, handle: number, size: number) {
     this.ticket = { device, handle, size, bytes: 0, storages: 0, freed: false };
-    fresh += size;
-    this.ballast = ballastFor(size);
+    weigh(size);
     finalizers.register(this, this.ticket);
   }
 
@@ -85,26 +84,19 @@ export class Block {
     else {
       block.used = 0;
       Object.assign(block.ticket, { device, handle, freed: false });
-      block.count(-1);
+      spared--;
     }
     allocatedSinceTurn += size;
     if (debug) noteOrigin(block.ticket);
     return block;
   }
 
-  private count(sign: number): void {
-    spared.blocks += sign;
-    spared.ballast += sign * (this.ballast?.byteLength ?? 0);
-  }
-
   /** Frees the memory and keeps the block, which nobody has any more, for the next of its size. */
   giveBack(): void {
     freeTicket(this.ticket);
     const { size } = this.ticket;
-    const ballast = this.ballast?.byteLength ?? 0;
-    if (debug || spared.blocks >= MOST_SPARE.blocks) return;
-    if (spared.ballast + ballast > MOST_SPARE.ballast) return;
-    this.count(1);
+    if (debug || spared >= MOST_SPARE) return;
+    spared++;
     const list = spare.get(size);
     if (list === undefined) spare.set(size, [this]);
     else list.push(this);
