@@ -25,6 +25,23 @@ typedef struct {
   size_t step;
 } NAME(rows_of);
 
+// Tiles one below the other, in one call: short depths do not pay one for each.
+#define STRIP(name, R, C, left_of, a_next)                                                     \
+  static NOINLINE void NAME(name##_strip)(uint32_t tiles, uint32_t depth, const S *left,       \
+                                          size_t a_step, const S *right_, size_t b_step, S *to, \
+                                          size_t to_step) {                                    \
+    NO_UNROLL for (; tiles > 0; tiles--, left += a_next) {                                     \
+      V acc[R][C] = {0};                                                                       \
+      const S *row[R], *a = left, *b = right_;                                                 \
+      UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + i * a_step;                         \
+      NO_UNROLL for (uint32_t k = 0; k < depth; k++, a += a_step, b += b_step)                 \
+        TILE_STEP(R, C, left_of)                                                               \
+      TILE_STORE(R, C)                                                                         \
+    }                                                                                          \
+  }
+STRIP(row, TILE_M, TILE_V, row[i][k], TILE_M *a_step)
+STRIP(column, TILE_M, TILE_V, a[i], TILE_M)
+
 // c[i][j] = (add: +=) the sum over k of a[i][k] b[k][j], where `columns` says that a is stored
 // transposed. With fewer than TILE_N columns b has TILE_N nevertheless.
 static NOINLINE void NAME(multiply)(bool columns, NAME(rows_of) a, NAME(rows_of) b, uint32_t rows,
@@ -33,16 +50,22 @@ static NOINLINE void NAME(multiply)(bool columns, NAME(rows_of) a, NAME(rows_of)
   for (uint32_t j = 0; j < cols; j += TILE_N) {
     // The last panel is shifted left, so that it reads inside the matrix.
     const uint32_t width = MIN(TILE_N, cols - j), back = cols < TILE_N ? 0 : TILE_N - width;
+    const S *right = b.at + j - back;
+    S *to = c + j - back;
     out.j0 = back;
     out.j1 = back + width;
-    for (uint32_t i = 0; i < rows; i += TILE_M) {
+    uint32_t i = 0;
+    if (!add && width == TILE_N) {
+      const uint32_t tiles = rows / TILE_M;
+      if (columns) NAME(column_strip)(tiles, depth, a.at, a.step, right, b.step, to, step);
+      else NAME(row_strip)(tiles, depth, a.at, a.step, right, b.step, to, step);
+      i = tiles * TILE_M;
+    }
+    for (; i < rows; i += TILE_M) {
       out.i1 = MIN(TILE_M, rows - i);
-      out.c = c + i * step + j - back;
-      if (columns) {
-        NAME(columns_main)(depth, a.at + i, a.step, b.at + j - back, b.step, &out);
-      } else {
-        NAME(rows_main)(depth, a.at + i * a.step, a.step, b.at + j - back, b.step, &out);
-      }
+      out.c = to + i * step;
+      if (columns) NAME(columns_main)(depth, a.at + i, a.step, right, b.step, &out);
+      else NAME(rows_main)(depth, a.at + i * a.step, a.step, right, b.step, &out);
     }
   }
 }
@@ -141,19 +164,28 @@ static inline uint32_t NAME(lanes_of)(uint32_t rows) {
 }
 
 // exp of what is not above 0, and 0 where that is less than any normal number: hidden scores are
-// as quick as others. NaN stays.
-static inline __attribute__((always_inline)) V NAME(weight)(V x) {
+// as quick as others. NaN stays. Below -87.7 the power of two that exp splits off is 0.
 #if LANES == 4
-  return select(x < -87, splat(0.0f), exp_near(pmax_(x, splat(-87.0f))));
-#else
-  return exp_(x);
-#endif
+#define WEIGHTS                              \
+  Exp numbers;                               \
+  read_splats(numbers.k, EXP_NUMBERS, 10);   \
+  const V least = splat(-88.0f)
+#define WEIGHT(x) NAME(weight)(&numbers, x, least)
+static inline __attribute__((always_inline)) V NAME(weight)(const Exp *e, V x, V least) {
+  I n;
+  V p = exp_split(e, pmax_(x, least), &n);
+  return p * power_of_two(n);
 }
+#else
+#define WEIGHTS
+#define WEIGHT exp_
+#endif
 
 // Scores become exponentials against the largest so far, `most`; `shrink` is what the sums so far
 // are to be multiplied by.
 static NOINLINE void NAME(exponentials)(S *s, uint32_t lanes, uint32_t keys, S *most, S *total,
                                         S *shrink) {
+  WEIGHTS;
   for (uint32_t i = 0; i < lanes; i += 2 * LANES) {
     V top[2], old[2], sum[2] = {0};
     UNROLL for (int n = 0; n < 2; n++) old[n] = top[n] = load(most + i + n * LANES);
@@ -170,13 +202,13 @@ static NOINLINE void NAME(exponentials)(S *s, uint32_t lanes, uint32_t keys, S *
     for (uint32_t j = 0; j < keys; j++) {
       UNROLL for (int n = 0; n < 2; n++) {
         S *at = s + j * BLOCK + i + n * LANES;
-        V e = NAME(weight)(load(at) - top[n]);
+        V e = WEIGHT(load(at) - top[n]);
         store(at, e);
         sum[n] += e;
       }
     }
     UNROLL for (int n = 0; n < 2; n++) {
-      V factor = NAME(weight)(old[n] - top[n]);
+      V factor = WEIGHT(old[n] - top[n]);
       store(shrink + i + n * LANES, factor);
       store(total + i + n * LANES, load(total + i + n * LANES) * factor + sum[n]);
     }
@@ -198,7 +230,8 @@ static NOINLINE void NAME(scale_row)(S *x, uint32_t n, S factor) {
    .mask_row = p->mask_row,                                    \
    .causal = p->causal}
 #define ROW(x, width, row) ((x) + (((size_t)n * p->rows + (row)) * p->heads + h) * (width))
-#define KEY(x, width, row) ((x) + (((size_t)n * p->keys + (row)) * p->heads + h) * (width))
+#define GRADIENT(x, width, row) \
+  (OUT(S, x) + n * (size_t)p->x##_batch + (row) * (size_t)p->x##_row + h * (width))
 
 // BLOCK queries of one head.
 static NOINLINE void NAME(attend)(const attention_params *p, uint32_t n, uint32_t h, uint32_t i0,
@@ -248,11 +281,20 @@ KERNEL(attention) {
 // With p = exp(s - lse): s becomes p, and dp becomes scale p (dp - delta).
 static NOINLINE void NAME(slopes)(S *s, S *dp, uint32_t lanes, uint32_t keys, const S *lse,
                                   const S *delta, S scale) {
+  WEIGHTS;
+  const V factor = splat(scale);
   for (uint32_t j = 0; j < keys; j++, s += BLOCK, dp += BLOCK) {
-    for (uint32_t i = 0; i < lanes; i += LANES) {
-      V e = NAME(weight)(load(s + i) - load(lse + i));
-      store(s + i, e);
-      store(dp + i, e * (load(dp + i) - load(delta + i)) * scale);
+    for (uint32_t i = 0; i < lanes; i += 2 * LANES) {
+      V e[2];
+      UNROLL for (int n = 0; n < 2; n++) {
+        const uint32_t at = i + n * LANES;
+        e[n] = WEIGHT(load(s + at) - load(lse + at));
+        store(s + at, e[n]);
+      }
+      UNROLL for (int n = 0; n < 2; n++) {
+        const uint32_t at = i + n * LANES;
+        store(dp + at, e[n] * (load(dp + at) - load(delta + at)) * factor);
+      }
     }
   }
 }
@@ -294,9 +336,13 @@ static NOINLINE void NAME(learn)(const attentionBackward_params *p, const NAME(p
   NAME(rows_of) right_q = q, right_g = g;
   if (to_key) right_q = NAME(right)(q, rows, size, copy_q);
   if (to_key) right_g = NAME(right)(g, rows, width, copy_g);
-  S *dq = ROW(OUT(S, dq), size, i0);
-  const size_t step = (size_t)p->heads * size, step_v = (size_t)p->heads * width;
+  S *dq = GRADIENT(dq, size, i0);
   const uint32_t last = NAME(seen)(&view, i0 + rows, part->j1);
+  const bool add = i0 > part->i0;
+  for (uint32_t j = MAX(last, part->j0); to_key && !add && j < part->j1; j++) {
+    memset(GRADIENT(dk, size, j), 0, size * sizeof(S));
+    memset(GRADIENT(dv, width, j), 0, width * sizeof(S));
+  }
   for (uint32_t j0 = part->j0; j0 < last; j0 += BLOCK) {
     const uint32_t count = MIN(BLOCK, last - j0);
     const NAME(rows_of) k = OPERAND(k, j0), v = OPERAND(v, j0);
@@ -305,13 +351,13 @@ static NOINLINE void NAME(learn)(const attentionBackward_params *p, const NAME(p
     NAME(multiply)(false, v, gt, count, lanes, width, dp, BLOCK, false);
     NAME(slopes)(s, dp, lanes, count, lse, delta, scale);
     if (to_key) {
-      S *dk = KEY(OUT(S, dk), size, j0), *dv = KEY(OUT(S, dv), width, j0);
-      NAME(multiply)(false, weights, right_g, count, width, rows, dv, step_v, true);
-      NAME(multiply)(false, scores, right_q, count, size, rows, dk, step, true);
+      S *dk = GRADIENT(dk, size, j0), *dv = GRADIENT(dv, width, j0);
+      NAME(multiply)(false, weights, right_g, count, width, rows, dv, p->dv_row, add);
+      NAME(multiply)(false, scores, right_q, count, size, rows, dk, p->dk_row, add);
     }
     if (to_query) {
       const NAME(rows_of) right_k = NAME(right)(k, count, size, copy_k);
-      NAME(multiply)(true, scores, right_k, rows, size, count, dq, step, j0 > 0);
+      NAME(multiply)(true, scores, right_k, rows, size, count, dq, p->dq_row, j0 > part->j0);
     }
   }
 }
@@ -329,17 +375,15 @@ KERNEL(attentionBackward) {
     const uint32_t j0 = job % parts % key_parts * p->key_span;
     const NAME(part) part = {
         n, h, i0, MIN(i0 + p->row_span, p->rows), j0, MIN(j0 + p->key_span, p->keys)};
-    for (uint32_t j = j0; (p->wanted & WANT_KEY) && j < part.j1; j++) {
-      memset(KEY(OUT(S, dk), p->size, j), 0, p->size * sizeof(S));
-      memset(KEY(OUT(S, dv), p->width, j), 0, p->width * sizeof(S));
-    }
     for (uint32_t i = i0; i < part.i1; i += BLOCK) NAME(learn)(p, &part, i, scratch);
   }
 }
 
 #undef HEAD
+#undef WEIGHT
+#undef WEIGHTS
 #undef OPERAND
 #undef VIEW
 #undef ROW
-#undef KEY
+#undef GRADIENT
 #endif

@@ -1,9 +1,9 @@
 // Template: how a part of a result (NAME: [N, ROWS, heads, WIDTH]) is written: rows i to i + 4 and
-// i + 32 to i + 36, four features of each. SET writes those that are there.
+// i + 32 to i + 36, four features of each. SET writes those that are there; PLACE is where row i is.
 
 fn save_NAME(n: u32, i: u32, h: u32, f: u32, v: vec4<f32>) {
   if (i >= p.ROWS) { return; }
-  let at = ((n * p.ROWS + i) * p.heads + h) * p.WIDTH + f;
+  let at = PLACE + h * p.WIDTH + f;
   SET
 }
 fn save_part_NAME(part: Part, n: u32, i: u32, h: u32, f: u32) {

@@ -304,10 +304,17 @@ function allocate(
   [stored, compute]: readonly Dtype[],
 ): Tensor[] {
   const made: Tensor[] = [];
+  let shared: Tensor | undefined;
   try {
-    for (const { shape, dtype } of specs) {
-      made.push(emptyTensor(shape, dtype === stored ? compute : dtype, device));
+    for (const { shape, dtype, within } of specs) {
+      const type = dtype === stored ? compute : dtype;
+      if (within === undefined) made.push(emptyTensor(shape, type, device));
+      else {
+        shared ??= emptyTensor([within.numel], type, device);
+        made.push(new Tensor(shared.storage_, shape, within.strides, within.offset, shared.dtype));
+      }
     }
+    shared?.dispose();
     return made;
   } catch (error) {
     for (const tensor of made) tensor.dispose();

@@ -1,12 +1,15 @@
 /** How the heads of an attention see projections. */
 
+import { isGradEnabled } from '../autograd/mode.js';
+import { contiguousStrides, sameShape } from '../core/layout.js';
 import { Tensor } from '../tensor.js';
 import { cat } from './joining.js';
 import { recordParts } from './linear_node.js';
 
 /**
  * The `parts` tensors [N, heads, L, E] that lie side by side in a projection [L, N, parts * heads *
- * E], or [N, L, ...] if `batchFirst`: views of one node, whose gradients are joined in one copy.
+ * E], or [N, L, ...] if `batchFirst`: views of one node. Their gradients, which fused attention
+ * leaves side by side, are seen as one; others are joined in one copy.
  */
 export function headsOf(
   projection: Tensor,
@@ -25,6 +28,12 @@ export function headsOf(
     return new Tensor(x.storage_, shape, strides, x.offset + i * width, x.dtype);
   });
   return recordParts('SplitBackward0', x, views, (grads) => {
+    const [{ storage_, offset, dtype }] = grads;
+    const beside = (g: Tensor, i: number) =>
+      g.storage_ === storage_ && g.offset === offset + i * width && sameShape(g.strides, strides);
+    if (!isGradEnabled() && grads.every(beside)) {
+      return new Tensor(storage_, x.shape, contiguousStrides(x.shape), offset, dtype);
+    }
     const flat = grads.map((g) => {
       return (batchFirst ? g.transpose(1, 2) : g.permute(2, 0, 1, 3)).reshape(outer, inner, width);
     });

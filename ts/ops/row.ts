@@ -9,6 +9,12 @@ import type { KernelDeclaration, KernelDtype, ParamsOf } from './kernel.js';
 export interface OutputSpec {
   readonly shape: readonly number[];
   readonly dtype: Dtype;
+  /** The layout of an output that shares a storage of `numel` elements with the others. */
+  readonly within?: {
+    readonly numel: number;
+    readonly strides: readonly number[];
+    readonly offset: number;
+  };
 }
 
 /** A place in a storage: what a kernel's buffer word is made from. `offset` counts elements. */
@@ -75,7 +81,7 @@ export interface Primitive<Attributes> {
   readonly readable?: (shape: readonly number[], strides: readonly number[]) => boolean;
   /** The shape rule: checks the inputs and says what comes out. Throws typed errors. */
   outputs(inputs: readonly Tensor[], attributes: Attributes): readonly OutputSpec[];
-  /** Emits the launches that fill the (contiguous) outputs. Not called if every output is empty. */
+  /** Emits the launches that fill the outputs, contiguous unless `within` says else. Not called if every output is empty. */
   run(
     launcher: Launcher,
     inputs: readonly Tensor[],

@@ -6,9 +6,10 @@
 
 import { type Dtype, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
+import { sameShape } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, REALS } from '../kernel.js';
-import { type BufferRef, type Launcher, primitive } from '../row.js';
+import { type BufferRef, type Launcher, type OutputSpec, primitive } from '../row.js';
 
 /** What a launch says of its operands, on every device. */
 export const operandParams = {
@@ -37,6 +38,18 @@ export const operandParams = {
   mask_head: 'u32',
   mask_row: 'u32',
 } as const;
+/** And of gradients, whose heads lie side by side. */
+export const gradientParams = {
+  g_batch: 'u32',
+  g_row: 'u32',
+  g_head: 'u32',
+  dq_batch: 'u32',
+  dq_row: 'u32',
+  dk_batch: 'u32',
+  dk_row: 'u32',
+  dv_batch: 'u32',
+  dv_row: 'u32',
+} as const;
 const common = { batch: 'u32', ...operandParams, per_unit: 'u32', slice: 'u32' } as const;
 
 const forwardKernel = kernel({
@@ -49,9 +62,7 @@ const backwardKernel = kernel({
   buffers: ['g', 'q', 'k', 'v', 'out', 'lse', 'bias', 'mask', 'dq', 'dk', 'dv', 'scratch'],
   params: {
     ...common,
-    g_batch: 'u32',
-    g_row: 'u32',
-    g_head: 'u32',
+    ...gradientParams,
     row_span: 'u32',
     key_span: 'u32',
     wanted: 'u32',
@@ -131,6 +142,37 @@ export function sizes([q, k, v, bias, mask]: Inputs, { scale, causal }: Attentio
   };
 }
 
+/** The words of a launch that describe the gradients too. */
+export function gradientSizes(inputs: Inputs, [dq, dk, dv]: readonly Tensor[], given: Attention) {
+  const [g, ...operands] = inputs as Tensor[];
+  const [g_batch, g_row, g_head] = g.strides;
+  const [dq_batch, dq_row] = dq.strides;
+  const [dk_batch, dk_row] = dk.strides;
+  const [dv_batch, dv_row] = dv.strides;
+  const places = { g_batch, g_row, g_head, dq_batch, dq_row, dk_batch, dk_row, dv_batch, dv_row };
+  return { ...sizes(operands, given), ...places };
+}
+
+/** Whether q, k and v lie side by side in one projection, [N, L, 3 H E] or [L, N, 3 H E]. */
+function areBeside([q, k, v]: readonly Tensor[]): boolean {
+  const [batch, rows, heads, size] = q.shape;
+  const [far, near, head, one] = q.strides;
+  const wide = 3 * heads * size;
+  const whole = near === wide ? far === rows * wide : far === wide && near === batch * wide;
+  return (
+    whole &&
+    head === size &&
+    one === 1 &&
+    [k, v].every(
+      (t, i) =>
+        t.storage_ === q.storage_ &&
+        t.offset === q.offset + (i + 1) * heads * size &&
+        sameShape(t.shape, q.shape) &&
+        sameShape(t.strides, q.strides),
+    )
+  );
+}
+
 /** How `jobs` of `products` multiplications in all are cut, each unit with scratch of its own. */
 function cut(launcher: Launcher, jobs: number, products: number, slice: number, dtype: Dtype) {
   const units = Math.max(1, Math.min(jobs, MOST_UNITS, Math.floor(products / UNIT)));
@@ -181,7 +223,7 @@ export const attention = primitive<Attention>()({
 function learn(
   launcher: Launcher,
   buffers: readonly (Tensor | BufferRef)[],
-  params: ReturnType<typeof sizes> & { g_batch: number; g_row: number; g_head: number },
+  params: ReturnType<typeof gradientSizes>,
   row_span: number,
   key_span: number,
   wanted: number,
@@ -203,21 +245,24 @@ function learn(
 export const attentionBackward = primitive<Attention>()({
   doc:
     'g [N, L, H, Ev], q, k, v, out and logarithms of attention, bias?, mask? -> gradients ' +
-    '[N, L, H, E], [N, S, H, E] and [N, S, H, Ev].',
+    '[N, L, H, E], [N, S, H, E] and [N, S, H, Ev], side by side where q, k and v are.',
   kernels: { attentionBackward: backwardKernel },
   inputs: ['g', 'q', 'k', 'v', 'out', 'lse', 'bias?', 'mask?'],
   dtypes: 'real',
   mask: [7],
   strided: [0, 1, 2, 3, 6, 7],
   readable,
-  outputs([, q, k, v, , , bias, mask]) {
+  outputs([, q, k, v, , , bias, mask]): OutputSpec[] {
     check([q, k, v, bias, mask]);
-    return [q, k, v].map(({ shape, dtype }) => ({ shape, dtype }));
+    const beside = areBeside([q, k, v]);
+    return [q, k, v].map(({ shape, strides, offset, dtype }) => {
+      const place = { numel: 3 * q.numel(), strides, offset: offset - q.offset };
+      return beside ? { shape, dtype, within: place } : { shape, dtype };
+    });
   },
   run(launcher, inputs: Inputs, outputs, attributes) {
     const [g, q, k, v, out, lse, bias, mask] = inputs as Tensor[];
-    const [g_batch, g_row, g_head] = g.strides;
-    const params = { ...sizes([q, k, v, bias, mask], attributes), g_batch, g_row, g_head };
+    const params = gradientSizes([g, q, k, v, bias, mask], outputs, attributes);
     const { batch, heads, rows, keys } = params;
     const buffers = [g, q, k, v, out, lse, bias ?? q, mask ?? q, ...outputs];
     if (batch * heads >= MANY_HEADS || rows * keys <= BLOCK * BLOCK) {

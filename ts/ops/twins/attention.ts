@@ -9,12 +9,18 @@ import queriesSource from '../../../kernels/attention_queries.wgsl';
 import resultSource from '../../../kernels/attention_result.wgsl';
 import { type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
-import { type Attention, operandParams, sizes } from '../primitives/attention.js';
+import {
+  type Attention,
+  gradientParams,
+  gradientSizes,
+  operandParams,
+  sizes,
+} from '../primitives/attention.js';
 import type { BufferRef } from '../row.js';
 import { aligned } from './team.js';
 import type { Twins } from './twin.js';
 
-const backward = { ...operandParams, g_batch: 'u32', g_row: 'u32', g_head: 'u32' } as const;
+const backward = { ...operandParams, ...gradientParams } as const;
 const read = { q: 'S', k: 'S', v: 'S', bias: 'S', mask: 'u8' } as const;
 const readBack = { ...read, g: 'S', lse: 'S' } as const;
 
@@ -62,7 +68,12 @@ function resultText(name: string, wide: boolean): string {
   const set = wide
     ? 'if (f < p.WIDTH) { set4_NAME(at / 4u, v); }'
     : COMPONENTS.map(one).join('\n  ');
-  return named(resultSource.replace(/^ {2}SET$/m, `  ${set}`), name);
+  const place =
+    name === 'out' ? '(n * p.rows + i) * p.heads * p.width' : 'n * p.NAME_batch + i * p.NAME_row';
+  return named(
+    resultSource.replace('= PLACE', `= ${place}`).replace(/^ {2}SET$/m, `  ${set}`),
+    name,
+  );
 }
 
 /** save_<name>: writes four numbers of rows, of which `left` are there. */
@@ -194,10 +205,10 @@ export const attentionTwins: Twins<'attention' | 'attentionBackward'> = {
   },
   attentionBackward: {
     kernels: { ...queriesKernels.kernels, ...keysKernels.kernels },
-    run(launcher, inputs: readonly Maybe[], [dq, dk, dv], attributes: Attention) {
+    run(launcher, inputs: readonly Maybe[], outputs, attributes: Attention) {
       const [g, q, k, v, out, lse, bias, mask] = inputs as Tensor[];
-      const [g_batch, g_row, g_head] = g.strides;
-      const params = { ...sizes([q, k, v, bias, mask], attributes), g_batch, g_row, g_head };
+      const [dq, dk, dv] = outputs;
+      const params = gradientSizes([g, q, k, v, bias, mask], outputs, attributes);
       const { batch, heads, rows, keys, size, width } = params;
       const wide = vectors([g, q, k, v, out, dq, dk, dv]);
       const count = batch * heads;
