@@ -99,3 +99,23 @@ describe('fused attention against softmax(q k^T) v', () => {
     expect(gradgradcheck(f, inputs)).toBe(true);
   });
 });
+
+describe('self-attention of one projection', () => {
+  for (const batchFirst of [true, false]) {
+    test(`has the gradients of three projections, batchFirst: ${batchFirst}`, () => {
+      torch.manualSeed(4);
+      const attention = new torch.nn.MultiheadAttention(16, 4, { batchFirst });
+      const x = torch.randn([5, 3, 16], { requiresGrad: true });
+      const weights = torch.randn([5, 3, 16]);
+      const leaves = [x, ...attention.parameters()];
+      const of = (key: torch.Tensor, value: torch.Tensor) => {
+        const [out] = attention(x, key, value, { needWeights: false });
+        return torch.autograd.grad([out.mul(weights).sum()], leaves) as torch.Tensor[];
+      };
+      const [joined, apart] = [of(x, x), of(x.clone(), x.clone())];
+      joined.forEach((grad, i) => {
+        expect(torch.allclose(grad, apart[i]!, 1e-4, 1e-6)).toBe(true);
+      });
+    });
+  }
+});
