@@ -16,6 +16,7 @@
 #define GEMM_ONCE
 enum { A_ROWS = 0, A_COLUMNS = 1 };                // a_mode: what is contiguous
 enum { B_ROWS = 0, B_COLUMNS = 1, B_PACKED = 2 };  // b_mode: likewise, or packed here
+enum { BIAS_ROWS = 2 };                            // biased: rows instead of columns
 // Rows of A that are turned side by side: half a cache line of A, and few places to write to.
 enum { TURN_ROWS = 8 };
 // Columns of B that are packed side by side: whole cache lines.
@@ -51,6 +52,21 @@ TILE_COLUMNS(half, HALF_M, HALF_V)
 TILE_DOT(main, 4, 2)
 TILE_DOT(pair, 2, 4)
 TILE_DOT(single, 1, 8)
+
+// An output whose columns are contiguous takes whole vectors of them: of LANES rows at least.
+#if TILE_M < LANES
+FINISH(turned, LANES, TILE_V)
+
+static void NAME(rows_turned)(uint32_t depth, const S *a, size_t a_step, const S *b, size_t b_step,
+                              const NAME(target) * out) {
+  S tile[LANES * TILE_N];
+  UNROLL for (int i = 0; i < LANES; i += TILE_M) {
+    NAME(row_loop_main)(depth, a + i * a_step, a_step, b, b_step, TILE_M - 1, tile + i * TILE_N,
+                        TILE_N);
+  }
+  NAME(finish_turned)(tile, out);
+}
+#endif
 
 // ---- Packing ------------------------------------------------------------------------------------
 
@@ -144,19 +160,22 @@ typedef struct {
   uint32_t i0, i1, j0, j1;
 } NAME(block);
 
-// What the products are added to: the bias, or zero if there is no depth to sum.
-static NOINLINE void NAME(fill)(const matmul_params *p, const NAME(block) * t) {
+// Adds the bias to what the tiles have left, or to zero if there is no depth to sum.
+static NOINLINE void NAME(finish)(const matmul_params *p, const NAME(block) * t) {
   const S *bias = IN(S, bias);
-  const size_t rows = t->i1 - t->i0, cols = t->j1 - t->j0;
+  const uint32_t rows = t->i1 - t->i0, cols = t->j1 - t->j0;
   // The bias belongs to columns, or in an exchanged product to rows: so lie contiguous outputs.
-  const bool across = p->bias_col == 1;
+  const bool across = p->biased != BIAS_ROWS && p->out_col == 1;
   S *to = t->c + t->i0 * (size_t)p->out_row + t->j0 * (size_t)p->out_col;
-  bias += t->i0 * (size_t)p->bias_row + t->j0 * (size_t)p->bias_col;
-  const size_t lines = across ? rows : cols, length = across ? cols : rows;
+  bias += across ? t->j0 : t->i0;
+  const uint32_t lines = across ? rows : cols, length = across ? cols : rows;
   const size_t step = across ? p->out_row : p->out_col;
-  for (size_t n = 0; n < lines; n++, to += step) {
-    if (!p->biased) memset(to, 0, length * sizeof(S));
-    else memcpy(to, bias, length * sizeof(S));
+  for (uint32_t n = 0; n < lines; n++, to += step) {
+    if (p->depth == 0) memset(to, 0, length * sizeof(S));
+    uint32_t i = 0;
+    if (!p->biased) continue;
+    for (; i + LANES <= length; i += LANES) store(to + i, load(to + i) + load(bias + i));
+    for (; i < length; i++) to[i] = (splat(to[i]) + splat(bias[i]))[0];
   }
 }
 
@@ -193,8 +212,18 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
   const size_t a_row = p->a_row, a_depth = p->a_depth;
   const uint32_t height = half ? HALF_M : TILE_M;
   S *const c = out->c;
+  uint32_t i = t->i0;
   out->i0 = 0;
-  for (uint32_t i = t->i0; i < t->i1; i += height) {
+#if TILE_M < LANES
+  if (p->a_mode == A_ROWS && out->row == 1 && !half) {
+    out->i1 = LANES;
+    for (; i + LANES <= t->i1; i += LANES) {
+      out->c = c + i;
+      NAME(rows_turned)(depth, t->a + i * a_row + k0, a_row, b, b_step, out);
+    }
+  }
+#endif
+  for (; i < t->i1; i += height) {
     const uint32_t count = MIN(height, t->i1 - i), up = height - count;
     if (p->a_mode == A_ROWS) {
       const S *a = t->a + i * a_row + k0;
@@ -339,11 +368,10 @@ static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) *
 }
 
 static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) * t) {
-  if (p->biased || p->depth == 0) NAME(fill)(p, t);
   const bool thin = p->rows <= FEW_ROWS && p->a_mode == A_ROWS && p->cols >= 4 * LANES;
-  for (uint32_t k0 = 0; k0 < p->depth; k0 += DEPTH_BLOCK) {
-    const uint32_t depth = MIN(DEPTH_BLOCK, p->depth - k0);
-    const bool add = k0 > 0 || p->biased;
+  for (uint32_t k0 = 0; k0 < p->depth; k0 += p->depth_block) {
+    const uint32_t depth = MIN(p->depth_block, p->depth - k0);
+    const bool add = k0 > 0;
     if (p->b_mode == B_PACKED) {
       NAME(block_packed)(p, t, k0, depth, add);
     } else if (p->b_mode == B_COLUMNS) {
@@ -356,6 +384,7 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
       NAME(block_in_place)(p, t, k0, depth, add);
     }
   }
+  if (p->biased || p->depth == 0) NAME(finish)(p, t);
 }
 
 #if REAL && LANES == 4

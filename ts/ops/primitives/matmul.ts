@@ -39,8 +39,7 @@ const matmulKernel = kernel({
     out_row: 'u32',
     out_col: 'u32',
     biased: 'u32',
-    bias_row: 'u32',
-    bias_col: 'u32',
+    depth_block: 'u32',
     row_block: 'u32',
     col_block: 'u32',
     per_unit: 'u32',
@@ -48,14 +47,16 @@ const matmulKernel = kernel({
   },
 });
 
-/** The largest tile a build may use, and the depth of a block: scratch sizes follow from them. */
+/** The largest tile a build may use: scratch sizes follow from it. */
 const TILE_ROWS = 8;
 const TILE_COLS = 16;
-const DEPTH_BLOCK = 256;
+/** The most depth that is summed before it is added to the output; blocks are equally deep. */
+const DEPTH_BLOCK = 512;
 /** Rows that a unit of `matmulPack` copies. */
 const TURN_ROWS = 8;
-/** Multiples of every tile; a block of A and one of B share the second-level cache. */
+/** A block of A and one of B share the second-level cache; rows are a multiple of most tiles. */
 const ROW_BLOCK = 120;
+const ROW_GRAIN = 12;
 const COL_BLOCK = 64;
 /** Columns of a job that has a single row: long pieces of the rows of B. */
 const LONG_BLOCK = 512;
@@ -75,6 +76,13 @@ enum Mode {
   Rows = 0,
   Columns = 1,
   Packed = 2,
+}
+
+/** What the bias belongs to, likewise. */
+enum Bias {
+  None = 0,
+  Columns = 1,
+  Rows = 2,
 }
 
 /** One operand: strides of the batch, of its side (rows of A, columns of B) and of the depth. */
@@ -172,19 +180,24 @@ function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
+/** The size of equal blocks of at most `most`, but for the last. */
+function blockOf(size: number, most: number, grain: number): number {
+  return size <= most ? Math.max(size, 1) : roundUp(size / Math.ceil(size / most), grain);
+}
+
 function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: Tensor): void {
   const { batch, rows, cols, depth, b, swapped } = p;
   const [a, aMode] = prepare(launcher, p, mode, out.dtype);
   const colBlock = rows === 1 && mode === Mode.Rows ? LONG_BLOCK : COL_BLOCK;
-  const jobs = batch * Math.ceil(rows / ROW_BLOCK) * Math.ceil(cols / colBlock);
+  const rowBlock = blockOf(rows, ROW_BLOCK, ROW_GRAIN);
+  const depthBlock = blockOf(depth, DEPTH_BLOCK, ROW_GRAIN);
+  const jobs = batch * Math.ceil(rows / rowBlock) * Math.ceil(cols / colBlock);
   const products = productsOf(p);
   const worth = Math.floor(products / UNIT);
   const units = Math.max(1, Math.min(jobs, worth, MOST_UNITS));
   const perUnit = Math.ceil(jobs / units);
   const packs = mode === Mode.Packed;
-  const slice = packs
-    ? Math.min(depth, DEPTH_BLOCK) * roundUp(Math.min(cols, COL_BLOCK), TILE_COLS)
-    : 0;
+  const slice = packs ? depthBlock * roundUp(Math.min(cols, COL_BLOCK), TILE_COLS) : 0;
   const scratch = packs ? launcher.scratch(units * slice, out.dtype) : out;
   const params = {
     batch,
@@ -201,10 +214,9 @@ function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: 
     b_col: b.side,
     out_row: swapped ? 1 : cols,
     out_col: swapped ? rows : 1,
-    biased: bias ? 1 : 0,
-    bias_row: swapped ? 1 : 0,
-    bias_col: swapped ? 0 : 1,
-    row_block: ROW_BLOCK,
+    biased: bias ? (swapped ? Bias.Rows : Bias.Columns) : Bias.None,
+    depth_block: depthBlock,
+    row_block: rowBlock,
     col_block: colBlock,
     per_unit: perUnit,
     slice,
