@@ -17,9 +17,10 @@ fn bias_of(filter_index: u32) -> S {
   return get_bias(filter_index);
 }
 // a / b by way of floats, several times faster than the division of integers: exact here, since
-// below 2^21 the float's quotient is off by one at most.
+// below 2^21 the float's quotient is off by one at most. SMALL says that all are below; the twin
+// puts it before this text (software adapters run both sides of a branch).
 fn quotient(a: u32, b: u32) -> u32 {
-  if (a >= 0x200000u) { return a / b; }
+  if (!SMALL && a >= 0x200000u) { return a / b; }
   let q = u32(f32(a) / f32(b));
   let rest = i32(a) - i32(q * b);
   return q + select(0u, 1u, rest >= i32(b)) - select(0u, 1u, rest < 0);

@@ -1,5 +1,6 @@
 // The gradient of the input: rows are channels, columns the pixels of the input, the depth is
-// filters x taps. A tap meets an output where its distance is a multiple of the stride.
+// filters x taps. A tap meets an output where its distance is a multiple of the stride, which is
+// more than 1 if STRIDED, a constant before this text.
 
 fn prepare_a(batch: u32, row: u32) {
   base_a = batch * p.filters * p.channels + row;
@@ -35,10 +36,10 @@ fn step_of(at: i32, stride: u32) -> i32 {
   return select(-1, i32(steps.x), steps.y == 0u);
 }
 // The gradient that a tap brings to a place.
-fn met(at: vec3<i32>, shift: vec3<i32>, strided: bool, h: u32, w: u32) -> S {
+fn met(at: vec3<i32>, shift: vec3<i32>, h: u32, w: u32) -> S {
   var y = at.x + shift.x;
   var x = at.y + shift.y;
-  if (strided) {
+  if (STRIDED) {
     y = step_of(y, p.stride_h);
     x = step_of(x, p.stride_w);
   }
@@ -54,9 +55,8 @@ fn load_b(k: u32) -> vec4<S> {
   let i = i32(p.pad_h) - i32(tap.x * p.dilation_h);
   let j = i32(p.pad_w) - i32(tap.y * p.dilation_w);
   let shift = vec3<i32>(i, j, i32(channel.x * h * w));
-  let strided = p.stride_h != 1u || p.stride_w != 1u;
-  return vec4<S>(met(four0, shift, strided, h, w), met(four1, shift, strided, h, w),
-                 met(four2, shift, strided, h, w), met(four3, shift, strided, h, w));
+  return vec4<S>(met(four0, shift, h, w), met(four1, shift, h, w),
+                 met(four2, shift, h, w), met(four3, shift, h, w));
 }
 fn store(batch: u32, slice: u32, row: u32, col: u32, v: vec4<S>) {
   if (row >= p.channels) { return; }

@@ -1,4 +1,4 @@
-/** What goes through tiles of workgroup memory: products, attention, and copies that transpose. */
+/** What goes through tiles: products, attention, and copies that transpose. */
 
 import { describe, test } from 'vitest';
 import * as torch from '../../ts/index.js';

@@ -5,6 +5,7 @@ import forwardSource from '../../../kernels/conv2d.wgsl';
 import inputSource from '../../../kernels/conv2d_input.wgsl';
 import weightSource from '../../../kernels/conv2d_weight.wgsl';
 import { suffix } from '../../core/dtype.js';
+import type { Element } from '../../device/webgpu/kernel.js';
 import type { ConvAttributes } from '../primitives/conv_geometry.js';
 import { inSlices, launchTiled, planOf, splitSumKernel, tiled } from './gemm.js';
 import type { Twins } from './twin.js';
@@ -33,27 +34,54 @@ const params = {
   biased: 'u32',
 } as const;
 
+/** Places below this are small; columns of the largest tile, some of which may be past the last. */
+const SMALL = 2 ** 21;
+const MOST_COLS = 128;
+
 /** The bias is read by the forward product only. */
 const NO_BIAS = 'fn get_bias(i: u32) -> S { return S(0); }\n';
 
-const forwardKernels = tiled('conv2d', {
-  source: `${convSource}${forwardSource}`,
+interface Text {
+  readonly source: string;
+  readonly entry: string;
+  readonly buffers: Readonly<Record<string, Element>>;
+}
+
+/** The kernels of a product whose places are small numbers, and of any. */
+function sized(name: string, { source, ...options }: Text) {
+  const [small, large] = [true, false].map((all) => {
+    const text = `const SMALL = ${all};\n${convSource}${source}`;
+    return tiled(all ? name : `${name}Large`, { ...options, source: text, params });
+  });
+  return { small, large, kernels: { ...small.kernels, ...large.kernels } };
+}
+
+const forwardKernels = sized('conv2d', {
+  source: forwardSource,
   entry: 'conv2d',
   buffers: { x: 'S', weight: 'S', bias: 'S', out: 'S' },
-  params,
 });
-const inputKernels = tiled('conv2dInputGrad', {
-  source: `${convSource}${inputSource}${NO_BIAS}`,
-  entry: 'conv2d_input',
-  buffers: { g: 'S', weight: 'S', out: 'S' },
-  params,
-});
-const weightKernels = tiled('conv2dWeightGrad', {
-  source: `${convSource}${weightSource}${NO_BIAS}`,
+/** Without strides, and with them. */
+const inputKernels = [false, true].map((strided) =>
+  sized(strided ? 'conv2dInputGradStrided' : 'conv2dInputGrad', {
+    source: `const STRIDED = ${strided};\n${inputSource}${NO_BIAS}`,
+    entry: 'conv2d_input',
+    buffers: { g: 'S', weight: 'S', out: 'S' },
+  }),
+);
+const weightKernels = sized('conv2dWeightGrad', {
+  source: `${weightSource}${NO_BIAS}`,
   entry: 'conv2d_weight',
   buffers: { x: 'S', g: 'S', out: 'S' },
-  params,
 });
+
+/** The forms of a product for its size: see quotient() in kernels/conv.wgsl. */
+function formOf(
+  { small, large }: ReturnType<typeof sized>,
+  { cols, depth }: { readonly cols: number; readonly depth: number },
+) {
+  return Math.max(cols + MOST_COLS, depth) < SMALL ? small : large;
+}
 
 /** The sizes of a convolution from its tensors. */
 function sizes(
@@ -86,7 +114,7 @@ function sizes(
 
 export const convTwins: Twins<'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad'> = {
   conv2d: {
-    kernels: { ...forwardKernels.kernels },
+    kernels: forwardKernels.kernels,
     run(launcher, [x, weight, bias], [out], attributes) {
       const size = sizes(x.shape, weight.shape, out.shape, attributes);
       const cols = size.images * size.out_h * size.out_w;
@@ -95,11 +123,12 @@ export const convTwins: Twins<'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad'>
       const values = { ...size, rows, cols, depth, biased: bias === undefined ? 0 : 1 };
       const buffers = [x, weight, bias ?? weight, out];
       const plan = planOf(size.groups, rows, cols, depth, false);
-      launchTiled(launcher, forwardKernels, plan, suffix(x.dtype), buffers, values);
+      const form = formOf(forwardKernels, values);
+      launchTiled(launcher, form, plan, suffix(x.dtype), buffers, values);
     },
   },
   conv2dInputGrad: {
-    kernels: { ...inputKernels.kernels },
+    kernels: Object.assign({}, ...inputKernels.map(({ kernels }) => kernels)),
     run(launcher, [g, weight], [out], attributes) {
       const size = sizes(out.shape, weight.shape, g.shape, attributes);
       const cols = size.images * size.height * size.width;
@@ -107,7 +136,9 @@ export const convTwins: Twins<'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad'>
       const rows = size.channels;
       const values = { ...size, rows, cols, depth };
       const plan = planOf(size.groups, rows, cols, depth, false);
-      launchTiled(launcher, inputKernels, plan, suffix(g.dtype), [g, weight, out], values);
+      const strided = size.stride_h !== 1 || size.stride_w !== 1;
+      const form = formOf(inputKernels[Number(strided)], values);
+      launchTiled(launcher, form, plan, suffix(g.dtype), [g, weight, out], values);
     },
   },
   conv2dWeightGrad: {
@@ -120,7 +151,8 @@ export const convTwins: Twins<'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad'>
       const plan = planOf(size.groups, rows, cols, depth, true);
       inSlices(launcher, out, plan.splits, undefined, (target) => {
         const values = { ...size, rows, cols, depth, splits: plan.splits };
-        launchTiled(launcher, weightKernels, plan, suffix(x.dtype), [x, g, target], values);
+        const form = formOf(weightKernels, values);
+        launchTiled(launcher, form, plan, suffix(x.dtype), [x, g, target], values);
       });
     },
   },

@@ -6,13 +6,26 @@ import groupNormBackwardLinesSource from '../../../kernels/group_norm_backward_l
 import groupNormLinesSource from '../../../kernels/group_norm_lines.wgsl';
 import applySource from '../../../kernels/norm_apply.wgsl';
 import applyBackwardSource from '../../../kernels/norm_apply_backward.wgsl';
+import applyBackwardLinesSource from '../../../kernels/norm_apply_backward_lines.wgsl';
+import applyLinesSource from '../../../kernels/norm_apply_lines.wgsl';
 import sumsSource from '../../../kernels/norm_sums.wgsl';
+import sumsLinesSource from '../../../kernels/norm_sums_lines.wgsl';
+import mergeSource from '../../../kernels/norm_sums_merge.wgsl';
 import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import type { BufferRef, Launcher } from '../row.js';
-import { momentKernels, momentLaunches } from './moments.js';
-import { emitSum, sumKernel } from './reduce.js';
-import { groupsOf, inLines, type Split, split, splitParams, TEAM, teamKernel } from './team.js';
+import { inPieces, momentKernels, momentLaunches, RECORD } from './moments.js';
+import {
+  aligned,
+  groupsOf,
+  inLines,
+  type Split,
+  split,
+  splitParams,
+  TEAM,
+  teamKernel,
+  teamOf,
+} from './team.js';
 import type { Twins } from './twin.js';
 
 type Maybe = Tensor | undefined;
@@ -57,53 +70,69 @@ const [groupNormBackwardKernel, groupNormBackwardLinesKernel] = [
     wide: wide === 1,
   }),
 );
-const sumsKernel = teamKernel({
-  source: sumsSource,
-  entry: 'norm_sums',
-  buffers: {
-    g: 'f32',
-    x: 'f32',
-    mean: 'f32',
-    rstd: 'f32',
-    weight: 'f32',
-    sums: 'f32',
-    dots: 'f32',
-  },
-  params: {
-    ...splitParams,
-    base: 'u32',
-    length: 'u32',
-    step: 'u32',
-    stat_step: 'u32',
-    stat_span: 'u32',
-    weighted: 'u32',
-    groups: 'u32',
-    channels: 'u32',
-  },
-});
-const applyKernel = gpuKernel({
-  source: applySource,
-  entry: 'norm_apply',
-  buffers: { x: 'f32', mean: 'f32', spread: 'f32', weight: 'f32', bias: 'f32', y: 'f32' },
-  params: { ...places, biased: 'u32', rooted: 'u32', eps: 'f64' },
-  perGroup: 1024,
-});
-const applyBackwardKernel = gpuKernel({
-  source: applyBackwardSource,
-  entry: 'norm_apply_backward',
-  buffers: {
-    g: 'f32',
-    x: 'f32',
-    mean: 'f32',
-    rstd: 'f32',
-    weight: 'f32',
-    sums: 'f32',
-    dots: 'f32',
-    gx: 'f32',
-  },
-  params: { ...places, n: 'u32', outside: 'u32' },
-  perGroup: 1024,
-});
+const summed = { g: 'f32', x: 'f32', mean: 'f32', rstd: 'f32', weight: 'f32' } as const;
+const sumsParams = {
+  ...splitParams,
+  base: 'u32',
+  length: 'u32',
+  step: 'u32',
+  stat_step: 'u32',
+  stat_span: 'u32',
+  weighted: 'u32',
+  groups: 'u32',
+  channels: 'u32',
+} as const;
+const sumKernels = {
+  normSums: teamKernel({
+    source: sumsSource,
+    entry: 'norm_sums',
+    buffers: { ...summed, sums: 'f32', dots: 'f32' },
+    params: sumsParams,
+  }),
+  normSumsLines: teamKernel({
+    source: sumsLinesSource,
+    entry: 'norm_sums',
+    buffers: { ...summed, parts: 'f32' },
+    params: sumsParams,
+    wide: true,
+  }),
+  normSumsMerge: teamKernel({
+    source: mergeSource,
+    entry: 'norm_sums_merge',
+    buffers: { parts: 'f32', sums: 'f32', dots: 'f32' },
+    params: { ...splitParams, record: 'u32', second: 'u32' },
+  }),
+};
+
+/** By elements, and by whole vectors of one channel and one pair of statistics. */
+const [applyKernel, applyLinesKernel] = [applySource, applyLinesSource].map((source, wide) =>
+  gpuKernel({
+    source,
+    entry: 'norm_apply',
+    buffers: { x: 'f32', mean: 'f32', spread: 'f32', weight: 'f32', bias: 'f32', y: 'f32' },
+    params: { ...places, biased: 'u32', rooted: 'u32', eps: 'f64' },
+    perGroup: wide === 1 ? 4096 : 1024,
+    wide: wide === 1,
+  }),
+);
+const [applyBackwardKernel, applyBackwardLinesKernel] = [
+  applyBackwardSource,
+  applyBackwardLinesSource,
+].map((source, wide) =>
+  gpuKernel({
+    source,
+    entry: 'norm_apply_backward',
+    buffers: { ...summed, sums: 'f32', dots: 'f32', gx: 'f32' },
+    params: { ...places, n: 'u32', outside: 'u32' },
+    perGroup: wide === 1 ? 4096 : 1024,
+    wide: wide === 1,
+  }),
+);
+const applyKernels = { normApply: applyKernel, normApplyLines: applyLinesKernel };
+const applyBackwardKernels = {
+  normApplyBackward: applyBackwardKernel,
+  normApplyBackwardLines: applyBackwardLinesKernel,
+};
 
 /** Where the elements of x find their statistics, and their weight and bias. */
 interface Places {
@@ -111,6 +140,11 @@ interface Places {
   readonly stats: number;
   readonly length: number;
   readonly channels: number;
+}
+
+/** Whether the elements of each vector share statistics and channel. */
+function sharing({ span, length }: Places, tensors: readonly Operand[]): boolean {
+  return span % 4 === 0 && length % 4 === 0 && tensors.every(aligned);
 }
 
 /** y = (x - mean) * rstd * weight + bias. `rooted`: spread is a variance, else it is rstd. */
@@ -124,7 +158,23 @@ function emitApply(
   const given = { weighted: Number(weight !== undefined), biased: Number(bias !== undefined) };
   const buffers = [x, mean, spread, weight ?? x, bias ?? x, y];
   const values = { ...where, ...given, rooted, eps };
-  launcher.launch('normApply', applyKernel, 'f32', buffers, values, y.numel());
+  const [name, kernel] = sharing(where, [x, y])
+    ? (['normApplyLines', applyLinesKernel] as const)
+    : (['normApply', applyKernel] as const);
+  launcher.launch(name, kernel, 'f32', buffers, values, y.numel());
+}
+
+/** gx from g, x, mean, rstd, weight (or anything, if there is none), and both sums. */
+function emitApplyBackward(
+  launcher: Launcher,
+  given: readonly Operand[],
+  gx: Tensor,
+  values: Places & { readonly weighted: number; readonly n: number; readonly outside: number },
+): void {
+  const [name, kernel] = sharing(values, [given[0], given[1], gx])
+    ? (['normApplyBackwardLines', applyBackwardLinesKernel] as const)
+    : (['normApplyBackward', applyBackwardKernel] as const);
+  launcher.launch(name, kernel, 'f32', [...given, gx], { ...values }, gx.numel());
 }
 
 /** Lines over which a norm adds up, as in kernels/norm_sums.wgsl. */
@@ -146,18 +196,29 @@ function emitSums(
   outputs: readonly Operand[],
   { split, ...where }: Lines,
 ): void {
-  const { blocks, inner, results } = split;
-  const single = blocks === 1;
-  const parts = single ? outputs : [0, 1].map(() => launcher.scratch(results, x.dtype));
-  const buffers = [g, x, mean, rstd, weight ?? x, ...parts];
+  const { blocks, inner, results, team } = split;
+  const read = [g, x, mean, rstd, weight ?? x];
   const values = { ...split, ...where, weighted: Number(weight !== undefined) };
-  const groups = groupsOf(results, split.team);
-  launcher.launch('normSums', sumsKernel, 'f32', buffers, values, groups);
-  if (single) return;
-  const sizes = [results / blocks / inner, blocks, inner];
-  outputs.forEach((out, i) => {
-    emitSum(launcher, parts[i], out, sizes);
-  });
+  const groups = groupsOf(results, team);
+  const { normSums, normSumsLines, normSumsMerge } = sumKernels;
+  if (blocks === 1) {
+    launcher.launch('normSums', normSums, 'f32', [...read, ...outputs], values, groups);
+    return;
+  }
+  const lines = results / blocks;
+  const merging = { ...split, results: lines, team: teamOf(lines, blocks, inner) };
+  const vectors = inPieces(split, where, [g, x]);
+  const parts = launcher.scratch((vectors ? RECORD : 2) * results, x.dtype);
+  const [record, second] = vectors ? [RECORD, 1] : [1, results];
+  if (vectors) {
+    launcher.launch('normSumsLines', normSumsLines, 'f32', [...read, parts], values, groups);
+  } else {
+    const dots = { ...parts, offset: parts.offset + results };
+    launcher.launch('normSums', normSums, 'f32', [...read, parts, dots], values, groups);
+  }
+  const all = { ...merging, record, second };
+  const range = groupsOf(lines, merging.team);
+  launcher.launch('normSumsMerge', normSumsMerge, 'f32', [parts, ...outputs], all, range);
 }
 
 /** Lines of a channel of [outer, all, length], the statistics of which lie as said. */
@@ -188,7 +249,7 @@ const groupTwins: Twins<'groupNorm' | 'groupNormBackward'> = {
     kernels: {
       groupNorm: groupNormKernel,
       groupNormLines: groupNormLinesKernel,
-      normApply: applyKernel,
+      ...applyKernels,
       ...momentKernels,
     },
     run(launcher, [x, weight, bias], [y, mean, rstd], { eps }) {
@@ -217,9 +278,8 @@ const groupTwins: Twins<'groupNorm' | 'groupNormBackward'> = {
     kernels: {
       groupNormBackward: groupNormBackwardKernel,
       groupNormBackwardLines: groupNormBackwardLinesKernel,
-      normSums: sumsKernel,
-      normApplyBackward: applyBackwardKernel,
-      sum: sumKernel,
+      ...sumKernels,
+      ...applyBackwardKernels,
     },
     run(launcher, [g, x, mean, rstd, weight], [gx, gweight, gbias], { affine }) {
       const { outer, n, lines, values, where } = groupParams(x, weight);
@@ -237,9 +297,8 @@ const groupTwins: Twins<'groupNorm' | 'groupNormBackward'> = {
         const sums = [0, 1].map(() => launcher.scratch(outer * groups, x.dtype));
         const walk = { base: n, length, step: length, stat_step: 0, stat_span: 1 };
         emitSums(launcher, [...given, weight], sums, { split: lines, ...walk, groups, channels });
-        const buffers = [...given, weight ?? x, ...sums, gx];
         const all = { ...where, weighted, n, outside: 0 };
-        launcher.launch('normApplyBackward', applyBackwardKernel, 'f32', buffers, all, gx.numel());
+        emitApplyBackward(launcher, [...given, weight ?? x, ...sums], gx, all);
       }
       if (!affine) return;
       const form = channelLines([outer, groups * channels, length], groups, channels);
@@ -251,7 +310,7 @@ const groupTwins: Twins<'groupNorm' | 'groupNormBackward'> = {
 export const normTwins: Twins<Name> = {
   ...groupTwins,
   batchNorm: {
-    kernels: { normApply: applyKernel, ...momentKernels },
+    kernels: { ...applyKernels, ...momentKernels },
     run(launcher, [x, weight, bias], [y, mean, variance, rstd], { eps }) {
       const [outer, channels, length] = x.shape;
       const divisor = outer * length;
@@ -268,21 +327,19 @@ export const normTwins: Twins<Name> = {
     },
   },
   batchNormBackward: {
-    kernels: { normSums: sumsKernel, normApplyBackward: applyBackwardKernel, sum: sumKernel },
+    kernels: { ...sumKernels, ...applyBackwardKernels },
     run(launcher, [g, x, mean, rstd, weight], [gx, gweight, gbias]) {
       const [outer, channels, length] = x.shape;
       const form = channelLines(x.shape, 0, 1);
       emitSums(launcher, [g, x, mean, rstd], [gbias, gweight], form);
-      const buffers = [g, x, mean, rstd, weight ?? x, gbias, gweight, gx];
       const where = { span: length, stats: channels, length, channels };
       const given = { weighted: Number(weight !== undefined), n: outer * length, outside: 1 };
-      const values = { ...where, ...given };
-      const name = 'normApplyBackward';
-      launcher.launch(name, applyBackwardKernel, 'f32', buffers, values, gx.numel());
+      const operands = [g, x, mean, rstd, weight ?? x, gbias, gweight];
+      emitApplyBackward(launcher, operands, gx, { ...where, ...given });
     },
   },
   batchNormInference: {
-    kernels: { normApply: applyKernel },
+    kernels: applyKernels,
     run(launcher, [x, mean, variance, weight, bias], [y], { eps }) {
       const [, channels, length] = x.shape;
       const where = { span: length, stats: channels, length, channels };
