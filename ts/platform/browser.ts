@@ -113,6 +113,9 @@ export function pairVectors(): boolean {
   return false;
 }
 
+/** A page cannot know the flags of its engine. */
+export const vectorsPaired = pairVectors;
+
 /** Streams take this much at a time, so that 1032 times as much comes out at most. */
 const STREAM_PIECE = 2 ** 12;
 

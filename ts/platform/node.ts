@@ -173,12 +173,21 @@ export function startWorker(
   }
 }
 
+let paired = false;
+
+/** Whether V8 was told to pair vectors, by the program or by whoever started it. */
+export function vectorsPaired(): boolean {
+  const flags = [...process.execArgv, process.env.NODE_OPTIONS];
+  return paired || flags.some((flag) => flag?.includes('-wasm-revectorize'));
+}
+
 /** Has V8 pair 128-bit operations in modules compiled from now on. False where it cannot. */
 export function pairVectors(): boolean {
   if (Number.parseInt(process.versions.node, 10) < 24 || process.versions.v8 === undefined) {
     return false;
   }
   setFlagsFromString('--experimental-wasm-revectorize');
+  paired = true;
   return true;
 }
 

@@ -57,13 +57,22 @@ export interface CpuSettings {
 
 /** Why memory cannot be shared with workers here, or undefined. */
 function unshareable(): string | undefined {
-  if (typeof SharedArrayBuffer !== 'function' || globalThis.crossOriginIsolated === false) {
+  if (globalThis.crossOriginIsolated === false) {
     return (
       'the page is not cross-origin isolated, which takes the headers ' +
       'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp'
     );
   }
-  return undefined;
+  return typeof SharedArrayBuffer === 'function' ? undefined : 'there is no SharedArrayBuffer';
+}
+
+/** What is wrong with the name of a build that was asked for and cannot be had. */
+export function refusal(name: string): string {
+  const known = ['auto', ...kernelBuilds()];
+  return known.includes(name)
+    ? `this engine cannot run the kernels '${name}' (it has no relaxed SIMD); 'auto' takes the ` +
+        'fastest it can'
+    : `there are no kernels '${name}'; there are ${known.join(', ')}`;
 }
 
 /** The CPU device. Nothing is compiled or allocated before the first tensor. */
@@ -187,12 +196,7 @@ export class CpuDevice implements Device {
   /** Takes the build of a name, which a user asked for. */
   private fix(name: string): void {
     const choice = fixedChoice(name, (this.heap as Heap).module);
-    if (choice === undefined) {
-      throw new ValueError(
-        `cpu: the kernels '${name}' were asked for, which this engine cannot run or which are ` +
-          `none of: auto, ${kernelBuilds().join(', ')}`,
-      );
-    }
+    if (choice === undefined) throw new ValueError(`cpu: ${refusal(name)}`);
     this.take(choice);
     this.chosen = true;
   }

@@ -1,9 +1,9 @@
 /** torch.cpu: what the CPU device is and does. */
 
-import { pairVectors } from '#platform';
+import { pairVectors, vectorsPaired } from '#platform';
 import { DeviceError, ValueError } from '../../core/errors.js';
 import { checkOptions } from '../../core/options.js';
-import { cpu } from './cpu.js';
+import { cpu, refusal } from './cpu.js';
 import { MOST_THREADS } from './pool.js';
 import { kernelBuilds } from './tiles.js';
 
@@ -19,6 +19,8 @@ export interface CpuInfo {
   readonly kernels: string;
   /** What was measured to choose it. */
   readonly kernelsReason: string;
+  /** Whether V8 was told to pair 128-bit operations into 256-bit ones. */
+  readonly revectorize: boolean;
   /** Bytes the device may use at most. */
   readonly limit: number;
 }
@@ -32,6 +34,7 @@ export function info(): CpuInfo {
     workers: cpu.workers,
     kernels: choice?.name ?? 'auto',
     kernelsReason: choice?.reason ?? 'measured at the first large product',
+    revectorize: vectorsPaired(),
     limit: cpu.limit,
   };
 }
@@ -54,22 +57,24 @@ export interface CpuOptions {
 }
 
 /**
- * Settings of the CPU device, to be made before its first operation. Throws DeviceError later, and
- * ValueError for what this engine does not have.
+ * Settings of the CPU device, to be made before its first operation; what a later call leaves out
+ * stays. Throws DeviceError after the first operation, and ValueError for what this engine does not
+ * have.
  */
 export function configure(options: CpuOptions): void {
-  const { kernels = 'auto', revectorize = false, workerUrl } = options;
   checkOptions('torch.cpu.configure', options, ['kernels', 'revectorize', 'workerUrl']);
   if (cpu.started) {
     throw new DeviceError(
       'torch.cpu.configure: the kernels are compiled already; call it before the first operation',
     );
   }
-  const known = ['auto', ...kernelBuilds()];
-  if (!known.includes(kernels)) {
-    throw new ValueError(
-      `torch.cpu.configure: there are no kernels '${kernels}'; there are ${known.join(', ')}`,
-    );
+  const {
+    kernels = cpu.settings.kernels,
+    revectorize,
+    workerUrl = cpu.settings.workerUrl,
+  } = options;
+  if (kernels !== undefined && kernels !== 'auto' && !kernelBuilds().includes(kernels)) {
+    throw new ValueError(`torch.cpu.configure: ${refusal(kernels)}`);
   }
   if (revectorize && !pairVectors()) {
     throw new ValueError(
@@ -81,8 +86,12 @@ export function configure(options: CpuOptions): void {
   cpu.settings = { kernels: kernels === 'auto' ? undefined : kernels, workerUrl };
 }
 
-/** Sets the most bytes tensors may use; a larger allocation throws OutOfMemoryError. */
+/**
+ * Sets the most bytes tensors may use; a larger allocation throws OutOfMemoryError. Throws
+ * ValueError for what is no number of bytes.
+ */
 export function setMemoryLimit(bytes: number): void {
+  if (!(bytes >= 0)) throw new ValueError(`setMemoryLimit: expected bytes, got ${bytes}`);
   cpu.limit = bytes;
 }
 
