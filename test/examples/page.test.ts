@@ -1,12 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import { afterAll, describe, expect, it } from 'vitest';
 import { FRAMES, fitDrawing, inkBox } from '../../examples/web/page/fit.js';
 import { floodFill } from '../../examples/web/page/sketch.js';
 import { serveSite } from '../../examples/web/server.js';
 import { buildSite, copyData, describeData } from '../../examples/web/site.js';
+import { root } from '../platform/package.js';
 
 const SIDE = 280;
 
@@ -126,6 +128,54 @@ describe('the server of the page', () => {
     } finally {
       await Promise.all([first.close(), second.close()]);
     }
+  });
+});
+
+describe('the service worker that isolates', () => {
+  const origin = 'https://host.example';
+
+  /** What it answers a request with; undefined: it leaves the request alone. */
+  async function answer(request: object, response: Response): Promise<Response | undefined> {
+    let listener = (_event: object): void => {};
+    let given: Promise<Response> | undefined;
+    runInNewContext(readFileSync(join(root, 'examples/web/page/isolate.js'), 'utf8'), {
+      addEventListener: (type: string, call: typeof listener) => {
+        if (type === 'fetch') listener = call;
+      },
+      fetch: async () => response,
+      location: { origin },
+      Headers,
+      Response,
+      URL,
+    });
+    listener({
+      request: { url: `${origin}/x`, cache: 'default', mode: 'navigate', ...request },
+      respondWith: (promise: Promise<Response>) => {
+        given = promise;
+      },
+    });
+    return given;
+  }
+
+  it('adds the headers, and keeps the answer', async () => {
+    const page = new Response('page', { status: 404, headers: { 'content-type': 'text/html' } });
+    const got = (await answer({}, page)) as Response;
+    expect([got.status, await got.text()]).toEqual([404, 'page']);
+    expect(Object.fromEntries(got.headers)).toEqual({
+      'content-type': 'text/html',
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-embedder-policy': 'require-corp',
+    });
+    const empty = (await answer({}, new Response(null, { status: 204 }))) as Response;
+    expect(empty.headers.has('cross-origin-opener-policy')).toBe(true);
+  });
+
+  it('hands redirects on, and leaves other origins alone', async () => {
+    // As fetch() shows a page a redirect that it has to follow itself.
+    const redirect = Response.error();
+    expect(await answer({}, redirect)).toBe(redirect);
+    expect(await answer({ url: 'https://other.example/' }, new Response())).toBeUndefined();
+    expect(await answer({ cache: 'only-if-cached' }, new Response())).toBeUndefined();
   });
 });
 

@@ -12,7 +12,10 @@ addEventListener('fetch', (event) => {
 });
 
 async function isolated(request) {
-  const { body, headers, status, statusText } = await fetch(request);
+  const answer = await fetch(request);
+  const { body, headers, status, statusText } = answer;
+  // Redirects, which the page follows itself, and failures: nothing can be added to them.
+  if (status === 0) return answer;
   const more = new Headers(headers);
   more.set('cross-origin-opener-policy', 'same-origin');
   more.set('cross-origin-embedder-policy', 'require-corp');
