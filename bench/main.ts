@@ -49,8 +49,8 @@ function machine(peers: readonly Peer[], { clock, device, threads }: Options) {
   };
 }
 
-function printRow(cells: readonly string[]): void {
-  const widths = [30, 16, 8];
+function printRow(cells: readonly string[], first: number): void {
+  const widths = [first, 16, 8];
   console.log(cells.map((cell, i) => cell.padEnd(widths[i] ?? 20)).join(' '));
 }
 
@@ -89,12 +89,13 @@ async function main(): Promise<void> {
   console.log(
     `Medians of ${time} with half the 10-90 % spread; in brackets the peer's time over ours.\n`,
   );
-  printRow(header(names));
+  const width = Math.max(...chosen.map(({ name }) => name.length));
+  printRow(header(names), width);
   const results: Result[] = [];
   for (const benchmark of chosen) {
     const result = await measure(benchmark, peers, sampling);
     results.push(result);
-    printRow(row(result, names));
+    printRow(row(result, names), width);
   }
   for (const peer of peers) peer.close();
   for (const line of failures(results)) console.log(`fails: ${line}`);
