@@ -3,34 +3,27 @@
 
 typedef unsigned char byte;
 
-enum { BLOCK = 16 };
-
-// A line of the cache.
-static inline void move_line(int32_t *to, const int32_t *from) {
-  i32x4 a = load(from), b = load(from + 4), c = load(from + 8), d = load(from + 12);
-  store(to, a);
-  store(to + 4, b);
-  store(to + 8, c);
-  store(to + 12, d);
-}
-
 // Copies a rows x columns matrix whose source is column-major, in blocks that stay in the first-level cache. Elements of
-// four bytes are written by lines: rows a power of two apart push each other out of the cache.
+// four bytes are written by rows of a block: rows a power of two apart push each other out of the cache.
 static void transpose(
     byte *out, const byte *in, uint32_t rows, uint32_t columns, ptrdiff_t out_row, ptrdiff_t in_column,
     uint32_t size) {
-  _Alignas(16) int32_t tile[BLOCK * BLOCK];
-  for (uint32_t r = 0; r < rows; r += BLOCK)
-    for (uint32_t c = 0; c < columns; c += BLOCK) {
-      const uint32_t r_count = MIN(BLOCK, rows - r), c_count = MIN(BLOCK, columns - c);
+  _Alignas(16) int32_t tile[TURNED_ROWS * TURNED_PITCH];
+  for (uint32_t r = 0; r < rows; r += TURNED_ROWS)
+    for (uint32_t c = 0, count; c < columns; c += count) {
+      const uint32_t r_count = MIN(TURNED_ROWS, rows - r);
       const byte *from = in + (c * in_column + r) * (ptrdiff_t)size;
       byte *to = out + (r * out_row + c) * (ptrdiff_t)size;
-      if (size != 4 || r_count < BLOCK || c_count < BLOCK) {
-        turn(to, out_row, from, in_column, r_count, c_count, size);
+      count = MIN(TURNED_PITCH, columns - c);
+      if (count > 4) count &= ~3u;
+      if (size != 4 || r_count < TURNED_ROWS || count < 4) {
+        turn(to, out_row, from, in_column, r_count, count, size);
         continue;
       }
-      turn((byte *)tile, BLOCK, from, in_column, BLOCK, BLOCK, 4);
-      for (uint32_t i = 0; i < BLOCK; i++) move_line((int32_t *)to + i * out_row, tile + i * BLOCK);
+      turn((byte *)tile, TURNED_PITCH, from, in_column, TURNED_ROWS, count, 4);
+      for (uint32_t i = 0; i < TURNED_ROWS; i++)
+        for (uint32_t k = 0; k < count; k += 4)
+          store((int32_t *)to + i * out_row + k, load(tile + i * TURNED_PITCH + k));
     }
 }
 

@@ -11,7 +11,7 @@
 #include "kernel.h"
 
 // MAX_NDIM is checked by ts/ops/launch.ts: 2^32 elements have no more dimensions of size 2.
-enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, LONG_ROW = 64, TURNED_ROWS = 16, TURNED_COLUMNS = 64 };
+enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, LONG_ROW = 64, FLAT_ROW = 256, TURNED_ROWS = 16, TURNED_PITCH = 256 };
 
 // Inputs come first, the output last; sizes are bytes per element.
 typedef struct {
@@ -49,7 +49,7 @@ void move_strided(
     unsigned char *to, int32_t to_stride, const unsigned char *from, int32_t from_stride, uint32_t n,
     uint32_t size);
 
-// Copies rows x columns elements that lie column by column, to rows.
+// Copies rows x columns elements that lie column by column, to rows. Fastest: TURNED_ROWS rows TURNED_PITCH apart.
 void turn(
     unsigned char *to, ptrdiff_t to_row, const unsigned char *from, ptrdiff_t from_column, uint32_t rows,
     uint32_t columns, uint32_t size);

@@ -31,6 +31,8 @@ interface Work {
   /** The gradients of `of` where that of the result is g, one after the other. */
   readonly gradient?: (inputs: Inputs) => ArrayLike<number>;
   readonly of?: readonly string[];
+  /** Timed into the leaves' grad: where PyTorch's gradients are views, only there they are made. */
+  readonly accumulated?: boolean;
   readonly tolerance?: number;
   /** What of a random result must be right, in both languages. */
   readonly digest?: { isotorch: (torch: typeof Torch, t: Tensor) => Tensor; pytorch: string };
@@ -63,15 +65,53 @@ function gathered(size: number, from: ArrayLike<number>, place: (i: number) => n
   return out;
 }
 
-/** Operands that are not contiguous, by their Python; and where an element is in y. */
-const LAYOUTS: readonly [string, (y: Tensor) => Tensor, (i: number) => number][] = [
-  ['y.t()', (y) => y.t(), (i) => (i % SIDE) * SIDE + (i >> 10)],
-  ['y[0]', (y) => y.select(0, 0), (i) => i % SIDE],
-  ['y[:, :1]', (y) => y.narrow(1, 0, 1), (i) => i & -SIDE],
-  ['y[0, 0]', (y) => y.select(0, 0).select(0, 0), () => 0],
+/** Operands that are not contiguous, by their Python; and where an element is in y, or in z. */
+const LAYOUTS: readonly [string, (t: Tensors) => Tensor, (i: number) => number][] = [
+  ['y.t()', ({ y }) => y.t(), (i) => (i % SIDE) * SIDE + (i >> 10)],
+  ['y[0]', ({ y }) => y.select(0, 0), (i) => i % SIDE],
+  ['y[:, :1]', ({ y }) => y.narrow(1, 0, 1), (i) => i & -SIDE],
+  ['y[0, 0]', ({ y }) => y.select(0, 0).select(0, 0), () => 0],
+  ['z[:, ::2]', ({ z }) => z.at(':', '::2'), (i) => 2 * i],
+  ['z.view(2048, 1024)[::2]', ({ z }) => z.view(2 * SIDE, SIDE).at('::2'), (i) => i + (i & -SIDE)],
+];
+
+/** x and y seen as 8 matrices, which are turned, or as 32, whose order is. */
+const TURNED: readonly [
+  string,
+  string,
+  (t: Tensor, side: 'x' | 'y') => Tensor,
+  (i: number) => number,
+][] = [
+  [
+    'x + batched y.mT',
+    'x.view(8, 128, 1024) + y.view(8, 1024, 128).transpose(1, 2)',
+    (t, side) => (side === 'x' ? t.view(8, 128, SIDE) : t.view(8, SIDE, 128).transpose(1, 2)),
+    (i) => (i & -(128 * SIDE)) + (i % SIDE) * 128 + ((i >> 10) & 127),
+  ],
+  [
+    'x + permuted y',
+    'x.view(16, 64, 32, 32) + y.view(16, 32, 32, 64).permute(0, 3, 1, 2)',
+    (t, side) =>
+      side === 'x' ? t.view(16, 64, 32, 32) : t.view(16, 32, 32, 64).permute(0, 3, 1, 2),
+    (i) => (i & -65536) + (i % SIDE) * 64 + ((i >> 10) & 63),
+  ],
+  [
+    'x + y.transpose(0, 1)',
+    'x.view(32, 32, 1024) + y.view(32, 32, 1024).transpose(0, 1)',
+    (t, side) => (side === 'x' ? t.view(32, 32, SIDE) : t.view(32, 32, SIDE).transpose(0, 1)),
+    (i) => (((i >> 10) & 31) << 15) + ((i >> 15) << 10) + (i % SIDE),
+  ],
 ];
 
 const WORKS: readonly Work[] = [
+  {
+    name: 'add',
+    forward: (_, { x, y }) => x.add(y),
+    pytorch: 'x + y',
+    gradient: ({ g }) => [...g.data, ...g.data],
+    of: ['x', 'y'],
+    accumulated: true,
+  },
   {
     name: 'mul',
     forward: (_, { x, y }) => x.mul(y),
@@ -116,6 +156,7 @@ const WORKS: readonly Work[] = [
     forward: (_, { x }) => x.sum(),
     pytorch: 'x.sum()',
     gradient: ({ x }) => full([...x.shape], 1).data,
+    accumulated: true,
     tolerance: 1e-4,
   },
   {
@@ -214,6 +255,8 @@ const WORKS: readonly Work[] = [
     forward: (_, { x }) => x.t().contiguous(),
     pytorch: 'x.t().contiguous()',
     value: ({ x }) => x.data.map((_, i) => x.data[(i % SIDE) * SIDE + (i >> 10)]),
+    gradient: ({ g }) => g.data.map((_, i) => g.data[(i % SIDE) * SIDE + (i >> 10)]),
+    accumulated: true,
   },
   {
     name: 'cat',
@@ -224,6 +267,12 @@ const WORKS: readonly Work[] = [
       Float64Array.from({ length: SIDE * SIDE }, (_, i) => {
         return (i & 512 ? y : x).data[(i >> 10) * 512 + (i & 511)];
       }),
+    gradient: ({ g }) => [
+      ...g.data.filter((_, i) => (i & 512) === 0),
+      ...g.data.filter((_, i) => (i & 512) !== 0),
+    ],
+    of: ['x', 'y'],
+    accumulated: true,
   },
   {
     name: 'gather',
@@ -281,11 +330,26 @@ const WORKS: readonly Work[] = [
   ...LAYOUTS.map(
     ([name, other, place]): Work => ({
       name: `x + ${name}`,
-      forward: (_, t) => t.x.add(other(t.y)),
+      inputs: (): Inputs => (name[0] === 'z' ? { z: uniform(11, [SIDE, 2 * SIDE], 2) } : {}),
+      forward: (_, t) => t.x.add(other(t)),
       pytorch: `x + ${name}`,
+      value: (of) => of.x.data.map((v, i) => v + of[name[0]].data[place(i)]),
+    }),
+  ),
+  ...TURNED.map(
+    ([name, pytorch, seen, place]): Work => ({
+      name,
+      forward: (_, { x, y }) => seen(x, 'x').add(seen(y, 'y')),
+      pytorch,
       value: ({ x, y }) => x.data.map((v, i) => v + y.data[place(i)]),
     }),
   ),
+  {
+    name: 'y[0] + y[:, :1]',
+    forward: (_, { y }) => y.select(0, 0).add(y.narrow(1, 0, 1)),
+    pytorch: 'y[0] + y[:, :1]',
+    value: ({ y }) => y.data.map((_, i) => y.data[i % SIDE] + y.data[i & -SIDE]),
+  },
 ];
 
 function allInputs(work: Work): Inputs {
@@ -305,6 +369,10 @@ const LONG = `
 if 'index' in globals(): index = index.long()
 if 'target' in globals(): target = target.long()
 `;
+
+const PYTHON_INTO = `for t in of: t.grad = None
+    out.backward(g, retain_graph=True)
+    return [t.grad for t in of]`;
 
 function forward(work: Work): Case {
   return {
@@ -328,10 +396,11 @@ def check():
   };
 }
 
-function backward(work: Work): Case {
+/** `accumulated`: into the grad of the leaves. */
+function backward(work: Work, accumulated: boolean): Case {
   const of = work.of ?? ['x'];
   return {
-    name: `1M/${work.name} backward`,
+    name: `1M/${work.name} backward${accumulated ? ' into grad' : ''}`,
     inputs: () => allInputs(work),
     expected: work.gradient as NonNullable<Work['gradient']>,
     tolerance: work.tolerance ?? 1e-5,
@@ -341,7 +410,16 @@ function backward(work: Work): Case {
       const result = work.forward(torch, given);
       const options = { gradOutputs: given.g, retainGraph: true };
       const leaves = of.map((name) => given[name]);
-      const run = () => torch.autograd.grad(result, leaves, options) as Tensor[];
+      const into = () => {
+        for (const leaf of leaves) {
+          leaf.grad?.dispose();
+          leaf.grad = null;
+        }
+        result.backward({ gradient: given.g, retainGraph: true });
+        return leaves.map((leaf) => leaf.grad as Tensor);
+      };
+      const alone = () => torch.autograd.grad(result, leaves, options) as Tensor[];
+      const run = accumulated ? into : alone;
       return {
         run: () => torch.scope(() => void run()),
         check: () => digested(work, torch, torch.cat(run().map((t) => t.flatten()))),
@@ -350,7 +428,8 @@ function backward(work: Work): Case {
     pytorch: `
 ${LONG}of = [${of.map((name) => `${name}.requires_grad_()`).join(', ')}]
 out = ${work.pytorch}
-def run(): return torch.autograd.grad(out, of, g, retain_graph=True)
+def run():
+    ${accumulated ? PYTHON_INTO : 'return torch.autograd.grad(out, of, g, retain_graph=True)'}
 def check():
     t = torch.cat([t.flatten() for t in run()])
     return ${work.digest?.pytorch ?? 't'}
@@ -360,5 +439,5 @@ def check():
 
 export const millionCases: readonly Case[] = WORKS.flatMap((work) => [
   ...(work.value ? [forward(work)] : []),
-  ...(work.gradient ? [backward(work)] : []),
+  ...(work.gradient ? [backward(work, work.accumulated ?? false)] : []),
 ]);

@@ -234,6 +234,23 @@ describe('a gradient is nobody else’s memory', () => {
     isOwn(v.grad, v);
   });
 
+  test('what repeats its elements is a view on its way, which none can write', () => {
+    const [a, b] = [torch.ones([2, 3], options).requiresGrad_(), leaf(1, 2, 3)];
+    const y = a.add(b).sum();
+    const [g] = torch.grad(y, a, { retainGraph: true }) as Tensor[];
+    expect(g.stride()).toEqual([0, 0]);
+    expect(() => g.add_(1)).toThrow(/add_: .*clone/);
+    y.backward({ retainGraph: true });
+    expect((a.grad as Tensor).isContiguous()).toBe(true);
+    isOwn(a.grad, b.grad, g);
+    y.backward();
+    expect(numbers(a.grad)).toEqual([1002, 1002, 1002, 1002, 1002, 1002]);
+    expect(numbers(b.grad)).toEqual([4, 4, 4]);
+    const c = torch.ones([2, 3], options).requiresGrad_();
+    c.sum().backward({ inputs: c, createGraph: true });
+    isOwn((c.grad as Tensor).detach());
+  });
+
   test('a replaced one handed out by a hook', () => {
     const a = leaf(1, 2);
     const mine = torch.tensor([7, 8], options);

@@ -159,6 +159,7 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
   bitwiseLeftShift: exact((x, y) => x << y, [WIDE, [0, 4]]),
   bitwiseRightShift: exact((x, y) => x >> y, [WIDE, [0, 4]]),
 
+  keepSame: exact((x, y, z) => (Object.is(x + 0, y + 0) ? z : 0), WIDE, {}),
   select3: exact((x, y, z) => (x ? y : z), WIDE),
   clampScalars: exact((x, low, high) => Math.min(Math.max(x, low), high), WIDE, {
     scalars: [-1, 2],

@@ -82,3 +82,52 @@ describe('operands that lie column by column', () => {
     expect(y.at(i, r, c).itemSync()).toBe(x.at(i, c, r).itemSync());
   });
 });
+
+describe('short rows, other orders and repeated operands', () => {
+  const count = 24 * 40 * 66;
+  const base = torch.arange(count, { dtype: torch.float32 });
+  const layouts: [string, torch.Tensor][] = [
+    ['rows of 66', base.view(24, 40, 66)],
+    ['rows of 66, turned', base.view(24, 66, 40).transpose(1, 2)],
+    ['the first dimension in order', base.view(40, 66, 24).permute(2, 0, 1)],
+    ['all in reverse', base.view(66, 40, 24).permute(2, 1, 0)],
+    ['heads', base.view(40, 24, 66).transpose(0, 1)],
+    ['a row', base.narrow(0, 0, 66)],
+    ['a column', base.narrow(0, 0, 40).view(40, 1)],
+    ['a plane of numbers', base.narrow(0, 0, 24).view(24, 1, 1)],
+    [
+      'every other',
+      torch
+        .arange(2 * count, { dtype: torch.float32 })
+        .view(24, 40, 132)
+        .at('...', '::2'),
+    ],
+  ];
+  it.each(layouts)('%s', (_, x) => {
+    for (const [, y] of layouts) {
+      for (const [a, b] of [
+        [x, y],
+        [x.narrow(-1, 0, x.size(-1) > 2 ? 3 : 1), y.narrow(-1, 0, y.size(-1) > 2 ? 3 : 1)],
+      ]) {
+        const sum = a.add(b);
+        const shape = sum.shape;
+        const whole = (t: torch.Tensor) => t.expand(shape).contiguous();
+        const got = sum.dataSync();
+        const [p, q] = [a.expand(shape), b.expand(shape)];
+        const wrong = got.findIndex((value, i) => {
+          const at = (t: torch.Tensor) => {
+            let [rest, place] = [i, t.offset];
+            for (let d = shape.length - 1; d >= 0; d--) {
+              place += (rest % shape[d]) * t.strides[d];
+              rest = Math.floor(rest / shape[d]);
+            }
+            return place;
+          };
+          return value !== at(p) + at(q);
+        });
+        expect(wrong).toBe(-1);
+        expect(whole(a).add(whole(b)).equal(sum)).toBe(true);
+      }
+    }
+  });
+});

@@ -91,6 +91,18 @@ describe('extremes', () => {
     expect([min.shape, list(max.sum())]).toEqual([[2, 4], 124]);
   });
 
+  it('share their gradient among equals, NaN being equal to NaN', () => {
+    const gradient = (...values: number[]) => {
+      const x = torch.tensor(values, { dtype: torch.float32 }).requiresGrad_();
+      x.amax().backward();
+      return list(x.grad as torch.Tensor);
+    };
+    expect(gradient(1, 3, -3, 3)).toEqual([0, 0.5, 0, 0.5]);
+    expect(gradient(0, -0)).toEqual([0.5, 0.5]);
+    expect(gradient(1, Number.NaN, 3, Number.NaN)).toEqual([0, 0.5, 0, 0.5]);
+    expect(gradient(Number.POSITIVE_INFINITY, 1)).toEqual([1, 0]);
+  });
+
   it('find NaN', () => {
     const bad = torch.tensor([1, Number.NaN, 3]);
     expect(list(bad.max())).toBeNaN();

@@ -71,7 +71,8 @@ export interface GradOptions {
 
 /**
  * The gradients of `outputs` with respect to `inputs`, without touching any `grad`.
- * Returns one tensor per input, of its shape.
+ * Returns one tensor per input, of its shape. One that repeats its elements may be an expanded view:
+ * clone() it before writing into it.
  */
 export function grad(
   outputs: Tensor | readonly Tensor[],

@@ -1,7 +1,7 @@
 /** Runs a graph backward. */
 
 import { AutogradError, DtypeError, ShapeError, showShape } from '../core/errors.js';
-import { sameShape } from '../core/layout.js';
+import { hasInternalOverlap, sameShape } from '../core/layout.js';
 import { enter, leave } from '../core/memory.js';
 import type { Tensor } from '../tensor.js';
 import { isGradEnabled, setGradEnabled } from './mode.js';
@@ -181,17 +181,19 @@ class Run {
   private capture(node: Node, slots: Buffers, visible: boolean): void {
     this.captureEdges.forEach(([target, index], i) => {
       const slot = slots[index];
-      if (target === node && slot !== undefined) this.captured[i] = this.handOver(slot, visible);
+      if (target !== node || slot === undefined) return;
+      const value = this.handOver(slot, visible);
+      // What is expanded cannot be written, so it may stay a view.
+      const shareable = this.options.createGraph || hasInternalOverlap(value.shape, value.strides);
+      this.captured[i] = shareable ? value : own(value);
     });
   }
 
-  /** A gradient for the user: the buffer itself where nobody else holds it, else a copy. */
+  /** A gradient under a handle of the receiver's own; its memory may be others' too. */
   private handOver(slot: Slot, visible: boolean): Tensor {
     const { value } = slot;
     if (this.options.createGraph) return value;
-    const exclusive =
-      slot.owned && !visible && value.storage_.references === 1 && value.isContiguous();
-    if (!exclusive) return value.clone();
+    if (!slot.owned || visible) return value.bare();
     slot.owned = false;
     value.meta = undefined;
     return value;
@@ -203,17 +205,32 @@ class Run {
   }
 }
 
-/** Adds a gradient, which the leaf may keep, into its `grad`. */
+/**
+ * The gradient itself where nobody else holds its memory (and it is `dense`, if that is asked for),
+ * else a copy. Takes the handle.
+ */
+function own(value: Tensor, dense = false): Tensor {
+  if (value.storage_.references === 1 && (!dense || value.isContiguous())) return value;
+  const copy = value.clone();
+  value.dispose();
+  return copy;
+}
+
+/** Adds a gradient into `grad`, which is contiguous memory of its own. Takes the handle. */
 export function addToGrad(leaf: Tensor, value: Tensor, createGraph: boolean): void {
   const meta = leaf.autograd();
-  if (meta.grad === undefined || createGraph) {
+  const before = meta.grad;
+  if (createGraph) {
     // A gradient with a graph is part of it.
-    meta.gradSeen = createGraph;
-    meta.grad = (meta.grad === undefined ? value : meta.grad.add(value)).keep();
-    return;
+    meta.gradSeen = true;
+    meta.grad = (before === undefined ? value.clone() : before.add(value)).keep();
+  } else if (before !== undefined) {
+    before.add_(value);
+    value.dispose();
+  } else {
+    meta.gradSeen = false;
+    meta.grad = own(value, true).keep();
   }
-  meta.grad.add_(value);
-  value.dispose();
 }
 
 /** Runs a node for what is needed, and frees what it made on the way. */

@@ -40,7 +40,7 @@ const RUNS: Readonly<Record<string, string>> = {
 
 /** Float32 loops of an instruction or two are bound by their own counting. */
 function unroll(expression: string, type: CType): string {
-  const short = type === F32 && !/[a-z]_\(|select.*select/.test(expression);
+  const short = type === F32 && !/(?<!isnan)_\(|select.*select/.test(expression);
   return short ? 'unroll_count(4)' : 'unroll(disable)';
 }
 

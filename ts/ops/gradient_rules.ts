@@ -1,7 +1,7 @@
 /** What the rows of the gradient tables are written with. */
 
 import type { Tensor } from '../tensor.js';
-import { applyPrimitive } from './apply.js';
+import { applyPointwise, applyPrimitive } from './apply.js';
 import type { GradContext, NotDifferentiable, RuleByInput, Saves } from './rule.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
 
@@ -24,6 +24,11 @@ export function call<K extends PrimitiveName>(
   attributes: AttributesOf<K>,
 ): Tensor {
   return applyPrimitive(name, inputs, attributes)[0];
+}
+
+/** `share` where x is `best` or both are NaN, else 0. */
+export function keepSame(x: Tensor, best: Tensor, share: Tensor | number): Tensor {
+  return applyPointwise('keepSame', [x, best, share]);
 }
 
 /** What rules keep until backward: inputs by their letters, or the first output. */

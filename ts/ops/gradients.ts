@@ -5,7 +5,20 @@
 
 import type { Tensor } from '../tensor.js';
 import { applyPointwise } from './apply.js';
-import { FACTORS, NONE, none, OUT, QUOTIENT, rule, X, XY, XYZ, Y, YZ } from './gradient_rules.js';
+import {
+  FACTORS,
+  keepSame,
+  NONE,
+  none,
+  OUT,
+  QUOTIENT,
+  rule,
+  X,
+  XY,
+  XYZ,
+  Y,
+  YZ,
+} from './gradient_rules.js';
 import { kernelGradients } from './gradients_kernels.js';
 import { nnGradients } from './gradients_nn.js';
 import type { PointwiseName } from './pointwise.js';
@@ -190,6 +203,7 @@ const pointwiseGradients: Pointwise = {
     (g, s) => g.where(s.x, 0),
     (g, s) => g.where(s.x.logicalNot(), 0),
   ),
+  keepSame: rule(XY, undefined, undefined, (g, s) => keepSame(s.x, s.y, g)),
   clampScalars: rule(X, (g, s) =>
     pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper),
   ),

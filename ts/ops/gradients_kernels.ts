@@ -2,7 +2,19 @@
 
 import { numelOf } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
-import { call, FACTORS, NONE, none, OUT, rule, X, X_OUT, XY, Y } from './gradient_rules.js';
+import {
+  call,
+  FACTORS,
+  keepSame,
+  NONE,
+  none,
+  OUT,
+  rule,
+  X,
+  X_OUT,
+  XY,
+  Y,
+} from './gradient_rules.js';
 import { cumprodGradient, logcumsumexpGradient, productBefore } from './gradients_scans.js';
 import { svdGradient } from './gradients_svd.js';
 import type { nnPrimitives } from './primitives/nn.js';
@@ -121,8 +133,8 @@ function winners(s: GradContext<AttributesOf<'scatterReduce'>>): Tensor {
 /** Shares a gradient evenly among the values equal to the extreme one. */
 function toExtremes(g: Tensor, x: Tensor, out: Tensor): Tensor {
   const best = spread(out, x.shape);
-  const hit = x.eq(best).logicalOr(x.isnan().logicalAnd(best.isnan())).to(g.dtype);
-  return hit.mul(spread(g.div(hit.sum(1)), x.shape));
+  const count = keepSame(x, best, 1).sum(1);
+  return keepSame(x, best, spread(g.div(count), x.shape));
 }
 
 export const kernelGradients: {

@@ -200,6 +200,12 @@ export const pointwise = {
     masks: [0],
     internal: true,
   }),
+  /** How extremes take their gradient. */
+  keepSame: ternary(
+    'z where x is y or both are NaN, else 0.',
+    'select((x == y) | (isnan_(x) & isnan_(y)), z, K(0))',
+    { domain: 'real', internal: true },
+  ),
   clampScalars: unary('x held between lower and upper.', 'min_(max_(x, lower), upper)', {
     domain: 'number',
     scalars: ['lower', 'upper'],
