@@ -200,12 +200,11 @@ static NOINLINE void NAME(exponentials)(S *s, uint32_t lanes, uint32_t keys, S *
       top[n] = select(top[n] == (S)-INFINITY, splat((S)0), top[n]);
     }
     for (uint32_t j = 0; j < keys; j++) {
-      UNROLL for (int n = 0; n < 2; n++) {
-        S *at = s + j * BLOCK + i + n * LANES;
-        V e = WEIGHT(load(at) - top[n]);
-        store(at, e);
-        sum[n] += e;
-      }
+      S *at = s + j * BLOCK + i;
+      // Nothing is stored before all is read: so V8 can pair both.
+      V e[2];
+      UNROLL for (int n = 0; n < 2; n++) sum[n] += e[n] = WEIGHT(load(at + n * LANES) - top[n]);
+      UNROLL for (int n = 0; n < 2; n++) store(at + n * LANES, e[n]);
     }
     UNROLL for (int n = 0; n < 2; n++) {
       V factor = WEIGHT(old[n] - top[n]);
@@ -285,16 +284,14 @@ static NOINLINE void NAME(slopes)(S *s, S *dp, uint32_t lanes, uint32_t keys, co
   const V factor = splat(scale);
   for (uint32_t j = 0; j < keys; j++, s += BLOCK, dp += BLOCK) {
     for (uint32_t i = 0; i < lanes; i += 2 * LANES) {
-      V e[2];
+      V e[2], slope[2];
       UNROLL for (int n = 0; n < 2; n++) {
         const uint32_t at = i + n * LANES;
         e[n] = WEIGHT(load(s + at) - load(lse + at));
-        store(s + at, e[n]);
+        slope[n] = e[n] * (load(dp + at) - load(delta + at)) * factor;
       }
-      UNROLL for (int n = 0; n < 2; n++) {
-        const uint32_t at = i + n * LANES;
-        store(dp + at, e[n] * (load(dp + at) - load(delta + at)) * factor);
-      }
+      UNROLL for (int n = 0; n < 2; n++) store(s + i + n * LANES, e[n]);
+      UNROLL for (int n = 0; n < 2; n++) store(dp + i + n * LANES, slope[n]);
     }
   }
 }

@@ -63,65 +63,59 @@ KERNEL(groupNormBackward) {
   }
 }
 
-// Length 1: K vectors of columns of one group from column c, or its last `tail` columns, over rows
-// [from, to).
-static inline __attribute__((always_inline)) void NAME(affine_tile)(
-    const groupNormAffine_params *p, uint32_t c, uint32_t from, uint32_t to, S *weights, S *biases,
-    const uint32_t K, uint32_t tail) {
-  const S *mean = IN(S, mean), *rstd = IN(S, rstd);
-  uint32_t groups = p->groups, all = groups * p->channels, group = c / p->channels;
-  const S *g = IN(S, g) + c, *x = IN(S, x) + c;
-  V weight[4], bias[4];
-  for (uint32_t k = 0; k < K; k++) weight[k] = bias[k] = splat((S)0);
-  for (uint32_t o = from; o < to; o++) {
-    size_t at = (size_t)o * all, stat = (size_t)o * groups + group;
-    V m = splat(mean[stat]), r = splat(rstd[stat]);
-    for (uint32_t k = 0; k < K; k++) {
-      V v = tail ? load_tail(g + at, tail, 0) : load(g + at + k * LANES);
-      V w = tail ? load_tail(x + at, tail, 0) : load(x + at + k * LANES);
-      weight[k] += v * ((w - m) * r);
-      bias[k] += v;
-    }
+// gx of one row of a group, and what it adds to gweight and gbias while it is in the cache.
+static __attribute__((noinline)) void NAME(row_backward)(const S *g, const S *x, const S *weight, S *gx, S *gweight,
+                                        S *gbias, uint32_t n, S mean, S rstd) {
+  static const S one[4] = {1, 1, 1, 1};
+  double sum = 0, dot = 0;
+  NAME(dots)(g, x, weight, n, mean, &sum, &dot);
+  const uint32_t mask = weight ? UINT32_MAX : 0;
+  if (!weight) weight = one;
+  const V m = splat(mean), r = splat(rstd);
+  const V a = splat((S)(sum / n)), b = splat((S)(dot * rstd * rstd / n));
+#define GRADIENTS(get, put)                                                    \
+  {                                                                            \
+    V v = get(g + i), d = get(x + i) - m;                                      \
+    put(gx + i, r * (v * get(weight + (i & mask)) - a - d * b));               \
+    put(gweight + i, get(gweight + i) + v * (d * r));                          \
+    put(gbias + i, get(gbias + i) + v);                                        \
   }
-  for (uint32_t k = 0; k < K; k++) {
-    NAME(set)(weights + c + k * LANES, weight[k], tail ? tail : LANES);
-    NAME(set)(biases + c + k * LANES, bias[k], tail ? tail : LANES);
+#define GET(p) load_tail(p, n - i, 0)
+#define PUT(p, v) store_tail(p, v, n - i)
+  uint32_t i = 0;
+  for (; i + LANES <= n; i += LANES) GRADIENTS(load, store)
+  if (i < n) GRADIENTS(GET, PUT)
+#undef GRADIENTS
+#undef GET
+#undef PUT
+}
+
+// groupNormBackward for length 1, with gweight and gbias: a unit is `rows` outer indices, whose
+// partial sums are [units, groups * channels]. Rows one by one: several at once are more streams
+// than are fetched ahead.
+KERNEL(layerNormBackward) {
+  const S *weight = IN(S, weight), *mean = IN(S, mean), *rstd = IN(S, rstd);
+  const uint32_t n = p->channels, all = p->groups * n;
+  for (uint32_t u = begin; u < end; u++) {
+    S *gweight = OUT(S, gweight) + (size_t)u * all, *gbias = OUT(S, gbias) + (size_t)u * all;
+    memset(gweight, 0, all * sizeof(S));
+    memset(gbias, 0, all * sizeof(S));
+    const uint32_t last = MIN(p->outer, (u + 1) * p->rows) * p->groups;
+    for (uint32_t stat = u * p->rows * p->groups; stat < last; stat++) {
+      const size_t at = (size_t)stat * n, first = stat % p->groups * n;
+      NAME(row_backward)(IN(S, g) + at, IN(S, x) + at, p->weighted ? weight + first : NULL,
+                         OUT(S, gx) + at, gweight + first, gbias + first, n, mean[stat], rstd[stat]);
+    }
   }
 }
 
-static void NAME(affine_columns)(const groupNormAffine_params *p, uint32_t first, uint32_t last,
-                                 uint32_t from, uint32_t to, S *weights, S *biases) {
-  for (uint32_t c = first; c < last;) {
-    uint32_t left = MIN(last, (c / p->channels + 1) * p->channels) - c;
-    if (left >= 4 * LANES) {
-      NAME(affine_tile)(p, c, from, to, weights, biases, 4, 0);
-      c += 4 * LANES;
-    } else if (left >= LANES) {
-      NAME(affine_tile)(p, c, from, to, weights, biases, 1, 0);
-      c += LANES;
-    } else {
-      NAME(affine_tile)(p, c, from, to, weights, biases, 1, left);
-      c += left;
-    }
-  }
-}
-
-// gweight[c] = sum(g * xhat), gbias[c] = sum(g) over outer and length. If length is 1, partials of
-// NORM_ROWS outer indices ([blocks, channels]; units are blocks x chunks of columns); else the
-// results themselves (units are channels of all groups).
+// gweight[c] = sum(g * xhat), gbias[c] = sum(g) over outer and length. Units are channels of all
+// groups.
 KERNEL(groupNormAffine) {
   const S *g = IN(S, g), *x = IN(S, x), *mean = IN(S, mean), *rstd = IN(S, rstd);
   S *gweight = OUT(S, gweight), *gbias = OUT(S, gbias);
   uint32_t length = p->length, all = p->groups * p->channels;
-  uint32_t chunks = (all + NORM_COLUMNS - 1) / NORM_COLUMNS;
   for (uint32_t u = begin; u < end; u++) {
-    if (length == 1) {
-      uint32_t b = u / chunks, first = u % chunks * NORM_COLUMNS, from = b * NORM_ROWS;
-      NAME(affine_columns)(p, first, MIN(first + NORM_COLUMNS, all), from,
-                           MIN(p->outer, from + NORM_ROWS), gweight + (size_t)b * all,
-                           gbias + (size_t)b * all);
-      continue;
-    }
     double weight = 0, bias = 0;
     for (uint32_t o = 0; o < p->outer; o++) {
       size_t stat = (size_t)o * p->groups + u / p->channels, at = ((size_t)o * all + u) * length;

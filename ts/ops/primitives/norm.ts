@@ -13,8 +13,11 @@ import { type OutputSpec, primitive } from '../row.js';
 import { emitSum, sumKernel } from './reduce.js';
 
 /** As in kernels/norm.h. */
-const ROWS = 64;
 const COLUMNS = 64;
+/** Rows whose sums for weight and bias are one unit's: the most, the least, and units otherwise. */
+const ROWS = 64;
+const LEAST_ROWS = 4;
+const UNITS = 16;
 
 const groupSizes = { groups: 'u32', channels: 'u32', length: 'u32' } as const;
 const batchSizes = { outer: 'u32', channels: 'u32', length: 'u32' } as const;
@@ -36,6 +39,11 @@ const groupNormBackwardKernels = {
     dtypes: REALS,
     buffers: ['g', 'x', 'mean', 'rstd', 'gweight', 'gbias'],
     params: { outer: 'u32', ...groupSizes },
+  }),
+  layerNormBackward: kernel({
+    dtypes: REALS,
+    buffers: ['g', 'x', 'mean', 'rstd', 'weight', 'gx', 'gweight', 'gbias'],
+    params: { outer: 'u32', groups: 'u32', channels: 'u32', rows: 'u32', weighted: 'u32' },
   }),
   sum: sumKernel,
 };
@@ -115,27 +123,33 @@ export const groupNormBackward = primitive<{ affine: boolean }>()({
   run(launcher, [g, x, mean, rstd, weight], [gx, gweight, gbias], { affine }) {
     const { outer, ...sizes } = groupParams(x);
     const dtype = suffix(x.dtype);
-    const { groupNormBackward, groupNormAffine } = groupNormBackwardKernels;
-    const values = { ...sizes, weighted: Number(weight !== undefined) };
+    const { groupNormBackward, groupNormAffine, layerNormBackward } = groupNormBackwardKernels;
+    const weighted = Number(weight !== undefined);
     const given = [g, x, mean, rstd];
-    const buffers = [...given, weight ?? x, gx];
-    const range = outer * sizes.groups;
-    launcher.launch('groupNormBackward', groupNormBackward, dtype, buffers, values, range);
-    if (!affine) return;
     const channels = sizes.groups * sizes.channels;
-    const all = { outer, ...sizes };
-    const blocks = Math.ceil(outer / ROWS);
-    if (sizes.length !== 1 || blocks === 1) {
-      const units = sizes.length === 1 ? Math.ceil(channels / COLUMNS) : channels;
+    if (!affine || sizes.length !== 1) {
+      const buffers = [...given, weight ?? x, gx];
+      const range = outer * sizes.groups;
+      const values = { ...sizes, weighted };
+      launcher.launch('groupNormBackward', groupNormBackward, dtype, buffers, values, range);
+      if (!affine) return;
       const whole = [...given, gweight, gbias];
-      launcher.launch('groupNormAffine', groupNormAffine, dtype, whole, all, units);
+      const all = { outer, ...sizes };
+      launcher.launch('groupNormAffine', groupNormAffine, dtype, whole, all, channels);
       return;
     }
-    const partials = [0, 1].map(() => launcher.scratch(blocks * channels, x.dtype));
-    const units = blocks * Math.ceil(channels / COLUMNS);
-    launcher.launch('groupNormAffine', groupNormAffine, dtype, [...given, ...partials], all, units);
-    emitSum(launcher, partials[0], gweight, [1, blocks, channels]);
-    emitSum(launcher, partials[1], gbias, [1, blocks, channels]);
+    const rows = Math.min(ROWS, Math.max(LEAST_ROWS, Math.ceil(outer / UNITS)));
+    const units = Math.ceil(outer / rows);
+    const sums = [gweight, gbias].map((sum) =>
+      units === 1 ? sum : launcher.scratch(units * channels, x.dtype),
+    );
+    const { length: _, ...shape } = sizes;
+    const values = { outer, ...shape, rows, weighted };
+    const buffers = [...given, weight ?? x, gx, ...sums];
+    launcher.launch('layerNormBackward', layerNormBackward, dtype, buffers, values, units);
+    if (units === 1) return;
+    emitSum(launcher, sums[0], gweight, [1, units, channels]);
+    emitSum(launcher, sums[1], gbias, [1, units, channels]);
   },
 });
 
