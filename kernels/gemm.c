@@ -24,7 +24,7 @@ enum { PACK_COLS = 32 };
 // Rows of B that are summed at once where A is a single row, and columns of them.
 enum { STREAM = 4, STRIP = 512 };
 // Rows of A for which B is read in place, in tiles of whole cache lines.
-enum { FEW_ROWS = 8 };
+enum { FEW_ROWS = 12 };
 #endif
 
 // The tile for the last columns, where half as many do.
@@ -37,21 +37,32 @@ enum { FEW_ROWS = 8 };
 #endif
 #define HALF_N (HALF_V * LANES)
 
+// For a few rows: two at a time, and of columns what keeps enough sums apart where V8 pairs vectors.
+#if TILE_M > 2 && TILE_V == 4
+#define PAIRED 1
+#define THIN_V 8
+#else
+#define PAIRED 0
+#define THIN_V 4
+#endif
+// Dot products of one row: Node 20 would not keep more sums in registers, and its build has 2x16.
+#define SINGLE (TILE_M == 2 ? 4 : 8)
+
 FINISH(main, TILE_M, TILE_V)
 FINISH(half, HALF_M, HALF_V)
 TILE_ROWS(main, TILE_M, TILE_V)
 TILE_ROWS(half, HALF_M, HALF_V)
-#if TILE_M == 2 && TILE_V == 4
-#define rows_pair rows_main
+#if TILE_M == 2 && TILE_V == THIN_V
+#define rows_thin rows_main
 #else
-FINISH(pair, 2, 4)
-TILE_ROWS(pair, 2, 4)
+FINISH(thin, 2, THIN_V)
+TILE_ROWS(thin, 2, THIN_V)
 #endif
 TILE_COLUMNS(main, TILE_M, TILE_V)
 TILE_COLUMNS(half, HALF_M, HALF_V)
 TILE_DOT(main, 4, 2)
 TILE_DOT(pair, 2, 4)
-TILE_DOT(single, 1, 8)
+TILE_DOT(single, 1, SINGLE)
 
 // An output whose columns are contiguous takes whole vectors of them: of LANES rows at least.
 #if TILE_M < LANES
@@ -244,7 +255,7 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
 }
 
 // Vectors of a row side by side: one, or what V8 pairs.
-#define STREAM_V (TILE_M > 2 && TILE_V == 4 ? 4 : 1)
+#define STREAM_V (PAIRED ? 4 : 1)
 
 // to[j] += the sum over STREAM rows of a[k] b[k][j], in their order.
 static NOINLINE void NAME(stream)(uint32_t cols, const S *a, const S *b, size_t step, S *to) {
@@ -298,7 +309,7 @@ static NOINLINE void NAME(single)(const matmul_params *p, const NAME(block) * t,
 // A few rows times the same: tiles read whole cache lines of B.
 static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
                                 uint32_t depth, bool add) {
-  const uint32_t width = 4 * LANES;
+  const uint32_t width = THIN_V * LANES;
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
   for (uint32_t j = t->j0; j < t->j1; j += width) {
     const uint32_t start = NAME(panel_start)(p, j, width);
@@ -308,7 +319,7 @@ static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, u
     for (uint32_t i = t->i0; i < t->i1; i += 2) {
       out.i1 = MIN(2, t->i1 - i);
       out.c = t->c + i * out.row + start * out.col;
-      NAME(rows_pair)(depth, t->a + i * (size_t)p->a_row + k0, p->a_row, b, p->b_depth, &out);
+      NAME(rows_thin)(depth, t->a + i * (size_t)p->a_row + k0, p->a_row, b, p->b_depth, &out);
     }
   }
 }
@@ -316,14 +327,16 @@ static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, u
 static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(block) * t,
                                           uint32_t k0, uint32_t depth, bool add) {
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
-  for (uint32_t j = t->j0; j < t->j1; j += TILE_N) {
-    const uint32_t cols = MIN(TILE_N, t->j1 - j), width = NAME(panel_width)(cols);
+  for (uint32_t j = t->j0; j < t->j1;) {
+    const bool half = t->j1 - j < TILE_N && (t->j1 - j <= HALF_N || p->cols < TILE_N);
+    const uint32_t width = half ? HALF_N : TILE_N, cols = MIN(width, t->j1 - j);
     const uint32_t start = NAME(panel_start)(p, j, width);
     out.j0 = j - start;
     out.j1 = out.j0 + cols;
     out.c = t->c + start * out.col;
     const S *b = t->b + start + k0 * (size_t)p->b_depth;
     NAME(panel)(p, t, k0, depth, b, p->b_depth, width < TILE_N, &out);
+    j += cols;
   }
 }
 
@@ -352,23 +365,23 @@ static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) *
   const size_t a_row = p->a_row, b_col = p->b_col;
   for (uint32_t i = t->i0; i < t->i1;) {
     const uint32_t left = t->i1 - i, count = left > 2 ? MIN(4, left) : left;
-    const uint32_t width = count > 2 ? 2 : count == 2 ? 4 : 8;
+    const uint32_t width = count > 2 ? 2 : count == 2 ? 4 : SINGLE;
     const S *a = t->a + i * a_row + k0;
     out.i1 = count;
     for (uint32_t j = t->j0; j < t->j1; j += width) {
       const S *b = t->b + j * b_col + k0;
       out.j1 = MIN(width, t->j1 - j);
       out.c = t->c + i * out.row + j * out.col;
-      if (width == 2) NAME(dot_main)(depth, a, a_row, b, b_col, &out);
-      if (width == 4) NAME(dot_pair)(depth, a, a_row, b, b_col, &out);
-      if (width == 8) NAME(dot_single)(depth, a, a_row, b, b_col, &out);
+      if (count > 2) NAME(dot_main)(depth, a, a_row, b, b_col, &out);
+      if (count == 2) NAME(dot_pair)(depth, a, a_row, b, b_col, &out);
+      if (count == 1) NAME(dot_single)(depth, a, a_row, b, b_col, &out);
     }
     i += count;
   }
 }
 
 static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) * t) {
-  const bool thin = p->rows <= FEW_ROWS && p->a_mode == A_ROWS && p->cols >= 4 * LANES;
+  const bool thin = p->rows <= FEW_ROWS && p->a_mode == A_ROWS && p->cols >= THIN_V * LANES;
   for (uint32_t k0 = 0; k0 < p->depth; k0 += p->depth_block) {
     const uint32_t depth = MIN(p->depth_block, p->depth - k0);
     const bool add = k0 > 0;
@@ -386,6 +399,8 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
   }
   if (p->biased || p->depth == 0) NAME(finish)(p, t);
 }
+
+#include "gemm_grid.h"
 
 #if REAL && LANES == 4
 // For the choice among builds: a panel of 24 rows by 32 columns, 256 deep, on whatever stands in the
@@ -410,6 +425,10 @@ KERNEL(matmul) {
   const uint32_t col_blocks = (p->cols + p->col_block - 1) / p->col_block;
   const uint32_t jobs = p->batch * row_blocks * col_blocks;
   const uint32_t last = MIN(end * p->per_unit, jobs);
+  if (NAME(is_grid)(p)) {
+    NAME(run_grid)(p, begin * p->per_unit, last - begin * p->per_unit);
+    return;
+  }
   S *pack = OUT(S, scratch) + (size_t)begin * p->slice;
   for (uint32_t job = begin * p->per_unit; job < last;) {
     // Jobs of the same columns follow each other: they run as one block.

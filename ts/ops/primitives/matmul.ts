@@ -54,19 +54,29 @@ const TILE_COLS = 16;
 const DEPTH_BLOCK = 512;
 /** Rows that a unit of `matmulPack` copies. */
 const TURN_ROWS = 8;
-/** A block of A and one of B share the second-level cache; rows are a multiple of most tiles. */
-const ROW_BLOCK = 120;
-const ROW_GRAIN = 12;
+/** A block of A and one of B share the second-level cache; blocks are a multiple of most tiles. */
+const ROW_BLOCK = 132;
+const GRAIN = 12;
 const COL_BLOCK = 64;
-/** Columns of a job that has a single row: long pieces of the rows of B. */
 const LONG_BLOCK = 512;
+/** Depth that a tile has soon summed: what surrounds it then takes as long. */
+const SOON = 32;
 /** Products of fewer multiplications are read in place: packing would cost more than it saves. */
 const SMALL = 48 ** 3;
+/** Columns that the narrowest tile takes. */
+const LEAST_COLS = 8;
+/** Rows up to which B is read in place if the first-level cache keeps a panel: sets and lines. */
+const SOME_ROWS = 128;
+const CACHE_SETS = 64;
+const CACHE_LINE = 64;
+const CACHE_WAYS = 8;
 /** Rows (or columns) so few, and so long, that dot products beat packing either operand. */
 const FEW_DOTS = 6;
 const LONG_DOT = 128;
+/** Depth so short that columns of A are read in place, if those of B are. */
+const SHORT = 64;
 /** Rows so few that packing B costs more than it saves. */
-const FEW_ROWS = 8;
+const FEW_ROWS = 12;
 /** Multiplications that make a unit worth a thread, and the most units of a launch. */
 const UNIT = 250_000;
 const MOST_UNITS = 64;
@@ -137,13 +147,26 @@ function isSmall(p: Product): boolean {
   return p.rows * p.cols * p.depth <= SMALL;
 }
 
+/** Whether the first-level cache holds a panel of B as it lies: its rows may share few sets. */
+function isCached({ b, depth }: Product, bytes: number): boolean {
+  const step = (b.depth * bytes) / CACHE_LINE;
+  let sets = CACHE_SETS;
+  for (let n = step; Number.isInteger(n) && sets > 1 && n % 2 === 0; n /= 2) sets /= 2;
+  return depth <= sets * CACHE_WAYS;
+}
+
+/** Whether dot products along the depth beat packing: their operands are rows, A's few. */
+function isDotted(p: Product): boolean {
+  const { rows, cols, depth } = p;
+  if (p.b.depth !== 1 || rows > cols || (p.a.depth !== 1 && p.a.side !== 1)) return false;
+  const few = rows <= FEW_DOTS || (rows <= 12 && cols <= 64);
+  return (p.a.depth === 1 && rows < 4) || (few && depth >= LONG_DOT);
+}
+
 /** The cheaper of the product and its transpose, and how its B is read. */
-function orient(p: Product): { product: Product; mode: Mode } {
-  const depthInside = p.a.depth === 1 && p.b.depth === 1;
-  const least = Math.min(p.rows, p.cols);
-  const few = least <= FEW_DOTS || (least <= 12 && Math.max(p.rows, p.cols) <= 64);
-  if (depthInside && (least < 4 || (few && p.depth >= LONG_DOT))) {
-    return { product: p.cols < p.rows ? swap(p) : p, mode: Mode.Columns };
+function orient(p: Product, bytes: number): { product: Product; mode: Mode } {
+  for (const product of [p, swap(p)]) {
+    if (isDotted(product)) return { product, mode: Mode.Columns };
   }
   // Exchanged, a transposed A becomes a B that is read in place; of two, the smaller is turned.
   const vector = p.cols === 1 && p.b.depth === 1;
@@ -153,7 +176,8 @@ function orient(p: Product): { product: Product; mode: Mode } {
       : p.b.side !== 1 && p.rows < p.cols;
   const product = exchange ? swap(p) : p;
   const { b, rows, cols } = product;
-  const inPlace = b.side === 1 && cols >= TILE_COLS && (isSmall(product) || rows <= FEW_ROWS);
+  const few = rows <= FEW_ROWS || (rows <= SOME_ROWS && isCached(product, bytes));
+  const inPlace = b.side === 1 && cols >= LEAST_COLS && (isSmall(product) || few);
   return { product, mode: inPlace ? Mode.Rows : Mode.Packed };
 }
 
@@ -161,7 +185,7 @@ function orient(p: Product): { product: Product; mode: Mode } {
 function prepare(launcher: Launcher, p: Product, mode: Mode, dtype: Dtype): [Operand, Mode] {
   const { a, rows, depth } = p;
   if (a.depth === 1) return [a, Mode.Rows];
-  const inPlace = mode === Mode.Rows || isSmall(p);
+  const inPlace = mode !== Mode.Columns && (isSmall(p) || (mode === Mode.Rows && depth <= SHORT));
   if (a.side === 1 && inPlace && rows >= TILE_ROWS) return [a, Mode.Columns];
   const matrices = a.batch === 0 ? 1 : p.batch;
   // Rows a multiple of 1 KiB apart would share few sets of the first-level cache.
@@ -180,17 +204,24 @@ function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-/** The size of equal blocks of at most `most`, but for the last. */
-function blockOf(size: number, most: number, grain: number): number {
-  return size <= most ? Math.max(size, 1) : roundUp(size / Math.ceil(size / most), grain);
+/** The size of equal blocks of about `most` or less: an even number of them, for two threads. */
+function blockOf(size: number, most: number): number {
+  return size <= most ? Math.max(size, 1) : roundUp(size / roundUp(size / most, 2), GRAIN);
+}
+
+/** Columns of a job: long pieces of B's rows for a single row, all of them for tiles soon done. */
+function columnsOf({ rows, cols, depth }: Product, mode: Mode): number {
+  if (mode !== Mode.Rows) return COL_BLOCK;
+  if (rows === 1) return LONG_BLOCK;
+  return depth <= SOON && rows * cols * depth < 2 * UNIT ? cols : COL_BLOCK;
 }
 
 function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: Tensor): void {
   const { batch, rows, cols, depth, b, swapped } = p;
   const [a, aMode] = prepare(launcher, p, mode, out.dtype);
-  const colBlock = rows === 1 && mode === Mode.Rows ? LONG_BLOCK : COL_BLOCK;
-  const rowBlock = blockOf(rows, ROW_BLOCK, ROW_GRAIN);
-  const depthBlock = blockOf(depth, DEPTH_BLOCK, ROW_GRAIN);
+  const colBlock = columnsOf(p, mode);
+  const rowBlock = blockOf(rows, ROW_BLOCK);
+  const depthBlock = blockOf(depth, DEPTH_BLOCK);
   const jobs = batch * Math.ceil(rows / rowBlock) * Math.ceil(cols / colBlock);
   const products = productsOf(p);
   const worth = Math.floor(products / UNIT);
@@ -260,7 +291,7 @@ export const matmul = primitive<Record<string, never>>()({
     return [{ shape: [a.shape[0], a.shape[1], b.shape[2]], dtype: a.dtype }];
   },
   run(launcher, [a, b, bias], [out]) {
-    const { product, mode } = orient(describe(a, b));
+    const { product, mode } = orient(describe(a, b), out.dtype.size);
     launch(launcher, product, mode, out, bias);
   },
 });
