@@ -1,22 +1,13 @@
 import { describe, expect, test, vi } from 'vitest';
 import { DtypeError, IndexError, ShapeError, ValueError } from '../../ts/core/errors.js';
 import * as torch from '../../ts/index.js';
+import { differentiable, precise, range } from './inputs.js';
 
-const { gradcheck, gradgradcheck } = torch.autograd;
+const { gradcheck } = torch.autograd;
 
 type Tensor = torch.Tensor;
 
-const range = (...shape: number[]): Tensor =>
-  torch.arange(shape.reduce((a, b) => a * b, 1)).reshape(shape);
-const precise = (...shape: number[]): Tensor =>
-  torch.randn(shape, { dtype: torch.float64, requiresGrad: true });
 const ints = (...values: number[]): Tensor => torch.tensor(values);
-
-/** First and second derivatives against differences. */
-function differentiable(f: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): void {
-  expect(gradcheck(f, inputs)).toBe(true);
-  expect(gradgradcheck(f, inputs)).toBe(true);
-}
 
 describe('at', () => {
   test('gives views for numbers and slices', () => {

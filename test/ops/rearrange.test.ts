@@ -1,21 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { AutogradError, IndexError, ShapeError, ValueError } from '../../ts/core/errors.js';
 import * as torch from '../../ts/index.js';
+import { differentiable, precise, range } from './inputs.js';
 
-const { gradcheck, gradgradcheck } = torch.autograd;
 const { oneHot, pad } = torch.nn.functional;
-
-type Tensor = torch.Tensor;
-
-const range = (...shape: number[]): Tensor =>
-  torch.arange(shape.reduce((a, b) => a * b, 1)).reshape(shape);
-const precise = (...shape: number[]): Tensor =>
-  torch.randn(shape, { dtype: torch.float64, requiresGrad: true });
-
-function differentiable(f: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): void {
-  expect(gradcheck(f, inputs)).toBe(true);
-  expect(gradgradcheck(f, inputs)).toBe(true);
-}
 
 describe('order of elements', () => {
   const x = range(2, 3);
