@@ -26,7 +26,7 @@ export async function withGpu(name: string, tests: () => void): Promise<void> {
 }
 
 /** Everything that device and kernels have a use for. */
-export const FEATURES = ['immediates', 'shader-f16', 'subgroups', 'timestamp-query'];
+export const FEATURES = ['immediates', 'shader-f16', 'subgroups', 'tiles', 'timestamp-query'];
 
 /** A device of its own, with these optional features where they are to be had. */
 export async function restart(options: torch.webgpu.WebGpuOptions): Promise<void> {

@@ -224,7 +224,7 @@ await withGpu('faults on the GPU', () => {
     const spoilt = (good: GpuKernel): GpuKernel => {
       const { choose } = good;
       const source = good.source.replace('return', 'return nonsense +');
-      return { ...good, source, choose: choose && ((block) => spoilt(choose(block))) };
+      return { ...good, source, choose: choose && ((...given) => spoilt(choose(...given))) };
     };
     vi.spyOn(library, 'kernel').mockImplementation((name) => {
       const good = kernel.call(library, name);

@@ -31,17 +31,22 @@ describe('the choice of features', () => {
 
   test('everything of use, where it is', () => {
     const { names, required, limits, uses } = choose(...offer(ALL, 32, 64));
-    expect(names).toEqual(['immediates', 'shader-f16', 'subgroups', 'timestamp-query']);
+    expect(names).toEqual(['immediates', 'shader-f16', 'subgroups', 'tiles', 'timestamp-query']);
     expect(required).toEqual(['shader-f16', 'subgroups', 'timestamp-query']);
     expect(limits).toEqual({ maxImmediateSize: 64 });
-    expect(uses).toEqual({ immediateBytes: 64, subgroup: 32, halves: true });
+    expect(uses).toEqual({ immediateBytes: 64, subgroup: 32, halves: true, tiles: true });
   });
 
   test('nothing, where nothing is', () => {
-    const nothing = { immediateBytes: 0, subgroup: 0, halves: false };
-    expect(choose(...offer([]))).toEqual({ names: [], required: [], limits: {}, uses: nothing });
+    const nothing = { immediateBytes: 0, subgroup: 0, halves: false, tiles: false };
+    expect(choose(...offer([]))).toEqual({
+      names: ['tiles'],
+      required: [],
+      limits: {},
+      uses: { ...nothing, tiles: true },
+    });
     const old = [{} as GPU, offer(ALL, 32)[1]] as const;
-    expect(choose(...old).uses).toEqual({ immediateBytes: 0, subgroup: 32, halves: true });
+    expect(choose(...old).uses).toMatchObject({ immediateBytes: 0, subgroup: 32, halves: true });
     expect(choose(...offer(ALL, 32, 64), [])).toMatchObject({ names: [], uses: nothing });
   });
 
@@ -55,6 +60,14 @@ describe('the choice of features', () => {
       uses: { subgroup: 4 },
     });
     expect(choose(...offer(ALL), ['subgroups']).uses.subgroup).toBe(4);
+  });
+
+  test('tiles are not for a processor that plays the GPU, unless it is asked to', () => {
+    const [gpu, adapter] = offer(ALL);
+    const info = { ...adapter.info, isFallbackAdapter: true };
+    const software = { ...adapter, info } as unknown as GPUAdapter;
+    expect(choose(gpu, software).uses.tiles).toBe(false);
+    expect(choose(gpu, software, ['tiles'])).toMatchObject({ names: ['tiles'], required: [] });
   });
 
   test('immediates are of at most 128 bytes', () => {
@@ -101,7 +114,8 @@ await withGpu('optional features of the GPU', () => {
     await restart({ features: [...FEATURES, 'nonsense'] });
     const { features } = webgpu.info();
     expect(FEATURES.filter((name) => features.includes(name))).toEqual(features);
-    for (const name of FEATURES.slice(1)) {
+    // The other two are not the device's.
+    for (const name of FEATURES.filter((known) => !/immediates|tiles/.test(known))) {
       expect(device().gpu.features.has(name as GPUFeatureName), name).toBe(features.includes(name));
     }
   });
@@ -135,7 +149,7 @@ const { definitions: given } = library;
  * text is told that they have at least `least`.
  */
 function played(size: number, least: number): ReadonlyMap<string, string> {
-  const uses = { immediateBytes: 0, halves: false, subgroup: least };
+  const uses = { immediateBytes: 0, halves: false, subgroup: least, tiles: true };
   const known = given.call(library, uses);
   const changed = [...known].map(([name, text]) => {
     const type = text.match(/^fn group_\w+\(value: ([\w<>]+),/)?.[1];

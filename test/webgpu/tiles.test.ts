@@ -3,9 +3,12 @@
 import { describe, test } from 'vitest';
 import * as torch from '../../ts/index.js';
 import type { Tensor } from '../../ts/tensor.js';
-import { agree, withGpu } from './agree.js';
+import { agree, withFeatures } from './agree.js';
 
 const { scaledDotProductAttention } = torch.nn.functional;
+
+/** Software adapters take seconds to compile each form. */
+const PATIENCE = 180_000;
 
 /** Sums of hundreds of products against float64. */
 const LOOSE = { rtol: 1e-4, atol: 1e-4 };
@@ -31,23 +34,27 @@ const ATTENTIONS = [
   [1, 1, 8, 8, 132, 136],
 ];
 
-await withGpu('tiles on the GPU', () => {
+await withFeatures('tiles on the GPU', () => {
   for (const form of ['NN', 'NT', 'TN', 'TT']) {
-    test(`products ${form}`, async () => {
-      for (const [batch, m, k, n] of PRODUCTS) {
-        const [a, b] = [torch.randn(batch, m, k), torch.randn(batch, k, n)];
-        const turned = (x: Tensor, i: number) => (form[i] === 'T' ? x.mT.contiguous() : x);
-        const back = (x: Tensor, i: number) => (form[i] === 'T' ? x.mT : x);
-        const inputs = [a, b].map(turned);
-        await agree(inputs, (x, y) => back(x, 0).matmul(back(y, 1)), LOOSE);
-        const first = (x: Tensor, i: number) => back(x.at(0), i);
-        await agree(
-          [...inputs, torch.randn(n)],
-          (x, y, bias) => torch.addmm(bias, first(x, 0), first(y, 1)),
-          LOOSE,
-        );
-      }
-    });
+    test(
+      `products ${form}`,
+      async () => {
+        for (const [batch, m, k, n] of PRODUCTS) {
+          const [a, b] = [torch.randn(batch, m, k), torch.randn(batch, k, n)];
+          const turned = (x: Tensor, i: number) => (form[i] === 'T' ? x.mT.contiguous() : x);
+          const back = (x: Tensor, i: number) => (form[i] === 'T' ? x.mT : x);
+          const inputs = [a, b].map(turned);
+          await agree(inputs, (x, y) => back(x, 0).matmul(back(y, 1)), LOOSE);
+          const first = (x: Tensor, i: number) => back(x.at(0), i);
+          await agree(
+            [...inputs, torch.randn(n)],
+            (x, y, bias) => torch.addmm(bias, first(x, 0), first(y, 1)),
+            LOOSE,
+          );
+        }
+      },
+      PATIENCE,
+    );
   }
 
   test('products of integers, and of parts that begin anywhere', async () => {
@@ -68,42 +75,50 @@ await withGpu('tiles on the GPU', () => {
       torch.randn(n, h, keys, width),
     ];
 
-    test('plain, causal, and of heads that lie apart', async () => {
-      await agree(inputs(), (q, k, v) => scaledDotProductAttention(q, k, v), LOOSE);
-      const causal = (q: Tensor, k: Tensor, v: Tensor) =>
-        scaledDotProductAttention(q, k, v, { isCausal: true });
-      await agree(inputs(), causal, LOOSE);
-      const apart = inputs().map((x) => x.transpose(1, 2).contiguous());
-      await agree(
-        apart,
-        (...list) => {
-          const [q, k, v] = list.map((x) => x.transpose(1, 2));
-          return scaledDotProductAttention(q, k, v);
-        },
-        LOOSE,
-      );
-    });
+    test(
+      'plain, causal, and of heads that lie apart',
+      async () => {
+        await agree(inputs(), (q, k, v) => scaledDotProductAttention(q, k, v), LOOSE);
+        const causal = (q: Tensor, k: Tensor, v: Tensor) =>
+          scaledDotProductAttention(q, k, v, { isCausal: true });
+        await agree(inputs(), causal, LOOSE);
+        const apart = inputs().map((x) => x.transpose(1, 2).contiguous());
+        await agree(
+          apart,
+          (...list) => {
+            const [q, k, v] = list.map((x) => x.transpose(1, 2));
+            return scaledDotProductAttention(q, k, v);
+          },
+          LOOSE,
+        );
+      },
+      PATIENCE,
+    );
 
-    test('with masks; a query that sees nothing is NaN', async () => {
-      const seen = torch.rand(rows, keys).gt(0.3);
-      seen.select(0, rows - 1).fill_(false);
-      seen
-        .select(1, 0)
-        .narrow(0, 0, rows - 1)
-        .fill_(true);
-      const masked = (q: Tensor, k: Tensor, v: Tensor) =>
-        scaledDotProductAttention(q, k, v, { attnMask: seen.to(q.device) });
-      await agree(inputs(), masked, { ...LOOSE, gradients: false });
-      const some = inputs().map((x, i) => (i === 0 ? x.narrow(2, 0, rows - 1) : x));
-      const above = seen.narrow(0, 0, rows - 1);
-      const partly = (q: Tensor, k: Tensor, v: Tensor) =>
-        scaledDotProductAttention(q, k, v, { attnMask: above.to(q.device) });
-      await agree(some, partly, LOOSE);
-      const bias = torch.randn(rows, keys);
-      const biased = (q: Tensor, k: Tensor, v: Tensor) =>
-        scaledDotProductAttention(q, k, v, { attnMask: bias.to(q) });
-      await agree(inputs(), biased, LOOSE);
-    });
+    test(
+      'with masks; a query that sees nothing is NaN',
+      async () => {
+        const seen = torch.rand(rows, keys).gt(0.3);
+        seen.select(0, rows - 1).fill_(false);
+        seen
+          .select(1, 0)
+          .narrow(0, 0, rows - 1)
+          .fill_(true);
+        const masked = (q: Tensor, k: Tensor, v: Tensor) =>
+          scaledDotProductAttention(q, k, v, { attnMask: seen.to(q.device) });
+        await agree(inputs(), masked, { ...LOOSE, gradients: false });
+        const some = inputs().map((x, i) => (i === 0 ? x.narrow(2, 0, rows - 1) : x));
+        const above = seen.narrow(0, 0, rows - 1);
+        const partly = (q: Tensor, k: Tensor, v: Tensor) =>
+          scaledDotProductAttention(q, k, v, { attnMask: above.to(q.device) });
+        await agree(some, partly, LOOSE);
+        const bias = torch.randn(rows, keys);
+        const biased = (q: Tensor, k: Tensor, v: Tensor) =>
+          scaledDotProductAttention(q, k, v, { attnMask: bias.to(q) });
+        await agree(inputs(), biased, LOOSE);
+      },
+      PATIENCE,
+    );
   });
 
   test('copies that transpose', async () => {

@@ -51,6 +51,7 @@ export class WebGpuDevice implements Device {
   readonly programs: Programs;
   readonly heaps: Heaps;
   readonly pipelines: Pipelines;
+  private readonly uses: Uses;
   /** Why nothing can run here any more. */
   failure: Error | undefined;
   /** Launches and submits so far, for tests and info(). */
@@ -78,6 +79,7 @@ export class WebGpuDevice implements Device {
     options: DeviceOptions,
   ) {
     this.programs = library.programs;
+    this.uses = options.uses;
     const { maxStorageBufferBindingSize, maxBufferSize } = gpu.limits;
     // Two GiB is what the words of a parameter tail can address.
     const most = Math.min(maxStorageBufferBindingSize, maxBufferSize, 2 ** 31);
@@ -282,7 +284,7 @@ export class WebGpuDevice implements Device {
     if (compiled === undefined) {
       throw new DeviceError(`webgpu: there is no kernel '${block.kernel}'`);
     }
-    const chosen = compiled.kernel.choose?.(block);
+    const chosen = compiled.kernel.choose?.(block, this.uses);
     if (chosen !== undefined) compiled = this.pipelines.of(chosen, compiled.suffix);
     const groups = Math.ceil(block.range / compiled.kernel.perGroup);
     const rows = Math.ceil(groups / MOST_GROUPS);

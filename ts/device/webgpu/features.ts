@@ -8,10 +8,12 @@ export interface Uses {
   readonly subgroup: number;
   /** The text may have the type f16. */
   readonly halves: boolean;
+  /** Products go through workgroup memory, which processors that play a GPU are slow with. */
+  readonly tiles: boolean;
 }
 
-/** Features that kernels and the device have a use for. */
-const FEATURES = ['immediates', 'shader-f16', 'subgroups', 'timestamp-query'] as const;
+/** Features that kernels and the device have a use for; tiles are to be had everywhere. */
+const FEATURES = ['immediates', 'shader-f16', 'subgroups', 'tiles', 'timestamp-query'] as const;
 /** Of smaller subgroups more has to be joined in memory than is won: SwiftShader's are of 4. */
 const WORTHWHILE_SUBGROUP = 8;
 
@@ -41,18 +43,22 @@ function immediatesOf(gpu: GPU, adapter: GPUAdapter): number {
 }
 
 /** What is used without a word from the user. */
-function ordinary(least: number): readonly string[] {
-  return FEATURES.filter((name) => name !== 'subgroups' || least >= WORTHWHILE_SUBGROUP);
+function ordinary(least: number, software: boolean): readonly string[] {
+  return FEATURES.filter((name) => {
+    if (name === 'tiles') return !software;
+    return name !== 'subgroups' || least >= WORTHWHILE_SUBGROUP;
+  });
 }
 
 /** Those of the `wanted` features that are there. 'immediates' is one of the shader language. */
 export function choose(gpu: GPU, adapter: GPUAdapter, wanted?: readonly string[]): Choice {
   const least = Math.max(adapter.info.subgroupMinSize ?? 0, LEAST_SUBGROUP);
-  const names = wanted ?? ordinary(least);
+  const names = wanted ?? ordinary(least, adapter.info.isFallbackAdapter ?? false);
   const immediateBytes = names.includes('immediates') ? immediatesOf(gpu, adapter) : 0;
   const required = (names as GPUFeatureName[]).filter((name) => adapter.features.has(name));
   const used = new Set<string>(required);
   if (immediateBytes > 0) used.add('immediates');
+  if (names.includes('tiles')) used.add('tiles');
   return {
     names: names.filter((name) => used.has(name)),
     required,
@@ -61,6 +67,7 @@ export function choose(gpu: GPU, adapter: GPUAdapter, wanted?: readonly string[]
       immediateBytes,
       subgroup: used.has('subgroups') ? least : 0,
       halves: used.has('shader-f16'),
+      tiles: used.has('tiles'),
     },
   };
 }

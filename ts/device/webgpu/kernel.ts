@@ -3,6 +3,7 @@
 import { TorchError } from '../../core/errors.js';
 import type { KernelDeclaration, KernelDtype, ParamType } from '../../ops/kernel.js';
 import type { LaunchBlock } from '../device.js';
+import type { Uses } from './features.js';
 
 /**
  * Type of the elements of a buffer. `S` is the dtype of the launch. Bytes and halves are read one
@@ -24,8 +25,8 @@ export interface GpuKernel extends KernelDeclaration {
   readonly wide: boolean;
   /** The heap is read atomically, so that bytes can be written one by one. */
   readonly atomic: boolean;
-  /** Chooses another form of the kernel for a launch. */
-  readonly choose?: (block: LaunchBlock) => GpuKernel;
+  /** Chooses another form of the kernel for a launch on a device. */
+  readonly choose?: (block: LaunchBlock, uses: Uses) => GpuKernel;
 }
 
 interface GpuKernelOptions<P extends Readonly<Record<string, ParamType>>> {
@@ -39,7 +40,7 @@ interface GpuKernelOptions<P extends Readonly<Record<string, ParamType>>> {
   readonly perGroup?: number;
   readonly wide?: boolean;
   readonly atomic?: boolean;
-  readonly choose?: (block: LaunchBlock) => GpuKernel;
+  readonly choose?: GpuKernel['choose'];
 }
 
 /** Declares a GPU kernel. Defaults: dtypes f32, a workgroup of 256, one workgroup per unit. */

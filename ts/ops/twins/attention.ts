@@ -139,12 +139,11 @@ const KEYS: Texts = {
 /** Kernels of a text by chunks and whether all is vectors, and by their launch names. */
 function family<P extends typeof operandParams>(
   name: string,
-  most: number,
   texts: Texts,
   options: Omit<Parameters<typeof gpuKernel<P>>[0], 'source' | 'workgroup' | 'wide'>,
 ) {
   const kernels: Record<string, GpuKernel & { readonly params: P }> = {};
-  for (let chunks = 1; chunks <= most; chunks *= 2) {
+  for (const chunks of [1, 2]) {
     for (const wide of [false, true]) {
       const source = textOf(texts, chunks, wide);
       const kernel = gpuKernel({ ...options, source, workgroup: 64, wide });
@@ -153,25 +152,24 @@ function family<P extends typeof operandParams>(
   }
   /** The kernel for results of `features`, and how many workgroups share these. */
   const pick = (features: number, wide: boolean) => {
-    let chunks = 1;
-    while (chunks < most && 32 * chunks < features) chunks *= 2;
+    const chunks = features > 32 ? 2 : 1;
     const key = `${name}${32 * chunks}${wide ? 'Lines' : ''}`;
     return { key, kernel: kernels[key], slices: Math.max(1, Math.ceil(features / (32 * chunks))) };
   };
   return { kernels, pick };
 }
 
-const forwardKernels = family('attention', 4, FORWARD, {
+const forwardKernels = family('attention', FORWARD, {
   entry: 'attention',
   buffers: { ...read, out: 'S', lse: 'S' },
   params: operandParams,
 });
-const queriesKernels = family('attentionQueries', 2, QUERIES, {
+const queriesKernels = family('attentionQueries', QUERIES, {
   entry: 'attention_queries',
   buffers: { ...readBack, out: 'S', delta: 'S', dq: 'S' },
   params: backward,
 });
-const keysKernels = family('attentionKeys', 2, KEYS, {
+const keysKernels = family('attentionKeys', KEYS, {
   entry: 'attention_keys',
   buffers: { ...readBack, delta: 'S', dk: 'S', dv: 'S' },
   params: backward,

@@ -2,6 +2,7 @@
 
 import turnedSource from '../../../kernels/copy_turned.wgsl';
 import type { LaunchBlock } from '../../device/device.js';
+import type { Uses } from '../../device/webgpu/features.js';
 import { type Element, type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
 import { elementwise, Launch } from './pointwise_forms.js';
 
@@ -75,6 +76,7 @@ export function copyKernel(width: 'b1' | 'b2' | 'b4'): GpuKernel {
     bytes: Number(width[1]),
   });
   if (width !== 'b4') return plain;
-  const choose = (block: LaunchBlock) => turned(block) ?? plain.choose?.(block) ?? plain;
+  const choose = (block: LaunchBlock, uses: Uses) =>
+    turned(block) ?? plain.choose?.(block, uses) ?? plain;
   return { ...plain, choose };
 }

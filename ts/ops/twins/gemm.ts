@@ -65,17 +65,43 @@ function linesText(lines: Lines): string {
     .join('');
 }
 
+function constantsOf({ rows, cols }: Tile): string {
+  return `const ROWS = ${rows}u;\nconst COLS = ${cols}u;\nconst TALL = ${rows > 16};\n`;
+}
+
+/** Kernels that do the work of tiles without workgroup memory, by the rows of these. */
+export type Direct = ReadonlyMap<number, GpuKernel>;
+
+/** The same for devices that do not use workgroup memory, from a whole text. */
+export function direct<const P extends Readonly<Record<string, ParamType>>>(
+  options: Parameters<typeof gpuKernel<P>>[0],
+): Direct {
+  return new Map(
+    TILES.map((tile) => {
+      const source = `${constantsOf(tile)}${options.source}`;
+      return [tile.rows, gpuKernel({ ...options, source, workgroup: 64 })];
+    }),
+  );
+}
+
 /** The kernels of a product, from the text behind gemm.wgsl; of operands in `lines`, if given. */
 export function tiled<const P extends Readonly<Record<string, ParamType>>>(
   name: string,
   options: Parameters<typeof gpuKernel<P>>[0],
-  lines?: Lines,
+  { lines, apart }: { readonly lines?: Lines; readonly apart?: Direct } = {},
 ): Tiled<P> {
   const fill = lines === undefined ? fillSource : linesText(lines);
-  const kernels = TILES.map(({ rows, cols }) => {
-    const constants = `const ROWS = ${rows}u;\nconst COLS = ${cols}u;\nconst TALL = ${rows > 16};\n`;
-    const source = `${constants}${gemmSource}${fill}${options.source}`;
-    return [`${name}${rows}`, gpuKernel({ ...options, source, workgroup: 64 })] as const;
+  const kernels = TILES.map((tile) => {
+    const source = `${constantsOf(tile)}${gemmSource}${fill}${options.source}`;
+    const other = apart?.get(tile.rows);
+    const choose: GpuKernel['choose'] = other && ((_, { tiles }) => (tiles ? kernel : other));
+    const kernel: GpuKernel & { readonly params: P } = gpuKernel({
+      ...options,
+      source,
+      workgroup: 64,
+      choose,
+    });
+    return [`${name}${tile.rows}`, kernel] as const;
   });
   return { name, kernels: Object.fromEntries(kernels) };
 }

@@ -1,6 +1,7 @@
 /** Batched matrix products on the GPU. */
 
 import matmulSource from '../../../kernels/matmul.wgsl';
+import directSource from '../../../kernels/matmul_direct.wgsl';
 import linesSource from '../../../kernels/matmul_lines.wgsl';
 import thinSource from '../../../kernels/matmul_thin.wgsl';
 import { float16, suffix } from '../../core/dtype.js';
@@ -8,7 +9,7 @@ import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import { describe, type Product, swap } from '../primitives/matmul.js';
 import type { BufferRef, Launcher } from '../row.js';
-import { inSlices, launchTiled, planOf, splitSumKernel, tiled } from './gemm.js';
+import { direct, inSlices, launchTiled, planOf, splitSumKernel, tiled } from './gemm.js';
 import { aligned } from './team.js';
 import type { Twins } from './twin.js';
 
@@ -34,15 +35,19 @@ const tileOptions = {
   entry: 'matmul',
   params: { ...operands, splits: 'u32' },
 } as const;
-const matmulKernels = tiled('matmul', { ...tileOptions, dtypes: ['f32', 'i32'], buffers });
-const halfKernels = tiled('matmulHalf', { ...tileOptions, dtypes: ['f16'], buffers: halfBuffers });
+const words = { ...tileOptions, dtypes: ['f32', 'i32'], buffers } as const;
+const halves = { ...tileOptions, dtypes: ['f16'], buffers: halfBuffers } as const;
+const apart = direct({ ...words, source: directSource });
+const halfApart = direct({ ...halves, source: directSource });
+const matmulKernels = tiled('matmul', words, { apart });
+const halfKernels = tiled('matmulHalf', halves, { apart: halfApart });
 /** Of operands in whole vectors, by whether A and B lie along the depth. */
 const linesKernels = [false, true].map((a) =>
   [false, true].map((b) =>
     tiled(
       `matmul${a ? 'N' : 'T'}${b ? 'T' : 'N'}`,
-      { ...tileOptions, source: linesSource, dtypes: ['f32', 'i32'], buffers, wide: true },
-      { a, b },
+      { ...words, source: linesSource, wide: true },
+      { lines: { a, b }, apart },
     ),
   ),
 );

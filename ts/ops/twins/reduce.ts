@@ -5,6 +5,7 @@ import source from '../../../kernels/reduce.wgsl';
 import columnsSource from '../../../kernels/reduce_columns.wgsl';
 import { bool, type Dtype, int32, suffix } from '../../core/dtype.js';
 import type { LaunchBlock } from '../../device/device.js';
+import type { Uses } from '../../device/webgpu/features.js';
 import { type Element, type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import type { KernelDtype, ParamType } from '../kernel.js';
@@ -83,10 +84,10 @@ function reduction<const P extends Readonly<Record<string, ParamType>> & typeof 
     }),
   );
   const word = teams.buffers.length;
-  const choose = (block: LaunchBlock) => {
+  const choose = (block: LaunchBlock, uses: Uses) => {
     const team = block.words[word];
     if (team === LAST_COLUMNS) return whole;
-    return team === COLUMNS ? part : (teams.choose?.(block) ?? teams);
+    return team === COLUMNS ? part : (teams.choose?.(block, uses) ?? teams);
   };
   return { ...teams, choose };
 }
