@@ -29,8 +29,8 @@ enum { FEW_ROWS = 12 };
 
 // The tile for the last columns, where half as many do.
 #if TILE_V == 4
-#define HALF_M (TILE_M == 2 ? 4 : TILE_M)
-#define HALF_V 2
+#define HALF_M (TILE_M == 2 && REAL ? 4 : TILE_M)
+#define HALF_V (REAL ? 2 : 4)
 #else
 #define HALF_M TILE_M
 #define HALF_V TILE_V
@@ -49,8 +49,10 @@ enum { FEW_ROWS = 12 };
 #define SINGLE (TILE_M == 2 ? 4 : 8)
 
 FINISH(main, TILE_M, TILE_V)
-FINISH(half, HALF_M, HALF_V)
 TILE_ROWS(main, TILE_M, TILE_V)
+// Integers are multiplied in one way only, packed, by rows of A: for size.
+#if REAL
+FINISH(half, HALF_M, HALF_V)
 TILE_ROWS(half, HALF_M, HALF_V)
 #if TILE_M == 2 && TILE_V == THIN_V
 #define rows_thin rows_main
@@ -63,9 +65,10 @@ TILE_COLUMNS(half, HALF_M, HALF_V)
 TILE_DOT(main, 4, 2)
 TILE_DOT(pair, 2, 4)
 TILE_DOT(single, 1, SINGLE)
+#endif
 
 // An output whose columns are contiguous takes whole vectors of them: of LANES rows at least.
-#if TILE_M < LANES
+#if REAL && TILE_M < LANES
 FINISH(turned, LANES, TILE_V)
 
 static void NAME(rows_turned)(uint32_t depth, const S *a, size_t a_step, const S *b, size_t b_step,
@@ -225,7 +228,7 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
   S *const c = out->c;
   uint32_t i = t->i0;
   out->i0 = 0;
-#if TILE_M < LANES
+#if REAL && TILE_M < LANES
   if (p->a_mode == A_ROWS && out->row == 1 && !half) {
     out->i1 = LANES;
     for (; i + LANES <= t->i1; i += LANES) {
@@ -236,13 +239,18 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
 #endif
   for (; i < t->i1; i += height) {
     const uint32_t count = MIN(height, t->i1 - i), up = height - count;
-    if (p->a_mode == A_ROWS) {
+    if (!REAL || p->a_mode == A_ROWS) {
       const S *a = t->a + i * a_row + k0;
       out->i1 = count;
       out->c = c + i * out->row;
+#if REAL
       if (half) NAME(rows_half)(depth, a, a_row, b, b_step, out);
-      else NAME(rows_main)(depth, a, a_row, b, b_step, out);
-    } else {
+      else
+#endif
+        NAME(rows_main)(depth, a, a_row, b, b_step, out);
+    }
+#if REAL
+    else {
       // The last tile is shifted up, so that it reads inside the matrix.
       const S *a = t->a + (i - up) + k0 * a_depth;
       out->i0 = up;
@@ -251,9 +259,32 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
       if (half) NAME(columns_half)(depth, a, a_depth, b, b_step, out);
       else NAME(columns_main)(depth, a, a_depth, b, b_step, out);
     }
+#else
+    (void)a_depth, (void)up;
+#endif
   }
 }
 
+static NOINLINE void NAME(block_packed)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
+                                        uint32_t depth, bool add) {
+  NAME(pack_block)(p, t, k0, depth);
+  NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
+  NAME(block) part = *t;
+  for (; part.i0 < t->i1; part.i0 += p->row_block) {
+    part.i1 = MIN(part.i0 + p->row_block, t->i1);
+    const S *b = t->pack;
+    for (uint32_t j = t->j0; j < t->j1; j += TILE_N, b += (size_t)depth * TILE_N) {
+      const uint32_t cols = MIN(TILE_N, t->j1 - j), width = NAME(panel_width)(cols);
+      const uint32_t start = NAME(panel_start)(p, j, width);
+      out.j0 = j - start;
+      out.j1 = out.j0 + cols;
+      out.c = t->c + start * out.col;
+      NAME(panel)(p, &part, k0, depth, b, width, width < TILE_N, &out);
+    }
+  }
+}
+
+#if REAL
 // Vectors of a row side by side: one, or what V8 pairs.
 #define STREAM_V (PAIRED ? 4 : 1)
 
@@ -340,25 +371,6 @@ static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(blo
   }
 }
 
-static NOINLINE void NAME(block_packed)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
-                                        uint32_t depth, bool add) {
-  NAME(pack_block)(p, t, k0, depth);
-  NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
-  NAME(block) part = *t;
-  for (; part.i0 < t->i1; part.i0 += p->row_block) {
-    part.i1 = MIN(part.i0 + p->row_block, t->i1);
-    const S *b = t->pack;
-    for (uint32_t j = t->j0; j < t->j1; j += TILE_N, b += (size_t)depth * TILE_N) {
-      const uint32_t cols = MIN(TILE_N, t->j1 - j), width = NAME(panel_width)(cols);
-      const uint32_t start = NAME(panel_start)(p, j, width);
-      out.j0 = j - start;
-      out.j1 = out.j0 + cols;
-      out.c = t->c + start * out.col;
-      NAME(panel)(p, &part, k0, depth, b, width, width < TILE_N, &out);
-    }
-  }
-}
-
 static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
                                      uint32_t depth, bool add) {
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
@@ -380,29 +392,32 @@ static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) *
   }
 }
 
+#endif
+
 static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) * t) {
-  const bool thin = p->rows <= FEW_ROWS && p->a_mode == A_ROWS && p->cols >= THIN_V * LANES;
   for (uint32_t k0 = 0; k0 < p->depth; k0 += p->depth_block) {
     const uint32_t depth = MIN(p->depth_block, p->depth - k0);
     const bool add = k0 > 0;
-    if (p->b_mode == B_PACKED) {
-      NAME(block_packed)(p, t, k0, depth, add);
-    } else if (p->b_mode == B_COLUMNS) {
+#if REAL
+    if (p->b_mode == B_COLUMNS) {
       NAME(block_dot)(p, t, k0, depth, add);
-    } else if (p->rows == 1 && p->a_mode == A_ROWS) {
+    } else if (p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->rows == 1) {
       NAME(single)(p, t, k0, depth, add);
-    } else if (thin) {
+    } else if (p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->rows <= FEW_ROWS &&
+               p->cols >= THIN_V * LANES) {
       NAME(thin)(p, t, k0, depth, add);
-    } else {
+    } else if (p->b_mode == B_ROWS) {
       NAME(block_in_place)(p, t, k0, depth, add);
-    }
+    } else
+#endif
+      NAME(block_packed)(p, t, k0, depth, add);
   }
   if (p->biased || p->depth == 0) NAME(finish)(p, t);
 }
 
+#if REAL && LANES == 4
 #include "gemm_grid.h"
 
-#if REAL && LANES == 4
 // For the choice among builds: a panel of 24 rows by 32 columns, 256 deep, on whatever stands in the
 // 96 KiB at `scratch`. A unit is one such product.
 EXPORTED void NAME(tileProbe)(const void *scratch, uint32_t begin, uint32_t end) {
@@ -425,10 +440,12 @@ KERNEL(matmul) {
   const uint32_t col_blocks = (p->cols + p->col_block - 1) / p->col_block;
   const uint32_t jobs = p->batch * row_blocks * col_blocks;
   const uint32_t last = MIN(end * p->per_unit, jobs);
+#if REAL && LANES == 4
   if (NAME(is_grid)(p)) {
     NAME(run_grid)(p, begin * p->per_unit, last - begin * p->per_unit);
     return;
   }
+#endif
   S *pack = OUT(S, scratch) + (size_t)begin * p->slice;
   for (uint32_t job = begin * p->per_unit; job < last;) {
     // Jobs of the same columns follow each other: they run as one block.

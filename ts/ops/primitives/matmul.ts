@@ -163,8 +163,9 @@ function isDotted(p: Product): boolean {
   return (p.a.depth === 1 && rows < 4) || (few && depth >= LONG_DOT);
 }
 
-/** The cheaper of the product and its transpose, and how its B is read. */
-function orient(p: Product, bytes: number): { product: Product; mode: Mode } {
+/** The cheaper of the product and its transpose, and how its B is read: of integers, packed. */
+function orient(p: Product, dtype: Dtype): { product: Product; mode: Mode } {
+  if (!dtype.isFloatingPoint) return { product: p, mode: Mode.Packed };
   for (const product of [p, swap(p)]) {
     if (isDotted(product)) return { product, mode: Mode.Columns };
   }
@@ -176,7 +177,7 @@ function orient(p: Product, bytes: number): { product: Product; mode: Mode } {
       : p.b.side !== 1 && p.rows < p.cols;
   const product = exchange ? swap(p) : p;
   const { b, rows, cols } = product;
-  const few = rows <= FEW_ROWS || (rows <= SOME_ROWS && isCached(product, bytes));
+  const few = rows <= FEW_ROWS || (rows <= SOME_ROWS && isCached(product, dtype.size));
   const inPlace = b.side === 1 && cols >= LEAST_COLS && (isSmall(product) || few);
   return { product, mode: inPlace ? Mode.Rows : Mode.Packed };
 }
@@ -185,7 +186,8 @@ function orient(p: Product, bytes: number): { product: Product; mode: Mode } {
 function prepare(launcher: Launcher, p: Product, mode: Mode, dtype: Dtype): [Operand, Mode] {
   const { a, rows, depth } = p;
   if (a.depth === 1) return [a, Mode.Rows];
-  const inPlace = mode !== Mode.Columns && (isSmall(p) || (mode === Mode.Rows && depth <= SHORT));
+  const short = isSmall(p) || (mode === Mode.Rows && depth <= SHORT);
+  const inPlace = dtype.isFloatingPoint && mode !== Mode.Columns && short;
   if (a.side === 1 && inPlace && rows >= TILE_ROWS) return [a, Mode.Columns];
   const matrices = a.batch === 0 ? 1 : p.batch;
   // Rows a multiple of 1 KiB apart would share few sets of the first-level cache.
@@ -291,7 +293,7 @@ export const matmul = primitive<Record<string, never>>()({
     return [{ shape: [a.shape[0], a.shape[1], b.shape[2]], dtype: a.dtype }];
   },
   run(launcher, [a, b, bias], [out]) {
-    const { product, mode } = orient(describe(a, b), out.dtype.size);
+    const { product, mode } = orient(describe(a, b), out.dtype);
     launch(launcher, product, mode, out, bias);
   },
 });
