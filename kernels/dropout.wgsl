@@ -26,7 +26,5 @@ fn dropout_noise(group: u32, lane: u32) {
   if (block * 4u >= p.count) { return; }
   let words = philox(block, vec2<u32>(p.low, p.high));
   let drawn = vec4<f32>(words >> vec4<u32>(8u)) * 0x1p-24f;
-  let noise = select(vec4<f32>(0.0), vec4<f32>(p.scale), drawn < vec4<f32>(p.kept));
-  let most = min(p.count - block * 4u, 4u);
-  for (var i = 0u; i < most; i++) { set_out(block * 4u + i, noise[i]); }
+  set4_out(block, select(vec4<f32>(0.0), vec4<f32>(p.scale), drawn < vec4<f32>(p.kept)));
 }

@@ -15,9 +15,9 @@ export interface WebGpuOptions {
   /**
    * Optional features to use where the adapter has them; default all that are of use there:
    * 'immediates' (parameters that launches carry, a feature of the shader language), 'shader-f16',
-   * 'subgroups' (of 8 invocations or more), 'tiles' (products in workgroup memory; not where a
-   * processor plays the GPU) and 'timestamp-query'. Without them the same is computed by other
-   * means.
+   * 'subgroups' (of 8 invocations or more), 'tiles' (products and copies in workgroup memory; not
+   * where a processor plays the GPU) and 'timestamp-query'. Without them the same is computed by
+   * other means.
    */
   features?: readonly string[];
   /** Bytes tensors may use at most; more throws OutOfMemoryError. Default no limit of our own. */

@@ -5,6 +5,7 @@ import { type Case, deviceInUse, type Inputs, type Program, toTensor } from '../
 import type { Tf, TfTensor } from '../peers/tfjs_types.js';
 import { convCases } from './conv.js';
 import { elementwiseCases } from './elementwise.js';
+import { layerCases } from './gpu_layers.js';
 import { layerNormCases, tfLayerNorm } from './layer_norm.js';
 import { matmul } from './matmul.js';
 import { sequenceCases } from './sequences.js';
@@ -100,6 +101,7 @@ export const gpuCases: readonly Case[] = [
   matmul(2048, 'NN'),
   ...elementwiseCases,
   ...layerNormCases,
+  ...layerCases,
   ...smallCases,
   ...convCases,
   ...trainingCases,

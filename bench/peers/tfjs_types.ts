@@ -40,7 +40,12 @@ export interface Tf {
   maxPool(x: TfTensor, size: number, strides: number, pad: string): TfTensor;
   transpose(x: TfTensor, perm: number[]): TfTensor;
   split(x: TfTensor, parts: number, axis: number): TfTensor[];
-  moments(x: TfTensor, axis: number, keepDims: boolean): { mean: TfTensor; variance: TfTensor };
+  moments(
+    x: TfTensor,
+    axis: number | number[],
+    keepDims: boolean,
+  ): { mean: TfTensor; variance: TfTensor };
+  gather(x: TfTensor, indices: TfTensor): TfTensor;
   oneHot(indices: TfTensor, depth: number): TfTensor;
   grads(f: (...inputs: TfTensor[]) => TfTensor): (inputs: TfTensor[], dy: TfTensor) => TfTensor[];
   readonly losses: { softmaxCrossEntropy(onehot: TfTensor, logits: TfTensor): TfTensor };

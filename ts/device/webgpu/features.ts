@@ -8,7 +8,7 @@ export interface Uses {
   readonly subgroup: number;
   /** The text may have the type f16. */
   readonly halves: boolean;
-  /** Products go through workgroup memory, which processors that play a GPU are slow with. */
+  /** Products and copies go through workgroup memory: slow where a processor plays the GPU. */
   readonly tiles: boolean;
 }
 

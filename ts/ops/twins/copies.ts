@@ -77,6 +77,6 @@ export function copyKernel(width: 'b1' | 'b2' | 'b4'): GpuKernel {
   });
   if (width !== 'b4') return plain;
   const choose = (block: LaunchBlock, uses: Uses) =>
-    turned(block) ?? plain.choose?.(block, uses) ?? plain;
+    (uses.tiles ? turned(block) : undefined) ?? plain.choose?.(block, uses) ?? plain;
   return { ...plain, choose };
 }

@@ -9,4 +9,5 @@ export const dropoutKernel = gpuKernel({
   entry: 'dropout_noise',
   buffers: { out: 'f32' },
   params: noiseKernel.params,
+  wide: true,
 });
