@@ -67,7 +67,7 @@ function chooseCases({ device, pattern, smoke }: Options): readonly Case[] {
 }
 
 async function main(): Promise<void> {
-  const options = readOptions();
+  const options = readOptions(process.argv.slice(2));
   if (options === undefined) return;
   const chosen = chooseCases(options);
   if (chosen.length === 0) return;

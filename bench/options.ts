@@ -66,9 +66,10 @@ function readPeers(device: DeviceName, smoke: boolean, given: string | undefined
   return [...new Set(['isotorch', ...names])];
 }
 
-function parse() {
+function parse(args: string[]) {
   try {
     return parseArgs({
+      args,
       allowPositionals: true,
       options: {
         json: { type: 'string' },
@@ -88,8 +89,8 @@ function parse() {
 }
 
 /** The options of the command line; undefined: it asked for help and got it. */
-export function readOptions(): Options | undefined {
-  const { values, positionals } = parse();
+export function readOptions(args: string[]): Options | undefined {
+  const { values, positionals } = parse(args);
   if (values.help) {
     console.log(USAGE);
     return undefined;

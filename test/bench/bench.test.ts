@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import type { Case } from '../../bench/case.js';
+import { measure, type Timing } from '../../bench/measure.js';
+import { readOptions, resultName, UsageError } from '../../bench/options.js';
+import { inProcess, type Peer } from '../../bench/peers/peer.js';
+import { chart, failures, markdown } from '../../bench/report.js';
+
+const read = (...args: string[]) => readOptions(args);
+
+describe('options of the benchmarks', () => {
+  it('are read, this library first', () => {
+    const options = read('1M/layer', 'norm', '--peers', 'tfjs,isotorch,tfjs', '--threads', '2');
+    expect(options).toMatchObject({
+      pattern: '1M/layer norm',
+      peers: ['isotorch', 'tfjs'],
+      threads: 2,
+      device: 'cpu',
+      smoke: false,
+    });
+    expect(read('--smoke')?.peers).toEqual(['isotorch', 'naive']);
+  });
+
+  it.each([
+    [['--threads', '0'], /--threads: a positive integer, got '0'/],
+    [['--rounds', '1.5'], /--rounds: a positive integer/],
+    [['--seconds', 'x'], /--seconds: seconds, up to an hour, got 'x'/],
+    [['--device', 'tpu'], /--device: 'cpu' or 'webgpu', got 'tpu'/],
+    [['--peers', 'nobody'], /there is no 'nobody' on cpu; there are isotorch/],
+    [['--device', 'webgpu', '--peers', 'onnx'], /there is no 'onnx' on webgpu/],
+    [['--smoke', '--device', 'webgpu'], /--smoke measures the CPU/],
+    [['--speed'], /Unknown option '--speed'[\s\S]*npm run bench/],
+  ])('are refused with what is wrong: %j', (args, message) => {
+    expect(() => read(...args)).toThrow(UsageError);
+    expect(() => read(...args)).toThrow(message);
+  });
+
+  it('name the files of a run, in few letters', () => {
+    const name = (pattern: string) => resultName({ device: 'cpu', pattern });
+    expect(name('')).toBe('all');
+    expect(name('matmul/256 NN')).toBe('matmul-256-NN');
+    expect(resultName({ device: 'webgpu', pattern: '|a|' })).toBe('webgpu-a');
+    const long = Array.from({ length: 40 }, (_, i) => `1M/case ${i}`).join('|');
+    expect(name(long)).toMatch(/^1M-case-0-1M-case-1-.*-[0-9a-f]{8}$/);
+    expect(name(long).length).toBeLessThanOrEqual(48);
+    expect(name(long)).not.toBe(name(`${long}|x`));
+  });
+});
+
+describe('a run', () => {
+  const benchmark: Case = {
+    name: 'sum/a rather long name, which the chart must not cut',
+    inputs: () => ({ x: { shape: [2], data: Float32Array.of(1, 2) } }),
+    expected: () => [3],
+    tolerance: 1e-6,
+    isotorch: () => ({ run: () => {}, check: () => [3] }),
+    pytorch: '',
+  };
+  const peer = (name: string, check: () => number[], run: () => void): Peer => ({
+    name,
+    about: name,
+    prepare: async () => inProcess({ run, check }, 'wall'),
+    close: () => {},
+  });
+  const wait = (ms: number) => () => {
+    for (const until = performance.now() + ms; performance.now() < until; );
+  };
+  const breaks = () => {
+    throw new Error('out of order');
+  };
+
+  it('times who is right, and says why others have no figure', async () => {
+    const peers = [
+      peer('isotorch', () => [3], wait(1)),
+      peer('slow', () => [3], wait(4)),
+      peer('wrong', () => [4], wait(1)),
+      peer('broken', () => [3], breaks),
+      { ...peer('without', () => [3], wait(1)), prepare: async () => undefined },
+    ];
+    const result = await measure(benchmark, peers, { seconds: 0.1, rounds: 2 });
+    const { isotorch, slow } = result.peers as Record<string, Timing>;
+    expect(isotorch?.low).toBeGreaterThanOrEqual(0.001);
+    expect(slow?.low).toBeGreaterThanOrEqual(0.004);
+    expect(slow?.high).toBeGreaterThanOrEqual(slow?.median as number);
+    expect(result.peers).not.toHaveProperty('without');
+    expect(failures([result])).toEqual([
+      expect.stringMatching(/^wrong on sum.*wrong at 0: expected 3, got 4$/),
+      expect.stringMatching(/^broken on sum.*out of order$/),
+    ]);
+    const names = peers.map(({ name }) => name);
+    expect(markdown([result], names).split('\n')[2]).toMatch(/ms .*x\) \| fails \| fails \| - \|$/);
+    const svg = await chart([result], 'here', names);
+    expect(svg).toContain(benchmark.name);
+    expect(svg).toContain('prefers-color-scheme: dark');
+  });
+});
