@@ -12,6 +12,7 @@ export default defineConfig({
   plugins: [wgsl],
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['scripts/test_setup.mjs'],
     setupFiles: ['test/record.ts'],
     pool: 'forks',
     // See scripts/test_revec.mjs.

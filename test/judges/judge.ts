@@ -13,10 +13,8 @@ export interface PointwiseJudge {
   readonly f: (...values: number[]) => number | boolean;
   /** Where random operands come from; one range for all, or one each. */
   readonly domain: readonly Range[];
-  /** Units in the last place of the dtype that a float result may be off. */
+  /** Units in the last place of the dtype that a float result may be off, on every device. */
   readonly ulp: number;
-  /** The same on a GPU, where WGSL promises less than IEEE 754; default `ulp`. */
-  readonly gpuUlp?: number;
   /** Absolute error on top, in units of the dtype's epsilon; for formulas that cancel. */
   readonly cancels?: number;
   /** Values of the scalar attributes. */

@@ -37,7 +37,7 @@ function rounded(value: number, dtype: torch.Dtype): number {
 
 /** How a device computes: what its tolerances are called, and what it does to subnormals. */
 export interface Arithmetic {
-  /** Units in the last place that a result may be off. */
+  /** Units in the last place that a result may be off. Throws if a judge allows too many. */
   ulp(judge: PointwiseJudge): number;
   /** Subnormal numbers may count as zeros, as operands and as results. */
   readonly flushes: boolean;
@@ -48,9 +48,9 @@ const IEEE: Arithmetic = { ulp: ({ ulp }) => ulp, flushes: false };
 /** Most of what a GPU may be off: 4 x the relative tolerance PyTorch has for float32. */
 export const GPU_MOST_ULP = (4 * 1.3e-6) / 2 ** -23;
 export const GPU: Arithmetic = {
-  ulp: ({ ulp, gpuUlp = ulp }) => {
-    if (gpuUlp > GPU_MOST_ULP) throw new Error(`${gpuUlp} ulp are more than a GPU may be off`);
-    return gpuUlp;
+  ulp: ({ ulp }) => {
+    if (ulp > GPU_MOST_ULP) throw new Error(`${ulp} ulp are more than a GPU may be off`);
+    return ulp;
   },
   flushes: true,
 };

@@ -10,9 +10,6 @@ const { scaledDotProductAttention } = torch.nn.functional;
 /** Software adapters take seconds to compile each form. */
 const PATIENCE = 180_000;
 
-/** Sums of hundreds of products against float64. */
-const LOOSE = { rtol: 1e-4, atol: 1e-4 };
-
 /** Batch, rows, depth and columns: of whole vectors, of none, and in between. */
 const PRODUCTS = [
   [1, 64, 64, 64],
@@ -44,12 +41,10 @@ await withFeatures('tiles on the GPU', () => {
           const turned = (x: Tensor, i: number) => (form[i] === 'T' ? x.mT.contiguous() : x);
           const back = (x: Tensor, i: number) => (form[i] === 'T' ? x.mT : x);
           const inputs = [a, b].map(turned);
-          await agree(inputs, (x, y) => back(x, 0).matmul(back(y, 1)), LOOSE);
+          await agree(inputs, (x, y) => back(x, 0).matmul(back(y, 1)));
           const first = (x: Tensor, i: number) => back(x.at(0), i);
-          await agree(
-            [...inputs, torch.randn(n)],
-            (x, y, bias) => torch.addmm(bias, first(x, 0), first(y, 1)),
-            LOOSE,
+          await agree([...inputs, torch.randn(n)], (x, y, bias) =>
+            torch.addmm(bias, first(x, 0), first(y, 1)),
           );
         }
       },
@@ -63,7 +58,7 @@ await withFeatures('tiles on the GPU', () => {
     const parts = (from: number) => (a: Tensor, b: Tensor) =>
       a.narrow(1, from, 40).matmul(b.narrow(0, from, 40));
     for (const from of [0, 1, 4]) {
-      await agree([torch.randn(50, 64), torch.randn(64, 36)], parts(from), LOOSE);
+      await agree([torch.randn(50, 64), torch.randn(64, 36)], parts(from));
     }
   });
 
@@ -78,19 +73,15 @@ await withFeatures('tiles on the GPU', () => {
     test(
       'plain, causal, and of heads that lie apart',
       async () => {
-        await agree(inputs(), (q, k, v) => scaledDotProductAttention(q, k, v), LOOSE);
+        await agree(inputs(), (q, k, v) => scaledDotProductAttention(q, k, v));
         const causal = (q: Tensor, k: Tensor, v: Tensor) =>
           scaledDotProductAttention(q, k, v, { isCausal: true });
-        await agree(inputs(), causal, LOOSE);
+        await agree(inputs(), causal);
         const apart = inputs().map((x) => x.transpose(1, 2).contiguous());
-        await agree(
-          apart,
-          (...list) => {
-            const [q, k, v] = list.map((x) => x.transpose(1, 2));
-            return scaledDotProductAttention(q, k, v);
-          },
-          LOOSE,
-        );
+        await agree(apart, (...list) => {
+          const [q, k, v] = list.map((x) => x.transpose(1, 2));
+          return scaledDotProductAttention(q, k, v);
+        });
       },
       PATIENCE,
     );
@@ -106,16 +97,16 @@ await withFeatures('tiles on the GPU', () => {
           .fill_(true);
         const masked = (q: Tensor, k: Tensor, v: Tensor) =>
           scaledDotProductAttention(q, k, v, { attnMask: seen.to(q.device) });
-        await agree(inputs(), masked, { ...LOOSE, gradients: false });
+        await agree(inputs(), masked, { gradients: false });
         const some = inputs().map((x, i) => (i === 0 ? x.narrow(2, 0, rows - 1) : x));
         const above = seen.narrow(0, 0, rows - 1);
         const partly = (q: Tensor, k: Tensor, v: Tensor) =>
           scaledDotProductAttention(q, k, v, { attnMask: above.to(q.device) });
-        await agree(some, partly, LOOSE);
+        await agree(some, partly);
         const bias = torch.randn(rows, keys);
         const biased = (q: Tensor, k: Tensor, v: Tensor) =>
           scaledDotProductAttention(q, k, v, { attnMask: bias.to(q) });
-        await agree(inputs(), biased, LOOSE);
+        await agree(inputs(), biased);
       },
       PATIENCE,
     );
