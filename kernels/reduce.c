@@ -44,6 +44,9 @@ static __attribute__((noinline)) V NAME(reduce_finish)(f64w divide, f64w raise, 
 #include "reduce_tree.h"
 
 #define FOLD amax
+#if REAL
+#define QUICK pmax_
+#endif
 #define IDENTITY LOWEST
 #define MEET max_
 #define LANES_OF max_lanes
@@ -52,6 +55,9 @@ static __attribute__((noinline)) V NAME(reduce_finish)(f64w divide, f64w raise, 
 #include "reduce_tree.h"
 
 #define FOLD amin
+#if REAL
+#define QUICK pmin_
+#endif
 #define IDENTITY HIGHEST
 #define MEET min_
 #define LANES_OF min_lanes

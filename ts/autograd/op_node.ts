@@ -18,9 +18,9 @@ export type Wrap = (value: number) => Tensor;
 export class OpNode extends Node implements GradContext<never> {
   private saved: (SavedTensor | number | undefined)[] | undefined;
   private savedOutputs: (SavedTensor | undefined)[] = [];
-  readonly shapes: Shape[] = [];
-  readonly strides: (readonly number[])[] = [];
-  readonly dtypes: (Dtype | undefined)[] = [];
+  readonly shapes: Shape[];
+  readonly strides: (readonly number[])[];
+  readonly dtypes: (Dtype | undefined)[];
 
   constructor(
     name: string,
@@ -32,19 +32,21 @@ export class OpNode extends Node implements GradContext<never> {
     private readonly wrap: Wrap,
   ) {
     super(name, outputCount);
-    const saved: (SavedTensor | number | undefined)[] = new Array(inputs.length);
-    for (let i = 0; i < inputs.length; i++) {
+    const count = inputs.length;
+    const saved: (SavedTensor | number | undefined)[] = new Array(count);
+    // Lists that grow take room for seventeen.
+    this.shapes = new Array(count).fill(SCALAR_SHAPE);
+    this.strides = new Array(count).fill(SCALAR_SHAPE);
+    this.dtypes = new Array(count).fill(undefined);
+    for (let i = 0; i < count; i++) {
       const input = inputs[i];
       if (isTensor(input)) {
         this.connect(input);
-        this.shapes.push(input.shape);
-        this.strides.push(input.strides);
-        this.dtypes.push(input.dtype);
+        this.shapes[i] = input.shape;
+        this.strides[i] = input.strides;
+        this.dtypes[i] = input.dtype;
       } else {
         this.connect(undefined);
-        this.shapes.push(SCALAR_SHAPE);
-        this.strides.push(SCALAR_SHAPE);
-        this.dtypes.push(undefined);
         saved[i] = input;
       }
     }

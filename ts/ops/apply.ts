@@ -139,7 +139,8 @@ export function applyPointwise(
   const final = row.result === 'bool' ? bool : result;
   if (target !== undefined) checkResult(op, target, shape as Shape, final);
   const direct = target !== undefined && target.dtype === raw;
-  const prepared: Operand[] = [];
+  // The operands themselves, unless one is not as the kernel wants it: no garbage.
+  let prepared = operands;
   let out: Tensor;
   if (compute === int32) {
     for (const scalar of scalars) if (Number.isInteger(scalar)) encodeFitting(int32, scalar);
@@ -147,14 +148,15 @@ export function applyPointwise(
   try {
     for (let i = 0; i < operands.length; i++) {
       const want = masks?.includes(i) ? bool : taken;
-      prepared.push(prepare(op, operands[i], want, direct ? target : undefined));
+      const ready = prepare(op, operands[i], want, direct ? target : undefined);
+      if (ready !== operands[i]) prepared = prepared.map((x, k) => (k === i ? ready : x));
     }
     out = direct ? target : emptyTensor(shape as Shape, raw, device);
     launchPointwise(name, compute, prepared, scalars, out, suffix);
   } catch (error) {
     throw located(error, op, operands);
   } finally {
-    for (let i = 0; i < prepared.length; i++) {
+    for (let i = 0; prepared !== operands && i < prepared.length; i++) {
       const operand = prepared[i];
       if (operand !== operands[i] && isTensor(operand)) operand.dispose();
     }
