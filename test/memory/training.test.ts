@@ -154,7 +154,7 @@ describe('out of memory in a training step', () => {
     reference.step();
     const allocations = counted.count;
     cpu.beforeAllocate = undefined;
-    expect(allocations).toBeGreaterThan(10);
+    expect(allocations).toBeGreaterThan(5);
     let failures = 0;
     for (let k = 0; k < allocations; k++) {
       const { step, parameters } = setup();
