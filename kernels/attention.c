@@ -25,6 +25,23 @@ typedef struct {
   size_t step;
 } NAME(rows_of);
 
+// Tiles one below the other, in one call: short depths do not pay one for each.
+#define STRIP(name, R, C, left_of, a_next)                                                     \
+  static NOINLINE void NAME(name##_strip)(uint32_t tiles, uint32_t depth, const S *left,       \
+                                          size_t a_step, const S *right_, size_t b_step, S *to, \
+                                          size_t to_step) {                                    \
+    NO_UNROLL for (; tiles > 0; tiles--, left += a_next) {                                     \
+      V acc[R][C] = {0};                                                                       \
+      const S *row[R], *a = left, *b = right_;                                                 \
+      UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + i * a_step;                         \
+      NO_UNROLL for (uint32_t k = 0; k < depth; k++, a += a_step, b += b_step)                 \
+        TILE_STEP(R, C, left_of)                                                               \
+      TILE_STORE(R, C)                                                                         \
+    }                                                                                          \
+  }
+STRIP(row, TILE_M, TILE_V, row[i][k], TILE_M *a_step)
+STRIP(column, TILE_M, TILE_V, a[i], TILE_M)
+
 // c[i][j] = (add: +=) the sum over k of a[i][k] b[k][j], where `columns` says that a is stored
 // transposed. With fewer than TILE_N columns b has TILE_N nevertheless.
 static NOINLINE void NAME(multiply)(bool columns, NAME(rows_of) a, NAME(rows_of) b, uint32_t rows,
@@ -33,16 +50,22 @@ static NOINLINE void NAME(multiply)(bool columns, NAME(rows_of) a, NAME(rows_of)
   for (uint32_t j = 0; j < cols; j += TILE_N) {
     // The last panel is shifted left, so that it reads inside the matrix.
     const uint32_t width = MIN(TILE_N, cols - j), back = cols < TILE_N ? 0 : TILE_N - width;
+    const S *right = b.at + j - back;
+    S *to = c + j - back;
     out.j0 = back;
     out.j1 = back + width;
-    for (uint32_t i = 0; i < rows; i += TILE_M) {
+    uint32_t i = 0;
+    if (!add && width == TILE_N) {
+      const uint32_t tiles = rows / TILE_M;
+      if (columns) NAME(column_strip)(tiles, depth, a.at, a.step, right, b.step, to, step);
+      else NAME(row_strip)(tiles, depth, a.at, a.step, right, b.step, to, step);
+      i = tiles * TILE_M;
+    }
+    for (; i < rows; i += TILE_M) {
       out.i1 = MIN(TILE_M, rows - i);
-      out.c = c + i * step + j - back;
-      if (columns) {
-        NAME(columns_main)(depth, a.at + i, a.step, b.at + j - back, b.step, &out);
-      } else {
-        NAME(rows_main)(depth, a.at + i * a.step, a.step, b.at + j - back, b.step, &out);
-      }
+      out.c = to + i * step;
+      if (columns) NAME(columns_main)(depth, a.at + i, a.step, right, b.step, &out);
+      else NAME(rows_main)(depth, a.at + i * a.step, a.step, right, b.step, &out);
     }
   }
 }

@@ -1,7 +1,7 @@
 // Convolution of images [N, C, H, W] with weights [O, C / groups, kh, kw], and its gradients.
 //   convProduct: products of weights and pixels: a convolution, or one phase of its input gradient
-//   convScatter: products of weights and the output's gradient, each added where its tap reaches:
-//     the input gradient where few channels, or much padding, make `convProduct` dear
+//   convScatter: products of weights and the output's gradient, each added where its column of the
+//     kernel reaches: the input gradient where few channels, or padding, make `convProduct` dear
 //   convWeights: products of the output's gradient and pixels: the gradient of the weights
 // These are matrix products, whose B - a row for each tap and a column for each pixel, or the
 // transpose - is only ever made a block at a time, by the thread that needs it.
@@ -26,8 +26,9 @@ enum { TAP_BLOCK = 16, WEIGHT_GROUPS = 128 };
 
 // Groups of `size` pixels of rows x cols; the last of a row ends where the row does. Returns
 // the count.
-static uint32_t conv_groups(conv_group *to, uint32_t rows, uint32_t cols, uint32_t size,
-                            uint32_t source_row, uint32_t out_row) {
+__attribute__((unused)) static uint32_t conv_groups(conv_group *to, uint32_t rows, uint32_t cols,
+                                                    uint32_t size, uint32_t source_row,
+                                                    uint32_t out_row) {
   uint32_t n = 0;
   for (uint32_t y = 0; y < rows; y++) {
     for (uint32_t x = 0; x < cols; x += size) {
@@ -89,104 +90,18 @@ static void conv_taps(int32_t *to, const conv_window *w, uint32_t first, uint32_
 }
 #endif
 
-FINISH(main, TILE_M, TILE_V)
-FINISH(pair, 2, 4)
-FINISH(single, 1, 8)
-// The tile for a few last columns.
-#define NARROW_M (TILE_M == 2 ? 4 : 8)
-FINISH(narrow, NARROW_M, TILE_V / 2)
-TILE_ROWS(narrow, NARROW_M, TILE_V / 2)
-TILE_ROWS(main, TILE_M, TILE_V)
-TILE_ROWS(pair, 2, 4)
-TILE_ROWS(single, 1, 8)
+#include "conv_block.h"
 
-DIRECT_TILE(main, TILE_M, TILE_V)
-DIRECT_TILE(pair, 2, 4)
-DIRECT_TILE(single, 1, 8)
+// Pixels are read in place in float32 only.
+#if LANES == 4
+DIRECT_TILE(main, TILE_M, TILE_V, 2)
+DIRECT_TILE(pair, 2, 4, 2)
+DIRECT_TILE(single, 1, 8, 2)
+// Groups of one vector, for short rows.
+DIRECT_TILE(fine, TILE_M, TILE_V, 1)
 WEIGHTS_TILE(main, 4, 2)
 WEIGHTS_TILE(pair, 2, 4)
-
-// ---- Blocks -------------------------------------------------------------------------------------
-
-// out[k][pixel] = source[tap[k] + pixel]
-static NOINLINE void NAME(pack_pixels)(S *out, const S *source, const int32_t *tap, uint32_t depth,
-                                       const conv_run *run, uint32_t runs) {
-  for (uint32_t k = 0; k < depth; k++, out += BLOCK_STEP) {
-    for (uint32_t r = 0; r < runs; r++) {
-      NAME(copy_run)(out + run[r].at, source + tap[k] + run[r].source, run[r].count);
-    }
-  }
-}
-
-// out[pixel][k] = source[tap[k] + pixel]
-static NOINLINE void NAME(pack_taps)(S *out, const S *source, const int32_t *tap, uint32_t taps,
-                                     const conv_run *run, uint32_t runs) {
-  for (uint32_t k = 0; k < taps; k += LANES) {
-    for (uint32_t r = 0; r < runs; r++) {
-      const S *from[LANES];
-      UNROLL for (uint32_t l = 0; l < LANES; l++) {
-        from[l] = source + tap[MIN(k + l, taps - 1)] + run[r].source;
-      }
-      const uint32_t count = run[r].count;
-      S *to = out + run[r].at * BLOCK_STEP + k;
-      for (uint32_t q = 0; count >= LANES && q < count; q += LANES) {
-        const uint32_t at = MIN(q, count - LANES);
-        V square[LANES];
-        UNROLL for (int l = 0; l < LANES; l++) square[l] = load(from[l] + at);
-        NAME(transpose)(square);
-        UNROLL for (int l = 0; l < LANES; l++) store(to + (at + l) * BLOCK_STEP, square[l]);
-      }
-      for (uint32_t q = 0; count < LANES && q < count; q++) {
-        UNROLL for (int l = 0; l < LANES; l++) to[q * BLOCK_STEP + l] = from[l][q];
-      }
-    }
-  }
-}
-
-// out[i, j] (+)= sum over k of a[i * a_step + k] * b[k * BLOCK_STEP + j].
-typedef struct {
-  const S *a, *b;
-  S *out;
-  size_t a_step, row;
-  uint32_t rows, cols, depth;
-  bool add;
-} NAME(block);
-
-// Rows [first, last): whole tiles, a last one or two rows with tiles of their own, and a few last
-// columns too.
-static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uint32_t last) {
-  const uint32_t rest = (last - first) % TILE_M, after = rest <= 2 ? last - rest : last;
-  const uint32_t few = t->cols % TILE_N, cols = few <= TILE_N / 2 ? t->cols - few : t->cols;
-  NAME(target) to = {.row = t->row, .col = 1, .add = t->add};
-  for (uint32_t j = 0; j < cols; j += TILE_N) {
-    to.j1 = MIN(TILE_N, cols - j);
-    for (uint32_t i = first; i < after; i += TILE_M) {
-      to.i1 = MIN(TILE_M, last - i);
-      to.c = t->out + i * t->row + j;
-      NAME(rows_main)(t->depth, t->a + i * t->a_step, t->a_step, t->b + j, BLOCK_STEP, &to);
-    }
-  }
-  to.i1 = rest;
-  for (uint32_t j = 0; j < cols && after < last; j += (rest == 1 ? 8 : 4) * LANES) {
-    const S *a = t->a + after * t->a_step, *b = t->b + j;
-    to.j1 = MIN((rest == 1 ? 8 : 4) * LANES, cols - j);
-    to.c = t->out + after * t->row + j;
-    if (rest == 1) NAME(rows_single)(t->depth, a, 0, b, BLOCK_STEP, &to);
-    if (rest == 2) NAME(rows_pair)(t->depth, a, t->a_step, b, BLOCK_STEP, &to);
-  }
-  to.j1 = few;
-  for (uint32_t i = first; i < last && cols < t->cols; i += NARROW_M) {
-    to.i1 = MIN(NARROW_M, last - i);
-    to.c = t->out + i * t->row + cols;
-    NAME(rows_narrow)(t->depth, t->a + i * t->a_step, t->a_step, t->b + cols, BLOCK_STEP, &to);
-  }
-}
-
-static void NAME(block_product)(const NAME(block) * t) {
-  for (uint32_t i = 0; i < t->rows; i += ROW_BLOCK) {
-    NAME(block_rows)(t, i, MIN(i + ROW_BLOCK, t->rows));
-  }
-}
+#endif
 
 // From the block of results to where its pixels belong.
 static NOINLINE void NAME(put_runs)(S *out, size_t row, size_t step, const S *block, uint32_t rows,
@@ -205,9 +120,12 @@ static NOINLINE void NAME(put_runs)(S *out, size_t row, size_t step, const S *bl
   }
 }
 
+#if LANES == 4
 // `col_block` rows of pixels, read in place, by all filters. Scratch of a range: groups, then taps.
 static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint32_t end) {
-  const uint32_t last = MIN(end * p->per_unit, p->units), size = 2 * LANES;
+  const uint32_t last = MIN(end * p->per_unit, p->units);
+  const bool fine = p->direct > 1 && RUNS(TILE_M);
+  const uint32_t size = (fine ? 1 : 2) * LANES;
   const uint32_t depth = p->channels * p->taps_h * p->taps_w;
   const uint32_t blocks = (p->grid_h + p->col_block - 1) / p->col_block;
   const uint32_t across = (p->grid_w + size - 1) / size, filters = p->filters;
@@ -233,20 +151,25 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
         .depth = depth,
         .count = MIN(p->col_block, p->grid_h - y) * across,
     };
+    for (uint32_t i = 0; fine && i < filters; i += TILE_M) NAME(direct_fine)(&t, i);
+    if (fine) continue;
     const uint32_t rest = filters % TILE_M, after = rest <= 2 ? filters - rest : filters;
     for (uint32_t i = 0; i < after; i += TILE_M) NAME(direct_main)(&t, i);
     if (rest == 2) NAME(direct_pair)(&t, after);
     if (rest == 1) NAME(direct_single)(&t, after);
   }
 }
+#endif
 
 // A unit is `col_block` pixels by `row_block` filters of one group. `together` images are one
 // line of pixels. Scratch of a range: a block of pixels, the results, the places of taps, the runs.
 KERNEL(convProduct) {
+#if LANES == 4
   if (p->direct) {
     NAME(direct_units)(p, begin, end);
     return;
   }
+#endif
   const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
   const uint32_t depth = p->channels * p->taps_h * p->taps_w, deep = MIN(depth, DEPTH_BLOCK);
   const uint32_t parts = (p->filters + p->row_block - 1) / p->row_block;
@@ -302,72 +225,124 @@ KERNEL(convProduct) {
   }
 }
 
-// Adds results of one tap, rows x cols of them, to a plane: pixel (y, x) at row y * stride_h + dy,
-// x * stride_w + dx.
-static NOINLINE void NAME(scatter_tap)(const convScatter_params *p, const S *from, S *plane,
-                                       int32_t rows, int32_t cols, int32_t dy, int32_t dx) {
-  const int32_t sh = p->stride_h, sw = p->stride_w, width = p->width;
-  int32_t y = 0, first = 0, last = cols;
-  while (y < rows && y * sh + dy < 0) y++;
-  while (rows > y && (rows - 1) * sh + dy >= (int32_t)p->height) rows--;
-  while (first < last && first * sw + dx < 0) first++;
-  while (last > first && (last - 1) * sw + dx >= width) last--;
-  S *to = plane + (y * sh + dy) * width + dx;
-  from += y * cols;
-  for (; y < rows; y++, from += cols, to += sh * width) {
-    int32_t x = first;
-    for (; sw == 1 && x + LANES <= last; x += LANES) store(to + x, load(to + x) + load(from + x));
-    for (; x < last; x++) to[x * sw] += from[x];
+// Rows of one phase of the input: `count` from `first`, of `images` images side by side.
+typedef struct {
+  S *pack, *results, *lines;
+  const int32_t *tap;
+  conv_run *run;
+  const S *g, *weight;
+  uint32_t first, count, images, channels, shift;
+} NAME(strip);
+
+// Rows [k, k + depth) of a block of g, whose rows of one tap are `shift` further up; zero where
+// there are none. x and cols are of one row, or of all.
+static void NAME(pack_strip)(const convScatter_params *p, const NAME(strip) * t, S *out,
+                             uint32_t o, uint32_t depth, uint32_t x, uint32_t cols) {
+  const uint32_t across = p->out_w, low = MAX(t->first, t->shift);
+  const uint32_t high = MIN(t->first + t->count, t->shift + p->out_h);
+  const uint32_t rows = high > low ? high - low : 0, whole = t->count * across;
+  if (rows < t->count) {
+    for (uint32_t k = 0; k < depth; k++) {
+      for (uint32_t j = 0; j < cols; j += LANES) store(out + k * BLOCK_STEP + j, (V){0});
+    }
   }
+  for (uint32_t n = 0; n < t->images && rows; n++) {
+    t->run[n] = (conv_run){n * p->groups * p->filters * p->out_h * across +
+                               (low - t->shift) * across + x,
+                           0, n * whole + (low - t->first) * across, MIN(rows * across, cols)};
+  }
+  NAME(pack_pixels)(out, t->g, t->tap + o, depth, t->run, rows ? t->images : 0);
 }
 
-// A unit is `together` channels of one group of one image. Blocks are some rows of g, or a part of
-// one. Scratch of a range: a block of g, the results, the places of filters.
-KERNEL(convScatter) {
-  const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
-  const uint32_t filters = p->filters, size = p->kernel_h * p->kernel_w, kw = p->kernel_w;
-  const uint32_t pixels = p->out_h * p->out_w;
-  const uint32_t parts = (p->channels + p->together - 1) / p->together;
-  const size_t plane = (size_t)p->height * p->width, weights = (size_t)p->channels * size * filters;
-  S *pack = OUT(S, scratch) + (size_t)begin * p->slice;
-  S *results = pack + MIN(filters, DEPTH_BLOCK) * BLOCK_STEP;
-  int32_t *tap = (int32_t *)(results + p->together * size * BLOCK_COLS);
-  for (uint32_t o = 0; o < filters; o++) tap[o] = o * pixels;
-  const uint32_t across = MIN(p->out_w, BLOCK_COLS), down = BLOCK_COLS / across;
-  for (uint32_t unit = first; unit < last; unit++) {
-    const uint32_t c = unit % parts * p->together, count = MIN(p->together, p->channels - c);
-    const S *weight = IN(S, weight) + unit / parts % p->groups * weights + c * size * filters;
-    const S *g = IN(S, g) + (size_t)(unit / parts) * filters * pixels;
-    S *out = OUT(S, out) + ((size_t)(unit / parts) * p->channels + c) * plane;
-    memset(out, 0, count * plane * sizeof(S));
-    uint32_t y = 0, x = 0;
-    while (y < p->out_h) {
-      const uint32_t rows = MIN(down, p->out_h - y), cols = MIN(across, p->out_w - x);
-      const conv_run all = {.source = y * p->out_w + x, .count = rows * cols};
-      NAME(block) t = {.b = pack, .out = results, .a_step = filters, .row = all.count,
-                       .rows = count * size, .cols = all.count};
-      for (uint32_t k = 0; k < filters; k += DEPTH_BLOCK) {
-        t.depth = MIN(DEPTH_BLOCK, filters - k);
-        t.a = weight + k;
-        t.add = k > 0;
-        NAME(pack_pixels)(pack, g, tap + k, t.depth, &all, 1);
-        NAME(block_product)(&t);
-      }
-      const int32_t top = (int32_t)(y * p->stride_h) - (int32_t)p->pad_h;
-      const int32_t left = (int32_t)(x * p->stride_w) - (int32_t)p->pad_w;
-      for (uint32_t r = 0; r < count * size; r++) {
-        const int32_t ky = r % size / kw * p->dilation_h, kx = r % size % kw * p->dilation_w;
-        NAME(scatter_tap)(p, results + r * all.count, out + r / size * plane, rows, cols, top + ky,
-                          left + kx);
-      }
-      x += cols;
-      if (x < p->out_w) continue;
-      x = 0;
-      y += rows;
+// Adds results of a block, beginning at column x of their rows, to the lines where taps reach.
+static void NAME(add_lines)(const convScatter_params *p, const NAME(strip) * t, uint32_t x,
+                            uint32_t cols) {
+  const uint32_t kw = p->kernel_w, runs = t->images * t->count, count = MIN(cols, p->out_w);
+  for (uint32_t r = 0; r < t->channels * kw; r++) {
+    const uint32_t kx = r % kw * p->dilation_w;
+    S *to = t->lines + ((size_t)r / kw * runs * p->stride_w + kx % p->stride_w) * p->line +
+            kx / p->stride_w + x;
+    const S *from = t->results + r * BLOCK_COLS;
+    for (uint32_t n = 0; n < runs; n++, to += p->stride_w * p->line, from += count) {
+      uint32_t q = 0;
+      for (; q + LANES <= count; q += LANES) store(to + q, load(to + q) + load(from + q));
+      for (; q < count; q++) to[q] += from[q];
     }
   }
 }
 
+// A unit is `together` channels by `downs` rows of one phase of `images` images of one group. Its
+// products have a row for each channel and column of the kernel, a column for each of g, and sum
+// over rows of the kernel and filters: each is added, in lines, where its tap reaches. Scratch of a
+// range: a block of g, results, lines, places of filters, runs.
+KERNEL(convScatter) {
+  const uint32_t last = MIN(end * p->per_unit, p->units);
+  const uint32_t filters = p->filters, kh = p->kernel_h, kw = p->kernel_w, sh = p->stride_h;
+  const uint32_t parts = (p->channels + p->together - 1) / p->together, base = p->pad_h / sh;
+  const uint32_t places = (p->height - 1 + p->pad_h) / sh + 1 - base;
+  const uint32_t blocks = (places + p->downs - 1) / p->downs, pixels = p->out_h * p->out_w;
+  const size_t weights = (size_t)p->channels * kw * kh * filters;
+  NAME(strip) t = {.pack = OUT(S, scratch) + (size_t)begin * p->slice};
+  t.results = t.pack + DEPTH_BLOCK * BLOCK_STEP;
+  t.lines = t.results + p->together * kw * BLOCK_COLS;
+  const size_t size = (size_t)p->images * p->downs * p->stride_w * p->line;
+  int32_t *tap = (int32_t *)(t.lines + p->together * size);
+  uint32_t *shift = (uint32_t *)(tap + filters);
+  t.run = (conv_run *)(shift + kh);
+  t.tap = tap;
+  for (uint32_t o = 0; o < filters; o++) tap[o] = o * pixels;
+  for (uint32_t unit = begin * p->per_unit; unit < last; unit++) {
+    const uint32_t c = unit % parts * p->together, at = unit / parts, phase = at / blocks % sh;
+    const uint32_t group = at / blocks / sh % p->groups;
+    const uint32_t image = at / blocks / sh / p->groups * p->images;
+    t.first = base + at % blocks * p->downs;
+    t.count = MIN(p->downs, base + places - t.first);
+    t.images = MIN(p->images, p->batch - image);
+    t.channels = MIN(p->together, p->channels - c);
+    t.g = IN(S, g) + ((size_t)image * p->groups + group) * filters * pixels;
+    const S *weight = IN(S, weight) + group * weights + (size_t)c * kw * kh * filters;
+    memset(t.lines, 0, t.channels * size * sizeof(S));
+    // Rows of the kernel lie in the order of their phases.
+    uint32_t taps = 0, from = 0;
+    for (uint32_t f = 0; f <= phase; f++) {
+      for (uint32_t k = 0; k < kh; k++) {
+        const uint32_t up = k * p->dilation_h / sh;
+        if (k * p->dilation_h % sh != f) continue;
+        if (f < phase || up + p->out_h <= t.first) from++;
+        else if (up < t.first + t.count) shift[taps++] = up;
+      }
+    }
+    const uint32_t total = t.images * t.count * p->out_w, depth = taps * filters;
+    for (uint32_t x = 0; x < total; x += BLOCK_COLS) {
+      const uint32_t cols = MIN(BLOCK_COLS, total - x);
+      NAME(block) b = {.a = weight + from * filters, .b = t.pack, .out = t.results,
+                       .a_step = kh * filters, .row = BLOCK_COLS, .rows = t.channels * kw,
+                       .cols = cols};
+      for (uint32_t k = 0; k < depth; k += b.depth, b.add = true) {
+        b.depth = MIN(DEPTH_BLOCK, depth - k);
+        for (uint32_t i = 0; i < b.depth;) {
+          const uint32_t o = (k + i) % filters, count = MIN(filters - o, b.depth - i);
+          t.shift = shift[(k + i) / filters];
+          NAME(pack_strip)(p, &t, t.pack + i * BLOCK_STEP, o, count, x, cols);
+          i += count;
+        }
+        NAME(block_product)(&b);
+        b.a += b.depth;
+      }
+      if (depth) NAME(add_lines)(p, &t, x, cols);
+    }
+    for (uint32_t n = 0; n < t.channels * t.images * t.count; n++) {
+      const uint32_t row = n % t.count, i = n / t.count % t.images, of = n / t.count / t.images;
+      const int32_t y = (int32_t)((t.first + row) * sh + phase) - (int32_t)p->pad_h;
+      if (y < 0 || y >= (int32_t)p->height) continue;
+      const size_t plane = ((size_t)(image + i) * p->groups + group) * p->channels + c + of;
+      NAME(join_row)(OUT(S, out) + (plane * p->height + y) * p->width, p->width,
+                     t.lines + (size_t)n * p->stride_w * p->line, p->line, p->stride_w, p->pad_w);
+    }
+  }
+}
+
+#if LANES == 4
 // Up to four filters by TAP_BLOCK taps of one group, read in place. Scratch of a range: groups,
 // then taps.
 static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, uint32_t end) {
@@ -393,13 +368,14 @@ static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, ui
        .rows = filters,
        .taps = taps,
        .whole = whole,
-       .all = whole + partial};
+       // The first vector of a group may be masked wholly.
+       .all = {WEIGHTS_V == 1 && back >= LANES ? whole : whole + partial, whole + partial}};
   t.g_image = t.g_row * filters * p->groups;
   UNROLL for (uint32_t l = 0; l < 2 * LANES; l++) {
     t.mask[l / LANES][l % LANES] = l >= back ? 1 : 0;
   }
   UNROLL for (int v = 0; v < 2; v++) t.mask[v] = (V)(t.mask[v] != 0);
-  const uint32_t together = MAX(1, WEIGHT_GROUPS / t.all);
+  const uint32_t together = MAX(1, WEIGHT_GROUPS / t.all[1]);
   for (uint32_t image = 0; image < p->batch; image += together) {
     const uint32_t images = MIN(together, p->batch - image);
     for (uint32_t unit = first; unit < last; unit++) {
@@ -416,13 +392,16 @@ static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, ui
     }
   }
 }
+#endif
 
 // A unit is `col_block` taps by `row_block` filters of one group.
 KERNEL(convWeights) {
+#if LANES == 4
   if (p->direct) {
     NAME(direct_weights)(p, begin, end);
     return;
   }
+#endif
   const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
   const uint32_t taps = p->channels * p->taps_h * p->taps_w;
   const uint32_t parts = (p->filters + p->row_block - 1) / p->row_block;

@@ -16,3 +16,27 @@ static inline __attribute__((always_inline)) void NAME(copy_run)(S *to, const S 
   NO_UNROLL for (; q + LANES <= count; q += LANES) store(to + q, load(from + q));
   if (q < count) store(to + count - LANES, load(from + count - LANES));
 }
+
+// out[x] from lines for each remainder of x + first by the step, `size` apart.
+static inline __attribute__((always_inline)) void NAME(join_row)(S *out, uint32_t count,
+                                                                 const S *line, size_t size,
+                                                                 uint32_t step, uint32_t first) {
+  uint32_t x = 0;
+  if (step == 1) {
+    NAME(copy_run)(out, line + first, count);
+    return;
+  }
+#if LANES == 4
+  if (step == 2) {
+    const S *even = line + first % 2 * size + first / 2;
+    const S *odd = line + (first + 1) % 2 * size + (first + 1) / 2;
+    for (; count >= 2 * LANES && x + 1 < count; x += 2 * LANES) {
+      x = MIN(x, (count - 2 * LANES) & ~1u);
+      const V a = load(even + x / 2), c = load(odd + x / 2);
+      store(out + x, __builtin_shufflevector(a, c, 0, 4, 1, 5));
+      store(out + x + LANES, __builtin_shufflevector(a, c, 2, 6, 3, 7));
+    }
+  }
+#endif
+  for (; x < count; x++) out[x] = line[(x + first) % step * size + (x + first) / step];
+}

@@ -122,39 +122,6 @@ static void NAME(depth_fill)(const depth_plane *p, S *out, const S *x) {
   }
 }
 
-// One row of the result, of lines for each remainder of its columns, `size` apart.
-static inline __attribute__((always_inline)) void NAME(depth_row)(const convDepth_params *p, S *out,
-                                                                  const S *line, size_t size,
-                                                                  S bias) {
-  const uint32_t across = p->out_w, step = p->input ? p->stride_w : 1;
-  const V b = splat(bias);
-  uint32_t x = 0;
-  if (step == 1) {
-    for (; x + LANES <= across; x += LANES) store(out + x, load(line + x) + b);
-    if (x == across) return;
-    if (across >= LANES) {
-      x = across - LANES;
-      store(out + x, load(line + x) + b);
-      return;
-    }
-  }
-#if LANES == 4
-  if (step == 2) {
-    const S *even = line + p->out_x * size, *odd = p->out_x ? line + 1 : line + size;
-    for (; across >= 2 * LANES && x + 1 < across; x += 2 * LANES) {
-      x = MIN(x, (across - 2 * LANES) & ~1u);
-      const V a = load(even + x / 2), c = load(odd + x / 2);
-      store(out + x, __builtin_shufflevector(a, c, 0, 4, 1, 5));
-      store(out + x + LANES, __builtin_shufflevector(a, c, 2, 6, 3, 7));
-    }
-  }
-#endif
-  for (; x < across; x++) {
-    const uint32_t at = x + p->out_x;
-    out[x] = line[at % step * size + at / step] + bias;
-  }
-}
-
 #define DEPTH_SUMS(left, masked) \
   UNROLL for (int k = 0; k < DEPTH_TAPS; k++) acc[k] = madd(left, masked(load(at[k] + x)), acc[k]);
 #define MASKED(v) ((V)((I)(v) & mask))
@@ -234,7 +201,9 @@ static void NAME(depth_through)(const convDepth_params *p, const S *padded, cons
     for (uint32_t j = 0; f % sw == sw - 1 && j < count; j++) {
       const int32_t y = (int32_t)((row + j) * sh + f / sw) - (int32_t)p->out_y;
       if (y < 0 || y >= (int32_t)p->out_h) continue;
-      NAME(depth_row)(p, out + (size_t)y * p->out_w, line + (size_t)j * p->cols, size, bias);
+      S *to = out + (size_t)y * p->out_w;
+      NAME(join_row)(to, p->out_w, line + (size_t)j * p->cols, size, sw, p->out_x);
+      for (uint32_t x = 0; p->biased && x < p->out_w; x++) to[x] += bias;
     }
   }
 }
@@ -250,7 +219,7 @@ KERNEL(convDepth) {
   }
   const uint32_t last = MIN(end * p->per_unit, p->units), size = p->kernel_h * p->kernel_w;
   const depth_plane whole = DEPTH_PLANE(p, p->input ? 1 : p->stride_h, p->input ? 1 : p->stride_w);
-  const bool rolls = p->kernel_h == 3 && p->kernel_w == 3 && p->out_w >= LANES &&
+  const bool rolls = LANES == 4 && p->kernel_h == 3 && p->kernel_w == 3 && p->out_w >= LANES &&
                      p->stride_h * p->stride_w * p->dilation_h * p->dilation_w == 1;
   S *padded = OUT(S, scratch) + (size_t)begin * p->slice, *line = padded + p->together * p->step;
   S *factors = line + (p->input ? p->stride_w : 1) * ((size_t)p->lines * p->cols + SPAN);

@@ -52,16 +52,44 @@ KERNEL(convPad) {
   }
 }
 
-// One filter's taps of one phase, `step` apart from the first, as far apart as `next`.
+// One filter's taps of one phase, `step` apart from the first.
 static void NAME(flip_taps)(S *to, const S *w, const convFlip_params *p, uint32_t ky, uint32_t kx,
-                            uint32_t step_h, uint32_t step_w, uint32_t next) {
+                            uint32_t step_h, uint32_t step_w) {
   for (uint32_t y = ky; y < p->kernel_h; y += step_h) {
-    for (uint32_t x = kx; x < p->kernel_w; x += step_w, to += next) *to = w[y * p->kernel_w + x];
+    for (uint32_t x = kx; x < p->kernel_w; x += step_w) *to++ = w[y * p->kernel_w + x];
   }
 }
 
-// A unit is FLIP_CHANNELS input channels of one group, side by side in the weights. Filters come
-// after the taps if `last` is set.
+// Taps (c, ky, kx), `count` of them, of all filters: to [c][kx][ky][o], ky in the order of phases.
+static void NAME(flip_last)(const convFlip_params *p, const S *w, S *out, uint32_t count) {
+  const uint32_t kh = p->kernel_h, kw = p->kernel_w, filters = p->filters;
+  const size_t filter = (size_t)p->channels * kh * kw;
+  for (uint32_t e = 0; e < count; e += LANES) {
+    S *to[LANES];
+    for (uint32_t l = 0; l < LANES; l++) {
+      const uint32_t k = MIN(e + l, count - 1), y = k / kw % kh;
+      uint32_t place = 0;
+      for (uint32_t other = 0; other < kh; other++) {
+        const uint32_t a = other * p->dilation_h % p->stride_h, b = y * p->dilation_h % p->stride_h;
+        place += a < b || (a == b && other < y);
+      }
+      to[l] = out + ((size_t)(k / kw / kh * kw + k % kw) * kh + place) * filters;
+    }
+    uint32_t o = 0;
+    for (; e + LANES <= count && o + LANES <= filters; o += LANES) {
+      V square[LANES];
+      UNROLL for (int l = 0; l < LANES; l++) square[l] = load(w + (o + l) * filter + e);
+      NAME(transpose)(square);
+      UNROLL for (int l = 0; l < LANES; l++) store(to[l] + o, square[l]);
+    }
+    for (; o < filters; o++) {
+      for (uint32_t l = 0; l < MIN(LANES, count - e); l++) to[l][o] = w[o * filter + e + l];
+    }
+  }
+}
+
+// A unit is FLIP_CHANNELS input channels of one group, side by side in the weights. If `last` is
+// set they become [group][c][kx][ky][o], ky in the order of its phases.
 KERNEL(convFlip) {
   const uint32_t kh = p->kernel_h, kw = p->kernel_w, size = kh * kw, filters = p->filters;
   const uint32_t step_h = phase_step(p->stride_h, p->dilation_h);
@@ -73,10 +101,8 @@ KERNEL(convFlip) {
                    to = MIN(from + FLIP_CHANNELS, p->channels);
     const S *w = IN(S, weight) + unit / blocks * filters * filter;
     S *out = OUT(S, out) + unit / blocks * filters * filter;
-    if (size == 1) {
-      for (uint32_t o = 0; o < filters; o++) {
-        for (uint32_t c = from; c < to; c++) out[(size_t)c * filters + o] = w[o * filter + c];
-      }
+    if (p->last || size == 1) {
+      NAME(flip_last)(p, w + from * size, out + (size_t)from * size * filters, (to - from) * size);
       continue;
     }
     for (uint32_t phase = 0; phase < p->stride_h * p->stride_w; phase++) {
@@ -86,12 +112,9 @@ KERNEL(convFlip) {
       for (uint32_t o = 0; o < filters; o++) {
         for (uint32_t c = from; c < to; c++) {
           const S *at = w + o * filter + c * size;
-          S *place = out + (size_t)c * filters * taps + o * (p->last ? 1 : taps);
-          if (taps == size && !p->last) {
-            NAME(copy_run)(place, at, size);
-          } else {
-            NAME(flip_taps)(place, at, p, ky, kx, step_h, step_w, p->last ? filters : 1);
-          }
+          S *place = out + (size_t)c * filters * taps + o * taps;
+          if (taps == size) NAME(copy_run)(place, at, size);
+          else NAME(flip_taps)(place, at, p, ky, kx, step_h, step_w);
         }
       }
       out += filter / size * filters * taps;

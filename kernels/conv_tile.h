@@ -1,11 +1,15 @@
 // Tiles of convolutions that read pixels where they lie, included once per dtype: for few filters,
-// which would not pay for packing. Pixels come in groups of two vectors of one row; where a row
-// does not divide, its last group reaches back over the one before.
+// which would not pay for packing. Pixels come in groups of G vectors of one row; where a row does
+// not divide, its last group reaches back over the one before.
 //   direct: out[i, pixel] = start[i] + sum over k of a[i * a_step + k] * source[tap[k] + pixel]
 //   weights: out[i, k] = sum over images and pixels of g[i, pixel] * source[tap[k] + pixel]
 
 #ifndef CONV_TILE_H
 #define CONV_TILE_H
+// Whether tiles are for engines that pair vectors: two of a group always, by loops alone.
+#define PAIRS (TILE_V == 4 && TILE_M > 2)
+// Whether whole tiles of R rows have a loop of their own: what is rare does without.
+#define RUNS(R) (R == TILE_M && !PAIRS && LANES == 4)
 // Where a group of pixels lies in the source and in the output (or its gradient).
 typedef struct {
   uint32_t source, out;
@@ -21,45 +25,70 @@ typedef struct {
   uint32_t rows, depth, count;  // count: of groups
 } NAME(direct);
 
-#define DIRECT_STEP(R, C, at)                                                                    \
+#define DIRECT_STEP(R, C, G, at)                                                                 \
   {                                                                                              \
     V right[C];                                                                                  \
-    UNROLL for (int j = 0; j < C; j++) right[j] = load(source[j / 2] + tap[at] + j % 2 * LANES); \
+    UNROLL for (int j = 0; j < C; j++) right[j] = load(source[j / G] + tap[at] + j % G * LANES); \
     UNROLL for (int i = 0; i < R; i++) {                                                         \
       V left = splat(row[i][at]);                                                                \
       UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]);            \
     }                                                                                            \
   }
 
-// R rows from i by C / 2 groups from n, to `tile`. What is not there repeats the last.
-#define DIRECT_TILE(name, R, C)                                                                   \
+// loop: R rows from i by C / G groups from n, to `tile`. What is not there repeats the last.
+// run: whole tiles of R rows from i, for depths too short to pay calls. Returns how many groups.
+#define DIRECT_TILE(name, R, C, G)                                                                \
   static NOINLINE void NAME(direct_loop_##name)(const NAME(direct) * t, uint32_t i, uint32_t n,   \
                                                 S *tile) {                                        \
     const uint32_t depth = t->depth, last = t->rows - 1 - i;                                      \
     const int32_t *tap = t->tap;                                                                  \
-    const S *row[R], *source[C / 2];                                                              \
+    const S *row[R], *source[C / G];                                                              \
     V acc[R][C] = {0};                                                                            \
     UNROLL for (uint32_t r = 0; r < R; r++) row[r] = t->a + (i + MIN(r, last)) * t->a_step;       \
-    UNROLL for (uint32_t j = 0; j < C / 2; j++) {                                                 \
+    UNROLL for (uint32_t j = 0; j < C / G; j++) {                                                 \
       source[j] = t->source + t->group[MIN(n + j, t->count - 1)].source;                          \
     }                                                                                             \
-    NO_UNROLL for (uint32_t k = 0; k < depth; k++) DIRECT_STEP(R, C, k)                           \
+    NO_UNROLL for (uint32_t k = 0; k < depth; k++) DIRECT_STEP(R, C, G, k)                        \
     UNROLL for (int r = 0; r < R; r++) {                                                          \
       UNROLL for (int j = 0; j < C; j++) store(tile + (r * C + j) * LANES, acc[r][j]);            \
     }                                                                                             \
   }                                                                                               \
+  __attribute__((unused)) static NOINLINE uint32_t NAME(direct_run_##name)(                       \
+      const NAME(direct) * t, uint32_t i) {                                                       \
+    const uint32_t depth = t->depth, count = t->count;                                            \
+    const int32_t *tap = t->tap;                                                                  \
+    const S *row[R];                                                                              \
+    uint32_t n = 0;                                                                               \
+    UNROLL for (uint32_t r = 0; r < R; r++) row[r] = t->a + (i + r) * t->a_step;                  \
+    for (; n + C / G <= count; n += C / G) {                                                      \
+      const S *source[C / G];                                                                     \
+      V acc[R][C] = {0};                                                                          \
+      UNROLL for (uint32_t j = 0; j < C / G; j++) source[j] = t->source + t->group[n + j].source; \
+      NO_UNROLL for (uint32_t k = 0; k < depth; k++) DIRECT_STEP(R, C, G, k)                      \
+      UNROLL for (int r = 0; r < R; r++) {                                                        \
+        const V start = splat(t->start ? t->start[i + r] : 0);                                    \
+        UNROLL for (int j = 0; j < C; j++) {                                                      \
+          S *to = t->out + (i + r) * t->out_row + t->group[n + j / G].out;                        \
+          store(to + j % G * LANES, start + acc[r][j]);                                           \
+        }                                                                                         \
+      }                                                                                           \
+    }                                                                                             \
+    return n;                                                                                     \
+  }                                                                                               \
   static void NAME(direct_##name)(const NAME(direct) * t, uint32_t i) {                           \
     const uint32_t rows = MIN(R, t->rows - i);                                                    \
     S tile[R * C * LANES];                                                                        \
-    for (uint32_t n = 0; n < t->count; n += C / 2) {                                              \
+    uint32_t n = rows == R && RUNS(R) ? NAME(direct_run_##name)(t, i) : 0;                        \
+    for (; n < t->count; n += C / G) {                                                            \
       NAME(direct_loop_##name)(t, i, n, tile);                                                    \
       for (uint32_t r = 0; r < rows; r++) {                                                       \
         const V start = splat(t->start ? t->start[i + r] : 0);                                    \
         const S *from = tile + r * C * LANES;                                                     \
-        for (uint32_t j = 0; j < MIN(C / 2, t->count - n); j++, from += 2 * LANES) {              \
+        for (uint32_t j = 0; j < MIN(C / G, t->count - n); j++) {                                 \
           S *to = t->out + (i + r) * t->out_row + t->group[n + j].out;                            \
-          store(to, start + load(from));                                                          \
-          store(to + LANES, start + load(from + LANES));                                          \
+          UNROLL for (int v = 0; v < G; v++, from += LANES, to += LANES) {                        \
+            store(to, start + load(from));                                                        \
+          }                                                                                       \
         }                                                                                         \
       }                                                                                           \
     }                                                                                             \
@@ -71,36 +100,38 @@ typedef struct {
   const conv_group *group;
   S *out;
   size_t g_row, g_image, source_image;
-  uint32_t rows, taps, whole, all;  // whole groups come first, then those of which some is masked
+  // Whole groups come first, then those of which some is masked, to `all` for each vector.
+  uint32_t rows, taps, whole, all[2];
   V mask[2];
 } NAME(weights);
 
-// Where V8 pairs vectors, both of a group are taken at once.
-#define WEIGHTS_V (TILE_V == 4 && TILE_M > 2 ? 2 : 1)
-#define WEIGHTS_STEP(R, C, masked)                                                          \
-  {                                                                                         \
-    V left[R][WEIGHTS_V];                                                                  \
-    UNROLL for (int i = 0; i < R; i++) {                                                    \
-      UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                                         \
-        left[i][v] = masked(load(g[i] + at->out + v * LANES), v);                           \
-      }                                                                                     \
-    }                                                                                       \
-    UNROLL for (int j = 0; j < C; j++) {                                                    \
-      V right[WEIGHTS_V];                                                                  \
-      UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                                         \
-        right[v] = masked(load(source[j] + at->source + v * LANES), v);                     \
-      }                                                                                     \
-      UNROLL for (int i = 0; i < R; i++) {                                                  \
-        UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                                       \
-          acc[i][j][v] = madd(left[i][v], right[v], acc[i][j][v]);                          \
-        }                                                                                   \
-      }                                                                                     \
-    }                                                                                       \
-    at++;                                                                                   \
+// Both vectors of a group are taken at once where they may be paired.
+#define WEIGHTS_V (PAIRS ? 2 : 1)
+#define WEIGHTS_STEP(R, C, masked)                                      \
+  {                                                                     \
+    V left[R][WEIGHTS_V];                                               \
+    UNROLL for (int i = 0; i < R; i++) {                                \
+      UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                      \
+        left[i][v] = masked(load(g[i] + at->out + v * LANES), v);       \
+      }                                                                 \
+    }                                                                   \
+    UNROLL for (int j = 0; j < C; j++) {                                \
+      V right[WEIGHTS_V];                                               \
+      UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                      \
+        right[v] = masked(load(source[j] + at->source + v * LANES), v); \
+      }                                                                 \
+      UNROLL for (int i = 0; i < R; i++) {                              \
+        UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                    \
+          acc[i][j][v] = madd(left[i][v], right[v], acc[i][j][v]);      \
+        }                                                               \
+      }                                                                 \
+    }                                                                   \
+    at++;                                                               \
   }
 #define WEIGHTS_WHOLE(x, v) (x)
 #define WEIGHTS_PART(x, v) ((V)((I)(x) & (I)mask[v]))
 
+#if LANES == 4
 static NOINLINE void NAME(put_sums)(const NAME(weights) * t, uint32_t i, uint32_t k, uint32_t rows,
                                     uint32_t taps, uint32_t width, bool add,
                                     const S *sums) {
@@ -113,6 +144,7 @@ static NOINLINE void NAME(put_sums)(const NAME(weights) * t, uint32_t i, uint32_
     }
   }
 }
+#endif
 
 // Rows from i by C taps from k, summed over `images` images from the first. The two vectors of a
 // group have sums of their own: taken together where an engine may pair them, else one after the
@@ -122,9 +154,9 @@ static NOINLINE void NAME(put_sums)(const NAME(weights) * t, uint32_t i, uint32_
                                             uint32_t first, uint32_t images) {               \
     const uint32_t rows = MIN(R, t->rows - i), taps = MIN(C, t->taps - k);                   \
     S sums[R * C * 2 * LANES];                                                               \
-    NO_UNROLL for (uint32_t u = 0; u < 2; u += WEIGHTS_V) {                                 \
+    NO_UNROLL for (uint32_t u = 0; u < 2; u += WEIGHTS_V) {                                  \
       const S *g[R], *source[C];                                                             \
-      V acc[R][C][WEIGHTS_V] = {0};                                                         \
+      V acc[R][C][WEIGHTS_V] = {0};                                                          \
       const V *mask = t->mask + u;                                                           \
       UNROLL for (uint32_t r = 0; r < R; r++) {                                              \
         g[r] = t->g + first * t->g_image + (i + MIN(r, rows - 1)) * t->g_row + u * LANES;    \
@@ -134,7 +166,7 @@ static NOINLINE void NAME(put_sums)(const NAME(weights) * t, uint32_t i, uint32_
                     u * LANES;                                                               \
       }                                                                                      \
       for (uint32_t n = 0; n < images; n++) {                                                \
-        const conv_group *at = t->group, *whole = at + t->whole, *last = at + t->all;        \
+        const conv_group *at = t->group, *whole = at + t->whole, *last = at + t->all[u];     \
         NO_UNROLL while (at < whole) WEIGHTS_STEP(R, C, WEIGHTS_WHOLE)                       \
         NO_UNROLL while (at < last) WEIGHTS_STEP(R, C, WEIGHTS_PART)                         \
         UNROLL for (int r = 0; r < R; r++) g[r] += t->g_image;                               \
@@ -143,7 +175,7 @@ static NOINLINE void NAME(put_sums)(const NAME(weights) * t, uint32_t i, uint32_
       UNROLL for (int r = 0; r < R; r++) {                                                   \
         UNROLL for (int j = 0; j < C; j++) {                                                 \
           S *to = sums + ((r * C + j) * 2 + u) * LANES;                                      \
-          UNROLL for (int v = 0; v < WEIGHTS_V; v++) store(to + v * LANES, acc[r][j][v]);   \
+          UNROLL for (int v = 0; v < WEIGHTS_V; v++) store(to + v * LANES, acc[r][j][v]);    \
         }                                                                                    \
       }                                                                                      \
     }                                                                                        \

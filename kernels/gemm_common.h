@@ -18,3 +18,21 @@
 #endif
 
 static inline void NAME(put)(S *p, V v, bool add) { store(p, add ? load(p) + v : v); }
+
+// Transposes LANES vectors in place.
+static inline __attribute__((always_inline)) void NAME(transpose)(V *v) {
+#if LANES == 4
+  V ab_low = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5);
+  V ab_high = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
+  V cd_low = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+  V cd_high = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+  v[0] = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+  v[1] = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+  v[2] = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+  v[3] = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+#else
+  V low = __builtin_shufflevector(v[0], v[1], 0, 2);
+  v[1] = __builtin_shufflevector(v[0], v[1], 1, 3);
+  v[0] = low;
+#endif
+}

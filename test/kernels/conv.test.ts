@@ -53,6 +53,10 @@ const CASES: Case[] = [
   convCase([2, 2, 8, 22], [2, 1, 3, 3], { groups: 2, stride: [2, 2] }),
   convCase([1, 3, 9, 10], [3, 1, 2, 2], { groups: 3, padding: [1, 2], stride: [3, 3] }),
   convCase([2, 2, 5, 6], [2, 1, 1, 1], { groups: 2, padding: [1, 2], stride: [1, 2] }),
+  convCase([9, 6, 14, 14], [16, 6, 5, 5]),
+  convCase([1, 3, 21, 75], [6, 3, 3, 3], { padding: [1, 1], stride: [2, 2] }),
+  convCase([1, 40, 7, 7], [40, 40, 3, 3], { padding: [1, 1] }),
+  convCase([1, 40, 7, 7], [30, 40, 3, 3], { padding: [1, 1], stride: [2, 2] }),
 ];
 
 function show(c: Case): string {

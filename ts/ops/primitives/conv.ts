@@ -11,6 +11,7 @@ import {
   checkGradient,
   geometryOf,
 } from './conv_geometry.js';
+import { correlate, scatter, scatters } from './conv_input.js';
 import {
   convFlip,
   convPad,
@@ -19,7 +20,7 @@ import {
   scatterKernel,
   weightsKernel,
 } from './conv_kernels.js';
-import { convolve, correlate, scatter, scatters, weightGradient, zeroFill } from './conv_launch.js';
+import { convolve, weightGradient, zeroFill } from './conv_launch.js';
 
 export const conv2d = primitive<ConvAttributes>()({
   doc: 'Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw], and a bias [O] or none.',

@@ -7,14 +7,14 @@ import { suffix } from '../../core/dtype.js';
 import type { Tensor } from '../../tensor.js';
 import type { BufferRef, Launcher } from '../row.js';
 import { depthOf, type Geometry, type Pair, productsOf } from './conv_geometry.js';
-import { convFlip, convPad, productKernel, scatterKernel, weightsKernel } from './conv_kernels.js';
+import { convPad, productKernel, weightsKernel } from './conv_kernels.js';
 
 /** Columns and depth of a block of pixels or taps, and how far its rows are apart. */
-const BLOCK = 64;
-const DEPTH_BLOCK = 256;
-const BLOCK_STEP = 80;
+export const BLOCK = 64;
+export const DEPTH_BLOCK = 256;
+export const BLOCK_STEP = 80;
 /** Words of a run of pixels. */
-const RUN_WORDS = 4;
+export const RUN_WORDS = 4;
 /** Pixels of a group that is read in place, and words of it; the longest sum, and the most rows. */
 const GROUP = 8;
 const GROUP_WORDS = 2;
@@ -23,10 +23,8 @@ const MOST_ROWS = 32;
 /** Filters of a unit of the weight gradient that is read in place. */
 const QUAD = 4;
 /** Filters that packing pixels is worth, and packing taps. */
-const PACKING = 5;
+export const PACKING = 5;
 const TRANSPOSING = 7;
-/** Input channels of a unit of `convFlip`. */
-const FLIP_CHANNELS = 8;
 /** Multiplications that make a unit worth a thread, and as many units as threads may want. */
 const UNIT = 500_000;
 const UNITS = 12;
@@ -36,10 +34,6 @@ const MOST_SHARES = 32;
 const TILE = 16;
 /** Rows of a unit are a multiple of the rows of every tile. */
 const TILE_ROWS = 24;
-/** Rows of results that stay in the cache. */
-const MOST_RESULTS = 160;
-/** Multiplications that adding one product to its place is worth. */
-const SCATTER_COST = 16;
 
 /** Planes as kernels read them: taps and rows of pixels are so many elements apart. */
 interface Planes {
@@ -55,7 +49,7 @@ interface Planes {
 }
 
 /** Copies planes [height, width] into padded ones: kernels/conv.c says how. */
-function pad(
+export function pad(
   launcher: Launcher,
   x: Tensor,
   form: { rows: number; cols: number; phases: number; kept: number; row_step: number },
@@ -96,7 +90,7 @@ function source(launcher: Launcher, x: Tensor, geometry: Geometry): Planes {
   return { buffer, words: words(rows, cols, kept, stride[0] / rowStep) };
 }
 
-function shapeParams(geometry: Geometry) {
+export function shapeParams(geometry: Geometry) {
   const { groups, channels, filters, kernel, stride, dilation } = geometry;
   return {
     groups,
@@ -117,7 +111,7 @@ export function shares(units: number) {
   return { range: Math.ceil(units / perUnit), words: { units, per_unit: perUnit } };
 }
 
-function roundUp(value: number, multiple: number): number {
+export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
@@ -141,9 +135,14 @@ function pixelBlock(pixels: number, width: number): number {
  * Whether pixels are read where they lie, in groups of one row. Packing costs as much as so many
  * filters; groups cost where rows do not divide.
  */
-function readsInPlace(filters: number, width: number, packing: number): boolean {
-  const used = width / roundUp(width, GROUP);
-  return width >= GROUP && filters < 0.9 * used * (filters + packing);
+export function readsInPlace(
+  filters: number,
+  width: number,
+  packing: number,
+  group = GROUP,
+): boolean {
+  const used = ((group < GROUP ? 1.05 : 0.9) * width) / roundUp(width, group);
+  return width >= group && filters < used * (filters + packing);
 }
 
 /** A convolution, or a phase of an input gradient, as `convProduct` computes it. */
@@ -161,6 +160,12 @@ interface Product {
   readonly weightGroup: number;
 }
 
+/** Pixels of a group: fewer where rows would leave half of one unused. */
+export function fine(width: number, filters: number): number {
+  const over = width % GROUP;
+  return filters > 2 && width > GROUP && over > 0 && over <= GROUP / 2 ? GROUP / 2 : GROUP;
+}
+
 /** Units of rows of pixels that are read in place. */
 function cutRows(p: Product, height: number, width: number, products: number) {
   const images = p.batch * p.groups;
@@ -169,7 +174,8 @@ function cutRows(p: Product, height: number, width: number, products: number) {
     Math.max(2, Math.ceil((images * height * UNIT) / products)),
     MOST_ROWS,
   );
-  const words = { direct: 1, row_block: 0, col_block: rows, together: 1, staged: 0 };
+  const direct = fine(width, p.filters) < GROUP ? 2 : 1;
+  const words = { direct, row_block: 0, col_block: rows, together: 1, staged: 0 };
   const scratch = rows * Math.ceil(width / 4) * GROUP_WORDS;
   return { words, units: images * Math.ceil(height / rows), scratch };
 }
@@ -197,7 +203,7 @@ function cutBlocks(p: Product, each: number, width: number, flat: boolean, produ
   return { words, units: blocks * Math.ceil(filters / rows), scratch };
 }
 
-function product(
+export function product(
   launcher: Launcher,
   planes: Planes,
   weight: Tensor | BufferRef,
@@ -210,11 +216,15 @@ function product(
   const { plane, source_row } = planes.words;
   const depth = channels * taps[0] * taps[1];
   const flat = p.out.out_step === 1 && p.out.out_row === grid[1];
-  const [gridH, gridW] = flat && source_row === grid[1] ? [1, grid[0] * grid[1]] : grid;
-  const cut =
-    p.out.out_step === 1 && depth <= LONG && readsInPlace(filters, gridW, PACKING)
-      ? cutRows(p, gridH, gridW, products)
-      : cutBlocks(p, gridH * gridW, gridW, flat, products);
+  // Rows that fill groups stay rows where they are read in place: a block of them fits the cache.
+  const direct = out.dtype.name === 'float32' && p.out.out_step === 1 && depth <= LONG;
+  const line: Pair = flat && source_row === grid[1] ? [1, grid[0] * grid[1]] : grid;
+  const rows = grid[1] % (GROUP / 2) === 0 && grid[1] > BLOCK / 2 ? grid : line;
+  const inPlace = direct && readsInPlace(filters, rows[1], PACKING, fine(rows[1], filters));
+  const [gridH, gridW] = inPlace ? rows : line;
+  const cut = inPlace
+    ? cutRows(p, gridH, gridW, products)
+    : cutBlocks(p, gridH * gridW, gridW, flat, products);
   const { range, words } = shares(cut.units);
   const slice = depth + cut.scratch;
   const params = {
@@ -249,153 +259,12 @@ function product(
   );
 }
 
-/** `weight` as the input gradient's products want it; for `scatter` with the filters last. */
-function flip(launcher: Launcher, weight: Tensor, geometry: Geometry, last = false): BufferRef {
-  const { groups, channels, filters, kernel } = geometry;
-  const count = groups * channels * filters * kernel[0] * kernel[1];
-  const flipped = launcher.scratch(count, weight.dtype);
-  const buffers = [weight, flipped];
-  const range = groups * Math.ceil(channels / FLIP_CHANNELS);
-  const params = { ...shapeParams(geometry), last: last ? 1 : 0 };
-  if (last) Object.assign(params, { stride_h: 1, stride_w: 1 });
-  launcher.launch('convFlip', convFlip, suffix(weight.dtype), buffers, params, range);
-  return flipped;
-}
-
 export function zeroFill(launcher: Launcher, out: Tensor): void {
   // A plane that lies wholly in its padding.
   const [rows, cols] = [out.shape[0] * out.shape[1], out.shape[2] * out.shape[3]];
   const form = { rows, cols, phases: 1, kept: 1, row_step: 1 };
   const params = { height: 0, width: 0, ...form, top: 0, left: 0 };
   launcher.launch('convPad', convPad, suffix(out.dtype), [out, out], params, 1);
-}
-
-/** Reach of the taps to the left and top, and places of the input, both in steps of the stride. */
-function gradientGrid(geometry: Geometry) {
-  const { height, width, kernel, stride, padding, dilation } = geometry;
-  const reach = (d: 0 | 1) => Math.floor(((kernel[d] - 1) * dilation[d]) / stride[d]);
-  const places = (size: number, d: 0 | 1) => Math.floor((size - 1 + padding[d]) / stride[d]) + 1;
-  return { top: reach(0), left: reach(1), down: places(height, 0), across: places(width, 1) };
-}
-
-/**
- * In one dimension, what concerns the input's pixels at X = x + padding = X' * stride + phase: these
- * sum taps k with k * dilation = q * stride + phase over the output's pixels X' - q, which is a
- * product of its own, without stride.
- */
-function phaseOf(geometry: Geometry, d: 0 | 1, phase: number) {
-  const stride = geometry.stride[d];
-  const padding = geometry.padding[d];
-  const dilation = geometry.dilation[d];
-  const kernel = geometry.kernel[d];
-  const size = d === 0 ? geometry.height : geometry.width;
-  const from = Math.max(0, Math.ceil((padding - phase) / stride));
-  const count = Math.max(0, Math.floor((size - 1 + padding - phase) / stride) + 1 - from);
-  let first = 0;
-  while (first < kernel && (first * dilation) % stride !== phase) first++;
-  let step = 1;
-  while ((step * dilation) % stride !== 0) step++;
-  return {
-    from,
-    count,
-    taps: Math.ceil((kernel - first) / step),
-    at: from - Math.floor((first * dilation) / stride),
-    back: -(step * dilation) / stride,
-    x: from * stride + phase - padding,
-  };
-}
-
-/** Whether products of the output's pixels, each added where it belongs, are the cheaper way. */
-export function scatters(geometry: Geometry): boolean {
-  const { channels, filters, outH, outW, kernel, stride } = geometry;
-  const reached = (d: 0 | 1) => {
-    const phases = Array.from({ length: stride[d] }, (_, phase) => phaseOf(geometry, d, phase));
-    return phases.reduce((sum, { count, taps }) => sum + count * taps, 0);
-  };
-  const products = outH * outW * kernel[0] * kernel[1];
-  const { width } = geometry;
-  const inPlace = stride[1] === 1 && readsInPlace(channels, width, PACKING);
-  const cost = inPlace ? (channels * roundUp(width, GROUP)) / width : channels + PACKING;
-  const correlated = reached(0) * reached(1) * filters * cost;
-  return correlated > 1.05 * products * channels * (filters + SCATTER_COST);
-}
-
-export function scatter(
-  launcher: Launcher,
-  g: Tensor,
-  weight: Tensor,
-  out: Tensor,
-  geo: Geometry,
-): void {
-  const { batch, groups, channels, filters, outH, outW, kernel } = geo;
-  const each = kernel[0] * kernel[1];
-  const flipped = flip(launcher, weight, geo, true);
-  // Few enough for the cache; equal parts, so that the last one has whole tiles too.
-  const parts = Math.ceil((channels * each) / MOST_RESULTS);
-  const together = Math.ceil(channels / Math.min(parts, channels));
-  const slice = Math.min(filters, DEPTH_BLOCK) * BLOCK_STEP + BLOCK * together * each + filters;
-  const { range, words } = shares(batch * groups * Math.ceil(channels / together));
-  const params = {
-    ...shapeParams(geo),
-    ...words,
-    pad_h: geo.padding[0],
-    pad_w: geo.padding[1],
-    height: geo.height,
-    width: geo.width,
-    out_h: outH,
-    out_w: outW,
-    together,
-    slice,
-  };
-  const buffers = [g, flipped, out, launcher.scratch(range * slice, g.dtype)];
-  const dtype = suffix(g.dtype);
-  launcher.launch('convScatter', scatterKernel, dtype, buffers, params, range, productsOf(geo));
-}
-
-export function correlate(
-  launcher: Launcher,
-  g: Tensor,
-  weight: Tensor,
-  out: Tensor,
-  geometry: Geometry,
-): void {
-  const { batch, groups, channels, filters, height, width, kernel, stride, outH, outW } = geometry;
-  const { top, left, down, across } = gradientGrid(geometry);
-  const [rows, cols] = [down + top, across + left];
-  const form = { rows, cols, phases: 1, kept: 1, row_step: 1 };
-  const inPlace = rows === outH && cols === outW;
-  const buffer = inPlace ? g : pad(launcher, g, form, top, left);
-  const flipped = flip(launcher, weight, geometry);
-  const all = Array.from({ length: stride[0] * stride[1] }, (_, at) => ({
-    y: phaseOf(geometry, 0, Math.floor(at / stride[1])),
-    x: phaseOf(geometry, 1, at % stride[1]),
-  }));
-  if (all.some(({ x, y }) => x.taps * y.taps === 0)) zeroFill(launcher, out);
-  let weightAt = 0;
-  for (const { x, y } of all) {
-    const depth = filters * y.taps * x.taps;
-    const words = {
-      ...{ plane: rows * cols, cols, phases: 1 },
-      ...{ tap_row: y.back * cols, tap_step: x.back, source_row: cols },
-    };
-    const form = {
-      ...{ batch, groups, channels: filters, filters: channels },
-      taps: [y.taps, x.taps] as const,
-      grid: [y.count, x.count] as const,
-      out: {
-        out_at: y.x * width + x.x,
-        out_plane: height * width,
-        out_row: stride[0] * width,
-        out_step: stride[1],
-      },
-      sourceAt: (y.at + top) * cols + x.at + left,
-      weightAt,
-      weightGroup: channels * filters * kernel[0] * kernel[1],
-    };
-    weightAt += channels * depth;
-    const products = batch * groups * channels * y.count * x.count * depth;
-    if (products > 0) product(launcher, { buffer, words }, flipped, undefined, out, form, products);
-  }
 }
 
 export function convolve(
@@ -431,7 +300,7 @@ export function weightGradient(
   const depth = depthOf(geometry);
   const products = productsOf(geometry);
   const [gridH, gridW] = planes.words.source_row === outW ? [1, outH * outW] : [outH, outW];
-  const direct = readsInPlace(filters, gridW, TRANSPOSING);
+  const direct = out.dtype.name === 'float32' && readsInPlace(filters, gridW, TRANSPOSING);
   // Enough blocks of taps for threads, if the work is worth it.
   const blocks = Math.min(UNITS, Math.ceil(products / UNIT)) / groups;
   const most = direct ? TILE : Math.min(BLOCK, Math.floor(depth / blocks / TILE) * TILE);

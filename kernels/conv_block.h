@@ -1,0 +1,92 @@
+// Products of weights and blocks of packed pixels or taps, included once per dtype.
+
+FINISH(main, TILE_M, TILE_V)
+FINISH(pair, 2, 4)
+FINISH(single, 1, 8)
+// The tile for a few last columns.
+#define NARROW_M (TILE_M == 2 ? 4 : 8)
+FINISH(narrow, NARROW_M, TILE_V / 2)
+TILE_ROWS(narrow, NARROW_M, TILE_V / 2)
+TILE_ROWS(main, TILE_M, TILE_V)
+TILE_ROWS(pair, 2, 4)
+TILE_ROWS(single, 1, 8)
+
+// out[k][pixel] = source[tap[k] + pixel]
+static NOINLINE void NAME(pack_pixels)(S *out, const S *source, const int32_t *tap, uint32_t depth,
+                                       const conv_run *run, uint32_t runs) {
+  for (uint32_t k = 0; k < depth; k++, out += BLOCK_STEP) {
+    for (uint32_t r = 0; r < runs; r++) {
+      NAME(copy_run)(out + run[r].at, source + tap[k] + run[r].source, run[r].count);
+    }
+  }
+}
+
+// out[pixel][k] = source[tap[k] + pixel]
+static NOINLINE void NAME(pack_taps)(S *out, const S *source, const int32_t *tap, uint32_t taps,
+                                     const conv_run *run, uint32_t runs) {
+  for (uint32_t k = 0; k < taps; k += LANES) {
+    for (uint32_t r = 0; r < runs; r++) {
+      const S *from[LANES];
+      UNROLL for (uint32_t l = 0; l < LANES; l++) {
+        from[l] = source + tap[MIN(k + l, taps - 1)] + run[r].source;
+      }
+      const uint32_t count = run[r].count;
+      S *to = out + run[r].at * BLOCK_STEP + k;
+      for (uint32_t q = 0; count >= LANES && q < count; q += LANES) {
+        const uint32_t at = MIN(q, count - LANES);
+        V square[LANES];
+        UNROLL for (int l = 0; l < LANES; l++) square[l] = load(from[l] + at);
+        NAME(transpose)(square);
+        UNROLL for (int l = 0; l < LANES; l++) store(to + (at + l) * BLOCK_STEP, square[l]);
+      }
+      for (uint32_t q = 0; count < LANES && q < count; q++) {
+        UNROLL for (int l = 0; l < LANES; l++) to[q * BLOCK_STEP + l] = from[l][q];
+      }
+    }
+  }
+}
+
+// out[i, j] (+)= sum over k of a[i * a_step + k] * b[k * BLOCK_STEP + j].
+typedef struct {
+  const S *a, *b;
+  S *out;
+  size_t a_step, row;
+  uint32_t rows, cols, depth;
+  bool add;
+} NAME(block);
+
+// Rows [first, last): whole tiles, a last one or two rows with tiles of their own, and a few last
+// columns too.
+static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uint32_t last) {
+  const uint32_t rest = (last - first) % TILE_M, after = rest <= 2 ? last - rest : last;
+  const uint32_t few = t->cols % TILE_N, cols = few <= TILE_N / 2 ? t->cols - few : t->cols;
+  NAME(target) to = {.row = t->row, .col = 1, .add = t->add};
+  for (uint32_t j = 0; j < cols; j += TILE_N) {
+    to.j1 = MIN(TILE_N, cols - j);
+    for (uint32_t i = first; i < after; i += TILE_M) {
+      to.i1 = MIN(TILE_M, last - i);
+      to.c = t->out + i * t->row + j;
+      NAME(rows_main)(t->depth, t->a + i * t->a_step, t->a_step, t->b + j, BLOCK_STEP, &to);
+    }
+  }
+  to.i1 = rest;
+  for (uint32_t j = 0; j < cols && after < last; j += (rest == 1 ? 8 : 4) * LANES) {
+    const S *a = t->a + after * t->a_step, *b = t->b + j;
+    to.j1 = MIN((rest == 1 ? 8 : 4) * LANES, cols - j);
+    to.c = t->out + after * t->row + j;
+    if (rest == 1) NAME(rows_single)(t->depth, a, 0, b, BLOCK_STEP, &to);
+    if (rest == 2) NAME(rows_pair)(t->depth, a, t->a_step, b, BLOCK_STEP, &to);
+  }
+  to.j1 = few;
+  for (uint32_t i = first; i < last && cols < t->cols; i += NARROW_M) {
+    to.i1 = MIN(NARROW_M, last - i);
+    to.c = t->out + i * t->row + cols;
+    NAME(rows_narrow)(t->depth, t->a + i * t->a_step, t->a_step, t->b + cols, BLOCK_STEP, &to);
+  }
+}
+
+static void NAME(block_product)(const NAME(block) * t) {
+  for (uint32_t i = 0; i < t->rows; i += ROW_BLOCK) {
+    NAME(block_rows)(t, i, MIN(i + ROW_BLOCK, t->rows));
+  }
+}
