@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build as esbuild } from 'esbuild';
 import type { Browser } from 'playwright-core';
@@ -80,6 +81,19 @@ describe('the package', () => {
       expect(size).toBeLessThan(budget);
     },
   );
+
+  it('has classes that keep their names, which they print', async () => {
+    const file = join(folder, 'node_modules/isotorch/dist/index.node.js');
+    const torch: Record<string, object> = await import(pathToFileURL(file).href);
+    const named = [torch, torch.nn, torch.optim, torch.data].flatMap((space) =>
+      Object.entries(space as object),
+    );
+    const isClass = (value: unknown) =>
+      typeof value === 'function' && /^class\b/.test(String(value));
+    const classes = named.filter(([, value]) => isClass(value));
+    expect(classes.length).toBeGreaterThan(100);
+    expect(classes.filter(([name, type]) => type.name !== name)).toEqual([]);
+  });
 
   it('has types that hold under strict settings without its development dependencies', () => {
     const compilerOptions = {
