@@ -45,13 +45,15 @@ function most(list: readonly Seen[]): Seen {
 describe('3000 steps', () => {
   const watch = (): Seen => ({ bytes: torch.memory().bytes, heap: heapBytes() });
 
+  // What is dropped waits for the collector, which is called for after 32 MB of new blocks, and for
+  // finalisers: peaks swing with the machine's load, what is left after them does not.
   const expectFlat = (seen: readonly Seen[]) => {
-    const warm = most(seen.slice(500, 1500));
-    const late = most(seen.slice(2000));
     expect(seen).toHaveLength(3000);
-    expect(late.bytes).toBeLessThanOrEqual(warm.bytes * 1.5);
-    expect(late.heap).toBeLessThanOrEqual(warm.heap * 1.25 + (16 << 20));
-    expect(late.heap).toBeLessThan(600 << 20);
+    const least = (list: readonly Seen[]) => Math.min(...list.map((s) => s.bytes));
+    expect(least(seen.slice(2000))).toBeLessThan(least(seen.slice(500, 1500)) + (8 << 20));
+    const late = most(seen.slice(2000));
+    expect(late.bytes).toBeLessThan(96 << 20);
+    expect(late.heap).toBeLessThan(160 << 20);
   };
 
   test('a plain `for await` loop, without any care', async () => {
