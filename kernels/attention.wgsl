@@ -57,6 +57,12 @@ fn tell(upper: vec4<f32>, lower: vec4<f32>, low: u32, high: u32) {
   exchange[low * 17u + high] = upper;
   exchange[low * 17u + high + 8u] = lower;
 }
+// The sums of what they told of four rows: upper ones at high, lower ones at high + 8.
+fn sum_told(row: u32) -> vec4<f32> {
+  var sum = exchange[row];
+  for (var k = 1u; k < 8u; k++) { sum += exchange[k * 17u + row]; }
+  return sum;
+}
 fn sum_of(v: vec4<f32>) -> f32 { return v.x + v.y + (v.z + v.w); }
 fn unseen(v: vec4<f32>) -> vec4<bool> { return bitcast<vec4<u32>>(v) == vec4<u32>(0xff800000u); }
 

@@ -79,12 +79,8 @@ fn attention(group: u32, lane: u32) {
   }
   tell(total, total_below, low, high);
   workgroupBarrier();
-  total = exchange[high];
-  total_below = exchange[high + 8u];
-  for (var k = 1u; k < 8u; k++) {
-    total += exchange[k * 17u + high];
-    total_below += exchange[k * 17u + high + 8u];
-  }
+  total = sum_told(high);
+  total_below = sum_told(high + 8u);
   stretch(&out_CHUNK, 1.0 / total, 1.0 / total_below);
   save_part_out(out_CHUNK, n, i, h, f0 + CHUNKu * 32u + 4u * low);
   if (low > 0u || f0 > 0u) { return; }

@@ -41,8 +41,7 @@ fn attention_keys(group: u32, lane: u32) {
     }
     let i = i0 + 4u * low + vec4<u32>(0u, 1u, 2u, 3u);
     let row = min(i, vec4<u32>(p.rows - 1u));
-    let kept = row + head * p.rows;
-    let lse = vec4<f32>(get_lse(kept.x), get_lse(kept.y), get_lse(kept.z), get_lse(kept.w));
+    let lse = lse_of(head, i0 + 4u * low);
     let at = row + delta_at(head, 0u);
     let delta = vec4<f32>(get_delta(at.x), get_delta(at.y), get_delta(at.z), get_delta(at.w));
     s.r0 = row_weights(n, h, i, j, s.r0, lse);

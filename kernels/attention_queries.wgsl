@@ -9,11 +9,6 @@ fn row_gradient(
   let weight = weight_of(scored(n, h, vec4<u32>(i), k, s), vec4<f32>(lse));
   return score_gradient(weight, g, vec4<f32>(delta));
 }
-fn lse_of(head: u32, i: u32) -> vec4<f32> {
-  let at = head * p.rows;
-  let row = min(vec4<u32>(i, i + 1u, i + 2u, i + 3u), vec4<u32>(p.rows - 1u)) + at;
-  return vec4<f32>(get_lse(row.x), get_lse(row.y), get_lse(row.z), get_lse(row.w));
-}
 // An invocation's part of delta for one query.
 fn part_of_delta(n: u32, i: u32, h: u32, low: u32) -> f32 {
   var total = 0.0;
@@ -42,12 +37,8 @@ fn attention_queries(group: u32, lane: u32) {
   let i = first + 4u * high;
   tell(four_deltas(n, i, h, low), four_deltas(n, i + 32u, h, low), low, high);
   workgroupBarrier();
-  var delta = exchange[high];
-  var delta_below = exchange[high + 8u];
-  for (var k = 1u; k < 8u; k++) {
-    delta += exchange[k * 17u + high];
-    delta_below += exchange[k * 17u + high + 8u];
-  }
+  let delta = sum_told(high);
+  let delta_below = sum_told(high + 8u);
   if (low == 0u && f0 == 0u) {
     save_delta(delta_at(head, i), p.rows - min(i, p.rows), delta);
     save_delta(delta_at(head, i + 32u), p.rows - min(i + 32u, p.rows), delta_below);

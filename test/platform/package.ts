@@ -5,6 +5,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } fro
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type BuildOptions, build } from 'esbuild';
+import { bundleSettings } from '../../scripts/typescript.mjs';
 
 export const root = resolve(fileURLToPath(import.meta.url), '../../..');
 
@@ -59,6 +61,20 @@ export function installPackage(): string {
 
 export function removePackage(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** Bundles programs of this repository for Node: `ts/index.ts` becomes `<folder>/ts/index.mjs`. */
+export async function bundleInto(folder: string, files: readonly string[]): Promise<void> {
+  await build({
+    ...(bundleSettings as BuildOptions),
+    entryPoints: files.map((file) => join(root, file)),
+    outdir: folder,
+    outbase: root,
+    outExtension: { '.js': '.mjs' },
+    platform: 'node',
+    conditions: ['node'],
+    loader: { '.wgsl': 'text' },
+  });
 }
 
 /** A new, empty subfolder. */

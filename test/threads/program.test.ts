@@ -2,27 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BuildOptions, build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bundleSettings } from '../../scripts/typescript.mjs';
-import { nodes, root } from '../platform/package.js';
+import { bundleInto, nodes } from '../platform/package.js';
 
 let folder: string;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'isotorch-threads-'));
-  const wgsl = { '.wgsl': 'text' } as const;
-  const entryPoints = [join(root, 'test/threads/program.ts'), join(root, 'ts/index.ts')];
-  await build({
-    ...(bundleSettings as BuildOptions),
-    entryPoints,
-    outdir: folder,
-    outbase: root,
-    outExtension: { '.js': '.mjs' },
-    platform: 'node',
-    conditions: ['node'],
-    loader: wgsl,
-  });
+  await bundleInto(folder, ['test/threads/program.ts', 'ts/index.ts']);
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

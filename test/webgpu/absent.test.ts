@@ -4,10 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BuildOptions, build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bundleSettings } from '../../scripts/typescript.mjs';
-import { root } from '../platform/package.js';
+import { bundleInto, root } from '../platform/package.js';
 
 const PROGRAM = `
 import * as torch from './ts/index.mjs';
@@ -21,15 +19,7 @@ let folder: string;
 beforeAll(async () => {
   // Outside of the project, whose packages are not found there.
   folder = mkdtempSync(join(tmpdir(), 'isotorch-absent-'));
-  await build({
-    ...(bundleSettings as BuildOptions),
-    entryPoints: [join(root, 'ts/index.ts')],
-    outdir: join(folder, 'ts'),
-    outExtension: { '.js': '.mjs' },
-    platform: 'node',
-    conditions: ['node'],
-    loader: { '.wgsl': 'text' },
-  });
+  await bundleInto(folder, ['ts/index.ts']);
   writeFileSync(join(folder, 'program.mjs'), PROGRAM);
 });
 

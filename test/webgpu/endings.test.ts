@@ -3,10 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BuildOptions, build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bundleSettings } from '../../scripts/typescript.mjs';
-import { nodes, root } from '../platform/package.js';
+import { bundleInto, nodes, root } from '../platform/package.js';
 import { withGpu } from './agree.js';
 import { gpuEnvironment } from './environment.js';
 
@@ -77,15 +75,7 @@ beforeAll(async () => {
   // Within the project, so that the package webgpu is found.
   mkdirSync(join(root, 'build'), { recursive: true });
   folder = mkdtempSync(join(root, 'build/endings-'));
-  await build({
-    ...(bundleSettings as BuildOptions),
-    entryPoints: [join(root, 'ts/index.ts')],
-    outdir: join(folder, 'ts'),
-    outExtension: { '.js': '.mjs' },
-    platform: 'node',
-    conditions: ['node'],
-    loader: { '.wgsl': 'text' },
-  });
+  await bundleInto(folder, ['ts/index.ts']);
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
