@@ -14,20 +14,24 @@ type Public<K extends PointwiseName> = Rows[K] extends { scalars: readonly strin
   : Rows[K] extends { internal: true }
     ? never
     : K;
-type WithInputs<N extends number> = {
-  [K in PointwiseName]: Rows[K]['inputs'] extends N ? Public<K> : never;
-}[PointwiseName];
+type WithInputs<K extends PointwiseName, N> = Rows[K]['inputs'] extends N ? Public<K> : never;
 type InPlaceName<K extends PointwiseName> = Rows[K] extends { noInPlace: true } ? never : `${K}_`;
 
-export type Unary = { readonly [K in WithInputs<1>]: (input: Tensor) => Tensor };
+// Over the keys of the rows, so that editors show the comments there.
+export type Unary = {
+  readonly [K in keyof Rows as WithInputs<K, 1>]: (input: Tensor) => Tensor;
+};
 export type Binary = {
-  readonly [K in WithInputs<2>]: (input: Operand, other: Operand) => Tensor;
+  readonly [K in keyof Rows as WithInputs<K, 2>]: (input: Operand, other: Operand) => Tensor;
 };
 export type UnaryInPlace = {
-  readonly [K in WithInputs<1> as InPlaceName<K>]: (input: Tensor) => Tensor;
+  readonly [K in keyof Rows as InPlaceName<WithInputs<K, 1>>]: (input: Tensor) => Tensor;
 };
 export type BinaryInPlace = {
-  readonly [K in WithInputs<2> as InPlaceName<K>]: (input: Tensor, other: Operand) => Tensor;
+  readonly [K in keyof Rows as InPlaceName<WithInputs<K, 2>>]: (
+    input: Tensor,
+    other: Operand,
+  ) => Tensor;
 };
 
 function binaryFunction(name: PointwiseName, row: PointwiseRow) {

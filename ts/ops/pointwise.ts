@@ -18,7 +18,6 @@ export type PointwiseDomain =
 
 export interface PointwiseRow {
   readonly kind: 'pointwise';
-  readonly doc: string;
   /** The C expression of one vector of results. */
   readonly c: string;
   /** Number of tensor inputs, named x, y, z in `c`. */
@@ -44,13 +43,13 @@ export interface PointwiseRow {
   readonly internal?: boolean;
 }
 
-type Extra = Partial<Omit<PointwiseRow, 'kind' | 'doc' | 'c' | 'inputs' | 'result'>>;
+type Extra = Partial<Omit<PointwiseRow, 'kind' | 'c' | 'inputs' | 'result'>>;
 
 /** A row whose common facts are `Base`, with those of `E` in their place. */
-type Row<Base, E> = Omit<Base, keyof E> & E & { readonly doc: string; readonly c: string };
+type Row<Base, E> = Omit<Base, keyof E> & E & { readonly c: string };
 
-function row<Base, const E extends Extra>(base: Base, doc: string, c: string, extra: E) {
-  return { ...base, doc, c, ...extra } as unknown as Row<Base, E>;
+function row<Base, const E extends Extra>(base: Base, c: string, extra: E) {
+  return { ...base, c, ...extra } as unknown as Row<Base, E>;
 }
 
 const UNARY = { kind: 'pointwise', inputs: 1, domain: 'real', result: 'same' } as const;
@@ -59,242 +58,327 @@ const TERNARY = { kind: 'pointwise', inputs: 3, domain: 'number', result: 'same'
 const TEST = { kind: 'pointwise', inputs: 1, domain: 'number', result: 'bool' } as const;
 const COMPARE = { kind: 'pointwise', inputs: 2, domain: 'number', result: 'bool' } as const;
 
-const unary = <const E extends Extra>(doc: string, c: string, extra: E) =>
-  row(UNARY, doc, c, extra);
-const binary = <const E extends Extra>(doc: string, c: string, extra: E) =>
-  row(BINARY, doc, c, extra);
-const ternary = <const E extends Extra>(doc: string, c: string, extra: E) =>
-  row(TERNARY, doc, c, extra);
+const unary = <const E extends Extra>(c: string, extra: E) => row(UNARY, c, extra);
+const binary = <const E extends Extra>(c: string, extra: E) => row(BINARY, c, extra);
+const ternary = <const E extends Extra>(c: string, extra: E) => row(TERNARY, c, extra);
 /** A function of one tensor to bool. */
-const test = <const E extends Extra>(doc: string, c: string, extra: E) => row(TEST, doc, c, extra);
-const compare = <const E extends Extra>(doc: string, c: string, extra: E) =>
-  row(COMPARE, doc, c, extra);
+const test = <const E extends Extra>(c: string, extra: E) => row(TEST, c, extra);
+const compare = <const E extends Extra>(c: string, extra: E) => row(COMPARE, c, extra);
 
 const SUBTRACT_BOOL = 'use logicalXor() or logicalNot() on bool tensors';
 
 export const pointwise = {
   // Exponentials and logarithms.
-  exp: unary('e to the power of x.', 'exp_(x)', {}),
-  exp2: unary('2 to the power of x.', 'exp2_(x)', {}),
-  expm1: unary('exp(x) - 1, exact near 0.', 'expm1_(x)', {}),
-  log: unary('Natural logarithm.', 'log_(x)', {}),
-  log2: unary('Logarithm to base 2.', 'log2_(x)', {}),
-  log10: unary('Logarithm to base 10.', 'log10_(x)', {}),
-  log1p: unary('log(1 + x), exact near 0.', 'log1p_(x)', {}),
+  /** e to the power of x. */
+  exp: unary('exp_(x)', {}),
+  /** 2 to the power of x. */
+  exp2: unary('exp2_(x)', {}),
+  /** exp(x) - 1, exact near 0. */
+  expm1: unary('expm1_(x)', {}),
+  /** Natural logarithm. */
+  log: unary('log_(x)', {}),
+  /** Logarithm to base 2. */
+  log2: unary('log2_(x)', {}),
+  /** Logarithm to base 10. */
+  log10: unary('log10_(x)', {}),
+  /** log(1 + x), exact near 0. */
+  log1p: unary('log1p_(x)', {}),
 
   // Powers.
-  sqrt: unary('Square root.', 'sqrt_(x)', {}),
-  rsqrt: unary('1 / sqrt(x).', 'K(1) / sqrt_(x)', {}),
-  reciprocal: unary('1 / x.', 'K(1) / x', {}),
-  square: unary('x * x.', 'x * x', { domain: 'number', boolAsInt: true }),
-  cube: unary('x * x * x.', 'x * x * x', { domain: 'number', internal: true }),
+  /** Square root. */
+  sqrt: unary('sqrt_(x)', {}),
+  /** 1 / sqrt(x). */
+  rsqrt: unary('K(1) / sqrt_(x)', {}),
+  /** 1 / x. */
+  reciprocal: unary('K(1) / x', {}),
+  /** x * x. */
+  square: unary('x * x', { domain: 'number', boolAsInt: true }),
+  cube: unary('x * x * x', { domain: 'number', internal: true }),
 
   // Trigonometric and hyperbolic functions.
-  sin: unary('Sine; x in radians.', 'sin_(x)', {}),
-  cos: unary('Cosine; x in radians.', 'cos_(x)', {}),
-  tan: unary('Tangent; x in radians.', 'tan_(x)', {}),
-  asin: unary('Arc sine.', 'asin_(x)', {}),
-  acos: unary('Arc cosine.', 'acos_(x)', {}),
-  atan: unary('Arc tangent.', 'atan_(x)', {}),
-  sinh: unary('Hyperbolic sine.', 'sinh_(x)', {}),
-  cosh: unary('Hyperbolic cosine.', 'cosh_(x)', {}),
-  tanh: unary('Hyperbolic tangent.', 'tanh_(x)', {}),
-  asinh: unary('Inverse hyperbolic sine.', 'asinh_(x)', {}),
-  acosh: unary('Inverse hyperbolic cosine.', 'acosh_(x)', {}),
-  atanh: unary('Inverse hyperbolic tangent.', 'atanh_(x)', {}),
+  /** Sine; x in radians. */
+  sin: unary('sin_(x)', {}),
+  /** Cosine; x in radians. */
+  cos: unary('cos_(x)', {}),
+  /** Tangent; x in radians. */
+  tan: unary('tan_(x)', {}),
+  /** Arc sine. */
+  asin: unary('asin_(x)', {}),
+  /** Arc cosine. */
+  acos: unary('acos_(x)', {}),
+  /** Arc tangent. */
+  atan: unary('atan_(x)', {}),
+  /** Hyperbolic sine. */
+  sinh: unary('sinh_(x)', {}),
+  /** Hyperbolic cosine. */
+  cosh: unary('cosh_(x)', {}),
+  /** Hyperbolic tangent. */
+  tanh: unary('tanh_(x)', {}),
+  /** Inverse hyperbolic sine. */
+  asinh: unary('asinh_(x)', {}),
+  /** Inverse hyperbolic cosine. */
+  acosh: unary('acosh_(x)', {}),
+  /** Inverse hyperbolic tangent. */
+  atanh: unary('atanh_(x)', {}),
 
   // Special functions.
-  erf: unary('Error function.', 'erf_(x)', {}),
-  erfc: unary('Complementary error function, 1 - erf(x).', 'erfc_(x)', {}),
-  sigmoid: unary('1 / (1 + exp(-x)).', 'sigmoid_(x)', {}),
-  logSigmoid: unary('log(sigmoid(x)), never overflowing.', '-log1pexp_(-x)', { internal: true }),
+  /** Error function. */
+  erf: unary('erf_(x)', {}),
+  /** Complementary error function, 1 - erf(x). */
+  erfc: unary('erfc_(x)', {}),
+  /** 1 / (1 + exp(-x)). */
+  sigmoid: unary('sigmoid_(x)', {}),
+  /** log(sigmoid(x)), never overflowing. */
+  logSigmoid: unary('-log1pexp_(-x)', { internal: true }),
 
   // Signs and rounding.
-  neg: unary('-x.', 'neg_(x)', { domain: 'number', noBool: SUBTRACT_BOOL }),
-  abs: unary('Absolute value.', 'abs_(x)', { domain: 'number', noBool: 'cast it first' }),
-  sign: unary('-1, 0 or 1; 0 for NaN.', 'sign_(x)', { domain: 'number' }),
-  floor: unary('Largest integer not above x.', 'floor_(x)', { keepsIntegers: true }),
-  ceil: unary('Smallest integer not below x.', 'ceil_(x)', { keepsIntegers: true }),
-  trunc: unary('x without its fraction.', 'trunc_(x)', { keepsIntegers: true }),
-  roundEven: unary('Nearest integer, ties to even.', 'round_(x)', {
+  /** -x. */
+  neg: unary('neg_(x)', { domain: 'number', noBool: SUBTRACT_BOOL }),
+  /** Absolute value. */
+  abs: unary('abs_(x)', { domain: 'number', noBool: 'cast it first' }),
+  /** -1, 0 or 1; 0 for NaN. */
+  sign: unary('sign_(x)', { domain: 'number' }),
+  /** Largest integer not above x. */
+  floor: unary('floor_(x)', { keepsIntegers: true }),
+  /** Smallest integer not below x. */
+  ceil: unary('ceil_(x)', { keepsIntegers: true }),
+  /** x without its fraction. */
+  trunc: unary('trunc_(x)', { keepsIntegers: true }),
+  /** Nearest integer, ties to even. */
+  roundEven: unary('round_(x)', {
     keepsIntegers: true,
     internal: true,
   }),
-  frac: unary('x - trunc(x).', 'x - trunc_(x)', {}),
+  /** x - trunc(x). */
+  frac: unary('x - trunc_(x)', {}),
 
   // Tests.
-  isnan: test('Where x is NaN.', 'isnan_(x)', {}),
-  isinf: test('Where x is infinite.', 'isinf_(x)', {}),
-  isfinite: test('Where x is neither infinite nor NaN.', 'isfinite_(x)', {}),
-  logicalNot: test('Where x is 0 or false.', 'x == K(0)', {}),
-  signbit: test('Where the sign bit of x is set.', 'signbit_(x)', { noInPlace: true }),
+  /** Where x is NaN. */
+  isnan: test('isnan_(x)', {}),
+  /** Where x is infinite. */
+  isinf: test('isinf_(x)', {}),
+  /** Where x is neither infinite nor NaN. */
+  isfinite: test('isfinite_(x)', {}),
+  /** Where x is 0 or false. */
+  logicalNot: test('x == K(0)', {}),
+  /** Where the sign bit of x is set. */
+  signbit: test('signbit_(x)', { noInPlace: true }),
 
   // Arithmetic.
-  addTensors: binary('x + y.', 'x + y', { internal: true }),
-  addScaled: binary('x + alpha * y.', 'x + alpha * y', {
+  addTensors: binary('x + y', { internal: true }),
+  addScaled: binary('x + alpha * y', {
     scalars: ['alpha'],
     internal: true,
   }),
-  subTensors: binary('x - y.', 'x - y', { internal: true, noBool: SUBTRACT_BOOL }),
-  mul: binary('x * y.', 'x * y', {}),
-  divTrue: binary('x / y as floats.', 'x / y', { domain: 'real', internal: true }),
-  divFloor: binary('floor(x / y).', 'floor_div_(x, y)', { internal: true }),
-  divTrunc: binary('trunc(x / y).', 'trunc_div_(x, y)', { internal: true }),
-  fmod: binary('C remainder: the sign of x.', 'fmod_(x, y)', { tensors: 1 }),
-  remainder: binary('Python remainder: the sign of y.', 'remainder_(x, y)', {}),
-  powTensors: binary('x to the power of y.', 'pow_(x, y)', { internal: true }),
-  atan2: binary('Angle of (y, x) in radians.', 'atan2_(x, y)', { tensors: 2, domain: 'real' }),
-  maximum: binary('The larger one; NaN if either is.', 'max_(x, y)', {
+  subTensors: binary('x - y', { internal: true, noBool: SUBTRACT_BOOL }),
+  /** x * y. */
+  mul: binary('x * y', {}),
+  /** x / y as floats. */
+  divTrue: binary('x / y', { domain: 'real', internal: true }),
+  /** floor(x / y). */
+  divFloor: binary('floor_div_(x, y)', { internal: true }),
+  /** trunc(x / y). */
+  divTrunc: binary('trunc_div_(x, y)', { internal: true }),
+  /** C remainder: the sign of x. */
+  fmod: binary('fmod_(x, y)', { tensors: 1 }),
+  /** Python remainder: the sign of y. */
+  remainder: binary('remainder_(x, y)', {}),
+  /** x to the power of y. */
+  powTensors: binary('pow_(x, y)', { internal: true }),
+  /** Angle of (y, x) in radians. */
+  atan2: binary('atan2_(x, y)', { tensors: 2, domain: 'real' }),
+  /** The larger one; NaN if either is. */
+  maximum: binary('max_(x, y)', {
     tensors: 2,
     noInPlace: true,
   }),
-  minimum: binary('The smaller one; NaN if either is.', 'min_(x, y)', {
+  /** The smaller one; NaN if either is. */
+  minimum: binary('min_(x, y)', {
     tensors: 2,
     noInPlace: true,
   }),
-  fmax: binary('The larger one; NaN only if both are.', 'fmax_(x, y)', {
+  /** The larger one; NaN only if both are. */
+  fmax: binary('fmax_(x, y)', {
     tensors: 2,
     noInPlace: true,
   }),
-  fmin: binary('The smaller one; NaN only if both are.', 'fmin_(x, y)', {
+  /** The smaller one; NaN only if both are. */
+  fmin: binary('fmin_(x, y)', {
     tensors: 2,
     noInPlace: true,
   }),
-  logaddexp: binary('log(exp(x) + exp(y)).', 'logaddexp_(x, y)', {
+  /** log(exp(x) + exp(y)). */
+  logaddexp: binary('logaddexp_(x, y)', {
     tensors: 2,
     domain: 'real',
     noInPlace: true,
   }),
-  logaddexp2: binary('log2(2^x + 2^y).', 'logaddexp2_(x, y)', {
+  /** log2(2^x + 2^y). */
+  logaddexp2: binary('logaddexp2_(x, y)', {
     tensors: 2,
     domain: 'real',
     noInPlace: true,
   }),
-  xlogy: binary('x * log(y), 0 where x is 0.', 'xlogy_(x, y)', { domain: 'real' }),
-  copysign: binary('|x| with the sign of y.', 'copysign_(x, y)', { tensors: 1, domain: 'real' }),
-  heaviside: binary(
-    '0 below 0, y at 0, 1 above 0.',
-    'select(isnan_(x), x, select(x == K(0), y, select(x > K(0), K(1), K(0))))',
-    { tensors: 2 },
-  ),
+  /** x * log(y), 0 where x is 0. */
+  xlogy: binary('xlogy_(x, y)', { domain: 'real' }),
+  /** |x| with the sign of y. */
+  copysign: binary('copysign_(x, y)', { tensors: 1, domain: 'real' }),
+  /** 0 below 0, y at 0, 1 above 0. */
+  heaviside: binary('select(isnan_(x), x, select(x == K(0), y, select(x > K(0), K(1), K(0))))', {
+    tensors: 2,
+  }),
 
   // Comparison and logic.
-  eq: compare('x == y.', 'x == y', { tensors: 1 }),
-  ne: compare('x != y.', 'x != y', { tensors: 1 }),
-  lt: compare('x < y.', 'x < y', { tensors: 1 }),
-  le: compare('x <= y.', 'x <= y', { tensors: 1 }),
-  gt: compare('x > y.', 'x > y', { tensors: 1 }),
-  ge: compare('x >= y.', 'x >= y', { tensors: 1 }),
-  logicalAnd: compare('Both nonzero.', '(x != K(0)) & (y != K(0))', { tensors: 2 }),
-  logicalOr: compare('Either nonzero.', '(x != K(0)) | (y != K(0))', { tensors: 2 }),
-  logicalXor: compare('Just one nonzero.', '(x == K(0)) != (y == K(0))', { tensors: 2 }),
-  bitwiseAnd: binary('Bits set in both.', 'x & y', { domain: 'int' }),
-  bitwiseOr: binary('Bits set in either.', 'x | y', { domain: 'int' }),
-  bitwiseXor: binary('Bits set in just one.', 'x ^ y', { domain: 'int' }),
-  invertBits: unary('All bits flipped.', '~x', { domain: 'int', internal: true }),
-  bitwiseLeftShift: binary('x * 2^y.', 'shl_(x, y)', { domain: 'int' }),
-  bitwiseRightShift: binary('floor(x / 2^y).', 'shr_(x, y)', { domain: 'int' }),
+  /** x == y. */
+  eq: compare('x == y', { tensors: 1 }),
+  /** x != y. */
+  ne: compare('x != y', { tensors: 1 }),
+  /** x < y. */
+  lt: compare('x < y', { tensors: 1 }),
+  /** x <= y. */
+  le: compare('x <= y', { tensors: 1 }),
+  /** x > y. */
+  gt: compare('x > y', { tensors: 1 }),
+  /** x >= y. */
+  ge: compare('x >= y', { tensors: 1 }),
+  /** Both nonzero. */
+  logicalAnd: compare('(x != K(0)) & (y != K(0))', { tensors: 2 }),
+  /** Either nonzero. */
+  logicalOr: compare('(x != K(0)) | (y != K(0))', { tensors: 2 }),
+  /** Just one nonzero. */
+  logicalXor: compare('(x == K(0)) != (y == K(0))', { tensors: 2 }),
+  /** Bits set in both. */
+  bitwiseAnd: binary('x & y', { domain: 'int' }),
+  /** Bits set in either. */
+  bitwiseOr: binary('x | y', { domain: 'int' }),
+  /** Bits set in just one. */
+  bitwiseXor: binary('x ^ y', { domain: 'int' }),
+  /** All bits flipped. */
+  invertBits: unary('~x', { domain: 'int', internal: true }),
+  /** x * 2^y. */
+  bitwiseLeftShift: binary('shl_(x, y)', { domain: 'int' }),
+  /** floor(x / 2^y). */
+  bitwiseRightShift: binary('shr_(x, y)', { domain: 'int' }),
 
   // Choice and bounds.
-  select3: ternary('y where x is true, else z.', 'select(x, y, z)', {
+  /** y where x is true, else z. */
+  select3: ternary('select(x, y, z)', {
     masks: [0],
     internal: true,
   }),
-  /** How extremes take their gradient. */
-  keepSame: ternary(
-    'z where x is y or both are NaN, else 0.',
-    'select((x == y) | (isnan_(x) & isnan_(y)), z, K(0))',
-    { domain: 'real', internal: true },
-  ),
-  clampScalars: unary('x held between lower and upper.', 'min_(max_(x, lower), upper)', {
+  /**
+   * z where x is y or both are NaN, else 0.
+   * How extremes take their gradient.
+   */
+  keepSame: ternary('select((x == y) | (isnan_(x) & isnan_(y)), z, K(0))', {
+    domain: 'real',
+    internal: true,
+  }),
+  /** x held between lower and upper. */
+  clampScalars: unary('min_(max_(x, lower), upper)', {
     domain: 'number',
     scalars: ['lower', 'upper'],
     internal: true,
   }),
-  clampMinScalar: unary('x, at least lower.', 'max_(x, lower)', {
+  /** x, at least lower. */
+  clampMinScalar: unary('max_(x, lower)', {
     domain: 'number',
     scalars: ['lower'],
     internal: true,
   }),
-  clampMaxScalar: unary('x, at most upper.', 'min_(x, upper)', {
+  /** x, at most upper. */
+  clampMaxScalar: unary('min_(x, upper)', {
     domain: 'number',
     scalars: ['upper'],
     internal: true,
   }),
-  /** y inside the bounds, 0 outside: the gradient of clamp. */
-  insideBounds: binary(
-    'y where lower <= x <= upper, else 0.',
-    'select((x >= lower) & (x <= upper), y, K(0))',
-    { scalars: ['lower', 'upper'], internal: true },
-  ),
-  addcmulTensors: ternary('x + value * y * z.', 'x + value * y * z', {
+  /**
+   * y where lower <= x <= upper, else 0.
+   * y inside the bounds, 0 outside: the gradient of clamp.
+   */
+  insideBounds: binary('select((x >= lower) & (x <= upper), y, K(0))', {
+    scalars: ['lower', 'upper'],
+    internal: true,
+  }),
+  addcmulTensors: ternary('x + value * y * z', {
     scalars: ['value'],
     internal: true,
   }),
-  addcdivTensors: ternary('x + value * y / z.', 'x + value * y / z', {
+  addcdivTensors: ternary('x + value * y / z', {
     domain: 'real',
     scalars: ['value'],
     internal: true,
   }),
-  lerpTensors: ternary(
-    'x + z * (y - x), exact at both ends.',
-    'select(abs_(z) < K(0.5), x + z * (y - x), y - (y - x) * (K(1) - z))',
-    { domain: 'real', internal: true },
-  ),
+  /** x + z * (y - x), exact at both ends. */
+  lerpTensors: ternary('select(abs_(z) < K(0.5), x + z * (y - x), y - (y - x) * (K(1) - z))', {
+    domain: 'real',
+    internal: true,
+  }),
 
   // Activations and their backwards (g is x, the saved tensor is y).
-  relu: unary('max(x, 0).', 'select(x < K(0), K(0), x)', { domain: 'number', noBool: 'cast it' }),
-  reluBackward: binary('x where y > 0, else 0.', 'select(y <= K(0), K(0), x)', {
+  /** max(x, 0). */
+  relu: unary('select(x < K(0), K(0), x)', { domain: 'number', noBool: 'cast it' }),
+  /** x where y > 0, else 0. */
+  reluBackward: binary('select(y <= K(0), K(0), x)', {
     internal: true,
   }),
-  leakyReluScalar: unary('x above 0, slope * x below.', 'select(x > K(0), x, x * slope)', {
+  /** x above 0, slope * x below. */
+  leakyReluScalar: unary('select(x > K(0), x, x * slope)', {
     scalars: ['slope'],
     internal: true,
   }),
-  leakyReluBackward: binary('x where y > 0, else slope * x.', 'select(y > K(0), x, x * slope)', {
+  /** x where y > 0, else slope * x. */
+  leakyReluBackward: binary('select(y > K(0), x, x * slope)', {
     domain: 'real',
     scalars: ['slope'],
     internal: true,
   }),
-  sigmoidBackward: binary('x * y * (1 - y).', 'x * (K(1) - y) * y', {
+  /** x * y * (1 - y). */
+  sigmoidBackward: binary('x * (K(1) - y) * y', {
     domain: 'real',
     internal: true,
   }),
-  tanhBackward: binary('x * (1 - y^2).', 'x * (K(1) - y * y)', { domain: 'real', internal: true }),
-  silu: unary('x * sigmoid(x).', 'x * sigmoid_(x)', { internal: true }),
-  siluBackward: binary(
-    'x times the derivative of silu at y.',
-    'x * sigmoid_(y) * (K(1) + y * (K(1) - sigmoid_(y)))',
-    { domain: 'real', internal: true },
-  ),
-  geluErf: unary('x * Phi(x), Phi the normal distribution.', 'x * normal_cdf_(x)', {
-    internal: true,
-  }),
-  geluErfBackward: binary('x * (Phi(y) + y * phi(y)).', 'x * gelu_slope_(y)', {
+  /** x * (1 - y^2). */
+  tanhBackward: binary('x * (K(1) - y * y)', { domain: 'real', internal: true }),
+  /** x * sigmoid(x). */
+  silu: unary('x * sigmoid_(x)', { internal: true }),
+  /** x times the derivative of silu at y. */
+  siluBackward: binary('x * sigmoid_(y) * (K(1) + y * (K(1) - sigmoid_(y)))', {
     domain: 'real',
     internal: true,
   }),
+  /** x * Phi(x), Phi the normal distribution. */
+  geluErf: unary('x * normal_cdf_(x)', {
+    internal: true,
+  }),
+  /** x * (Phi(y) + y * phi(y)). */
+  geluErfBackward: binary('x * gelu_slope_(y)', {
+    domain: 'real',
+    internal: true,
+  }),
+  /** x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))). */
   geluTanh: unary(
-    'x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).',
     'K(0.5) * x * (K(1) + tanh_(K(0.79788456080286535588) * (x + K(0.044715) * x * x * x)))',
     { internal: true },
   ),
-  softplusScalar: unary(
-    'log(1 + exp(beta x)) / beta; x itself where beta x > threshold.',
-    'select(x * beta > threshold, x, log1pexp_(x * beta) / beta)',
-    { scalars: ['beta', 'threshold'], internal: true },
-  ),
-  softplusBackward: binary(
-    'x * sigmoid(beta y), x itself where beta y > threshold.',
-    'select(y * beta > threshold, x, x * sigmoid_(y * beta))',
-    { domain: 'real', scalars: ['beta', 'threshold'], internal: true },
-  ),
-  eluScalar: unary(
-    'scale * x above 0, alpha * scale * (exp(inputScale x) - 1) below.',
-    'select(x > K(0), x * scale, expm1_(x * inputScale) * (alpha * scale))',
-    { scalars: ['alpha', 'scale', 'inputScale'], internal: true },
-  ),
-  mish: unary('x * tanh(softplus(x)).', 'x * tanh_(log1pexp_(x))', { internal: true }),
+  /** log(1 + exp(beta x)) / beta; x itself where beta x > threshold. */
+  softplusScalar: unary('select(x * beta > threshold, x, log1pexp_(x * beta) / beta)', {
+    scalars: ['beta', 'threshold'],
+    internal: true,
+  }),
+  /** x * sigmoid(beta y), x itself where beta y > threshold. */
+  softplusBackward: binary('select(y * beta > threshold, x, x * sigmoid_(y * beta))', {
+    domain: 'real',
+    scalars: ['beta', 'threshold'],
+    internal: true,
+  }),
+  /** scale * x above 0, alpha * scale * (exp(inputScale x) - 1) below. */
+  eluScalar: unary('select(x > K(0), x * scale, expm1_(x * inputScale) * (alpha * scale))', {
+    scalars: ['alpha', 'scale', 'inputScale'],
+    internal: true,
+  }),
+  /** x * tanh(softplus(x)). */
+  mish: unary('x * tanh_(log1pexp_(x))', { internal: true }),
 } as const satisfies Record<string, PointwiseRow>;
 
 export type PointwiseName = keyof typeof pointwise;

@@ -60,7 +60,6 @@ export interface Launcher {
  */
 export interface Primitive<Attributes> {
   readonly kind: 'primitive';
-  readonly doc: string;
   /** Kernel declarations by the name of their C function without the dtype suffix. */
   readonly kernels: Readonly<Record<string, KernelDeclaration>>;
   /** Names of the tensor inputs, in order; a trailing '?' marks one that may be absent. */

@@ -5,7 +5,6 @@ import { type Layout, numelOf, type Shape, viewStrides } from '../core/layout.js
 
 export interface ViewRow<Attributes> {
   readonly kind: 'view';
-  readonly doc: string;
   /** The layout of the result. Dimensions in `attributes` are normalised. */
   layout(input: Layout, attributes: Attributes): Layout;
 }
@@ -21,8 +20,8 @@ export interface StridedView {
   readonly of: Layout;
 }
 
-function view<Attributes>(doc: string, layout: ViewRow<Attributes>['layout']): ViewRow<Attributes> {
-  return { kind: 'view', doc, layout };
+function view<Attributes>(layout: ViewRow<Attributes>['layout']): ViewRow<Attributes> {
+  return { kind: 'view', layout };
 }
 
 function without<T>(list: readonly T[], index: number): T[] {
@@ -36,9 +35,11 @@ function replaced<T>(list: readonly T[], index: number, value: T): T[] {
 }
 
 export const views = {
-  alias: view<Record<string, never>>('The same layout.', (input) => input),
+  /** The same layout. */
+  alias: view<Record<string, never>>((input) => input),
 
-  view: view<{ shape: Shape }>('Another shape over the same elements.', (input, { shape }) => {
+  /** Another shape over the same elements. */
+  view: view<{ shape: Shape }>((input, { shape }) => {
     const strides = viewStrides(input.shape, input.strides, shape);
     if (strides === undefined) {
       throw new ShapeError(
@@ -50,13 +51,15 @@ export const views = {
     return { shape, strides, offset: input.offset };
   }),
 
-  permute: view<{ dims: readonly number[] }>('Dimensions in another order.', (input, { dims }) => ({
+  /** Dimensions in another order. */
+  permute: view<{ dims: readonly number[] }>((input, { dims }) => ({
     shape: dims.map((dim) => input.shape[dim]),
     strides: dims.map((dim) => input.strides[dim]),
     offset: input.offset,
   })),
 
-  expand: view<{ shape: Shape }>('Size-1 dimensions repeated by stride 0.', (input, { shape }) => {
+  /** Size-1 dimensions repeated by stride 0. */
+  expand: view<{ shape: Shape }>((input, { shape }) => {
     const lead = shape.length - input.shape.length;
     if (lead < 0) {
       throw new ShapeError(
@@ -81,9 +84,11 @@ export const views = {
     return { shape: sizes, strides, offset: input.offset };
   }),
 
-  /** start, end already within 0..size; step >= 1. */
+  /**
+   * Every step-th index from start to end along one dimension.
+   * start, end already within 0..size; step >= 1.
+   */
   sliceDim: view<{ dim: number; start: number; end: number; step: number }>(
-    'Every step-th index from start to end along one dimension.',
     (input, { dim, start, end, step }) => ({
       shape: replaced(input.shape, dim, Math.max(0, Math.ceil((end - start) / step))),
       strides: replaced(input.strides, dim, input.strides[dim] * step),
@@ -91,17 +96,15 @@ export const views = {
     }),
   ),
 
-  selectDim: view<{ dim: number; index: number }>(
-    'One index along a dimension, which goes.',
-    (input, { dim, index }) => ({
-      shape: without(input.shape, dim),
-      strides: without(input.strides, dim),
-      offset: input.offset + index * input.strides[dim],
-    }),
-  ),
+  /** One index along a dimension, which goes. */
+  selectDim: view<{ dim: number; index: number }>((input, { dim, index }) => ({
+    shape: without(input.shape, dim),
+    strides: without(input.strides, dim),
+    offset: input.offset + index * input.strides[dim],
+  })),
 
+  /** The diagonal of two dimensions as a last dimension. */
   diagonalView: view<{ offset: number; dim1: number; dim2: number }>(
-    'The diagonal of two dimensions as a last dimension.',
     (input, { offset, dim1, dim2 }) => {
       const rows = input.shape[dim1];
       const columns = input.shape[dim2];
@@ -122,57 +125,51 @@ export const views = {
     },
   ),
 
-  unfoldView: view<{ dim: number; size: number; step: number }>(
-    'Sliding windows along a dimension, as a last dimension.',
-    (input, { dim, size, step }) => {
-      if (input.shape.length === 0) {
-        if (size > 1) throw new ShapeError(`unfold: window ${size} is larger than the 0-d tensor`);
-        return { shape: [size], strides: [1], offset: input.offset };
-      }
-      const have = input.shape[dim];
-      if (size > have || size < 0) {
-        throw new ShapeError(
-          `unfold: window ${size} does not fit dimension ${dim} of size ${have}`,
-        );
-      }
-      if (step <= 0) throw new ValueError(`unfold: step must be positive, got ${step}`);
-      return {
-        shape: [...replaced(input.shape, dim, Math.floor((have - size) / step) + 1), size],
-        strides: [...replaced(input.strides, dim, input.strides[dim] * step), input.strides[dim]],
-        offset: input.offset,
-      };
-    },
-  ),
+  /** Sliding windows along a dimension, as a last dimension. */
+  unfoldView: view<{ dim: number; size: number; step: number }>((input, { dim, size, step }) => {
+    if (input.shape.length === 0) {
+      if (size > 1) throw new ShapeError(`unfold: window ${size} is larger than the 0-d tensor`);
+      return { shape: [size], strides: [1], offset: input.offset };
+    }
+    const have = input.shape[dim];
+    if (size > have || size < 0) {
+      throw new ShapeError(`unfold: window ${size} does not fit dimension ${dim} of size ${have}`);
+    }
+    if (step <= 0) throw new ValueError(`unfold: step must be positive, got ${step}`);
+    return {
+      shape: [...replaced(input.shape, dim, Math.floor((have - size) / step) + 1), size],
+      strides: [...replaced(input.strides, dim, input.strides[dim] * step), input.strides[dim]],
+      offset: input.offset,
+    };
+  }),
 
-  asStridedView: view<StridedView>(
-    'Any shape, strides and offset over the storage.',
-    (_input, { shape, strides, offset, elements }) => {
-      if (shape.length !== strides.length) {
-        throw new ShapeError(
-          `asStrided: ${shape.length} sizes but ${strides.length} strides; give one stride per ` +
-            `size`,
+  /** Any shape, strides and offset over the storage. */
+  asStridedView: view<StridedView>((_input, { shape, strides, offset, elements }) => {
+    if (shape.length !== strides.length) {
+      throw new ShapeError(
+        `asStrided: ${shape.length} sizes but ${strides.length} strides; give one stride per ` +
+          `size`,
+      );
+    }
+    let last = offset;
+    for (let i = 0; i < shape.length; i++) {
+      if (strides[i] < 0 || shape[i] < 0) {
+        throw new ValueError(
+          `asStrided: negative sizes or strides are not supported, got ${showShape(shape)} ` +
+            `with strides ${showShape(strides)}`,
         );
       }
-      let last = offset;
-      for (let i = 0; i < shape.length; i++) {
-        if (strides[i] < 0 || shape[i] < 0) {
-          throw new ValueError(
-            `asStrided: negative sizes or strides are not supported, got ${showShape(shape)} ` +
-              `with strides ${showShape(strides)}`,
-          );
-        }
-        last += (shape[i] - 1) * strides[i];
-      }
-      if (offset < 0 || (numelOf(shape) > 0 && last >= elements)) {
-        throw new IndexError(
-          `asStrided: shape ${showShape(shape)}, strides ${showShape(strides)} and offset ` +
-            `${offset} ` +
-            `reach element ${last}, but the storage has ${elements}`,
-        );
-      }
-      return { shape, strides, offset };
-    },
-  ),
+      last += (shape[i] - 1) * strides[i];
+    }
+    if (offset < 0 || (numelOf(shape) > 0 && last >= elements)) {
+      throw new IndexError(
+        `asStrided: shape ${showShape(shape)}, strides ${showShape(strides)} and offset ` +
+          `${offset} ` +
+          `reach element ${last}, but the storage has ${elements}`,
+      );
+    }
+    return { shape, strides, offset };
+  }),
 } as const;
 
 export type ViewName = keyof typeof views;

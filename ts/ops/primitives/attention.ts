@@ -184,11 +184,12 @@ function cut(launcher: Launcher, jobs: number, products: number, slice: number, 
 const readable = (shape: readonly number[], strides: readonly number[]): boolean =>
   shape[3] === 1 || strides[3] === 1;
 
-/** out[n, i, h] = sum over j of softmax(scale q[n, i, h] . k[n, j, h] + bias) v[n, j, h]. */
+/**
+ * q [N, L, H, E], k [N, S, H, E], v [N, S, H, Ev], added bias? and mask? (true: seen) [N, H, L, S]
+ * -> out [N, L, H, Ev], logarithms of the sums of exponentials [N, H, L].
+ * out[n, i, h] = sum over j of softmax(scale q[n, i, h] . k[n, j, h] + bias) v[n, j, h].
+ */
 export const attention = primitive<Attention>()({
-  doc:
-    'q [N, L, H, E], k [N, S, H, E], v [N, S, H, Ev], added bias? and mask? (true: seen) ' +
-    '[N, H, L, S] -> out [N, L, H, Ev], logarithms of the sums of exponentials [N, H, L].',
   kernels: { attention: forwardKernel },
   inputs: ['q', 'k', 'v', 'bias?', 'mask?'],
   dtypes: 'real',
@@ -241,11 +242,11 @@ function learn(
   launcher.launch(name, backwardKernel, suffix(dtype), every, all, work.range, 2 * products);
 }
 
-/** Gradients of attention with respect to q, k and v; a bias takes none. */
+/**
+ * g [N, L, H, Ev], q, k, v, out and logarithms of attention, bias?, mask? -> gradients of q, k
+ * and v in their shapes, side by side where these are; a bias takes none.
+ */
 export const attentionBackward = primitive<Attention>()({
-  doc:
-    'g [N, L, H, Ev], q, k, v, out and logarithms of attention, bias?, mask? -> gradients ' +
-    '[N, L, H, E], [N, S, H, E] and [N, S, H, Ev], side by side where q, k and v are.',
   kernels: { attentionBackward: backwardKernel },
   inputs: ['g', 'q', 'k', 'v', 'out', 'lse', 'bias?', 'mask?'],
   dtypes: 'real',

@@ -22,8 +22,8 @@ import {
 } from './conv_kernels.js';
 import { convolve, weightGradient, zeroFill } from './conv_launch.js';
 
+/** Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw], and a bias [O] or none. */
 export const conv2d = primitive<ConvAttributes>()({
-  doc: 'Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw], and a bias [O] or none.',
   kernels: { convPad, convDepth: depthKernel, convProduct: productKernel },
   inputs: ['x', 'weight', 'bias?'],
   dtypes: 'real',
@@ -55,8 +55,8 @@ function inputShape(g: Tensor, weight: Tensor, attributes: ConvInputGradAttribut
   return [g.shape[0], weight.shape[1] * attributes.groups, ...attributes.inputSize];
 }
 
+/** Gradient of conv2d for its input, from its output; also the transposed convolution. */
 export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
-  doc: 'Gradient of conv2d for its input, from its output; also the transposed convolution.',
   kernels: {
     convPad,
     convDepth: depthKernel,
@@ -92,8 +92,8 @@ function weightShape(x: Tensor, g: Tensor, attributes: ConvWeightGradAttributes)
   return [g.shape[1], channels, ...kernelSize];
 }
 
+/** Gradient of conv2d for its weight, from its input and the gradient of its output. */
 export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
-  doc: 'Gradient of conv2d for its weight, from its input and the gradient of its output.',
   kernels: { convPad, convDepth: depthKernel, convWeights: weightsKernel },
   inputs: ['x', 'g'],
   dtypes: 'real',

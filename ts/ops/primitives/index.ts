@@ -120,9 +120,8 @@ function chunks(shape: readonly number[]): number {
   return shape[0] * Math.ceil(shape[2] / COLUMNS);
 }
 
-/** out[o, i, c] = x[o, index[o, i, c], c]. */
+/** x [outer, n, inner], index [outer, count, inner]: out[o, i, c] = x[o, index[o, i, c], c]. */
 export const gather = primitive<Wrap>()({
-  doc: 'x [outer, n, inner], index [outer, count, inner] -> x[o, index[o, i, c], c].',
   kernels: { gather: gatherKernel },
   inputs: ['x', 'index'],
   dtypes: 'any',
@@ -141,9 +140,11 @@ export const gather = primitive<Wrap>()({
   },
 });
 
-/** out = x, then out[o, index[o, i, c], c] = src[o, i, c]; of equal indices the last wins. */
+/**
+ * x [outer, n, inner] with src [outer, count, inner] written where index says.
+ * out = x, then out[o, index[o, i, c], c] = src[o, i, c]; of equal indices the last wins.
+ */
 export const scatter = primitive<Wrap>()({
-  doc: 'x [outer, n, inner] with src [outer, count, inner] written where index says.',
   kernels: { scatter: scatterKernel },
   inputs: ['x', 'index', 'src'],
   dtypes: 'any',
@@ -187,8 +188,8 @@ function emitScatterReduce(
 }
 
 function scatterFold(name: string, fixed?: 'sum') {
+  /** x [outer, n, inner] meeting src [outer, count, inner] where index says, in order. */
   return primitive<Wrap & { mode?: keyof typeof modes }>()({
-    doc: 'x [outer, n, inner] meeting src [outer, count, inner] where index says, in order.',
     kernels: { scatterReduce: scatterReduceKernel },
     inputs: ['x', 'index', 'src'],
     dtypes: 'number',
@@ -208,9 +209,8 @@ export const scatterAdd = scatterFold('scatterAdd', 'sum');
 /** The same with `mode` 'sum', 'prod', 'amax' or 'amin'; x itself takes part. */
 export const scatterReduce = scatterFold('scatterReduce');
 
-/** Gradient through gather: g [outer, count, inner] added into zeros [outer, n, inner]. */
+/** Gradient through gather: g [outer, count, inner] added into zeros [outer, n, inner] at index. */
 export const gatherBackward = primitive<Wrap & { n: number }>()({
-  doc: 'g [outer, count, inner] added into zeros [outer, n, inner] where index says.',
   kernels: { scatterReduce: scatterReduceKernel },
   inputs: ['g', 'index'],
   dtypes: 'number',
@@ -226,11 +226,11 @@ export const gatherBackward = primitive<Wrap & { n: number }>()({
 });
 
 /**
+ * x [outer, n, inner], index [count] -> [outer, count, inner].
  * out[o, i, :] = x[o, index[i], :]. Embedding lookup is this with outer = 1; rows of index `skip`
  * get no gradient.
  */
 export const indexSelect = primitive<Wrap & { skip?: number }>()({
-  doc: 'x [outer, n, inner], index [count] -> [outer, count, inner].',
   kernels: { indexSelect: gatherKernel },
   inputs: ['x', 'index'],
   dtypes: 'any',
@@ -267,9 +267,11 @@ function emitIndexAdd(
   });
 }
 
-/** out = x, then out[o, index[i], :] += alpha * src[o, i, :]. */
+/**
+ * x [outer, n, inner] plus alpha times src [outer, count, inner] at the rows of index.
+ * out = x, then out[o, index[i], :] += alpha * src[o, i, :].
+ */
 export const indexAdd = primitive<Wrap & { alpha?: number }>()({
-  doc: 'x [outer, n, inner] plus alpha times src [outer, count, inner] at the rows of index.',
   kernels: { indexAdd: indexAddKernel },
   inputs: ['x', 'index', 'src'],
   dtypes: 'number',
@@ -283,9 +285,11 @@ export const indexAdd = primitive<Wrap & { alpha?: number }>()({
   },
 });
 
-/** Gradient through indexSelect (and embedding): g added into zeros at the rows of index. */
+/**
+ * Gradient through indexSelect (and embedding): g [outer, count, inner] added into zeros
+ * [outer, n, inner] at the rows of index; those of index `skip` are left.
+ */
 export const indexSelectBackward = primitive<Wrap & { n: number; skip?: number }>()({
-  doc: 'g [outer, count, inner] added into zeros [outer, n, inner]; rows of index `skip` are left.',
   kernels: { indexAdd: indexAddKernel },
   inputs: ['g', 'index'],
   dtypes: 'number',
@@ -299,9 +303,11 @@ export const indexSelectBackward = primitive<Wrap & { n: number; skip?: number }
   },
 });
 
-/** out = x, then out[o, index[i], :] = src[o, i, :]; of equal indices the last wins. */
+/**
+ * x [outer, n, inner] with src [outer, count, inner] written at the rows of index.
+ * out = x, then out[o, index[i], :] = src[o, i, :]; of equal indices the last wins.
+ */
 export const indexCopy = primitive<Wrap>()({
-  doc: 'x [outer, n, inner] with src [outer, count, inner] written at the rows of index.',
   kernels: { indexCopy: indexCopyKernel },
   inputs: ['x', 'index', 'src'],
   dtypes: 'any',
@@ -328,9 +334,11 @@ function valueBits(dtype: Dtype, value: number): { low: number; high: number } {
   return { low, high };
 }
 
-/** out = x, then out[o, index[i], :] = value. */
+/**
+ * x [outer, n, inner] with the rows of index [count] set to `value`.
+ * out = x, then out[o, index[i], :] = value.
+ */
 export const indexFill = primitive<Wrap & { value: number }>()({
-  doc: 'x [outer, n, inner] with the rows of index [count] set to `value`.',
   kernels: { indexCopy: indexCopyKernel },
   inputs: ['x', 'index'],
   dtypes: 'any',
@@ -350,9 +358,11 @@ export const indexFill = primitive<Wrap & { value: number }>()({
   },
 });
 
-/** out[i] = x[index[i]] in the flat x; negative indices count from the end. */
+/**
+ * The elements of x (any shape, flat) at index; shape of index.
+ * out[i] = x[index[i]] in the flat x; negative indices count from the end.
+ */
 export const takeFlat = primitive<Record<never, never>>()({
-  doc: 'The elements of x (any shape, flat) at index; shape of index.',
   kernels: { take: takeKernel },
   inputs: ['x', 'index'],
   dtypes: 'any',
@@ -373,9 +383,11 @@ function checkPut(name: string, index: Tensor, src: Tensor): void {
   }
 }
 
-/** out = x, then out[index[i]] = src[i] in the flat out; of equal indices the last wins. */
+/**
+ * x (any shape, flat) with src written at index; negative indices count from the end.
+ * out = x, then out[index[i]] = src[i] in the flat out; of equal indices the last wins.
+ */
 export const putFlat = primitive<Record<never, never>>()({
-  doc: 'x (any shape, flat) with src written at index; negative indices count from the end.',
   kernels: { put: putKernel },
   inputs: ['x', 'index', 'src'],
   dtypes: 'any',
@@ -394,9 +406,11 @@ export const putFlat = primitive<Record<never, never>>()({
   },
 });
 
-/** out = x, then out[index[i]] += src[i] in the flat out. */
+/**
+ * x (any shape, flat) with src added at index; negative indices count from the end.
+ * out = x, then out[index[i]] += src[i] in the flat out.
+ */
 export const putAddFlat = primitive<Record<never, never>>()({
-  doc: 'x (any shape, flat) with src added at index; negative indices count from the end.',
   kernels: { putAdd: putAddKernel },
   inputs: ['x', 'index', 'src'],
   dtypes: 'number',
@@ -415,9 +429,8 @@ export const putAddFlat = primitive<Record<never, never>>()({
   },
 });
 
-/** Gradient through takeFlat: g added into zeros of `shape` at index. */
+/** Gradient through takeFlat: g (shape of index) added into zeros of `shape`, flat, at index. */
 export const takeBackward = primitive<{ shape: readonly number[] }>()({
-  doc: 'g (shape of index) added into zeros of `shape`, flat, at index.',
   kernels: { putAdd: putAddKernel },
   inputs: ['g', 'index'],
   dtypes: 'number',
@@ -436,9 +449,11 @@ export const takeBackward = primitive<{ shape: readonly number[] }>()({
   },
 });
 
-/** Keeps the elements with column - row >= diagonal (upper) or <= diagonal (lower). */
+/**
+ * The upper or lower triangle of matrices [..., rows, columns]; zeros elsewhere.
+ * Keeps the elements with column - row >= diagonal (upper) or <= diagonal (lower).
+ */
 export const triangle = primitive<{ diagonal: number; upper: boolean }>()({
-  doc: 'The upper or lower triangle of matrices [..., rows, columns]; zeros elsewhere.',
   kernels: { triangle: triangleKernel },
   inputs: ['x'],
   dtypes: 'any',

@@ -70,12 +70,12 @@ function units(shape: readonly number[]): number {
 }
 
 /**
+ * x [outer, classes, inner], target, weight? -> loss, scale, most, logSum [outer, inner].
  * With e = labelSmoothing and w the weights: loss = -(1 - e) w[t] logSoftmax(x)[t] - e / classes *
  * sum(w * logSoftmax(x)), and scale = w[t], by which the mean divides.
  * logSoftmax(x) = x - most - logSum.
  */
 export const crossEntropy = primitive<Smoothing>()({
-  doc: 'x [outer, classes, inner], target, weight? -> loss, scale, most, logSum [outer, inner].',
   kernels: { crossEntropy: crossEntropyKernel },
   inputs: ['x', 'target', 'weight?'],
   dtypes: 'real',
@@ -96,9 +96,11 @@ export const crossEntropy = primitive<Smoothing>()({
   },
 });
 
-/** Gradient of the losses of crossEntropy with respect to the logits; g [outer, inner]. */
+/**
+ * g, x, target, most, logSum, weight? -> gx, shape of x.
+ * Gradient of the losses of crossEntropy with respect to the logits; g [outer, inner].
+ */
 export const crossEntropyBackward = primitive<Smoothing>()({
-  doc: 'g, x, target, most, logSum, weight? -> gx, shape of x.',
   kernels: { crossEntropyBackward: crossEntropyBackwardKernel },
   inputs: ['g', 'x', 'target', 'most', 'logSum', 'weight?'],
   dtypes: 'real',
@@ -117,9 +119,11 @@ export const crossEntropyBackward = primitive<Smoothing>()({
   },
 });
 
-/** loss = -w[t] x[t] for log-probabilities x, scale = w[t]; both 0 where target is ignored. */
+/**
+ * x [outer, classes, inner], target [outer, inner], weight? -> loss, scale [outer, inner].
+ * loss = -w[t] x[t] for log-probabilities x, scale = w[t]; both 0 where target is ignored.
+ */
 export const nllLoss = primitive<Classes>()({
-  doc: 'x [outer, classes, inner], target [outer, inner], weight? -> loss, scale [outer, inner].',
   kernels: { nllLoss: nllLossKernel },
   inputs: ['x', 'target', 'weight?'],
   dtypes: 'real',
@@ -139,9 +143,11 @@ export const nllLoss = primitive<Classes>()({
   },
 });
 
-/** Gradient of the losses of nllLoss: -w[t] g at the target, 0 elsewhere. */
+/**
+ * g [outer, inner], target [outer, inner], weight? -> gx [outer, classes, inner].
+ * Gradient of the losses of nllLoss: -w[t] g at the target, 0 elsewhere.
+ */
 export const nllLossBackward = primitive<Classes & { classes: number }>()({
-  doc: 'g [outer, inner], target [outer, inner], weight? -> gx [outer, classes, inner].',
   kernels: { nllLossBackward: nllLossBackwardKernel },
   inputs: ['g', 'target', 'weight?'],
   dtypes: 'real',

@@ -48,9 +48,11 @@ function blocksOf(x: Tensor): number {
   return Math.ceil(numelOf(x.shape) / BLOCK);
 }
 
-/** Starts of the true elements of each block of 4096 (int32, blocks + 1); the last is the count. */
+/**
+ * How many elements of x (any dtype) are not zero before each block of 4096, and in all: int32
+ * [blocks + 1].
+ */
 export const countTrue = primitive<Record<never, never>>()({
-  doc: 'How many elements of x (any dtype) are not zero before each block, and in all.',
   kernels: { nonzeroCount: countKernel, runningSum: runningKernel },
   inputs: ['x'],
   dtypes: 'any',
@@ -63,9 +65,8 @@ export const countTrue = primitive<Record<never, never>>()({
   },
 });
 
-/** Coordinates of the elements that are not zero (NaN is not), in order: int32 [count, ndim]. */
+/** Coordinates of the `count` elements that are not zero (NaN is not), in order: int32 [count, ndim]. */
 export const nonzeroFill = primitive<{ count: number }>()({
-  doc: 'Coordinates of the `count` true elements of x, [count, ndim] int32.',
   kernels: { nonzeroFill: fillKernel },
   inputs: ['x', 'starts'],
   dtypes: 'any',
@@ -93,9 +94,8 @@ function checkMask(name: string, x: Tensor, mask: Tensor): void {
   }
 }
 
-/** The elements of x where mask is true, in order: [count]. */
+/** The `count` elements of x (any dtype) where mask (same shape) is true, in order: [count]. */
 export const maskedSelect = primitive<{ count: number }>()({
-  doc: 'The `count` elements of x (any dtype) where mask (same shape) is true.',
   kernels: { maskedSelect: selectKernel },
   inputs: ['x', 'mask', 'starts'],
   dtypes: 'any',
@@ -113,9 +113,8 @@ export const maskedSelect = primitive<{ count: number }>()({
   },
 });
 
-/** x with the elements where mask is true replaced by those of source, in order. */
+/** x where mask is false, the next of the `count` (or more) elements of source where true. */
 export const maskedScatter = primitive<{ count: number }>()({
-  doc: 'x where mask is false, the next of the `count` (or more) elements of source where true.',
   kernels: { maskedScatter: scatterKernel },
   inputs: ['x', 'mask', 'starts', 'source'],
   dtypes: 'any',

@@ -280,9 +280,8 @@ function checkShapes(a: Tensor, b: Tensor, bias: Tensor | undefined): void {
   }
 }
 
-/** The product of every pair of matrices of a batch, plus a bias for each column. */
+/** Batched matrix product of [B, M, K] and [B, K, N], plus an optional bias [N]: [B, M, N]. */
 export const matmul = primitive<Record<string, never>>()({
-  doc: 'Batched matrix product of [B, M, K] and [B, K, N], plus an optional bias [N]: [B, M, N].',
   kernels: { matmulPack, matmul: matmulKernel },
   inputs: ['a', 'b', 'bias?'],
   dtypes: 'number',

@@ -86,9 +86,11 @@ function groupParams(x: Tensor) {
   return { outer, groups, channels, length };
 }
 
-/** y = (x - mean) / sqrt(var + eps) * weight + bias over each group; var divided by its size. */
+/**
+ * x [outer, groups, channels, length], weight?, bias? [groups * channels] -> y, mean, rstd.
+ * y = (x - mean) / sqrt(var + eps) * weight + bias over each group; var divided by its size.
+ */
 export const groupNorm = primitive<{ eps: number }>()({
-  doc: 'x [outer, groups, channels, length], weight?, bias? [groups * channels] -> y, mean, rstd.',
   kernels: groupNormKernels,
   inputs: ['x', 'weight?', 'bias?'],
   dtypes: 'real',
@@ -108,9 +110,11 @@ export const groupNorm = primitive<{ eps: number }>()({
   },
 });
 
-/** Gradients of groupNorm; those of weight and bias are left out (size 0) unless `affine`. */
+/**
+ * g, x, mean, rstd, weight? -> gx, gweight, gbias ([groups * channels] or [0]).
+ * Gradients of groupNorm; those of weight and bias are left out (size 0) unless `affine`.
+ */
 export const groupNormBackward = primitive<{ affine: boolean }>()({
-  doc: 'g, x, mean, rstd, weight? -> gx, gweight, gbias ([groups * channels] or [0]).',
   kernels: groupNormBackwardKernels,
   inputs: ['g', 'x', 'mean', 'rstd', 'weight?'],
   dtypes: 'real',
@@ -162,9 +166,11 @@ function channelUnits(x: Tensor): number {
   return x.shape[2] === 1 ? Math.ceil(x.shape[1] / COLUMNS) : x.shape[1];
 }
 
-/** y = (x - mean) / sqrt(var + eps) * weight + bias with the statistics of the batch. */
+/**
+ * x [outer, channels, length], weight?, bias? -> y, mean, var (over outer * length), rstd.
+ * y = (x - mean) / sqrt(var + eps) * weight + bias with the statistics of the batch.
+ */
 export const batchNorm = primitive<{ eps: number }>()({
-  doc: 'x [outer, channels, length], weight?, bias? -> y, mean, var (over outer * length), rstd.',
   kernels: { batchNorm: batchNormKernel },
   inputs: ['x', 'weight?', 'bias?'],
   dtypes: 'real',
@@ -182,9 +188,11 @@ export const batchNorm = primitive<{ eps: number }>()({
   },
 });
 
-/** Gradients of batchNorm through its statistics. */
+/**
+ * g, x, mean, rstd, weight? -> gx, gweight [channels], gbias [channels].
+ * Gradients of batchNorm through its statistics.
+ */
 export const batchNormBackward = primitive<Record<never, never>>()({
-  doc: 'g, x, mean, rstd, weight? -> gx, gweight [channels], gbias [channels].',
   kernels: { batchNormBackward: batchNormBackwardKernel },
   inputs: ['g', 'x', 'mean', 'rstd', 'weight?'],
   dtypes: 'real',
@@ -202,9 +210,11 @@ export const batchNormBackward = primitive<Record<never, never>>()({
   },
 });
 
-/** y = (x - mean) / sqrt(var + eps) * weight + bias with given statistics. */
+/**
+ * x [outer, channels, length], mean, var, weight?, bias? [channels] -> y.
+ * y = (x - mean) / sqrt(var + eps) * weight + bias with given statistics.
+ */
 export const batchNormInference = primitive<{ eps: number }>()({
-  doc: 'x [outer, channels, length], mean, var, weight?, bias? [channels] -> y.',
   kernels: { batchNormInference: batchNormInferenceKernel },
   inputs: ['x', 'mean', 'var', 'weight?', 'bias?'],
   dtypes: 'real',

@@ -178,8 +178,8 @@ export function maxWindows(
   };
 }
 
+/** Maxima of windows of [N, C, H, W], and their places in the plane. NaN wins. */
 export const maxPool2d = primitive<MaxPoolAttributes>()({
-  doc: 'Maxima of windows of [N, C, H, W], and their places in the plane. NaN wins.',
   kernels: { maxPool2d: maxPoolKernel },
   inputs: ['x'],
   dtypes: 'real',
@@ -198,8 +198,8 @@ export const maxPool2d = primitive<MaxPoolAttributes>()({
   },
 });
 
+/** Gradient of maxPool2d: each value goes to the place its maximum came from. */
 export const maxPool2dBackward = primitive<MaxPoolAttributes & InputSize>()({
-  doc: 'Gradient of maxPool2d: each value goes to the place its maximum came from.',
   kernels: { maxPool2dBackward: maxPoolBackwardKernel },
   inputs: ['g', 'indices'],
   dtypes: 'real',
@@ -258,8 +258,8 @@ function checkDivisor(name: string, divisor: number): void {
   throw new ValueError(`${name}: divisorOverride must be an integer other than 0, got ${divisor}`);
 }
 
+/** Averages of windows of [N, C, H, W]. */
 export const avgPool2d = primitive<AvgPoolAttributes>()({
-  doc: 'Averages of windows of [N, C, H, W].',
   kernels: { avgPool2d: averageKernel },
   inputs: ['x'],
   dtypes: 'real',
@@ -273,8 +273,8 @@ export const avgPool2d = primitive<AvgPoolAttributes>()({
   },
 });
 
+/** Gradient of avgPool2d: each value, divided as the average was, spreads over its window. */
 export const avgPool2dBackward = primitive<AvgPoolAttributes & InputSize>()({
-  doc: 'Gradient of avgPool2d: each value, divided as the average was, spreads over its window.',
   kernels: { avgPool2dBackward: averageBackwardKernel },
   inputs: ['g'],
   dtypes: 'real',
@@ -289,8 +289,8 @@ export const avgPool2dBackward = primitive<AvgPoolAttributes & InputSize>()({
   },
 });
 
+/** Averages of [N, C, H, W] in windows that share it out: the i-th of n is [iH/n, (i+1)H/n). */
 export const adaptiveAvgPool2d = primitive<AdaptiveAttributes>()({
-  doc: 'Averages of [N, C, H, W] in windows that share it out: the i-th of n is [iH/n, (i+1)H/n).',
   kernels: { avgPool2d: averageKernel },
   inputs: ['x'],
   dtypes: 'real',
@@ -304,8 +304,8 @@ export const adaptiveAvgPool2d = primitive<AdaptiveAttributes>()({
   },
 });
 
+/** Gradient of adaptiveAvgPool2d. */
 export const adaptiveAvgPool2dBackward = primitive<InputSize>()({
-  doc: 'Gradient of adaptiveAvgPool2d.',
   kernels: { avgPool2dBackward: averageBackwardKernel },
   inputs: ['g'],
   dtypes: 'real',

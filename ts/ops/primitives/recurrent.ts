@@ -54,9 +54,11 @@ function like(...tensors: readonly Tensor[]): OutputSpec[] {
   return tensors.map(({ shape, dtype }) => ({ shape, dtype }));
 }
 
-/** h = tanh(gi + gh), or relu(gi + gh). */
+/**
+ * gi, gh [batch, size] -> h [batch, size].
+ * h = tanh(gi + gh), or relu(gi + gh).
+ */
 export const rnnCell = primitive<{ relu: boolean }>()({
-  doc: 'gi, gh [batch, size] -> h [batch, size].',
   kernels: { rnnCell: rnnCellKernel },
   inputs: ['gi', 'gh'],
   dtypes: 'real',
@@ -71,9 +73,11 @@ export const rnnCell = primitive<{ relu: boolean }>()({
   },
 });
 
-/** The gradient of gi, which is that of gh: g (1 - h^2), or g where h > 0. */
+/**
+ * g, h [batch, size] -> gradient of gi and of gh.
+ * The gradient of gi, which is that of gh: g (1 - h^2), or g where h > 0.
+ */
 export const rnnCellBackward = primitive<{ relu: boolean }>()({
-  doc: 'g, h [batch, size] -> gradient of gi and of gh.',
   kernels: { rnnCellBackward: rnnCellBackwardKernel },
   inputs: ['g', 'h'],
   dtypes: 'real',
@@ -89,9 +93,11 @@ export const rnnCellBackward = primitive<{ relu: boolean }>()({
   },
 });
 
-/** i, f, o = sigmoid, g = tanh of gi + gh (order i f g o); next = f c + i g; h = o tanh(next). */
+/**
+ * gi, gh [batch, 4 size], c [batch, size] -> h, next [batch, size], gates [batch, 4 size].
+ * i, f, o = sigmoid, g = tanh of gi + gh (order i f g o); next = f c + i g; h = o tanh(next).
+ */
 export const lstmCell = primitive<Record<never, never>>()({
-  doc: 'gi, gh [batch, 4 size], c [batch, size] -> h, next [batch, size], gates [batch, 4 size].',
   kernels: { lstmCell: lstmCellKernel },
   inputs: ['gi', 'gh', 'c'],
   dtypes: 'real',
@@ -106,9 +112,11 @@ export const lstmCell = primitive<Record<never, never>>()({
   },
 });
 
-/** Gradients of lstmCell from those of h and next, either of which may be absent. */
+/**
+ * gates, c, next, gh?, gnext? -> gradients of gi (and gh) [batch, 4 size] and of c.
+ * Gradients of lstmCell from those of h and next, either of which may be absent.
+ */
 export const lstmCellBackward = primitive<Record<never, never>>()({
-  doc: 'gates, c, next, gh?, gnext? -> gradients of gi (and gh) [batch, 4 size] and of c.',
   kernels: { lstmCellBackward: lstmCellBackwardKernel },
   inputs: ['gates', 'c', 'next', 'gh?', 'gnext?'],
   dtypes: 'real',
@@ -127,9 +135,11 @@ export const lstmCellBackward = primitive<Record<never, never>>()({
   },
 });
 
-/** r, z = sigmoid(gi + gh), n = tanh(gi + r gh), in the order r z n; next = (1 - z) n + z h. */
+/**
+ * gi, gh [batch, 3 size], h [batch, size] -> next [batch, size], gates [batch, 3 size].
+ * r, z = sigmoid(gi + gh), n = tanh(gi + r gh), in the order r z n; next = (1 - z) n + z h.
+ */
 export const gruCell = primitive<Record<never, never>>()({
-  doc: 'gi, gh [batch, 3 size], h [batch, size] -> next [batch, size], gates [batch, 3 size].',
   kernels: { gruCell: gruCellKernel },
   inputs: ['gi', 'gh', 'h'],
   dtypes: 'real',
@@ -144,9 +154,11 @@ export const gruCell = primitive<Record<never, never>>()({
   },
 });
 
-/** Gradients of gruCell with respect to gi, gh and h. */
+/**
+ * g, gates, gh, h -> gradients of gi, gh [batch, 3 size] and h [batch, size].
+ * Gradients of gruCell with respect to gi, gh and h.
+ */
 export const gruCellBackward = primitive<Record<never, never>>()({
-  doc: 'g, gates, gh, h -> gradients of gi, gh [batch, 3 size] and h [batch, size].',
   kernels: { gruCellBackward: gruCellBackwardKernel },
   inputs: ['g', 'gates', 'gh', 'h'],
   dtypes: 'real',

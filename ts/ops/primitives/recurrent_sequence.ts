@@ -234,9 +234,11 @@ function spec(x: Tensor, ...shape: number[]): OutputSpec {
 const forwardKernels = { recurrentPack: packKernel, recurrentSequence: forwardKernel };
 const backwardKernels = { recurrentPack: packKernel, recurrentBackward: backwardKernel };
 
-/** h_t = tanh(gi_t + weight h_(t-1)), or relu. */
+/**
+ * gi [T, N, H], weight [H, H], h0? [N, H], lengths? -> out [T, N, H], last [N, H].
+ * h_t = tanh(gi_t + weight h_(t-1)), or relu.
+ */
 export const rnnSequence = primitive<Direction & { relu: boolean }>()({
-  doc: 'gi [T, N, H], weight [H, H], h0? [N, H], lengths? -> out [T, N, H], last [N, H].',
   kernels: forwardKernels,
   inputs: ['gi', 'weight', 'h0?', 'lengths?'],
   dtypes: 'real',
@@ -252,9 +254,11 @@ export const rnnSequence = primitive<Direction & { relu: boolean }>()({
   },
 });
 
-/** Gradients of rnnSequence with respect to gi and h0. */
+/**
+ * out [T, N, H], weight, g? (of out), glast?, lengths? -> gradients of gi [T, N, H], h0 [N, H].
+ * Gradients of rnnSequence with respect to gi and h0.
+ */
 export const rnnSequenceBackward = primitive<Direction & { relu: boolean }>()({
-  doc: 'out [T, N, H], weight, g? (of out), glast?, lengths? -> gradients of gi [T, N, H], h0 [N, H].',
   kernels: backwardKernels,
   inputs: ['out', 'weight', 'g?', 'glast?', 'lengths?'],
   dtypes: 'real',
@@ -280,11 +284,12 @@ export const rnnSequenceBackward = primitive<Direction & { relu: boolean }>()({
   },
 });
 
-/** r, z = sigmoid, n = tanh(gi_n + r (weight_n h + bias_n)); h_t = n + z (h_(t-1) - n). */
+/**
+ * gi [T, N, 3 H], weight [3 H, H], bias? [3 H] of the hidden state, h0? [N, H], lengths? -> out [T,
+ * N, H], last [N, H], gates [T, N, 4 H]: r z n and what r is multiplied with.
+ * r, z = sigmoid, n = tanh(gi_n + r (weight_n h + bias_n)); h_t = n + z (h_(t-1) - n).
+ */
 export const gruSequence = primitive<Direction>()({
-  doc:
-    'gi [T, N, 3 H], weight [3 H, H], bias? [3 H] of the hidden state, h0? [N, H], lengths? ' +
-    '-> out [T, N, H], last [N, H], gates [T, N, 4 H]: r z n and what r is multiplied with.',
   kernels: forwardKernels,
   inputs: ['gi', 'weight', 'bias?', 'h0?', 'lengths?'],
   dtypes: 'real',
@@ -306,11 +311,12 @@ export const gruSequence = primitive<Direction>()({
   },
 });
 
-/** Gradients of gruSequence: of gi, of the products with the hidden state, and of h0. */
+/**
+ * gates [T, N, 4 H], out [T, N, H], weight, h0?, g? (of out), glast?, lengths? -> gradients of gi
+ * [T, N, 3 H], of weight h + bias [T, N, 3 H], and of h0 [N, H].
+ * Gradients of gruSequence: of gi, of the products with the hidden state, and of h0.
+ */
 export const gruSequenceBackward = primitive<Direction>()({
-  doc:
-    'gates [T, N, 4 H], out [T, N, H], weight, h0?, g? (of out), glast?, lengths? -> gradients of gi ' +
-    '[T, N, 3 H], of weight h + bias [T, N, 3 H], and of h0 [N, H].',
   kernels: backwardKernels,
   inputs: ['gates', 'out', 'weight', 'h0?', 'g?', 'glast?', 'lengths?'],
   dtypes: 'real',
@@ -334,11 +340,12 @@ export const gruSequenceBackward = primitive<Direction>()({
   },
 });
 
-/** i, f, o = sigmoid, g = tanh of gi_t + weight h (order i f g o); c_t = f c + i g; h_t = o tanh c_t. */
+/**
+ * gi [T, N, 4 H], weight [4 H, H], h0? and c0? [N, H], lengths? -> out [T, N, H], last and last
+ * cell [N, H], gates [T, N, 4 H]: i f g o, cells [T, N, H].
+ * i, f, o = sigmoid, g = tanh of gi_t + weight h (order i f g o); c_t = f c + i g; h_t = o tanh c_t.
+ */
 export const lstmSequence = primitive<Direction>()({
-  doc:
-    'gi [T, N, 4 H], weight [4 H, H], h0? and c0? [N, H], lengths? -> out [T, N, H], last and last cell ' +
-    '[N, H], gates [T, N, 4 H]: i f g o, cells [T, N, H].',
   kernels: forwardKernels,
   inputs: ['gi', 'weight', 'h0?', 'c0?', 'lengths?'],
   dtypes: 'real',
@@ -357,11 +364,12 @@ export const lstmSequence = primitive<Direction>()({
   },
 });
 
-/** Gradients of lstmSequence with respect to gi (and weight h), h0 and c0. */
+/**
+ * gates [T, N, 4 H], cells [T, N, H], weight, c0?, g? (of out), glast?, gcell?, lengths? ->
+ * gradients of gi [T, N, 4 H], h0 and c0 [N, H].
+ * Gradients of lstmSequence with respect to gi (and weight h), h0 and c0.
+ */
 export const lstmSequenceBackward = primitive<Direction>()({
-  doc:
-    'gates [T, N, 4 H], cells [T, N, H], weight, c0?, g? (of out), glast?, gcell?, lengths? -> gradients ' +
-    'of gi [T, N, 4 H], h0 and c0 [N, H].',
   kernels: backwardKernels,
   inputs: ['gates', 'cells', 'weight', 'c0?', 'g?', 'glast?', 'gcell?', 'lengths?'],
   dtypes: 'real',

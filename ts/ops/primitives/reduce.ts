@@ -117,9 +117,11 @@ export function emitSum(
   });
 }
 
-/** out = sum(x) / divisor: `divisor` = n gives the mean. Integers wrap and ignore the divisor. */
+/**
+ * Sum of [outer, n, inner] over n, divided by `divisor` (default 1).
+ * out = sum(x) / divisor: `divisor` = n gives the mean. Integers wrap and ignore the divisor.
+ */
 export const sum = primitive<{ divisor?: number }>()({
-  doc: 'Sum of [outer, n, inner] over n, divided by `divisor` (default 1).',
   kernels: { sum: sumKernel },
   inputs: ['x'],
   dtypes: 'number',
@@ -129,9 +131,8 @@ export const sum = primitive<{ divisor?: number }>()({
   },
 });
 
-function fold(name: 'prod' | 'amax' | 'amin', doc: string) {
+function fold(name: 'prod' | 'amax' | 'amin') {
   return primitive<Record<never, never>>()({
-    doc,
     kernels: { [name]: foldKernel },
     inputs: ['x'],
     dtypes: 'number',
@@ -147,16 +148,15 @@ function fold(name: 'prod' | 'amax' | 'amin', doc: string) {
   });
 }
 
-export const prod = fold('prod', 'Product of [outer, n, inner] over n; 1 if n is 0.');
-export const amax = fold('amax', 'Largest value of [outer, n, inner] over n; NaN if there is one.');
-export const amin = fold(
-  'amin',
-  'Smallest value of [outer, n, inner] over n; NaN if there is one.',
-);
+/** Product of [outer, n, inner] over n; 1 if n is 0. */
+export const prod = fold('prod');
+/** Largest value of [outer, n, inner] over n; NaN if there is one. */
+export const amax = fold('amax');
+/** Smallest value of [outer, n, inner] over n; NaN if there is one. */
+export const amin = fold('amin');
 
-function truth(name: 'any' | 'all', doc: string) {
+function truth(name: 'any' | 'all') {
   return primitive<Record<never, never>>()({
-    doc,
     kernels: { [name]: truthKernel },
     inputs: ['x'],
     dtypes: 'any',
@@ -171,8 +171,10 @@ function truth(name: 'any' | 'all', doc: string) {
   });
 }
 
-export const any = truth('any', 'Whether any of n is not zero (NaN is not), as bool; any dtype.');
-export const all = truth('all', 'Whether all of n are not zero (NaN is not), as bool; any dtype.');
+/** Whether any of n is not zero (NaN is not), as bool; any dtype. */
+export const any = truth('any');
+/** Whether all of n are not zero (NaN is not), as bool; any dtype. */
+export const all = truth('all');
 
 const extremeKernels = {
   extreme: kernel({
@@ -217,11 +219,9 @@ function emitExtreme(
   launcher.launch('extreme', extremeKernels.extreme, dtype, buffers, { n, inner, least }, range);
 }
 
-const extreme = (least: number) => (least ? 'smallest' : 'largest');
-
+/** Position of the largest (or least) of n (int32): the first of equals; a NaN wins. */
 function extremeIndex(name: 'argmax' | 'argmin', least: number) {
   return primitive<Record<never, never>>()({
-    doc: `Position of the ${extreme(least)} of n (int32): the first of equals; a NaN wins.`,
     kernels: extremeKernels,
     inputs: ['x'],
     dtypes: 'number',
@@ -237,9 +237,9 @@ function extremeIndex(name: 'argmax' | 'argmin', least: number) {
   });
 }
 
+/** The largest (or least) of n and its position (int32): the first of equals; a NaN wins. */
 function extremeDim(name: 'maxDim' | 'minDim', least: number) {
   return primitive<Record<never, never>>()({
-    doc: `The ${extreme(least)} of n and its position (int32): the first of equals; a NaN wins.`,
     kernels: extremeKernels,
     inputs: ['x'],
     dtypes: 'number',
@@ -268,9 +268,11 @@ const varianceKernels = {
   }),
 };
 
-/** var = sum((x - mean)^2) / max(0, n - correction), mean = sum(x) / n. */
+/**
+ * Variance (divided by n - correction) and mean of [outer, n, inner] over n.
+ * var = sum((x - mean)^2) / max(0, n - correction), mean = sum(x) / n.
+ */
 export const varMean = primitive<{ correction: number }>()({
-  doc: 'Variance (divided by n - correction) and mean of [outer, n, inner] over n.',
   kernels: varianceKernels,
   inputs: ['x'],
   dtypes: 'real',
@@ -304,9 +306,11 @@ const normKernels = {
   aminAbs: foldAbsKernel,
 };
 
-/** The p-norm: sum(|x|^p)^(1/p); p = 0 counts, p = inf and -inf take the extremes of |x|. */
+/**
+ * The p-norm of [outer, n, inner] over n, for any real p and 0, inf, -inf.
+ * The p-norm: sum(|x|^p)^(1/p); p = 0 counts, p = inf and -inf take the extremes of |x|.
+ */
 export const vectorNorm = primitive<{ p: number }>()({
-  doc: 'The p-norm of [outer, n, inner] over n, for any real p and 0, inf, -inf.',
   kernels: normKernels,
   inputs: ['x'],
   dtypes: 'real',

@@ -40,11 +40,9 @@ function units([outer, , inner]: readonly number[]): number {
 function scan<const D extends 'real' | 'number'>(
   name: 'cumsum' | 'cumprod' | 'logcumsumexp',
   dtypes: D,
-  doc: string,
 ) {
   const declaration = dtypes === 'real' ? realScanKernel : scanKernel;
   return primitive<Direction>()({
-    doc,
     kernels: { [name]: declaration },
     inputs: ['x'],
     dtypes,
@@ -57,17 +55,16 @@ function scan<const D extends 'real' | 'number'>(
   });
 }
 
-export const cumsum = scan('cumsum', 'number', 'Sums of x[..i] (or x[i..] in reverse) along n.');
-export const cumprod = scan('cumprod', 'number', 'Products of x[..i] (or x[i..] in reverse).');
-export const logcumsumexp = scan(
-  'logcumsumexp',
-  'real',
-  'log(sum(exp(x[..i]))) (or of x[i..] in reverse) along n, without overflow.',
-);
+/** Sums of x[..i] (or x[i..] in reverse) along n. */
+export const cumsum = scan('cumsum', 'number');
+/** Products of x[..i] (or x[i..] in reverse). */
+export const cumprod = scan('cumprod', 'number');
+/** log(sum(exp(x[..i]))) (or of x[i..] in reverse) along n, without overflow. */
+export const logcumsumexp = scan('logcumsumexp', 'real');
 
+/** The largest (or least) of x[..i] and its place (int32), the last of equals. */
 function cumExtreme(name: 'cummax' | 'cummin', least: number) {
   return primitive<Record<never, never>>()({
-    doc: `The ${least ? 'least' : 'largest'} of x[..i] and its place (int32), the last of equals.`,
     kernels: { cumExtreme: extremeKernel },
     inputs: ['x'],
     dtypes: 'number',

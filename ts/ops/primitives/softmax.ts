@@ -28,9 +28,8 @@ function launchSizes(x: Tensor) {
   return { params: { n, inner }, range };
 }
 
-function forward(name: 'softmax' | 'logSoftmax', doc: string) {
+function forward(name: 'softmax' | 'logSoftmax') {
   return primitive<Record<never, never>>()({
-    doc,
     kernels: { [name]: forwardKernel },
     inputs: ['x'],
     dtypes: 'real',
@@ -42,9 +41,8 @@ function forward(name: 'softmax' | 'logSoftmax', doc: string) {
   });
 }
 
-function backward(name: 'softmaxBackward' | 'logSoftmaxBackward', doc: string) {
+function backward(name: 'softmaxBackward' | 'logSoftmaxBackward') {
   return primitive<Record<never, never>>()({
-    doc,
     kernels: { [name]: backwardKernel },
     inputs: ['g', 'y'],
     dtypes: 'real',
@@ -56,13 +54,11 @@ function backward(name: 'softmaxBackward' | 'logSoftmaxBackward', doc: string) {
   });
 }
 
-export const softmax = forward('softmax', 'exp(x) / sum(exp(x)) over n; shape of x.');
-export const logSoftmax = forward('logSoftmax', 'x - log(sum(exp(x))) over n; shape of x.');
-export const softmaxBackward = backward(
-  'softmaxBackward',
-  'Gradient through y = softmax(x): y * (g - sum(g * y)).',
-);
-export const logSoftmaxBackward = backward(
-  'logSoftmaxBackward',
-  'Gradient through y = logSoftmax(x): g - exp(y) * sum(g).',
-);
+/** exp(x) / sum(exp(x)) over n; shape of x. */
+export const softmax = forward('softmax');
+/** x - log(sum(exp(x))) over n; shape of x. */
+export const logSoftmax = forward('logSoftmax');
+/** Gradient through y = softmax(x): y * (g - sum(g * y)). */
+export const softmaxBackward = backward('softmaxBackward');
+/** Gradient through y = logSoftmax(x): g - exp(y) * sum(g). */
+export const logSoftmaxBackward = backward('logSoftmaxBackward');

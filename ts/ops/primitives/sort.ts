@@ -50,9 +50,11 @@ function emitSort(
   launcher.launch('sort', sortKernel, suffix(x.dtype), buffers, params, outer * inner);
 }
 
-/** Stable; a NaN counts as the greatest, so it stands last (first if descending). */
+/**
+ * x [outer, n, inner] sorted along n, and where each value was (int32).
+ * Stable; a NaN counts as the greatest, so it stands last (first if descending).
+ */
 export const sort = primitive<{ descending: boolean }>()({
-  doc: 'x [outer, n, inner] sorted along n, and where each value was (int32). Stable, NaN last.',
   kernels: { sort: sortKernel },
   inputs: ['x'],
   dtypes: 'number',
@@ -69,9 +71,11 @@ export const sort = primitive<{ descending: boolean }>()({
   },
 });
 
-/** The first k of a sort (descending if `largest`): [outer, k, inner]; equals by position. */
+/**
+ * The k largest (or smallest) of n in order, and their positions (int32).
+ * The first k of a sort (descending if `largest`): [outer, k, inner]; equals by position.
+ */
 export const topk = primitive<{ k: number; largest: boolean }>()({
-  doc: 'The k largest (or smallest) of n in order, and their positions (int32).',
   kernels: { sort: sortKernel, topk: topkKernel },
   inputs: ['x'],
   dtypes: 'number',
@@ -100,9 +104,11 @@ export const topk = primitive<{ k: number; largest: boolean }>()({
   },
 });
 
-/** How many elements of the sorted row are < value, or <= value if `right`. */
+/**
+ * Where values [rows, count] belong in sorted [rows, n], or any values in sorted [n]; int32.
+ * How many elements of the sorted row are < value, or <= value if `right`.
+ */
 export const searchsorted = primitive<{ right: boolean }>()({
-  doc: 'Where values [rows, count] belong in sorted [rows, n], or any values in sorted [n]; int32.',
   kernels: { searchsorted: searchsortedKernel },
   inputs: ['sorted', 'values'],
   dtypes: 'number',
@@ -129,9 +135,8 @@ export const searchsorted = primitive<{ right: boolean }>()({
   },
 });
 
-/** Marks where a run of equal elements starts in the flat x (bool). */
+/** Marks where a run of equal elements starts in the flat x (bool); the first always does. */
 export const runStarts = primitive<Record<never, never>>()({
-  doc: 'Whether each element of the flat x differs from the one before it; the first does. Bool.',
   kernels: { runStarts: runStartsKernel },
   inputs: ['x'],
   dtypes: 'number',

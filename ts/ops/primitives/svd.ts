@@ -49,9 +49,11 @@ export function svdShapes(shape: Shape, full: boolean): number[][] {
   ];
 }
 
-/** x = u diag(s) vh; s >= 0 descending; the columns of u and the rows of vh are orthonormal. */
+/**
+ * Singular values of x [B, M, N]: u [B, M, K], s [B, K], vh [B, K, N]; bases if full.
+ * x = u diag(s) vh; s >= 0 descending; the columns of u and the rows of vh are orthonormal.
+ */
 export const svd = primitive<{ full: boolean }>()({
-  doc: 'Singular values of x [B, M, N]: u [B, M, K], s [B, K], vh [B, K, N]; bases if full.',
   kernels: { svd: svdKernel },
   inputs: ['x'],
   dtypes: 'real',
