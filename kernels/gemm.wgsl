@@ -1,11 +1,11 @@
 // Products of matrices in tiles: a workgroup of 64 keeps 16 columns of A and 16 rows of B in
 // workgroup memory, each invocation sums a part of 8 x 8, two fours apart each way (4 x 8 where the
-// tile is not TALL). The constants of the tile (ROWS, COLS, TALL) come before this text; after it
-// come gemm_fill.wgsl or gemm_lines.wgsl, which bring operands into workgroup memory, and
+// tile is not TALL). Constants of the tile (ROWS, COLS, TALL) and gemm_cut.wgsl come before this
+// text; after it come gemm_fill.wgsl or gemm_lines.wgsl, which bring operands into workgroup
+// memory, and
 //   store(batch, slice, row, col, v)  four columns of the result, some perhaps outside
 // `p.splits` slices of the depth are summed apart, for products of few tiles.
 
-const STEP = 16u;
 const FOURS_A = ROWS / 4u;
 const FOURS_B = COLS / 4u;
 // One more than the vectors of a row, against conflicts of memory banks.
@@ -16,11 +16,6 @@ const WIDTH = FOURS_B / 2u;
 const HEIGHT = 64u / WIDTH;
 var<workgroup> tile_a: array<vec4<S>, STEP * PITCH_A>;
 var<workgroup> tile_b: array<vec4<S>, STEP * PITCH_B>;
-
-// Depth of a slice: a multiple of the step.
-fn slice_depth() -> u32 { return (p.depth + p.splits * STEP - 1u) / (p.splits * STEP) * STEP; }
-fn tiles_down() -> u32 { return (p.rows + ROWS - 1u) / ROWS; }
-fn tiles_across() -> u32 { return (p.cols + COLS - 1u) / COLS; }
 
 fn tile_product(group: u32, lane: u32, a_along_depth: bool, b_along_depth: bool) {
   let columns = tiles_across();

@@ -5,9 +5,6 @@
 const WIDTH = COLS / 8u;
 const PARTS = ROWS * WIDTH / 64u;
 
-// As in gemm.wgsl, so that sums have the same bits.
-fn slice_depth() -> u32 { return (p.depth + p.splits * 16u - 1u) / (p.splits * 16u) * 16u; }
-
 fn bias_of(col: u32) -> S {
   if (p.biased == 0u) { return S(0); }
   return get_bias(col);
@@ -30,8 +27,8 @@ fn store(at: u32, row: u32, col: u32, x: vec4<S>, y: vec4<S>) {
 }
 
 fn matmul(group: u32, lane: u32) {
-  let columns = (p.cols + COLS - 1u) / COLS;
-  let rows = (p.rows + ROWS - 1u) / ROWS;
+  let columns = tiles_across();
+  let rows = tiles_down();
   let slice = group % p.splits;
   let tile = group / p.splits;
   let batch = tile / (rows * columns);

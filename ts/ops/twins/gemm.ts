@@ -1,6 +1,7 @@
 /** What the products of the GPU share: tiles, and slices of the depth that are summed after. */
 
 import gemmSource from '../../../kernels/gemm.wgsl';
+import cutSource from '../../../kernels/gemm_cut.wgsl';
 import fillSource from '../../../kernels/gemm_fill.wgsl';
 import linesSource from '../../../kernels/gemm_lines.wgsl';
 import splitSumSource from '../../../kernels/split_sum.wgsl';
@@ -65,8 +66,9 @@ function linesText(lines: Lines): string {
     .join('');
 }
 
-function constantsOf({ rows, cols }: Tile): string {
-  return `const ROWS = ${rows}u;\nconst COLS = ${cols}u;\nconst TALL = ${rows > 16};\n`;
+function tileText({ rows, cols }: Tile): string {
+  const constants = `const ROWS = ${rows}u;\nconst COLS = ${cols}u;\nconst TALL = ${rows > 16};\n`;
+  return constants + cutSource;
 }
 
 /** Kernels that do the work of tiles without workgroup memory, by the rows of these. */
@@ -78,7 +80,7 @@ export function direct<const P extends Readonly<Record<string, ParamType>>>(
 ): Direct {
   return new Map(
     TILES.map((tile) => {
-      const source = `${constantsOf(tile)}${options.source}`;
+      const source = `${tileText(tile)}${options.source}`;
       return [tile.rows, gpuKernel({ ...options, source, workgroup: 64 })];
     }),
   );
@@ -92,7 +94,7 @@ export function tiled<const P extends Readonly<Record<string, ParamType>>>(
 ): Tiled<P> {
   const fill = lines === undefined ? fillSource : linesText(lines);
   const kernels = TILES.map((tile) => {
-    const source = `${constantsOf(tile)}${gemmSource}${fill}${options.source}`;
+    const source = `${tileText(tile)}${gemmSource}${fill}${options.source}`;
     const other = apart?.get(tile.rows);
     const choose: GpuKernel['choose'] = other && ((_, { tiles }) => (tiles ? kernel : other));
     const kernel: GpuKernel & { readonly params: P } = gpuKernel({
