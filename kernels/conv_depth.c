@@ -1,7 +1,9 @@
 // Depthwise convolution - a filter of its own for every channel - and its gradients: a few products
-// for each number read. A thread copies planes into padding of its own, columns and rows of equal
-// remainder by the stride apart; then the pixel of every tap is a constant distance away, over the
-// ends of rows too. Only what lies in the plane is copied: the padding stays zero.
+// for each number read. A thread copies planes, or bands of one, into padding of its own, columns
+// and rows of equal remainder by the stride apart; then the pixel of every tap is a constant
+// distance away, over the ends of rows too. Only what lies in the plane is copied: the padding
+// stays zero. 3 x 3 taps are read once for two rows of results; the input gradient of their stride
+// 2 reads four pixels in place for sixteen.
 #include "kernel.h"
 #ifndef S
 #define SOURCE "conv_depth.c"
@@ -15,7 +17,7 @@
 #ifndef CONV_ONCE
 #define CONV_ONCE
 // Vectors of a span; taps that are summed at once.
-enum { DEPTH_V = 8, DEPTH_TAPS = 9 };
+enum { DEPTH_V = 8, DEPTH_TAPS = 3 };
 
 // Rows of a plane in padding from `first` on, by their remainders and those of the columns.
 typedef struct {
@@ -61,13 +63,14 @@ static NOINLINE void NAME(depth_loop)(const S *source, const int32_t *tap, const
   UNROLL for (int j = 0; j < DEPTH_V; j++) store(out + j * LANES, acc[j]);
 }
 
+#if LANES == 4
 #define DEPTH_ROW(w, sum) madd(w[2], v[2], madd(w[1], v[1], madd(w[0], v[0], sum)))
 
 // One vector of columns of 3 x 3 taps side by side: what is read of a row serves three sums.
-static NOINLINE void NAME(depth_roll)(const S *source, size_t cols, const V *weight, V bias, S *out,
+static NOINLINE void NAME(depth_roll)(const S *source, size_t cols, const S *weight, S *out,
                                       size_t across, uint32_t rows) {
-  V w[9], v[3], above = bias, at = bias;
-  UNROLL for (int k = 0; k < 9; k++) w[k] = weight[k];
+  V w[9], v[3], bias = splat(weight[9]), above = bias, at = bias;
+  UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k]);
   UNROLL for (int y = 0; y < 2; y++, source += cols) {
     UNROLL for (int k = 0; k < 3; k++) v[k] = load(source + k);
     above = DEPTH_ROW((w + 3), at);
@@ -80,6 +83,48 @@ static NOINLINE void NAME(depth_roll)(const S *source, size_t cols, const V *wei
     at = DEPTH_ROW(w, bias);
   }
 }
+
+// The same for a stride of 2, of which odd columns are one plane further, odd rows two.
+static NOINLINE void NAME(depth_skip)(const S *source, size_t cols, size_t plane, const S *weight,
+                                      S *out, size_t across, uint32_t rows) {
+  const S *odd = source + plane, *below = odd + plane, *last = below + plane;
+  V w[9], v[3] = {load(source), load(odd), load(source + 1)}, bias = splat(weight[9]);
+  UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k]);
+  V at = DEPTH_ROW(w, bias);
+  NO_UNROLL for (size_t i = 0; rows > 0; rows--, out += across) {
+    v[0] = load(below + i), v[1] = load(last + i), v[2] = load(below + i + 1);
+    at = DEPTH_ROW((w + 3), at);
+    i += cols;
+    v[0] = load(source + i), v[1] = load(odd + i), v[2] = load(source + i + 1);
+    store(out, DEPTH_ROW((w + 6), at));
+    at = DEPTH_ROW(w, bias);
+  }
+}
+
+// Two rows of the input gradient of stride 2, from rows of g.
+static NOINLINE void NAME(depth_spread)(const S *g, const S *next, const S *w, S *out, S *below,
+                                        uint32_t width) {
+  for (uint32_t x = 0; x < width; x += LANES) {
+    x = MIN(x, width - LANES);
+    const V a = load(g + x), c = load(next + x);
+    V b, d;
+    if (x + LANES < width) {
+      b = load(g + x + 1);
+      d = load(next + x + 1);
+    } else {
+      b = __builtin_shufflevector(a, (V){0}, 1, 2, 3, 4);
+      d = __builtin_shufflevector(c, (V){0}, 1, 2, 3, 4);
+    }
+    const V even = a * splat(w[4]), odd = madd(splat(w[3]), b, a * splat(w[5]));
+    store(out + 2 * x, __builtin_shufflevector(even, odd, 0, 4, 1, 5));
+    store(out + 2 * x + LANES, __builtin_shufflevector(even, odd, 2, 6, 3, 7));
+    const V left = madd(splat(w[1]), c, a * splat(w[7]));
+    const V right = madd(splat(w[2]), c, a * splat(w[8])) + madd(splat(w[0]), d, b * splat(w[6]));
+    store(below + 2 * x, __builtin_shufflevector(left, right, 0, 4, 1, 5));
+    store(below + 2 * x + LANES, __builtin_shufflevector(left, right, 2, 6, 3, 7));
+  }
+}
+#endif
 
 // Columns of x by whether they are even, and so the others.
 static inline __attribute__((always_inline)) void NAME(part_row)(S *even, S *odd, const S *x,
@@ -100,97 +145,132 @@ static inline __attribute__((always_inline)) void NAME(part_row)(S *even, S *odd
   if (i < count) even[i / 2] = x[i];
 }
 
+static NOINLINE void NAME(copy_rows)(S *to, size_t cols, const S *from, size_t width,
+                                     uint32_t count, uint32_t rows) {
+  const size_t last = count - LANES;
+  if (count < LANES || count > 2 * LANES) {
+    NO_UNROLL for (; rows > 0; rows--, to += cols, from += width) NAME(copy_run)(to, from, count);
+    return;
+  }
+  NO_UNROLL for (; rows > 0; rows--, to += cols, from += width) {
+    const V first = load(from), end = load(from + last);
+    store(to, first);
+    store(to + last, end);
+  }
+}
+
 static void NAME(depth_fill)(const depth_plane *p, S *out, const S *x) {
-  const int32_t sh = p->phases_h, sw = p->phases_w, cols = p->cols;
-  const bool pairs = sw == 2 && p->left >= 0;
-  const int32_t size = p->rows * cols, count = MIN(p->width, 2 * cols - p->left);
-  S *even = out + p->left % 2 * size + p->left / 2;
-  S *odd = out + (p->left + 1) % 2 * size + (p->left + 1) / 2;
-  for (int32_t phase = 0; phase < sw; phase++) {
-    const NAME(pad_span) span = NAME(pad_span_of)(p->width, cols, phase, sw, p->left);
-    for (int32_t f = 0; f < sh; f++) {
-      for (int32_t r = 0; r < p->rows; r++) {
-        const int32_t y = (p->first + r) * sh + f - p->top, at = f * sw * size + r * cols;
-        S *to = out + at + phase * size;
-        const bool inside = y >= 0 && y < p->height;
-        if (!inside && p->whole) continue;
-        if (!inside) memset(to, 0, cols * sizeof(S));
-        else if (!pairs) NAME(pad_row)(to, x + y * p->width + span.from, span.first, span.last, sw);
-        else if (phase == 0) NAME(part_row)(even + at, odd + at, x + y * p->width, count);
+  const int32_t sh = p->phases_h, sw = p->phases_w, cols = p->cols, size = p->rows * cols;
+  const int32_t low = p->first * sh - p->top, high = low + p->rows * sh;
+  const int32_t first = MAX(low, 0), last = MIN(high, p->height);
+  if (!p->whole && last - first < high - low) memset(out, 0, size * sh * sw * sizeof(S));
+  x += first * p->width;
+  if (sh * sw == 1) {
+    const NAME(pad_span) span = NAME(pad_span_of)(p->width, cols, 0, 1, p->left);
+    NAME(copy_rows)(out + (first - low) * cols + span.first, cols, x + span.from + span.first,
+                    p->width, span.last - span.first, MAX(last - first, 0));
+    return;
+  }
+  int32_t f = (first - low) % sh;
+  S *to = out + f * sw * size + (first - low) / sh * cols;
+  for (int32_t y = first; y < last; y++, x += p->width) {
+    if (sw == 2 && p->left >= 0) {
+      NAME(part_row)(to + p->left % 2 * size + p->left / 2,
+                     to + (p->left + 1) % 2 * size + (p->left + 1) / 2, x,
+                     MIN(p->width, 2 * cols - p->left));
+    } else {
+      for (int32_t phase = 0; phase < sw; phase++) {
+        const NAME(pad_span) at = NAME(pad_span_of)(p->width, cols, phase, sw, p->left);
+        NAME(pad_row)(to + phase * size, x + at.from, at.first, at.last, sw);
+      }
+    }
+    to += sw * size;
+    if (++f == sh) {
+      f = 0;
+      to += cols - sh * sw * size;
+    }
+  }
+}
+
+// Sums of eight lanes for each of DEPTH_TAPS taps: sums[k] += g[pixel] * source[tap[k] + pixel].
+static NOINLINE void NAME(depth_sums)(const S *g, const S *source, const int32_t *tap,
+                                      uint32_t count, S *sums) {
+  V acc[DEPTH_TAPS][2];
+  const S *at[DEPTH_TAPS];
+  UNROLL for (int k = 0; k < DEPTH_TAPS; k++) {
+    at[k] = source + tap[k];
+    UNROLL for (int n = 0; n < 2; n++) acc[k][n] = load(sums + (k * 2 + n) * LANES);
+  }
+  NO_UNROLL for (uint32_t x = 0; x < count; x += 2 * LANES) {
+    const V left[2] = {load(g + x), load(g + x + LANES)};
+    UNROLL for (int k = 0; k < DEPTH_TAPS; k++) {
+      UNROLL for (int n = 0; n < 2; n++) {
+        acc[k][n] = madd(left[n], load(at[k] + x + n * LANES), acc[k][n]);
       }
     }
   }
-}
-
-#define DEPTH_SUMS(left, masked) \
-  UNROLL for (int k = 0; k < DEPTH_TAPS; k++) acc[k] = madd(left, masked(load(at[k] + x)), acc[k]);
-#define MASKED(v) ((V)((I)(v) & mask))
-
-// sums[k] += sum over pixels of g[pixel] * source[tap[k] + pixel], rows of the source `cols` apart.
-static NOINLINE void NAME(depth_sums)(const S *source, const int32_t *tap, const S *g,
-                                      uint32_t rows, uint32_t across, uint32_t cols, S *sums) {
-  V acc[DEPTH_TAPS] = {0};
-  const S *at[DEPTH_TAPS];
-  UNROLL for (int k = 0; k < DEPTH_TAPS; k++) at[k] = source + tap[k];
-  // The last pixels of a row: its last vector, without what came before.
-  const uint32_t whole = across / LANES * LANES, rest = across - whole;
-  const uint32_t past = across > LANES ? LANES - rest : 0;
-  S lane[LANES];
-  UNROLL for (uint32_t l = 0; l < LANES; l++) lane[l] = l >= past && l - past < rest;
-  const I mask = load(lane) != 0;
-  for (uint32_t y = 0; y < rows; y++, g += across) {
-    uint32_t x = 0;
-    NO_UNROLL for (; x < whole; x += LANES) {
-      const V left = load(g + x);
-      DEPTH_SUMS(left, )
-    }
-    if (rest) {
-      x -= past;
-      const V left = past ? MASKED(load(g + x)) : load_tail(g + x, rest, (S)0);
-      DEPTH_SUMS(left, MASKED)
-    }
-    UNROLL for (int k = 0; k < DEPTH_TAPS; k++) at[k] += cols;
+  UNROLL for (int k = 0; k < DEPTH_TAPS; k++) {
+    UNROLL for (int n = 0; n < 2; n++) store(sums + (k * 2 + n) * LANES, acc[k][n]);
   }
-  UNROLL for (int k = 0; k < DEPTH_TAPS; k++) sums[k] += sum_lanes(acc[k]);
 }
 
-// The gradient of the weights; g is `weight`. A unit is one channel. Scratch of a range: planes in
-// padding, the sums, the taps and their numbers, in whole blocks.
+// One tap's gradient by itself, with nothing of padding.
+static S NAME(depth_exact)(const convDepth_params *p, uint32_t channel, uint32_t k) {
+  const uint32_t height = p->height, width = p->width;
+  S sum = 0;
+  for (uint32_t n = 0; n < p->batch; n++) {
+    const size_t plane = (size_t)n * p->channels + channel;
+    for (uint32_t i = 0; i < p->out_h * p->out_w; i++) {
+      const uint32_t y = i / p->out_w * p->stride_h + k / p->kernel_w * p->dilation_h - p->pad_h;
+      const uint32_t x = i % p->out_w * p->stride_w + k % p->kernel_w * p->dilation_w - p->pad_w;
+      if (y >= height || x >= width) continue;
+      sum += IN(S, weight)[plane * p->out_h * p->out_w + i] *
+             IN(S, x)[(plane * height + y) * width + x];
+    }
+  }
+  return sum;
+}
+
+// The gradient of the weights; g is `weight`, and padded like the pixels of one tap. Where its
+// padding meets an infinity, sums are done again without. A unit is one channel. Scratch of a
+// range: a plane in padding, one of g, the sums, the taps and their numbers, in whole blocks.
 static void NAME(depth_weights)(const convDepth_params *p, uint32_t begin, uint32_t end) {
   const uint32_t last = MIN(end * p->per_unit, p->units), size = p->kernel_h * p->kernel_w;
   const uint32_t count = (size + DEPTH_TAPS - 1) / DEPTH_TAPS * DEPTH_TAPS;
-  const depth_plane plane = DEPTH_PLANE(p, p->stride_h, p->stride_w);
-  S *padded = OUT(S, scratch) + (size_t)begin * p->slice, *sums = padded + p->together * p->step;
-  int32_t *tap = (int32_t *)(sums + p->together * count);
+  depth_plane plane = DEPTH_PLANE(p, p->stride_h, p->stride_w);
+  depth_plane of = {p->out_h, p->out_w, 0, 0, 0, p->lines, p->cols, 1, 1, plane.whole};
+  S *padded = OUT(S, scratch) + (size_t)begin * p->slice, *g = padded + p->step;
+  S *sums = g + p->lines * p->cols + SPAN;
+  int32_t *tap = (int32_t *)(sums + 2 * LANES * count);
   uint32_t *index = (uint32_t *)(tap + count);
   depth_taps(p, tap, index, index + count);
   for (uint32_t k = size; k < count; k++) tap[k] = 0;
-  memset(padded, 0, p->together * p->step * sizeof(S));
-  for (uint32_t unit = begin * p->per_unit; unit < last; unit += p->together) {
-    const uint32_t planes = MIN(p->together, last - unit);
-    memset(sums, 0, planes * count * sizeof(S));
+  memset(padded, 0, (char *)sums - (char *)padded);
+  for (uint32_t unit = begin * p->per_unit; unit < last; unit++) {
+    NO_UNROLL for (uint32_t k = 0; k < 2 * LANES * count; k += LANES) store(sums + k, (V){0});
     for (uint32_t n = 0; n < p->batch; n++) {
       const size_t at = (size_t)n * p->channels + unit;
-      for (uint32_t u = 0; u < planes; u++) {
-        NAME(depth_fill)(&plane, padded + u * p->step,
-                         IN(S, x) + (at + u) * p->height * p->width);
-      }
-      for (uint32_t k = 0; k < planes * count; k += DEPTH_TAPS) {
-        const uint32_t u = k / count;
-        NAME(depth_sums)(padded + u * p->step, tap + k % count,
-                         IN(S, weight) + (at + u) * p->out_h * p->out_w, p->out_h, p->out_w,
-                         p->cols, sums + k);
+      for (uint32_t row = 0; row < p->places; row += p->lines) {
+        plane.first = of.first = row;
+        NAME(depth_fill)(&plane, padded, IN(S, x) + at * p->height * p->width);
+        NAME(depth_fill)(&of, g, IN(S, weight) + at * p->out_h * p->out_w);
+        for (uint32_t k = 0; k < count; k += DEPTH_TAPS) {
+          NAME(depth_sums)(g, padded, tap + k, MIN(p->lines, p->places - row) * p->cols,
+                           sums + 2 * LANES * k);
+        }
       }
     }
-    for (uint32_t k = 0; k < planes * size; k++) {
-      OUT(S, out)[unit * (size_t)size + k] = sums[k / size * count + k % size];
+    for (uint32_t k = 0; k < size; k++) {
+      const S *from = sums + 2 * LANES * k;
+      const S sum = sum_lanes(load(from) + load(from + LANES));
+      OUT(S, out)[unit * (size_t)size + k] = sum == sum ? sum : NAME(depth_exact)(p, unit, k);
     }
   }
 }
 
 // Rows `row` to row + count of each phase of one plane of results, through lines.
 static void NAME(depth_through)(const convDepth_params *p, const S *padded, const int32_t *tap,
-                                const uint32_t *ends, const S *factors, S bias, uint32_t row,
+                                const uint32_t *ends, const S *factors, uint32_t row,
                                 uint32_t count, S *line, S *out) {
   const uint32_t sh = p->input ? p->stride_h : 1, sw = p->input ? p->stride_w : 1;
   const size_t size = (size_t)p->lines * p->cols + SPAN;
@@ -203,15 +283,17 @@ static void NAME(depth_through)(const convDepth_params *p, const S *padded, cons
       if (y < 0 || y >= (int32_t)p->out_h) continue;
       S *to = out + (size_t)y * p->out_w;
       NAME(join_row)(to, p->out_w, line + (size_t)j * p->cols, size, sw, p->out_x);
-      for (uint32_t x = 0; p->biased && x < p->out_w; x++) to[x] += bias;
+      for (uint32_t x = 0; p->biased && x < p->out_w; x++) {
+        to[x] += factors[p->kernel_h * p->kernel_w];
+      }
     }
   }
 }
 
 // A unit is one plane, if no `batch` is summed. `together` planes are padded before they are read
 // (what was just written is slow to read), and `lines` rows of each phase of results computed at
-// once. Scratch of a range: planes in padding, lines with room for whole spans, factors, the taps,
-// their numbers and where these end.
+// once. Scratch of a range: planes in padding, lines with room for whole spans, factors and the
+// bias, the taps, their numbers and where these end.
 KERNEL(convDepth) {
   if (p->batch) {
     NAME(depth_weights)(p, begin, end);
@@ -219,11 +301,10 @@ KERNEL(convDepth) {
   }
   const uint32_t last = MIN(end * p->per_unit, p->units), size = p->kernel_h * p->kernel_w;
   const depth_plane whole = DEPTH_PLANE(p, p->input ? 1 : p->stride_h, p->input ? 1 : p->stride_w);
-  const bool rolls = LANES == 4 && p->kernel_h == 3 && p->kernel_w == 3 && p->out_w >= LANES &&
-                     p->stride_h * p->stride_w * p->dilation_h * p->dilation_w == 1;
   S *padded = OUT(S, scratch) + (size_t)begin * p->slice, *line = padded + p->together * p->step;
-  S *factors = line + (p->input ? p->stride_w : 1) * ((size_t)p->lines * p->cols + SPAN);
-  int32_t *tap = (int32_t *)(factors + size);
+  const uint32_t phases = p->form ? 2 : p->input ? p->stride_w : 1;
+  S *factors = line + phases * ((p->form ? 1 : (size_t)p->lines) * p->cols + SPAN);
+  int32_t *tap = (int32_t *)(factors + size + 1);
   uint32_t *index = (uint32_t *)(tap + size), *ends = index + size;
   depth_taps(p, tap, index, ends);
   memset(padded, 0, p->together * p->step * sizeof(S));
@@ -233,27 +314,38 @@ KERNEL(convDepth) {
     for (uint32_t row = 0; row < p->places; row += p->lines) {
       const uint32_t count = MIN(p->lines, p->places - row);
       plane.first = row;
-      for (uint32_t u = 0; u < planes; u++) {
+      for (uint32_t u = 0; u < planes && p->form < 3; u++) {
         NAME(depth_fill)(&plane, padded + u * p->step,
                          IN(S, x) + (unit + u) * (size_t)p->height * p->width);
       }
       for (uint32_t u = 0; u < planes; u++) {
         const uint32_t channel = (unit + u) % p->channels;
-        const S bias = p->biased ? IN(S, bias)[channel] : 0;
-        const S *from = padded + u * p->step;
+        const S *from = padded + u * p->step, *weight = IN(S, weight) + channel * size;
         S *out = OUT(S, out) + (unit + u) * (size_t)p->out_h * p->out_w;
-        V splats[9];
-        for (uint32_t k = 0; k < size; k++) {
-          const S w = IN(S, weight)[channel * size + index[k]];
-          if (rolls) splats[p->input ? 8 - k : k] = splat(w);
-          else factors[k] = w;
+        factors[size] = p->biased ? IN(S, bias)[channel] : 0;
+        if (!p->form) {
+          for (uint32_t k = 0; k < size; k++) factors[k] = weight[index[k]];
+          NAME(depth_through)(p, from, tap, ends, factors, row, count, line, out);
+          continue;
         }
-        for (uint32_t q = 0; rolls && q < p->out_w; q += LANES) {
+#if LANES == 4
+        const bool turned = p->input && p->form == 1;
+        UNROLL for (int k = 0; k < 9; k++) factors[k] = weight[turned ? 8 - k : k];
+        for (uint32_t q = 0; p->form < 3 && q < p->out_w; q += LANES) {
           const uint32_t at = MIN(q, p->out_w - LANES);
-          NAME(depth_roll)(from + at, p->cols, splats, splat(bias), out + row * p->out_w + at,
-                           p->out_w, count);
+          S *to = out + row * p->out_w + at;
+          if (p->form == 1) NAME(depth_roll)(from + at, p->cols, factors, to, p->out_w, count);
+          else {
+            NAME(depth_skip)(from + at, p->cols, p->rows * p->cols, factors, to, p->out_w, count);
+          }
         }
-        if (!rolls) NAME(depth_through)(p, from, tap, ends, factors, bias, row, count, line, out);
+        const S *g = IN(S, x) + (unit + u) * (size_t)p->height * p->width;
+        for (uint32_t y = 1; p->form == 3 && y <= p->height; y++, g += p->width) {
+          NAME(depth_spread)(g, y < p->height ? g + p->width : padded, factors, out,
+                             out + p->out_w, p->width);
+          out += 2 * p->out_w;
+        }
+#endif
       }
     }
   }

@@ -53,6 +53,9 @@ const CASES: Case[] = [
   convCase([2, 2, 8, 22], [2, 1, 3, 3], { groups: 2, stride: [2, 2] }),
   convCase([1, 3, 9, 10], [3, 1, 2, 2], { groups: 3, padding: [1, 2], stride: [3, 3] }),
   convCase([2, 2, 5, 6], [2, 1, 1, 1], { groups: 2, padding: [1, 2], stride: [1, 2] }),
+  convCase([2, 2, 10, 16], [2, 1, 3, 3], { groups: 2, padding: [1, 1], stride: [2, 2] }),
+  convCase([1, 2, 101, 100], [2, 1, 3, 3], { groups: 2, padding: [1, 1] }),
+  convCase([1, 2, 101, 100], [2, 1, 3, 3], { groups: 2, padding: [1, 0], stride: [2, 2] }),
   convCase([9, 6, 14, 14], [16, 6, 5, 5]),
   convCase([1, 3, 21, 75], [6, 3, 3, 3], { padding: [1, 1], stride: [2, 2] }),
   convCase([1, 40, 7, 7], [40, 40, 3, 3], { padding: [1, 1] }),
@@ -155,6 +158,21 @@ describe('conv2d', () => {
     grad.forEach((v, at) => {
       expect(v).toBe(at % 27 === 2 ? Number.POSITIVE_INFINITY : 9);
     });
+  });
+
+  it('keeps an infinity where it belongs in depthwise gradients', () => {
+    reset();
+    const shape = [1, 2, 5, 6];
+    const data = new Array(60).fill(1);
+    data[5] = Number.POSITIVE_INFINITY;
+    const [images, g] = [input(data, shape, float32), input(new Array(60).fill(1), shape, float32)];
+    const same = { ...attributes, padding: [1, 1] as const, groups: 2 };
+    const [grad] = results(conv2dWeightGrad, [images, g], { ...same, kernelSize: [3, 3] });
+    // The last column of row 0 meets taps of rows 0 and 1, of columns 1 and 2.
+    expect(grad.map((v) => (Number.isFinite(v) ? v : 0))).toEqual([
+      ...[20, 0, 0, 25, 0, 0, 20, 24, 20, 20, 24, 20, 25, 30, 25, 20, 24, 20],
+    ]);
+    for (const at of [1, 2, 4, 5]) expect(grad[at]).toBe(Number.POSITIVE_INFINITY);
   });
 
   it('takes an empty batch', () => {

@@ -7,9 +7,10 @@ import { type Geometry, productsOf } from './conv_geometry.js';
 import { depthKernel } from './conv_kernels.js';
 import { shares } from './conv_launch.js';
 
-/** Pixels a loop computes at once, taps another sums, and elements that the caches hold. */
+/** Pixels a loop computes at once, sums and taps of another, and elements that the caches hold. */
 const SPAN = 32;
-const TAPS = 9;
+const SUMS = 8;
+const TAPS = 3;
 const FIRST_CACHE = 6000;
 const MOST = 1 << 16;
 
@@ -53,6 +54,18 @@ export function isDepthwise(geo: Geometry, input = false): boolean {
   return groups > 1 && channels === 1 && filters === 1 && planeOf(geo, input).count <= MOST;
 }
 
+/** Which loops compute it: 0 any, 1 and 2 for 3 x 3 taps and strides, 3 for a stride's gradient. */
+function formOf(geo: Geometry, gradient: Gradient, float: boolean): number {
+  const { kernel, stride, dilation, padding, height, width, outH, outW } = geo;
+  const [step] = stride;
+  const near = [...kernel, ...dilation, stride[1]].join() === `3,3,1,1,${step}`;
+  const narrow = Math.min(outW, width) < 4;
+  if (!float || !near || step > 2 || gradient === 'weight' || narrow) return 0;
+  if (gradient === undefined || step === 1) return step;
+  const even = height === 2 * outH && width === 2 * outW;
+  return even && padding[0] === 1 && padding[1] === 1 ? 3 : 0;
+}
+
 /** The convolution of x, its input gradient from g as `x`, or its weight's from g as `weight`. */
 export function depthwise(
   launcher: Launcher,
@@ -63,39 +76,33 @@ export function depthwise(
   out: Tensor,
   geo: Geometry,
 ): void {
-  const { batch, groups, height, width, outH, outW, kernel, stride, dilation } = geo;
+  const { batch, groups, height, width, outH, outW, kernel, stride, padding, dilation } = geo;
   const input = gradient === 'input';
+  const weights = gradient === 'weight';
+  const form = formOf(geo, gradient, out.dtype.name === 'float32');
   const { y, x: across, cols } = planeOf(geo, input);
   const reach = y.count - y.places;
   const phases = y.phases * across.phases;
-  const results = input ? stride[1] : 1;
-  const fit = Math.max(reach, 4, Math.floor(FIRST_CACHE / cols / (phases + results)) - reach);
-  const bands = gradient === 'weight' ? 1 : Math.ceil(y.places / fit);
+  const results = form > 0 ? 0 : input ? stride[1] : 1;
+  const fit = Math.floor(FIRST_CACHE / cols / (phases + results)) - reach;
+  const bands = form === 3 ? 1 : Math.ceil(y.places / Math.max(reach, 4, fit));
   const lines = Math.ceil(y.places / bands);
   const step = (lines + reach) * cols * phases + cols + SPAN;
-  const together = bands > 1 ? 1 : Math.ceil(FIRST_CACHE / 2 / step);
-  const size = kernel[0] * kernel[1] + TAPS;
-  const rest = results * (lines * cols + SPAN) + (together + 3) * size + stride[0] * stride[1];
-  const slice = together * step + rest;
-  const { range, words: share } = shares(gradient === 'weight' ? groups : batch * groups);
+  const together = bands > 1 || weights || form === 3 ? 1 : Math.ceil(FIRST_CACHE / 2 / step);
+  const size = (kernel[0] * kernel[1] + TAPS) * (weights ? SUMS + 2 : 3);
+  const line = form > 0 ? 2 * (cols + SPAN) : Math.max(1, results) * (lines * cols + SPAN);
+  const slice = together * step + line + size + stride[0] * stride[1];
+  const { range, words: share } = shares(weights ? groups : batch * groups);
   const params = {
-    ...{ input: input ? 1 : 0, batch: gradient === 'weight' ? batch : 0, channels: groups },
+    ...{ form, input: input ? 1 : 0, batch: weights ? batch : 0, channels: groups },
     ...(input
       ? { height: outH, width: outW, out_h: height, out_w: width }
       : { height, width, out_h: outH, out_w: outW }),
     ...{ out_y: y.out, out_x: across.out, kernel_h: kernel[0], kernel_w: kernel[1] },
     ...{ stride_h: stride[0], stride_w: stride[1] },
     ...{ dilation_h: dilation[0], dilation_w: dilation[1] },
-    ...{
-      top: y.top,
-      left: across.top,
-      rows: lines + reach,
-      cols,
-      lines,
-      places: y.places,
-      together,
-      step,
-    },
+    ...{ pad_h: padding[0], pad_w: padding[1], top: y.top, left: across.top },
+    ...{ rows: lines + reach, cols, lines, places: y.places, together, step },
     ...{ biased: bias ? 1 : 0, ...share, slice },
   };
   const buffers = [x, weight, bias ?? weight, out, launcher.scratch(range * slice, out.dtype)];

@@ -112,6 +112,7 @@ export const depthKernel = kernel({
   dtypes: REALS,
   buffers: ['x', 'weight', 'bias', 'out', 'scratch'],
   params: {
+    form: 'u32',
     input: 'u32',
     batch: 'u32',
     channels: 'u32',
@@ -122,6 +123,8 @@ export const depthKernel = kernel({
     out_y: 'u32',
     out_x: 'u32',
     ...windowWords,
+    pad_h: 'u32',
+    pad_w: 'u32',
     top: 'i32',
     left: 'i32',
     rows: 'u32',
