@@ -1,5 +1,5 @@
-// matmul: out[n, i, j] = sum over k of a[n, i, k] * b[n, k, j] (+ bias), with any strides that
-// leave one of the two dimensions of each matrix contiguous. The launch
+// matmul: out[n, i, j] = sum over k of a[n, i, k] * b[n, k, j] (+ bias, then relu), with any strides
+// that leave one of the two dimensions of each matrix contiguous. The launch
 // (ts/ops/primitives/matmul.ts) says which operand is read in place and which is packed; it may
 // exchange the operands (the transposed product), so out has strides for rows and columns. Work is
 // cut into jobs, blocks of rows x columns of one matrix; `per_unit` jobs are one unit of the range.
@@ -174,9 +174,12 @@ typedef struct {
   uint32_t i0, i1, j0, j1;
 } NAME(block);
 
-// Adds the bias to what the tiles have left, or to zero if there is no depth to sum.
+// Adds the bias to what the tiles have left, or to zero if there is no depth to sum; then relu.
 static NOINLINE void NAME(finish)(const matmul_params *p, const NAME(block) * t) {
   const S *bias = IN(S, bias);
+  const V zero = splat((S)0);
+  const I relu = zero < splat((S)p->relu);
+#define RELU(v) select(((v) < zero) & relu, zero, v)
   const uint32_t rows = t->i1 - t->i0, cols = t->j1 - t->j0;
   // The bias belongs to columns, or in an exchanged product to rows: so lie contiguous outputs.
   const bool across = p->biased != BIAS_ROWS && p->out_col == 1;
@@ -187,10 +190,16 @@ static NOINLINE void NAME(finish)(const matmul_params *p, const NAME(block) * t)
   for (uint32_t n = 0; n < lines; n++, to += step) {
     if (p->depth == 0) memset(to, 0, length * sizeof(S));
     uint32_t i = 0;
-    if (!p->biased) continue;
-    for (; i + LANES <= length; i += LANES) store(to + i, load(to + i) + load(bias + i));
-    for (; i < length; i++) to[i] = (splat(to[i]) + splat(bias[i]))[0];
+    if (p->biased) {
+      for (; i + LANES <= length; i += LANES)
+        store(to + i, RELU(load(to + i) + load(bias + i)));
+      for (; i < length; i++) to[i] = RELU(splat(to[i]) + splat(bias[i]))[0];
+    } else if (p->relu) {
+      for (; i + LANES <= length; i += LANES) store(to + i, RELU(load(to + i)));
+      for (; i < length; i++) to[i] = RELU(splat(to[i]))[0];
+    }
   }
+#undef RELU
 }
 
 // The first column of a panel, which is shifted left where it would leave the matrix.
@@ -412,7 +421,7 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
 #endif
       NAME(block_packed)(p, t, k0, depth, add);
   }
-  if (p->biased || p->depth == 0) NAME(finish)(p, t);
+  if (p->biased || p->relu || p->depth == 0) NAME(finish)(p, t);
 }
 
 #if REAL && LANES == 4

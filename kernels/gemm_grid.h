@@ -32,7 +32,7 @@ GRID(4)
 // Whether whole matrices are read in place and few of the last rows and columns are done twice.
 static bool NAME(is_grid)(const matmul_params *p) {
   const uint32_t rows = p->rows, cols = p->cols, width = 2 * LANES;
-  return p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->out_col == 1 && !p->biased &&
+  return p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->out_col == 1 && !p->biased && !p->relu &&
          rows <= p->row_block && cols <= p->col_block && p->depth <= p->depth_block &&
          rows >= GRID_M && (rows % GRID_M == 0 || rows > 2 * GRID_M) && cols >= width &&
          (cols % width == 0 || cols > 2 * width);

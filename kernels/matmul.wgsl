@@ -1,5 +1,5 @@
-// out[b, i, j] = sum over k of a[b, i, k] * b[b, k, j], plus bias[j]; operands are read by their
-// strides. With more than one split, out holds the partial sums [splits, batch, rows, cols].
+// out[b, i, j] = sum over k of a[b, i, k] * b[b, k, j], then epilogue.wgsl; operands are read by
+// their strides. With more than one split, out holds the partial sums [splits, batch, rows, cols].
 
 var<private> at_a: u32;
 var<private> left_a: u32;
@@ -38,12 +38,8 @@ fn store(batch: u32, slice: u32, row: u32, col: u32, v: vec4<S>) {
   let at = ((slice * batches + batch) * p.rows + row) * p.cols;
   for (var j = 0u; j < 4u; j++) {
     let c = col + j;
-    if (c < p.cols) { set_out(at + c, v[j] + bias_of(c)); }
+    if (c < p.cols) { set_out(at + c, finished(v[j], c)); }
   }
-}
-fn bias_of(col: u32) -> S {
-  if (p.biased == 0u) { return S(0); }
-  return get_bias(col);
 }
 
 fn matmul(group: u32, lane: u32) {

@@ -5,10 +5,6 @@
 const WIDTH = COLS / 8u;
 const PARTS = ROWS * WIDTH / 64u;
 
-fn bias_of(col: u32) -> S {
-  if (p.biased == 0u) { return S(0); }
-  return get_bias(col);
-}
 fn four_b(at: vec4<u32>) -> vec4<S> {
   return vec4<S>(get_b(at.x), get_b(at.y), get_b(at.z), get_b(at.w));
 }
@@ -21,8 +17,8 @@ fn store(at: u32, row: u32, col: u32, x: vec4<S>, y: vec4<S>) {
   for (var j = 0u; j < 4u; j++) {
     let c = col + j * WIDTH;
     let d = c + 4u * WIDTH;
-    if (c < p.cols) { set_out(to + c, x[j] + bias_of(c)); }
-    if (d < p.cols) { set_out(to + d, y[j] + bias_of(d)); }
+    if (c < p.cols) { set_out(to + c, finished(x[j], c)); }
+    if (d < p.cols) { set_out(to + d, finished(y[j], d)); }
   }
 }
 

@@ -4,7 +4,8 @@ fn store(batch: u32, slice: u32, row: u32, col: u32, value: vec4<S>) {
   if (row >= p.rows || col >= p.cols) { return; }
   let batches = p.range / (p.splits * tiles_down() * tiles_across());
   var v = value;
-  if (p.biased != 0u) { v += get4_bias(col / 4u); }
+  if ((p.epilogue & BIAS) != 0u) { v += get4_bias(col / 4u); }
+  if ((p.epilogue & RELU) != 0u) { v = select(v, vec4<S>(), v < vec4<S>()); }
   set4_out((((slice * batches + batch) * p.rows + row) * p.cols + col) / 4u, v);
 }
 

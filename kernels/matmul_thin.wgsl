@@ -34,8 +34,7 @@ fn matmul_thin(group: u32, lane: u32) {
   }
   if (s != 0u || col >= p.cols) { return; }
   for (var r = 0u; r < p.rows; r++) {
-    var v = partial[c * 8u][r];
-    if (p.biased != 0u) { v += get_bias(r * p.bias_row + col * p.bias_col); }
+    let v = finished(partial[c * 8u][r], r * p.bias_row + col * p.bias_col);
     set_out(batch * p.rows * p.cols + r * p.out_row + col * p.out_col, v);
   }
 }

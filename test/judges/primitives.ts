@@ -133,6 +133,10 @@ export const kernelJudges: { readonly [K in Kernels]: SampledJudge<AttributesOf<
     call('with a bias', [real([1, 3, 4]), real([1, 4, 2]), real([2])], {}),
     call('outer product', [real([1, 3, 1]), real([1, 1, 2]), undefined], {}),
     call('no depth', [real([1, 3, 0]), real([1, 0, 2]), undefined], {}),
+    call('activated', [real([2, 3, 4]), real([2, 4, 5]), undefined], { activation: 'relu' }),
+    call('activated, with a bias', [real([1, 3, 4]), real([1, 4, 2]), real([2])], {
+      activation: 'relu',
+    }),
   ]),
 
   // Given values, so that as integers and bools too the singular values are distinct and not 0.

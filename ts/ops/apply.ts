@@ -403,4 +403,11 @@ export function record(
   outputs.forEach((output, i) => {
     if (output.dtype.isFloatingPoint) setHistory(output, node, i);
   });
+  recordActivation(outputs[0], attributes);
+}
+
+/** What a kernel did to its result, by the attribute `activation`, is a node of its own. */
+export function recordActivation(result: Tensor, attributes: object): void {
+  const { activation } = attributes as { activation?: PointwiseName };
+  if (activation !== undefined) record(activation, [result], [result], NO_ATTRIBUTES);
 }

@@ -10,7 +10,7 @@ import { sumToShape } from '../autograd/undo.js';
 import type { Dtype } from '../core/dtype.js';
 import { broadcastStrides, contiguousStrides, type Shape, viewStrides } from '../core/layout.js';
 import { emptyTensor, Tensor } from '../tensor.js';
-import { applyPrimitive } from './apply.js';
+import { applyPrimitive, recordActivation } from './apply.js';
 import { gradients } from './gradients.js';
 import { contiguousCopy } from './launch.js';
 import { nodeName } from './node_names.js';
@@ -175,6 +175,7 @@ export function applyCanonical<K extends PrimitiveName>(
     outputs.forEach((output, i) => {
       if (output.dtype.isFloatingPoint) setHistory(output, node, i);
     });
+    recordActivation(outputs[0], attributes);
   }
   return outputs;
 }

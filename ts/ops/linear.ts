@@ -1,43 +1,18 @@
 /** Products of vectors, matrices and batches of them. All of them run the row `matmul`. */
 
-import { bool } from '../core/dtype.js';
-import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { ShapeError, showShape } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape } from '../core/layout.js';
-import { isTensor, type Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import { where } from './arithmetic.js';
-import { applyCanonical, type Form, isView } from './canonical.js';
+import { type Form, isView } from './canonical.js';
 import { tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
 import { assignFrom } from './inplace.js';
+import { checkDtypes, linear as linearOf, mismatch, product } from './products.js';
 import { op } from './signature.js';
 
 export * from './distances.js';
 export { svd } from './factorisations.js';
-
-/** Every product needs operands of one dtype, as in PyTorch. */
-function checkDtypes(name: string, ...operands: Tensor[]): void {
-  const [{ dtype }] = operands;
-  for (const operand of operands) {
-    if (!isTensor(operand)) {
-      throw new ValueError(
-        `${name}: expected tensors, got ${String(operand)}; use mul() for numbers`,
-      );
-    }
-    if (operand.dtype !== dtype) {
-      throw new DtypeError(
-        `${name}: operands have one dtype, got ${dtype} and ${operand.dtype}; cast one`,
-      );
-    }
-  }
-  if (dtype === bool)
-    throw new DtypeError(`${name}: not defined for bool tensors; cast with int()`);
-}
-
-function mismatch(name: string, a: Tensor, b: Tensor, why: string): ShapeError {
-  return new ShapeError(
-    `${name}: shapes ${showShape(a.shape)} and ${showShape(b.shape)} do not go together: ${why}`,
-  );
-}
 
 function checkNdim(name: string, wanted: readonly number[], operands: readonly Tensor[]): void {
   if (operands.every((operand, i) => operand.ndim === wanted[i])) return;
@@ -47,18 +22,6 @@ function checkNdim(name: string, wanted: readonly number[], operands: readonly T
     `${name}: expected ${wanted.map((ndim) => kinds[ndim]).join(' and ')}, got ${shapes}; ` +
       'matmul() takes any number of dimensions',
   );
-}
-
-/** The one launch behind every product: [B, M, K] by [B, K, N], in the result's own shape. */
-function product(
-  a: Tensor,
-  b: Tensor,
-  forms: readonly [Form, Form],
-  shape: Shape,
-  shown: string,
-  bias?: Tensor,
-): Tensor {
-  return applyCanonical('matmul', [a, b, bias], forms, [shape], {}, shown)[0];
 }
 
 function checkInner(name: string, a: Tensor, b: Tensor, inner: number, rows: number): void {
@@ -172,43 +135,7 @@ function batchForm(x: Tensor, matrix: Shape, batch: Shape): Form {
 }
 
 /** Matrix product of inputs of any leading dimensions with the transpose of a weight. */
-export const linear = op(
-  'linear',
-  'input, weight, bias',
-  (input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor => {
-    const b = bias ?? undefined;
-    if (weight.ndim !== 2 || input.ndim === 0) {
-      if (weight.ndim === 1 && input.ndim > 0) return plus(matmul(input, weight), b);
-      throw mismatch('linear', input, weight, 'expected an input [..., K] and a weight [N, K]');
-    }
-    checkDtypes('linear', input, weight);
-    const [n, k] = weight.shape;
-    if (input.shape[input.ndim - 1] !== k) {
-      throw mismatch(
-        'linear',
-        input,
-        weight,
-        `the input ends with size ${input.shape[input.ndim - 1]}, the weight takes ${k}`,
-      );
-    }
-    const rows = numelOf(input.shape.slice(0, -1));
-    const forms = [{ shape: [1, rows, k] }, { order: [1, 0], shape: [1, k, n] }] as const;
-    const shape = [...input.shape.slice(0, -1), n];
-    const fused = b !== undefined && b.ndim === 1 && b.shape[0] === n && b.dtype === input.dtype;
-    const shown = linearName(input.ndim, fused);
-    const result = product(input, weight, forms, shape, shown, fused ? b : undefined);
-    return fused ? result : plus(result, b);
-  },
-);
-
-function linearName(ndim: number, fused: boolean): string {
-  if (ndim === 2) return fused ? 'AddmmBackward0' : 'MmBackward0';
-  return fused ? 'ViewBackward0' : 'UnsafeViewBackward0';
-}
-
-function plus(x: Tensor, bias: Tensor | undefined): Tensor {
-  return bias === undefined ? x : x.add(bias);
-}
+export const linear = linearOf;
 
 // --- Products added to something ---------------------------------------------------------------
 

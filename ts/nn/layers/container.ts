@@ -3,6 +3,7 @@
 import { IndexError, ValueError } from '../../core/errors.js';
 import { isOptions } from '../../core/options.js';
 import type { Tensor } from '../../tensor.js';
+import { together } from '../fused.js';
 import { Module } from '../module.js';
 import { fieldsOf } from '../state_dict.js';
 
@@ -111,7 +112,8 @@ abstract class OrderedModules extends Module {
 
 /**
  * Modules that run one after another: `new Sequential(first, second)`, or with names
- * `new Sequential({ conv: ..., relu: ... })` (also a Map).
+ * `new Sequential({ conv: ..., relu: ... })` (also a Map). A Linear and the ReLU behind it are one
+ * kernel, unless hooks see between them.
  */
 export class Sequential extends OrderedModules {
   constructor(...modules: Module[] | [NamedModules]) {
@@ -124,10 +126,12 @@ export class Sequential extends OrderedModules {
   }
 
   forward(input: Tensor): Tensor {
+    const { list } = this;
     let value = input;
-    for (const name of Object.keys(this)) {
-      const module = fieldsOf(this)[name];
-      if (module instanceof Module) value = (module as unknown as (x: Tensor) => Tensor)(value);
+    for (let i = 0; i < list.length; i++) {
+      const both = together(list[i], list[i + 1], value);
+      if (both !== undefined) i++;
+      value = both ?? (list[i] as unknown as (x: Tensor) => Tensor)(value);
     }
     return value;
   }

@@ -8,6 +8,7 @@ import type { Tensor } from '../../tensor.js';
 import { type Arguments, bind, type Factory } from '../arguments.js';
 import { deepcopy } from '../copy.js';
 import * as F from '../functional.js';
+import { together } from '../fused.js';
 import { xavierUniform_ } from '../init.js';
 import { Module } from '../module.js';
 import { Dropout } from './activation.js';
@@ -100,11 +101,11 @@ abstract class TransformerLayer extends Module {
   }
 
   protected feedForward(x: Tensor): Tensor {
-    const { activation } = this;
-    const inner = this.linear1(x);
+    const { activation, linear1 } = this;
     const known = [F.relu, F.gelu].includes(activation as never) || activation instanceof Module;
     const around = known ? hidden : visible;
-    return this.linear2(this.dropout(around(() => activation(inner))));
+    const separate = (inner: Tensor) => around(() => activation(inner));
+    return this.linear2(this.dropout(together(linear1, activation, x) ?? separate(linear1(x))));
   }
 }
 

@@ -39,6 +39,7 @@ const matmulKernel = kernel({
     out_row: 'u32',
     out_col: 'u32',
     biased: 'u32',
+    relu: 'u32',
     depth_block: 'u32',
     row_block: 'u32',
     col_block: 'u32',
@@ -218,7 +219,14 @@ function columnsOf({ rows, cols, depth }: Product, mode: Mode): number {
   return depth <= SOON && rows * cols * depth < 2 * UNIT ? cols : COL_BLOCK;
 }
 
-function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: Tensor): void {
+function launch(
+  launcher: Launcher,
+  p: Product,
+  mode: Mode,
+  out: Tensor,
+  bias: Tensor | undefined,
+  relu: boolean,
+): void {
   const { batch, rows, cols, depth, b, swapped } = p;
   const [a, aMode] = prepare(launcher, p, mode, out.dtype);
   const colBlock = columnsOf(p, mode);
@@ -248,6 +256,7 @@ function launch(launcher: Launcher, p: Product, mode: Mode, out: Tensor, bias?: 
     out_row: swapped ? 1 : cols,
     out_col: swapped ? rows : 1,
     biased: bias ? (swapped ? Bias.Rows : Bias.Columns) : Bias.None,
+    relu: Number(relu),
     depth_block: depthBlock,
     row_block: rowBlock,
     col_block: colBlock,
@@ -280,8 +289,13 @@ function checkShapes(a: Tensor, b: Tensor, bias: Tensor | undefined): void {
   }
 }
 
-/** Batched matrix product of [B, M, K] and [B, K, N], plus an optional bias [N]: [B, M, N]. */
-export const matmul = primitive<Record<string, never>>()({
+export interface Epilogue {
+  /** What the kernel does to the sums, the bias among them; a node of its own behind the row's. */
+  activation?: 'relu';
+}
+
+/** Product of each pair of matrices [B, M, K] and [B, K, N], plus a bias [N], activated: [B, M, N]. */
+export const matmul = primitive<Epilogue>()({
   kernels: { matmulPack, matmul: matmulKernel },
   inputs: ['a', 'b', 'bias?'],
   dtypes: 'number',
@@ -291,8 +305,8 @@ export const matmul = primitive<Record<string, never>>()({
     checkShapes(a, b, bias);
     return [{ shape: [a.shape[0], a.shape[1], b.shape[2]], dtype: a.dtype }];
   },
-  run(launcher, [a, b, bias], [out]) {
+  run(launcher, [a, b, bias], [out], { activation }) {
     const { product, mode } = orient(describe(a, b), out.dtype);
-    launch(launcher, product, mode, out, bias);
+    launch(launcher, product, mode, out, bias, activation === 'relu');
   },
 });

@@ -149,7 +149,7 @@ export const convTwins: Twins<'conv2d' | 'conv2dInputGrad' | 'conv2dWeightGrad'>
       const depth = size.images * size.out_h * size.out_w;
       const rows = size.filters;
       const plan = planOf(size.groups, rows, cols, depth, true);
-      inSlices(launcher, out, plan.splits, undefined, (target) => {
+      inSlices(launcher, out, plan.splits, undefined, 0, (target) => {
         const values = { ...size, rows, cols, depth, splits: plan.splits };
         const form = formOf(weightKernels, values);
         launchTiled(launcher, form, plan, suffix(x.dtype), [x, g, target], values);

@@ -9,6 +9,7 @@ import { suffix } from '../../core/dtype.js';
 import { type GpuKernel, gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import type { KernelDtype, ParamsOf, ParamType } from '../kernel.js';
+import type { Epilogue } from '../primitives/matmul.js';
 import type { BufferRef, Launcher } from '../row.js';
 
 /** A tile of a workgroup, and the cost of an element of it: low ones load more per product. */
@@ -26,12 +27,17 @@ const TILES: readonly Tile[] = [
 const BUSY = 128;
 const LEAST_SLICE = 128;
 
+/** The parameter of kernels that finish a sum with epilogue.wgsl. */
+export function epilogueOf(bias: Tensor | undefined, { activation }: Epilogue): number {
+  return (bias === undefined ? 0 : 1) + (activation === 'relu' ? 2 : 0);
+}
+
 export const splitSumKernel = gpuKernel({
   source: splitSumSource,
   entry: 'split_sum',
   dtypes: ['f32', 'i32'],
   buffers: { x: 'S', bias: 'S', out: 'S' },
-  params: { splits: 'u32', cols: 'u32', biased: 'u32' },
+  params: { splits: 'u32', cols: 'u32', epilogue: 'u32' },
   perGroup: 256,
 });
 
@@ -151,23 +157,24 @@ function splitsOf(tiles: number, depth: number): number {
 
 /**
  * Has `emit` launch the product into `out`, or with several slices into scratch that is then
- * summed. `emit` is told where to write and whether to add the bias.
+ * summed. `emit` is told where to write, and the epilogue.
  */
 export function inSlices(
   launcher: Launcher,
   out: Tensor,
   splits: number,
   bias: Tensor | undefined,
-  emit: (target: Tensor | BufferRef, biased: boolean) => void,
+  epilogue: number,
+  emit: (target: Tensor | BufferRef, epilogue: number) => void,
 ): void {
   if (splits === 1) {
-    emit(out, bias !== undefined);
+    emit(out, epilogue);
     return;
   }
   const count = out.numel();
   const parts = launcher.scratch(splits * count, out.dtype);
-  emit(parts, false);
-  const params = { splits, cols: bias?.shape[0] ?? 1, biased: bias === undefined ? 0 : 1 };
+  emit(parts, 0);
+  const params = { splits, cols: bias?.shape[0] ?? 1, epilogue };
   const buffers = [parts, bias ?? parts, out];
   launcher.launch('splitSum', splitSumKernel, suffix(out.dtype), buffers, params, count);
 }

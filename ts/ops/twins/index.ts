@@ -1,5 +1,6 @@
 /** Everything the GPU runs: a twin for every primitive, the elementwise kernels and the cast. */
 
+import epilogue from '../../../kernels/epilogue.wgsl';
 import half from '../../../kernels/half_f16.wgsl';
 import math from '../../../kernels/math.wgsl';
 import type { Programs } from '../../device/device.js';
@@ -65,7 +66,7 @@ export const library: Library = {
   kernel,
   definitions: (uses) =>
     new Map([
-      ...definitions(`${math}\n${groupText(uses)}\n${uses.halves ? half : ''}`),
+      ...definitions(`${math}\n${epilogue}\n${groupText(uses)}\n${uses.halves ? half : ''}`),
       ...stepDefinitions,
     ]),
   programs: twins as unknown as Programs,

@@ -9,7 +9,15 @@ import { gpuKernel } from '../../device/webgpu/kernel.js';
 import type { Tensor } from '../../tensor.js';
 import { describe, type Product, swap } from '../primitives/matmul.js';
 import type { BufferRef, Launcher } from '../row.js';
-import { direct, inSlices, launchTiled, planOf, splitSumKernel, tiled } from './gemm.js';
+import {
+  direct,
+  epilogueOf,
+  inSlices,
+  launchTiled,
+  planOf,
+  splitSumKernel,
+  tiled,
+} from './gemm.js';
 import { aligned } from './team.js';
 import type { Twins } from './twin.js';
 
@@ -23,7 +31,7 @@ const operands = {
   b_batch: 'u32',
   b_depth: 'u32',
   b_col: 'u32',
-  biased: 'u32',
+  epilogue: 'u32',
 } as const;
 const buffers = { a: 'S', b: 'S', bias: 'S', out: 'S' } as const;
 
@@ -80,7 +88,7 @@ const thinHalfKernel = gpuKernel({ ...thinOptions, dtypes: ['f16'], buffers: hal
 const THIN = 4;
 const THIN_COLS = 32;
 
-function paramsOf({ a, b, rows, cols, depth }: Product, biased: boolean) {
+function paramsOf({ a, b, rows, cols, depth }: Product, epilogue: number) {
   return {
     rows,
     cols,
@@ -91,16 +99,22 @@ function paramsOf({ a, b, rows, cols, depth }: Product, biased: boolean) {
     b_batch: b.batch,
     b_depth: b.depth,
     b_col: b.side,
-    biased: biased ? 1 : 0,
+    epilogue,
   };
 }
 
-function thin(launcher: Launcher, product: Product, out: Tensor, bias?: Tensor): void {
+function thin(
+  launcher: Launcher,
+  product: Product,
+  out: Tensor,
+  bias: Tensor | undefined,
+  epilogue: number,
+): void {
   const p = product.rows > THIN ? swap(product) : product;
   const { swapped } = p;
   const cols = product.cols;
   const params = {
-    ...paramsOf(p, bias !== undefined),
+    ...paramsOf(p, epilogue),
     out_row: swapped ? 1 : cols,
     out_col: swapped ? cols : 1,
     bias_row: swapped ? 1 : 0,
@@ -124,16 +138,17 @@ export const matmulTwins: Twins<'matmul'> = {
       splitSum: splitSumKernel,
     },
     packed: [0, 1],
-    run(launcher, [a, b, bias], [out]) {
+    run(launcher, [a, b, bias], [out], attributes) {
+      const epilogue = epilogueOf(bias, attributes);
       const product = describe(a, b);
       const { batch, rows, cols, depth } = product;
       if (Math.min(rows, cols) <= THIN) {
-        thin(launcher, product, out, bias);
+        thin(launcher, product, out, bias, epilogue);
         return;
       }
       const plan = planOf(batch, rows, cols, depth, true);
-      inSlices(launcher, out, plan.splits, bias, (target, biased) => {
-        const params = { ...paramsOf(product, biased), splits: plan.splits };
+      inSlices(launcher, out, plan.splits, bias, epilogue, (target, last) => {
+        const params = { ...paramsOf(product, last), splits: plan.splits };
         const list = [a, b, bias ?? out, target];
         if (a.dtype === float16) launchTiled(launcher, halfKernels, plan, 'f16', list, params);
         else {
