@@ -91,6 +91,7 @@ static void conv_taps(int32_t *to, const conv_window *w, uint32_t first, uint32_
 #endif
 
 #include "conv_block.h"
+#include "conv_strip.h"
 
 // Pixels are read in place in float32 only.
 #if LANES == 4
@@ -200,6 +201,7 @@ KERNEL(convProduct) {
     NAME(block) t = {
         .a = IN(S, weight) + p->weight_at + group * (size_t)p->weight_group + filter * depth,
         .b = pack,
+        .b_step = BLOCK_STEP,
         .out = p->staged ? results : out + run->out,
         .a_step = depth,
         .row = p->staged ? BLOCK_COLS : p->out_plane,
@@ -225,119 +227,68 @@ KERNEL(convProduct) {
   }
 }
 
-// Rows of one phase of the input: `count` from `first`, of `images` images side by side.
-typedef struct {
-  S *pack, *results, *lines;
-  const int32_t *tap;
-  conv_run *run;
-  const S *g, *weight;
-  uint32_t first, count, images, channels, shift;
-} NAME(strip);
-
-// Rows [k, k + depth) of a block of g, whose rows of one tap are `shift` further up; zero where
-// there are none. x and cols are of one row, or of all.
-static void NAME(pack_strip)(const convScatter_params *p, const NAME(strip) * t, S *out,
-                             uint32_t o, uint32_t depth, uint32_t x, uint32_t cols) {
-  const uint32_t across = p->out_w, low = MAX(t->first, t->shift);
-  const uint32_t high = MIN(t->first + t->count, t->shift + p->out_h);
-  const uint32_t rows = high > low ? high - low : 0, whole = t->count * across;
-  if (rows < t->count) {
-    for (uint32_t k = 0; k < depth; k++) {
-      for (uint32_t j = 0; j < cols; j += LANES) store(out + k * BLOCK_STEP + j, (V){0});
-    }
-  }
-  for (uint32_t n = 0; n < t->images && rows; n++) {
-    t->run[n] = (conv_run){n * p->groups * p->filters * p->out_h * across +
-                               (low - t->shift) * across + x,
-                           0, n * whole + (low - t->first) * across, MIN(rows * across, cols)};
-  }
-  NAME(pack_pixels)(out, t->g, t->tap + o, depth, t->run, rows ? t->images : 0);
-}
-
-// Adds results of a block, beginning at column x of their rows, to the lines where taps reach.
-static void NAME(add_lines)(const convScatter_params *p, const NAME(strip) * t, uint32_t x,
-                            uint32_t cols) {
-  const uint32_t kw = p->kernel_w, runs = t->images * t->count, count = MIN(cols, p->out_w);
-  for (uint32_t r = 0; r < t->channels * kw; r++) {
-    const uint32_t kx = r % kw * p->dilation_w;
-    S *to = t->lines + ((size_t)r / kw * runs * p->stride_w + kx % p->stride_w) * p->line +
-            kx / p->stride_w + x;
-    const S *from = t->results + r * BLOCK_COLS;
-    for (uint32_t n = 0; n < runs; n++, to += p->stride_w * p->line, from += count) {
-      uint32_t q = 0;
-      for (; q + LANES <= count; q += LANES) store(to + q, load(to + q) + load(from + q));
-      for (; q < count; q++) to[q] += from[q];
-    }
-  }
-}
-
 // A unit is `together` channels by `downs` rows of one phase of `images` images of one group. Its
-// products have a row for each channel and column of the kernel, a column for each of g, and sum
-// over rows of the kernel and filters: each is added, in lines, where its tap reaches. Scratch of a
-// range: a block of g, results, lines, places of filters, runs.
+// products have a row for each channel and column of the kernel, a column for each pixel of a row
+// of g - of these images, or of `rows` rows - and sum over rows of the kernel and filters, `part` of
+// them at a time; what belongs to a pixel of the input is added when it is stored. Scratch of a
+// range: a strip of g, results, a line for each phase, places of taps.
 KERNEL(convScatter) {
   const uint32_t last = MIN(end * p->per_unit, p->units);
   const uint32_t filters = p->filters, kh = p->kernel_h, kw = p->kernel_w, sh = p->stride_h;
-  const uint32_t parts = (p->channels + p->together - 1) / p->together, base = p->pad_h / sh;
-  const uint32_t places = (p->height - 1 + p->pad_h) / sh + 1 - base;
+  const uint32_t parts = (p->channels + p->together - 1) / p->together, begins = p->pad_h / sh;
+  const uint32_t places = (p->height - 1 + p->pad_h) / sh + 1 - begins;
   const uint32_t blocks = (places + p->downs - 1) / p->downs, pixels = p->out_h * p->out_w;
   const size_t weights = (size_t)p->channels * kw * kh * filters;
   NAME(strip) t = {.pack = OUT(S, scratch) + (size_t)begin * p->slice};
-  t.results = t.pack + DEPTH_BLOCK * BLOCK_STEP;
-  t.lines = t.results + p->together * kw * BLOCK_COLS;
-  const size_t size = (size_t)p->images * p->downs * p->stride_w * p->line;
-  int32_t *tap = (int32_t *)(t.lines + p->together * size);
-  uint32_t *shift = (uint32_t *)(tap + filters);
-  t.run = (conv_run *)(shift + kh);
-  t.tap = tap;
-  for (uint32_t o = 0; o < filters; o++) tap[o] = o * pixels;
+  t.results = t.pack + p->strip;
+  t.line = t.results + p->space;
+  t.mask = t.line + p->stride_w * p->line;
+  t.up = (int32_t *)(t.mask + p->spots * LANES);
+  t.place = t.up + kh;
+  t.reach = t.place + kw;
+  t.ends = (uint32_t *)(t.reach + kw);
+  t.spot = (int32_t *)(t.ends + p->stride_w);
+  t.row = p->rows > 1 ? p->out_w : (size_t)p->part * p->pitch;
+  for (uint32_t f = 0, n = 0; f < p->stride_w; f++) {
+    for (uint32_t k = 0; k < kw; k++) {
+      if (k * p->dilation_w % p->stride_w != f) continue;
+      t.reach[n] = k * p->dilation_w / p->stride_w;
+      t.place[n] = (int32_t)(k * p->pitch) - t.reach[n];
+      n++;
+    }
+    t.ends[f] = n;
+    if (p->stride_w == 1) NAME(mask_sums)(p, &t, 0, n, p->width, p->pad_w);
+    else NAME(mask_sums)(p, &t, f ? t.ends[f - 1] : 0, n, p->line, 0);
+  }
   for (uint32_t unit = begin * p->per_unit; unit < last; unit++) {
-    const uint32_t c = unit % parts * p->together, at = unit / parts, phase = at / blocks % sh;
+    const uint32_t c = unit % parts * p->together, at = unit / parts;
     const uint32_t group = at / blocks / sh % p->groups;
     const uint32_t image = at / blocks / sh / p->groups * p->images;
-    t.first = base + at % blocks * p->downs;
-    t.count = MIN(p->downs, base + places - t.first);
+    t.phase = at / blocks % sh;
+    t.first = begins + at % blocks * p->downs;
+    t.count = MIN(p->downs, begins + places - t.first);
     t.images = MIN(p->images, p->batch - image);
     t.channels = MIN(p->together, p->channels - c);
-    t.g = IN(S, g) + ((size_t)image * p->groups + group) * filters * pixels;
+    const size_t span = (size_t)image * p->groups + group;
+    const S *g = IN(S, g) + span * filters * pixels;
     const S *weight = IN(S, weight) + group * weights + (size_t)c * kw * kh * filters;
-    memset(t.lines, 0, t.channels * size * sizeof(S));
-    // Rows of the kernel lie in the order of their phases.
-    uint32_t taps = 0, from = 0;
-    for (uint32_t f = 0; f <= phase; f++) {
-      for (uint32_t k = 0; k < kh; k++) {
-        const uint32_t up = k * p->dilation_h / sh;
-        if (k * p->dilation_h % sh != f) continue;
-        if (f < phase || up + p->out_h <= t.first) from++;
-        else if (up < t.first + t.count) shift[taps++] = up;
-      }
+    S *out = OUT(S, out) + (span * p->channels + c) * p->height * p->width;
+    // Rows of the kernel lie in the order of their phases, the last first.
+    t.taps = 0;
+    for (uint32_t k = kh; k-- > 0;) {
+      const uint32_t f = k * p->dilation_h % sh;
+      if (f < t.phase) weight += filters;
+      if (f == t.phase) t.up[t.taps++] = k * p->dilation_h / sh;
     }
-    const uint32_t total = t.images * t.count * p->out_w, depth = taps * filters;
-    for (uint32_t x = 0; x < total; x += BLOCK_COLS) {
-      const uint32_t cols = MIN(BLOCK_COLS, total - x);
-      NAME(block) b = {.a = weight + from * filters, .b = t.pack, .out = t.results,
-                       .a_step = kh * filters, .row = BLOCK_COLS, .rows = t.channels * kw,
-                       .cols = cols};
-      for (uint32_t k = 0; k < depth; k += b.depth, b.add = true) {
-        b.depth = MIN(DEPTH_BLOCK, depth - k);
-        for (uint32_t i = 0; i < b.depth;) {
-          const uint32_t o = (k + i) % filters, count = MIN(filters - o, b.depth - i);
-          t.shift = shift[(k + i) / filters];
-          NAME(pack_strip)(p, &t, t.pack + i * BLOCK_STEP, o, count, x, cols);
-          i += count;
-        }
-        NAME(block_product)(&b);
-        b.a += b.depth;
+    t.base = (int32_t)t.first - t.up[0];
+    for (uint32_t o = 0, part; o < filters; o += part) {
+      part = MIN(p->part, filters - o);
+      if (t.taps) NAME(fill_strip)(p, &t, g + (size_t)o * pixels, part);
+      for (uint32_t y = t.first, count; y < t.first + t.count; y += count) {
+        count = MIN(p->rows, t.first + t.count - y);
+        const bool some = t.taps && NAME(strip_product)(p, &t, weight + o, part, y, count, o > 0);
+        if (o + part == filters) NAME(put_strip)(p, &t, out, y, count, some);
       }
-      if (depth) NAME(add_lines)(p, &t, x, cols);
-    }
-    for (uint32_t n = 0; n < t.channels * t.images * t.count; n++) {
-      const uint32_t row = n % t.count, i = n / t.count % t.images, of = n / t.count / t.images;
-      const int32_t y = (int32_t)((t.first + row) * sh + phase) - (int32_t)p->pad_h;
-      if (y < 0 || y >= (int32_t)p->height) continue;
-      const size_t plane = ((size_t)(image + i) * p->groups + group) * p->channels + c + of;
-      NAME(join_row)(OUT(S, out) + (plane * p->height + y) * p->width, p->width,
-                     t.lines + (size_t)n * p->stride_w * p->line, p->line, p->stride_w, p->pad_w);
     }
   }
 }
@@ -421,6 +372,7 @@ KERNEL(convWeights) {
     conv_taps(tap, &window, at, at + cols);
     NAME(block) t = {
         .b = pack,
+        .b_step = BLOCK_STEP,
         .out = OUT(S, out) + ((size_t)group * p->filters + filter) * taps + at,
         .a_step = pixels,
         .row = taps,

@@ -46,13 +46,13 @@ static NOINLINE void NAME(pack_taps)(S *out, const S *source, const int32_t *tap
   }
 }
 
-// out[i, j] (+)= sum over k of a[i * a_step + k] * b[k * BLOCK_STEP + j].
+// out[i, j] (+)= sum over k of a[i * a_step + k] * b[k * b_step + j].
 typedef struct {
   const S *a, *b;
   S *out;
-  size_t a_step, row;
+  size_t a_step, b_step, row;
   uint32_t rows, cols, depth;
-  bool add;
+  bool add, room;  // room: for results of whole tiles
 } NAME(block);
 
 // Rows [first, last): whole tiles, a last one or two rows with tiles of their own, and a few last
@@ -65,8 +65,11 @@ static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uin
     to.j1 = MIN(TILE_N, cols - j);
     for (uint32_t i = first; i < after; i += TILE_M) {
       to.i1 = MIN(TILE_M, last - i);
+      const S *a = t->a + i * t->a_step;
       to.c = t->out + i * t->row + j;
-      NAME(rows_main)(t->depth, t->a + i * t->a_step, t->a_step, t->b + j, BLOCK_STEP, &to);
+      if (t->room && !t->add) {
+        NAME(row_loop_main)(t->depth, a, t->a_step, t->b + j, t->b_step, to.i1 - 1, to.c, t->row);
+      } else NAME(rows_main)(t->depth, a, t->a_step, t->b + j, t->b_step, &to);
     }
   }
   to.i1 = rest;
@@ -74,14 +77,14 @@ static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uin
     const S *a = t->a + after * t->a_step, *b = t->b + j;
     to.j1 = MIN((rest == 1 ? 8 : 4) * LANES, cols - j);
     to.c = t->out + after * t->row + j;
-    if (rest == 1) NAME(rows_single)(t->depth, a, 0, b, BLOCK_STEP, &to);
-    if (rest == 2) NAME(rows_pair)(t->depth, a, t->a_step, b, BLOCK_STEP, &to);
+    if (rest == 1) NAME(rows_single)(t->depth, a, 0, b, t->b_step, &to);
+    if (rest == 2) NAME(rows_pair)(t->depth, a, t->a_step, b, t->b_step, &to);
   }
   to.j1 = few;
   for (uint32_t i = first; i < last && cols < t->cols; i += NARROW_M) {
     to.i1 = MIN(NARROW_M, last - i);
     to.c = t->out + i * t->row + cols;
-    NAME(rows_narrow)(t->depth, t->a + i * t->a_step, t->a_step, t->b + cols, BLOCK_STEP, &to);
+    NAME(rows_narrow)(t->depth, t->a + i * t->a_step, t->a_step, t->b + cols, t->b_step, &to);
   }
 }
 

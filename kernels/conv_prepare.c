@@ -60,7 +60,8 @@ static void NAME(flip_taps)(S *to, const S *w, const convFlip_params *p, uint32_
   }
 }
 
-// Taps (c, ky, kx), `count` of them, of all filters: to [c][kx][ky][o], ky in the order of phases.
+// Taps (c, ky, kx), `count` of them, of all filters: to [c][kx][ky][o], ky in the order of phases,
+// of one phase the last first.
 static void NAME(flip_last)(const convFlip_params *p, const S *w, S *out, uint32_t count) {
   const uint32_t kh = p->kernel_h, kw = p->kernel_w, filters = p->filters;
   const size_t filter = (size_t)p->channels * kh * kw;
@@ -71,7 +72,7 @@ static void NAME(flip_last)(const convFlip_params *p, const S *w, S *out, uint32
       uint32_t place = 0;
       for (uint32_t other = 0; other < kh; other++) {
         const uint32_t a = other * p->dilation_h % p->stride_h, b = y * p->dilation_h % p->stride_h;
-        place += a < b || (a == b && other < y);
+        place += a < b || (a == b && other > y);
       }
       to[l] = out + ((size_t)(k / kw / kh * kw + k % kw) * kh + place) * filters;
     }
@@ -89,7 +90,7 @@ static void NAME(flip_last)(const convFlip_params *p, const S *w, S *out, uint32
 }
 
 // A unit is FLIP_CHANNELS input channels of one group, side by side in the weights. If `last` is
-// set they become [group][c][kx][ky][o], ky in the order of its phases.
+// set they become [group][c][kx][ky][o] (flip_last).
 KERNEL(convFlip) {
   const uint32_t kh = p->kernel_h, kw = p->kernel_w, size = kh * kw, filters = p->filters;
   const uint32_t step_h = phase_step(p->stride_h, p->dilation_h);

@@ -60,6 +60,9 @@ const CASES: Case[] = [
   convCase([1, 3, 21, 75], [6, 3, 3, 3], { padding: [1, 1], stride: [2, 2] }),
   convCase([1, 40, 7, 7], [40, 40, 3, 3], { padding: [1, 1] }),
   convCase([1, 40, 7, 7], [30, 40, 3, 3], { padding: [1, 1], stride: [2, 2] }),
+  convCase([1, 1, 5, 120], [200, 1, 3, 3], { padding: [1, 1] }),
+  convCase([2, 2, 12, 13], [9, 2, 3, 3], { padding: [4, 4], stride: [3, 3], dilation: [5, 4] }),
+  convCase([1, 3, 14, 14], [70, 3, 3, 3], { padding: [1, 1] }),
 ];
 
 function show(c: Case): string {

@@ -7,17 +7,16 @@ import { type Geometry, productsOf } from './conv_geometry.js';
 import { convFlip, scatterKernel } from './conv_kernels.js';
 import {
   BLOCK,
-  BLOCK_STEP,
-  DEPTH_BLOCK,
   fine,
   PACKING,
   pad,
   product,
-  RUN_WORDS,
   readsInPlace,
   roundUp,
   shapeParams,
   shares,
+  TILE,
+  UNITS,
   zeroFill,
 } from './conv_launch.js';
 
@@ -25,8 +24,13 @@ import {
 const FLIP_CHANNELS = 8;
 /** Rows of results that stay in the cache. */
 const MOST_RESULTS = 160;
-/** Multiplications that adding one product to its place is worth. */
-const SCATTER_COST = 8;
+/** Columns of products, elements of a strip, and filters that may be summed tap by tap. */
+const MOST_COLS = 240;
+const MOST_STRIP = 1 << 16;
+const ALONE = 64;
+/** Multiplications that moving a number is worth, and steps of a tile that its call is. */
+const SCATTER_COST = 3;
+const CALL = 8;
 
 /** `weight` as the input gradient's products want it; for `scatter` with the filters last. */
 function flip(launcher: Launcher, weight: Tensor, geometry: Geometry, last = false): BufferRef {
@@ -75,22 +79,46 @@ function phaseOf(geometry: Geometry, d: 0 | 1, phase: number) {
   };
 }
 
-/** Whether products of the output's pixels, each added where it belongs, are the cheaper way. */
+/**
+ * Whether products of the output's pixels, each added where it belongs, are the cheaper way; in
+ * multiplications, of which a tile's call is worth some steps, and a copied pixel a few.
+ */
 export function scatters(geometry: Geometry): boolean {
-  const { batch, channels, filters, height, width, outH, outW, kernel, stride } = geometry;
+  const { channels, filters, height, width, outH, outW, kernel, stride } = geometry;
   const reached = (d: 0 | 1) => {
     const phases = Array.from({ length: stride[d] }, (_, phase) => phaseOf(geometry, d, phase));
     return phases.reduce((sum, { count, taps }) => sum + count * taps, 0);
   };
   const group = fine(width, channels);
   const inPlace = stride[1] === 1 && readsInPlace(channels, width, PACKING, group);
-  const cost = inPlace ? (channels * roundUp(width, group)) / width : channels + PACKING;
-  const correlated = reached(0) * reached(1) * filters * cost;
-  const exact = batch * outW >= BLOCK / 2;
-  const rows = exact ? outH * kernel[0] : reached(0);
-  const scattered = rows * filters * (channels * kernel[1] + PACKING);
-  const added = height * channels * kernel[1] * SCATTER_COST;
-  return correlated > (scattered + added) * outW;
+  // A single row of a tile reads as much as two.
+  const direct = ((1.08 * channels + 0.8 * (channels % 2)) * roundUp(width, group)) / width;
+  const cost = inPlace ? direct : channels + PACKING;
+  const copied = kernel[0] * kernel[1] > 1 ? 4 * outH * filters * outW : 0;
+  const correlated = reached(0) * reached(1) * filters * cost + copied;
+  const depth = (kernel[0] * filters) / stride[0];
+  const rows = columns(geometry, 2).rows > 1 ? reached(0) : outH * kernel[0];
+  const products = rows * (filters + (CALL * filters) / depth) * channels * kernel[1];
+  const moved = outH * filters + height * channels * kernel[1];
+  return correlated > (products + SCATTER_COST * moved) * outW;
+}
+
+/**
+ * Columns of `scatter`'s products: a row of g of `images` images, or `rows` rows of one image; which
+ * fill tiles best.
+ */
+function columns({ batch, filters, outW }: Geometry, places: number) {
+  const cost = (n: number) => (roundUp(n * outW, TILE / 2) + TILE / 4) / (n * outW);
+  const best = (most: number) => {
+    let best = 1;
+    for (let n = 2; n <= most && n * outW <= MOST_COLS; n++) {
+      if (cost(n) < cost(best) - 0.02) best = n;
+    }
+    return best;
+  };
+  const images = best(batch);
+  if (images > 1 || filters < ALONE || cost(1) < 1.05) return { images, rows: 1 };
+  return { images, rows: best(Math.min(places, BLOCK / outW)) };
 }
 
 export function scatter(
@@ -106,26 +134,36 @@ export function scatter(
   // Few enough for the cache; equal parts, so that the last one has whole tiles too.
   const parts = Math.ceil((channels * kernel[1]) / MOST_RESULTS);
   const together = Math.ceil(channels / Math.min(parts, channels));
-  const images = Math.max(1, Math.min(batch, Math.floor(BLOCK / outW)));
-  const places = Math.floor((height - 1 + padding[0]) / stride[0]) + 1;
-  const down = places - Math.floor(padding[0] / stride[0]);
-  const downs = Math.max(1, Math.min(down, Math.floor(BLOCK / outW / images)));
-  const line = Math.max(
-    outW + Math.floor(((kernel[1] - 1) * dilation[1]) / stride[1]),
-    Math.floor((width - 1 + padding[1]) / stride[1]) + 1,
+  const last = Math.floor((height - 1 + padding[0]) / stride[0]);
+  const places = last + 1 - Math.floor(padding[0] / stride[0]);
+  const { images, rows } = columns(geo, places);
+  const reach = (d: 0 | 1) => Math.floor(((kernel[d] - 1) * dilation[d]) / stride[d]);
+  const wanted = (rows > 1 ? (rows + reach(0)) * outW : images * outW) / TILE;
+  // An odd number of cache lines.
+  const pitch = TILE * (Math.ceil(wanted) | 1);
+  const lines = rows > 1 ? 1 : reach(0) + 1;
+  const part = Math.ceil(
+    filters / Math.ceil(Math.min(filters, (lines * pitch * filters) / MOST_STRIP)),
   );
-  const lines = together * images * downs * stride[1] * line;
-  const results = DEPTH_BLOCK * BLOCK_STEP + BLOCK * together * kernel[1];
-  const slice = results + lines + filters + kernel[0] + images * RUN_WORDS;
-  const blocks = Math.ceil(down / downs) * Math.ceil(channels / together);
-  const { range, words } = shares(Math.ceil(batch / images) * groups * stride[0] * blocks);
+  const blocksOf = (count: number) => Math.ceil(places / count);
+  const others = Math.ceil(batch / images) * groups * stride[0];
+  const most = Math.floor(MOST_STRIP / (part * pitch)) - reach(0);
+  const few = Math.ceil((places * others) / UNITS);
+  const downs = rows > 1 || part < filters ? rows : Math.max(1, Math.min(places, most, few));
+  const strip = part * pitch * (rows > 1 ? 1 : downs + reach(0));
+  const line = Math.max(outW + reach(1), Math.floor((width - 1 + padding[1]) / stride[1]) + 1);
+  const space = (together * kernel[1] + TILE) * pitch;
+  const spots = kernel[1] * Math.ceil(Math.max(line, width) / 2 + 1);
+  const words = kernel[0] + 2 * kernel[1] + stride[1];
+  const slice = strip + space + stride[1] * line + 5 * spots + words;
+  const { range, words: share } = shares(others * blocksOf(downs) * Math.ceil(channels / together));
   const params = {
     ...shapeParams(geo),
-    ...words,
+    ...share,
     pad_h: padding[0],
     pad_w: padding[1],
     ...{ height, width, out_h: outH, out_w: outW },
-    ...{ batch, together, images, downs, line, slice },
+    ...{ batch, together, images, downs, rows, part, pitch, strip, space, line, spots, slice },
   };
   const buffers = [g, flipped, out, launcher.scratch(range * slice, g.dtype)];
   const dtype = suffix(g.dtype);

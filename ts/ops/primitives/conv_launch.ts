@@ -27,11 +27,11 @@ export const PACKING = 5;
 const TRANSPOSING = 7;
 /** Multiplications that make a unit worth a thread, and as many units as threads may want. */
 const UNIT = 500_000;
-const UNITS = 12;
+export const UNITS = 12;
 /** Shares of a launch, each with scratch memory of its own. */
 const MOST_SHARES = 32;
 /** The largest tile a build may use. */
-const TILE = 16;
+export const TILE = 16;
 /** Rows of a unit are a multiple of the rows of every tile. */
 const TILE_ROWS = 24;
 
