@@ -21,8 +21,6 @@ enum { BIAS_ROWS = 2 };                            // biased: rows instead of co
 enum { TURN_ROWS = 8 };
 // Columns of B that are packed side by side: whole cache lines.
 enum { PACK_COLS = 32 };
-// Rows of B that are summed at once where A is a single row, and columns of them.
-enum { STREAM = 4, STRIP = 512 };
 // Rows of A for which B is read in place, in tiles of whole cache lines.
 enum { FEW_ROWS = 12 };
 #endif
@@ -37,16 +35,8 @@ enum { FEW_ROWS = 12 };
 #endif
 #define HALF_N (HALF_V * LANES)
 
-// For a few rows: two at a time, and of columns what keeps enough sums apart where V8 pairs vectors.
-#if TILE_M > 2 && TILE_V == 4
-#define PAIRED 1
-#define THIN_V 8
-#else
-#define PAIRED 0
-#define THIN_V 4
-#endif
-// Dot products of one row: Node 20 would not keep more sums in registers, and its build has 2x16.
-#define SINGLE (TILE_M == 2 ? 4 : 8)
+// Whether V8 pairs the vectors of this build.
+#define PAIRED (TILE_M > 2 && TILE_V == 4)
 
 FINISH(main, TILE_M, TILE_V)
 TILE_ROWS(main, TILE_M, TILE_V)
@@ -54,17 +44,8 @@ TILE_ROWS(main, TILE_M, TILE_V)
 #if REAL
 FINISH(half, HALF_M, HALF_V)
 TILE_ROWS(half, HALF_M, HALF_V)
-#if TILE_M == 2 && TILE_V == THIN_V
-#define rows_thin rows_main
-#else
-FINISH(thin, 2, THIN_V)
-TILE_ROWS(thin, 2, THIN_V)
-#endif
 TILE_COLUMNS(main, TILE_M, TILE_V)
 TILE_COLUMNS(half, HALF_M, HALF_V)
-TILE_DOT(main, 4, 2)
-TILE_DOT(pair, 2, 4)
-TILE_DOT(single, 1, SINGLE)
 #endif
 
 // An output whose columns are contiguous takes whole vectors of them: of LANES rows at least.
@@ -294,75 +275,7 @@ static NOINLINE void NAME(block_packed)(const matmul_params *p, const NAME(block
 }
 
 #if REAL
-// Vectors of a row side by side: one, or what V8 pairs.
-#define STREAM_V (PAIRED ? 4 : 1)
-
-// to[j] += the sum over STREAM rows of a[k] b[k][j], in their order.
-static NOINLINE void NAME(stream)(uint32_t cols, const S *a, const S *b, size_t step, S *to) {
-  V left[STREAM];
-  const S *row[STREAM];
-  UNROLL for (int k = 0; k < STREAM; k++) {
-    left[k] = splat(a[k]);
-    row[k] = b + k * step;
-  }
-  uint32_t j = 0;
-  NO_UNROLL for (; j + STREAM_V * LANES <= cols; j += STREAM_V * LANES) {
-    V sum[STREAM_V];
-    UNROLL for (int n = 0; n < STREAM_V; n++) sum[n] = load(to + j + n * LANES);
-    UNROLL for (int k = 0; k < STREAM; k++) {
-      UNROLL for (int n = 0; n < STREAM_V; n++)
-        sum[n] = madd(left[k], load(row[k] + j + n * LANES), sum[n]);
-    }
-    UNROLL for (int n = 0; n < STREAM_V; n++) store(to + j + n * LANES, sum[n]);
-  }
-  for (; j < cols; j++) {
-    V sum = splat(to[j]);
-    UNROLL for (int k = 0; k < STREAM; k++) sum = madd(left[k], splat(row[k][j]), sum);
-    to[j] = sum[0];
-  }
-}
-
-static NOINLINE void NAME(stream_one)(uint32_t cols, S a, const S *b, S *to) {
-  uint32_t j = 0;
-  for (; j + LANES <= cols; j += LANES) store(to + j, madd(splat(a), load(b + j), load(to + j)));
-  for (; j < cols; j++) to[j] = madd(splat(a), splat(b[j]), splat(to[j]))[0];
-}
-
-// A single row times a row-major matrix, which is read along its rows.
-static NOINLINE void NAME(single)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
-                                  uint32_t depth, bool add) {
-  S sums[STRIP];
-  for (uint32_t j = t->j0; j < t->j1; j += STRIP) {
-    const uint32_t cols = MIN(STRIP, t->j1 - j);
-    const S *a = t->a + k0, *b = t->b + j + k0 * (size_t)p->b_depth;
-    memset(sums, 0, cols * sizeof(S));
-    uint32_t k = 0;
-    for (; k + STREAM <= depth; k += STREAM, b += STREAM * (size_t)p->b_depth)
-      NAME(stream)(cols, a + k, b, p->b_depth, sums);
-    for (; k < depth; k++, b += p->b_depth) NAME(stream_one)(cols, a[k], b, sums);
-    const NAME(target) out = {
-        .c = t->c + j * (size_t)p->out_col, .col = p->out_col, .i1 = 1, .j1 = cols, .add = add};
-    NAME(put_part)(sums, 0, &out);
-  }
-}
-
-// A few rows times the same: tiles read whole cache lines of B.
-static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
-                                uint32_t depth, bool add) {
-  const uint32_t width = THIN_V * LANES;
-  NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
-  for (uint32_t j = t->j0; j < t->j1; j += width) {
-    const uint32_t start = NAME(panel_start)(p, j, width);
-    out.j0 = j - start;
-    out.j1 = out.j0 + MIN(width, t->j1 - j);
-    const S *b = t->b + start + k0 * (size_t)p->b_depth;
-    for (uint32_t i = t->i0; i < t->i1; i += 2) {
-      out.i1 = MIN(2, t->i1 - i);
-      out.c = t->c + i * out.row + start * out.col;
-      NAME(rows_thin)(depth, t->a + i * (size_t)p->a_row + k0, p->a_row, b, p->b_depth, &out);
-    }
-  }
-}
+#include "gemm_thin.h"
 
 static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(block) * t,
                                           uint32_t k0, uint32_t depth, bool add) {
@@ -380,27 +293,6 @@ static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(blo
   }
 }
 
-static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
-                                     uint32_t depth, bool add) {
-  NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
-  const size_t a_row = p->a_row, b_col = p->b_col;
-  for (uint32_t i = t->i0; i < t->i1;) {
-    const uint32_t left = t->i1 - i, count = left > 2 ? MIN(4, left) : left;
-    const uint32_t width = count > 2 ? 2 : count == 2 ? 4 : SINGLE;
-    const S *a = t->a + i * a_row + k0;
-    out.i1 = count;
-    for (uint32_t j = t->j0; j < t->j1; j += width) {
-      const S *b = t->b + j * b_col + k0;
-      out.j1 = MIN(width, t->j1 - j);
-      out.c = t->c + i * out.row + j * out.col;
-      if (count > 2) NAME(dot_main)(depth, a, a_row, b, b_col, &out);
-      if (count == 2) NAME(dot_pair)(depth, a, a_row, b, b_col, &out);
-      if (count == 1) NAME(dot_single)(depth, a, a_row, b, b_col, &out);
-    }
-    i += count;
-  }
-}
-
 #endif
 
 static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) * t) {
@@ -410,7 +302,8 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
 #if REAL
     if (p->b_mode == B_COLUMNS) {
       NAME(block_dot)(p, t, k0, depth, add);
-    } else if (p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->rows == 1) {
+    } else if (p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->rows == 1 &&
+               p->depth * (uint64_t)p->cols * sizeof(S) > STREAMED) {
       NAME(single)(p, t, k0, depth, add);
     } else if (p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->rows <= FEW_ROWS &&
                p->cols >= THIN_V * LANES) {

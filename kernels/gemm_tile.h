@@ -7,7 +7,6 @@
 // columns: a[k * a_step + i], TILE_M rows side by side: packed panels, or a transposed matrix read
 //   in place.
 // Both take b[k * b_step + j]: a packed panel (b_step = TILE_N), or a matrix read in place.
-// dot: a[i * a_step + k] and b[j * b_step + k], vectors along the depth.
 
 // Two rows by four vectors are as fast as any tile in engines without relaxed SIMD, and not far
 // behind where V8 pairs vectors.
@@ -147,37 +146,4 @@ static inline bool NAME(is_whole)(const NAME(target) * t, uint32_t rows, uint32_
   static void NAME(columns_##name)(uint32_t depth, const S *a, size_t a_step, const S *b,          \
                                    size_t b_step, const NAME(target) * t) {                        \
     TILE_RUN(name, R, C, column_loop)                                                              \
-  }
-
-// Of the R rows and C columns the first i1 and j1 are there; the others repeat the last and are
-// dropped.
-#define TILE_DOT(name, R, C)                                                                   \
-  static NOINLINE void NAME(dot_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
-                                        size_t b_step, const NAME(target) * t) {               \
-    V acc[R][C] = {0};                                                                         \
-    const S *row[R], *col[C];                                                                  \
-    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, t->i1 - 1) * a_step;           \
-    UNROLL for (uint32_t j = 0; j < C; j++) col[j] = b + MIN(j, t->j1 - 1) * b_step;           \
-    uint32_t k = 0;                                                                            \
-    for (; k + LANES <= depth; k += LANES) {                                                   \
-      V left[R];                                                                               \
-      UNROLL for (int i = 0; i < R; i++) left[i] = load(row[i] + k);                           \
-      UNROLL for (int j = 0; j < C; j++) {                                                     \
-        V right = load(col[j] + k);                                                            \
-        UNROLL for (int i = 0; i < R; i++) acc[i][j] = madd(left[i], right, acc[i][j]);        \
-      }                                                                                        \
-    }                                                                                          \
-    if (k < depth) {                                                                           \
-      UNROLL for (int j = 0; j < C; j++) {                                                     \
-        V right = load_tail(col[j] + k, depth - k, 0);                                         \
-        UNROLL for (int i = 0; i < R; i++) {                                                   \
-          acc[i][j] = madd(load_tail(row[i] + k, depth - k, 0), right, acc[i][j]);             \
-        }                                                                                      \
-      }                                                                                        \
-    }                                                                                          \
-    S tile[R * C];                                                                             \
-    UNROLL for (int n = 0; n < R * C; n += LANES) {                                            \
-      store(tile + n, NAME(sum_each)(&acc[0][0] + n));                                         \
-    }                                                                                          \
-    NAME(put_part)(tile, C, t);                                                                \
   }
