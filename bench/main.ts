@@ -57,27 +57,36 @@ function printRow(cells: readonly string[], first: number): void {
 function chooseCases({ device, pattern, smoke }: Options): readonly Case[] {
   const all = device === 'webgpu' ? gpuCases : cases;
   const known = smoke ? all.filter(({ name }) => isSmokeCase(name)) : all;
-  const parts = pattern.split('|');
-  const chosen = known.filter(({ name }) => parts.some((part) => name.includes(part)));
+  const parts = pattern.toLowerCase().split('|').filter(Boolean);
+  if (parts.length === 0) return known;
+  const matches = ({ name }: Case) => parts.some((part) => name.toLowerCase().includes(part));
+  const chosen = known.filter(matches);
   if (chosen.length > 0) return chosen;
-  console.error(`No case matches '${pattern}'. There are:`);
-  for (const { name } of known) console.error(`  ${name}`);
-  process.exitCode = 1;
-  return [];
+  const names = known.map(({ name }) => `\n  ${name}`);
+  throw new UsageError(`No case matches '${pattern}'. There are:${names.join('')}`);
+}
+
+/** The libraries; without this one there is nothing to compare with. */
+function open({ device, peers, ...conditions }: Options, program: string): Promise<Peer[]> {
+  return openPeers(device, program, peers, conditions).catch((error: Error) => {
+    throw new UsageError(error.message);
+  });
 }
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (options === undefined) return;
   const chosen = chooseCases(options);
-  if (chosen.length === 0) return;
   const program = process.argv[1];
   useDevice(options.device);
-  const peers = await openPeers(options.device, program, options.peers, options);
+  const peers = await open(options, program);
   const about = machine(peers, options);
   const software = about.gpu?.adapter.software ?? false;
   const names = peers.map(({ name }) => name);
   console.log(`${place(about)}; ${Object.values(about.libraries).join(', ')}`);
+  if (about.load > about.cores / 2) {
+    console.log(`The machine is busy (load ${about.load.toFixed(1)}): mind the spreads.`);
+  }
   const sampling = settings(options, software);
   if (software) {
     console.log(
@@ -125,10 +134,8 @@ async function write(
   const files = options.smoke ? [] : [`${stem}.json`];
   if (options.json !== undefined) files.push(options.json);
   const text = JSON.stringify({ ...about, results }, null, 2);
-  for (const file of files) {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, `${text}\n`);
-  }
+  mkdirSync(folder, { recursive: true });
+  for (const file of files) writeFileSync(file, `${text}\n`);
   if (!options.smoke) {
     writeFileSync(`${stem}.md`, `${markdown(results, names)}\n`);
     writeFileSync(`${stem}.svg`, await chart(results, place(about), names));

@@ -1,7 +1,9 @@
 /** What a run is asked to do, and what is wrong with it if it cannot. */
 
 import { createHash } from 'node:crypto';
+import { closeSync, openSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { MOST_THREADS } from '../ts/device/cpu/pool.js';
 import type { DeviceName } from './case.js';
 import type { Settings } from './measure.js';
 import { peerNames } from './peers/index.js';
@@ -21,13 +23,15 @@ const USAGE = `npm run bench -- [pattern] [--json <file>] [--threads n] [--peers
 [--device cpu|webgpu]
                  [--seconds s] [--rounds n] [--clock wall|cpu] [--smoke]
   pattern    parts of names of cases: 'matmul', 'matmul/256|1M/exp' (default: all)
-  --json     writes the figures there too, beside bench/results/
+  --json     a file for the figures, beside those in bench/results/
   --threads  of the libraries that have any (default 1)
   --peers    the libraries beside this one, with commas between (default: all that are installed)
   --device   where the cases run (default cpu)
   --seconds  each library gets per case (default 2), taken in so many --rounds (default 10)
   --clock    'cpu' counts processor time, for busy machines (default wall)
   --smoke    in less than two minutes: is each kernel as much faster than plain C as it should be?`;
+
+const MOST_ROUNDS = 1000;
 
 /** A wrong argument: told without a stack. */
 export class UsageError extends Error {}
@@ -41,14 +45,25 @@ function oneOf<T extends string>(option: string, known: readonly T[], given: str
   return found ?? fail(option, `${known.map((name) => `'${name}'`).join(' or ')}`, given);
 }
 
-function count(option: string, given: string): number {
+function count(option: string, most: number, given: string): number {
   const value = Number(given);
-  return Number.isInteger(value) && value > 0 ? value : fail(option, 'a positive integer', given);
+  if (Number.isInteger(value) && value > 0 && value <= most) return value;
+  return fail(option, `a whole number from 1 to ${most}`, given);
 }
 
 function duration(option: string, given: string): number {
   const value = Number(given);
   return value > 0 && value <= 3600 ? value : fail(option, 'seconds, up to an hour', given);
+}
+
+/** A file that can be written: better known before an hour of measuring than after. */
+function writable(option: string, given: string): string {
+  try {
+    closeSync(openSync(given, 'a'));
+    return given;
+  } catch (error) {
+    throw new UsageError(`--${option}: the file cannot be written: ${(error as Error).message}`);
+  }
 }
 
 /** The libraries that are asked for, this one first: ratios are to it. */
@@ -100,14 +115,14 @@ export function readOptions(args: string[]): Options | undefined {
   if (smoke && device !== 'cpu') throw new UsageError('--smoke measures the CPU');
   return {
     pattern: positionals.join(' '),
-    json,
+    json: json === undefined ? undefined : writable('json', json),
     peers: readPeers(device, smoke, values.peers),
     clock: oneOf('clock', ['wall', 'cpu'], values.clock),
-    threads: count('threads', values.threads),
+    threads: count('threads', MOST_THREADS, values.threads),
     smoke,
     device,
     seconds: seconds === undefined ? undefined : duration('seconds', seconds),
-    rounds: rounds === undefined ? undefined : count('rounds', rounds),
+    rounds: rounds === undefined ? undefined : count('rounds', MOST_ROUNDS, rounds),
   };
 }
 

@@ -28,7 +28,10 @@ export function peerNames(device: DeviceName): string[] {
   return Object.keys(OPENERS[device]);
 }
 
-/** Opens the named libraries; says which are not there, and goes on without them. */
+/**
+ * Opens the named libraries, this one first; says which others are not there, and goes on without
+ * them.
+ */
 export async function openPeers(
   device: DeviceName,
   program: string,
@@ -40,6 +43,7 @@ export async function openPeers(
     try {
       peers.push(await OPENERS[device][name](dirname(program), conditions));
     } catch (error) {
+      if (peers.length === 0) throw error;
       console.log(`Without ${name}: ${(error as Error).message.split('\n')[0]}`);
     }
   }

@@ -17,6 +17,9 @@ export class Lines<Answer extends { readonly error?: string }> {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     });
+    // What ends, or never starts, is told of by read().
+    this.process.on('error', () => {});
+    this.process.stdin?.on('error', () => {});
     const input = this.process.stdout as NodeJS.ReadableStream;
     this.lines = createInterface({ input })[Symbol.asyncIterator]();
   }

@@ -32,6 +32,7 @@ export async function openPyTorch(folder: string, { clock, threads }: Conditions
   const python = new Lines<Answer>('pytorch', program, [script, `${threads}`], environment);
   const { version, blas } = await python.read();
   const files = mkdtempSync(join(tmpdir(), 'bench-'));
+  process.once('exit', () => rmSync(files, { recursive: true, force: true }));
 
   async function prepare(benchmark: Case, inputs: Inputs): Promise<Runner> {
     const given = Object.fromEntries(
@@ -51,10 +52,10 @@ export async function openPyTorch(folder: string, { clock, threads }: Conditions
     };
   }
 
-  function close(): void {
-    python.close();
-    rmSync(files, { recursive: true, force: true });
-  }
-
-  return { name: 'pytorch', about: `native PyTorch ${version} (${blas})`, prepare, close };
+  return {
+    name: 'pytorch',
+    about: `native PyTorch ${version} (${blas})`,
+    prepare,
+    close: () => python.close(),
+  };
 }

@@ -1,7 +1,9 @@
+import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import type { Case } from '../../bench/case.js';
 import { measure, type Timing } from '../../bench/measure.js';
 import { readOptions, resultName, UsageError } from '../../bench/options.js';
+import { Lines } from '../../bench/peers/lines.js';
 import { inProcess, type Peer } from '../../bench/peers/peer.js';
 import { chart, failures, markdown } from '../../bench/report.js';
 
@@ -21,8 +23,11 @@ describe('options of the benchmarks', () => {
   });
 
   it.each([
-    [['--threads', '0'], /--threads: a positive integer, got '0'/],
-    [['--rounds', '1.5'], /--rounds: a positive integer/],
+    [['--threads', '0'], /--threads: a whole number from 1 to 64, got '0'/],
+    [['--threads', '65'], /--threads: a whole number from 1 to 64, got '65'/],
+    [['--rounds', '1.5'], /--rounds: a whole number/],
+    [['--json', '/nowhere/figures.json'], /--json: the file cannot be written: ENOENT/],
+    [['--json', tmpdir()], /--json: the file cannot be written: EISDIR/],
     [['--seconds', 'x'], /--seconds: seconds, up to an hour, got 'x'/],
     [['--device', 'tpu'], /--device: 'cpu' or 'webgpu', got 'tpu'/],
     [['--peers', 'nobody'], /there is no 'nobody' on cpu; there are isotorch/],
@@ -43,6 +48,20 @@ describe('options of the benchmarks', () => {
     expect(name(long)).toMatch(/^1M-case-0-1M-case-1-.*-[0-9a-f]{8}$/);
     expect(name(long).length).toBeLessThanOrEqual(48);
     expect(name(long)).not.toBe(name(`${long}|x`));
+  });
+});
+
+describe('a library in a process of its own', () => {
+  it.each([
+    ['ends', process.execPath],
+    ['does not start', '/nowhere/node'],
+  ])('that %s is told of, and nothing else breaks', async (_, program) => {
+    const lines = new Lines('other', program, ['-e', "console.log('{}'); process.exit()"]);
+    await lines.read().catch(() => {});
+    for (let i = 0; i < 3; i++) {
+      await expect(lines.ask({ do: 'sample' })).rejects.toThrow('other: its process ended');
+    }
+    lines.close();
   });
 });
 
