@@ -60,6 +60,11 @@ static double erfinv(double y) {
   return isfinite(x) && fabs(erf(x) - y) > 1e-12 ? NAN : x;
 }
 
+static double normal_cdf(double x) { return 0.5 * erfc(-x / sqrt(2)); }
+static double gelu_slope(double x) {
+  return normal_cdf(x) + (isinf(x) ? 0 : x * exp(-x * x / 2) / sqrt(2 * acos(-1)));
+}
+
 // M(function, exact value, largest error in ULP)
 #define UNARY(M)                                                                                   \
   M(exp, exp, 1.01)                                                                                \
@@ -98,6 +103,10 @@ static double erfinv(double y) {
   M(remainder, remainder_of, 0)                                                                    \
   M(logaddexp, logaddexp, 1.67)                                                                    \
   M(logaddexp2, logaddexp2, 1.05)
+// Parts of sums: M(function, exact value, largest error in units of 2^-24)
+#define FLAT(M)                                                                                    \
+  M(normal_cdf, normal_cdf, 3.1)                                                                   \
+  M(gelu_slope, gelu_slope, 3.7)
 
 // ---- Arguments ----------------------------------------------------------------------------------
 
@@ -175,6 +184,50 @@ UNARY(M)
 BINARY(M)
 #undef M
 
+// Infinite where a run gives other bits than one vector does.
+static double flat_distance(float got, float alone, double exact) {
+  if (isnan(got) || isnan(exact)) return isnan(got) && isnan(alone) && isnan(exact) ? 0 : INFINITY;
+  return got == alone ? fabs(got - exact) * 0x1p24 : INFINITY;
+}
+
+enum { MANY = 3 * RUN + 12 };
+#define M(name, exact, limit)                                                                      \
+  static verdict judge_##name(uint64_t step) {                                                     \
+    verdict v = {-1, 0, 0, 0};                                                                     \
+    float x[MANY], one[MANY], got[MANY];                                                           \
+    for (uint32_t i = 0; i < MANY; i++) one[i] = 1;                                                \
+    for (uint64_t word = 0; word < 1ull << 32; word += MANY * step) {                              \
+      /* Near and far values one by one, and blocks of near ones. */                               \
+      for (uint64_t i = 0; i < MANY; i++) x[i] = as_float((uint32_t)(word + i * step));            \
+      for (uint64_t i = 0; word % 3 && i < EDGES; i++) x[i] = edge(i);                             \
+      name##_run(x, one, got, MANY);                                                               \
+      for (uint32_t i = 0; i < MANY; i += 4) {                                                     \
+        f32x4 alone = name##_(load(x + i));                                                        \
+        for (uint32_t k = 0; k < 4; k++) {                                                         \
+          double error = flat_distance(got[i + k], alone[k], exact(x[i + k]));                     \
+          if (error > v.worst) v = (verdict){error, x[i + k], 0, got[i + k]};                      \
+        }                                                                                          \
+      }                                                                                            \
+    }                                                                                              \
+    return v;                                                                                      \
+  }
+FLAT(M)
+#undef M
+
+static verdict judge_exp_run(uint64_t step) {
+  verdict v = {-1, 0, 0, 0};
+  float x[4 * RUN], y[4 * RUN];
+  for (uint64_t word = 0; word < 1ull << 32; word += 4 * RUN * step) {
+    for (uint64_t i = 0; i < 4 * RUN; i++) x[i] = as_float((uint32_t)(word + i * step));
+    exp_run(x, y, 4 * RUN - 16, 0, 0);
+    for (uint32_t i = 0; i < 4 * RUN - 16; i++) {
+      float alone = exp_(splat(x[i]))[0];
+      if (memcmp(y + i, &alone, 4) && !isnan(alone)) judge(&v, INFINITY, y[i], x[i], 0);
+    }
+  }
+  return v.worst < 0 ? (verdict){0, 0, 0, 1} : v;
+}
+
 // Returns whether the error is beyond its limit.
 static int report(const char *name, verdict v, double limit) {
   int beyond = !(v.worst <= limit);
@@ -196,5 +249,10 @@ int main(int argc, char **argv) {
   if (!only || !strcmp(only, #name)) failures += report(#name, judge_##name(pairs), limit);
   BINARY(M)
 #undef M
+#define M(name, exact, limit)                                                                      \
+  if (!only || !strcmp(only, #name)) failures += report(#name, judge_##name(step), limit);
+  FLAT(M)
+#undef M
+  if (!only || !strcmp(only, "exp_run")) failures += report("exp_run", judge_exp_run(step), 0);
   return failures > 0;
 }

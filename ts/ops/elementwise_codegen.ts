@@ -36,8 +36,8 @@ function loads(row: PointwiseRow, type: CType): string {
 /** Float32 functions that are quicker in runs: how many elements are done so, and doing it. */
 const RUNS: Readonly<Record<string, string>> = {
   exp: 'n & ~15u;\n  exp_run(in0, out, i, 0, 0)',
-  geluErf: 'n & ~7u;\n  normal_cdf_run(in0, in0, out, i)',
-  geluErfBackward: 'n & ~7u;\n  gelu_slope_run(in1, in0, out, i)',
+  geluErf: 'n;\n  normal_cdf_run(in0, in0, out, i)',
+  geluErfBackward: 'n;\n  gelu_slope_run(in1, in0, out, i)',
 };
 
 /** Float32 loops of an instruction or two are bound by their own counting. */
