@@ -2,6 +2,7 @@
 //   convProduct: products of weights and pixels: a convolution, or one phase of its input gradient
 //   convScatter: products of weights and the output's gradient, each added where its column of the
 //     kernel reaches: the input gradient where few channels, or padding, make `convProduct` dear
+//   convTurned: products of the output's gradient and weights: the same where the output is small
 //   convWeights: products of the output's gradient and pixels: the gradient of the weights
 // These are matrix products, whose B - a row for each tap and a column for each pixel, or the
 // transpose - is only ever made a block at a time, by the thread that needs it.
@@ -293,6 +294,66 @@ KERNEL(convScatter) {
   }
 }
 
+// Adds results of a row for each pixel of g and a column for each tap of `channels` channels.
+static void NAME(put_taps)(const convTurned_params *p, S *out, const S *results,
+                           uint32_t channels) {
+  const uint32_t size = p->kernel_h * p->kernel_w, plane = p->height * p->width;
+  for (uint32_t n = 0; n < p->batch; n++, out += p->groups * p->channels * plane) {
+    memset(out, 0, channels * plane * sizeof(S));
+    for (uint32_t row = 0; row < p->out_h; row++, results += p->out_w * p->pitch) {
+      for (uint32_t k = 0; k < channels * size; k++) {
+        const uint32_t y = row * p->stride_h + k / p->kernel_w % p->kernel_h * p->dilation_h;
+        if (y - p->pad_h >= p->height) continue;
+        S *to = out + k / size * plane + (y - p->pad_h) * p->width;
+        uint32_t at = k % p->kernel_w * p->dilation_w - p->pad_w;
+        for (uint32_t x = 0; x < p->out_w; x++, at += p->stride_w) {
+          if (at < p->width) to[at] += results[x * p->pitch + k];
+        }
+      }
+    }
+  }
+}
+
+// The input gradient where g has few pixels: weights are read as they lie. A unit is `together`
+// channels of one group; its products have a row for each pixel of g, a column for each of their
+// taps. Scratch of a range: g turned, a block of weights, results, places of filters, runs.
+KERNEL(convTurned) {
+  const uint32_t last = MIN(end * p->per_unit, p->units), filters = p->filters;
+  const uint32_t size = p->kernel_h * p->kernel_w, pixels = p->out_h * p->out_w;
+  const uint32_t parts = (p->channels + p->together - 1) / p->together;
+  const uint32_t depth = p->channels * size, rows = p->batch * pixels;
+  S *turned = OUT(S, scratch) + (size_t)begin * p->slice, *pack = turned + rows * p->step;
+  S *results = pack + MIN(filters, DEPTH_BLOCK) * p->pitch;
+  int32_t *tap = (int32_t *)(results + (rows + TILE_M) * p->pitch);
+  conv_run *run = (conv_run *)(tap + filters);
+  for (uint32_t o = 0; o < filters; o++) tap[o] = o * pixels;
+  for (uint32_t n = 0; n < p->batch; n++) {
+    run[n] = (conv_run){n * p->groups * filters * pixels, 0, n * pixels, pixels};
+  }
+  for (uint32_t unit = begin * p->per_unit; unit < last; unit++) {
+    const uint32_t group = unit / parts, c = unit % parts * p->together;
+    const uint32_t channels = MIN(p->together, p->channels - c);
+    if (unit == begin * p->per_unit || c == 0) {
+      NAME(pack_taps)(turned, p->step, IN(S, g) + (size_t)group * filters * pixels, tap, filters,
+                      run, p->batch);
+    }
+    NAME(block) b = {.a = turned, .b = pack, .b_step = p->pitch, .out = results,
+                     .a_step = p->step, .row = p->pitch, .rows = rows,
+                     .cols = channels * size, .room = true};
+    const S *weight = IN(S, weight) + (size_t)group * filters * depth + c * size;
+    for (uint32_t k = 0; k < filters; k += b.depth, b.add = true) {
+      b.depth = MIN(DEPTH_BLOCK, filters - k);
+      for (uint32_t o = 0; o < b.depth; o++, weight += depth) {
+        NAME(copy_run)(pack + o * p->pitch, weight, b.cols);
+      }
+      NAME(block_product)(&b);
+      b.a += b.depth;
+    }
+    NAME(put_taps)(p, OUT(S, out) + ((size_t)group * p->channels + c) * p->height * p->width,
+                   results, channels);
+  }
+}
+
 #if LANES == 4
 // Up to four filters by TAP_BLOCK taps of one group, read in place. Scratch of a range: groups,
 // then taps.
@@ -385,7 +446,7 @@ KERNEL(convWeights) {
       for (uint32_t k = 0; k < pixels; k += t.depth) {
         t.depth = MIN(DEPTH_BLOCK, pixels - k);
         const uint32_t runs = conv_runs(run, &grid, k, k + t.depth);
-        NAME(pack_taps)(pack, IN(S, source) + place * source_size, tap, cols, run, runs);
+        NAME(pack_taps)(pack, BLOCK_STEP, IN(S, source) + place * source_size, tap, cols, run, runs);
         NAME(block_product)(&t);
         t.a += t.depth;
         t.add = true;

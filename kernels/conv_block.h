@@ -22,8 +22,8 @@ static NOINLINE void NAME(pack_pixels)(S *out, const S *source, const int32_t *t
 }
 
 // out[pixel][k] = source[tap[k] + pixel]
-static NOINLINE void NAME(pack_taps)(S *out, const S *source, const int32_t *tap, uint32_t taps,
-                                     const conv_run *run, uint32_t runs) {
+static NOINLINE void NAME(pack_taps)(S *out, size_t step, const S *source, const int32_t *tap,
+                                     uint32_t taps, const conv_run *run, uint32_t runs) {
   for (uint32_t k = 0; k < taps; k += LANES) {
     for (uint32_t r = 0; r < runs; r++) {
       const S *from[LANES];
@@ -31,16 +31,16 @@ static NOINLINE void NAME(pack_taps)(S *out, const S *source, const int32_t *tap
         from[l] = source + tap[MIN(k + l, taps - 1)] + run[r].source;
       }
       const uint32_t count = run[r].count;
-      S *to = out + run[r].at * BLOCK_STEP + k;
+      S *to = out + run[r].at * step + k;
       for (uint32_t q = 0; count >= LANES && q < count; q += LANES) {
         const uint32_t at = MIN(q, count - LANES);
         V square[LANES];
         UNROLL for (int l = 0; l < LANES; l++) square[l] = load(from[l] + at);
         NAME(transpose)(square);
-        UNROLL for (int l = 0; l < LANES; l++) store(to + (at + l) * BLOCK_STEP, square[l]);
+        UNROLL for (int l = 0; l < LANES; l++) store(to + (at + l) * step, square[l]);
       }
       for (uint32_t q = 0; count < LANES && q < count; q++) {
-        UNROLL for (int l = 0; l < LANES; l++) to[q * BLOCK_STEP + l] = from[l][q];
+        UNROLL for (int l = 0; l < LANES; l++) to[q * step + l] = from[l][q];
       }
     }
   }

@@ -63,6 +63,10 @@ const CASES: Case[] = [
   convCase([1, 1, 5, 120], [200, 1, 3, 3], { padding: [1, 1] }),
   convCase([2, 2, 12, 13], [9, 2, 3, 3], { padding: [4, 4], stride: [3, 3], dilation: [5, 4] }),
   convCase([1, 3, 14, 14], [70, 3, 3, 3], { padding: [1, 1] }),
+  convCase([1, 3, 28, 15], [70, 3, 3, 3], { padding: [1, 1] }),
+  convCase([2, 4, 9, 9], [140, 2, 2, 3], { groups: 2, padding: [1, 2], stride: [2, 3] }),
+  convCase([2, 5, 7, 7], [70, 5, 1, 1], { stride: [2, 2] }),
+  convCase([1, 2, 12, 13], [300, 2, 3, 3], { padding: [4, 4], stride: [3, 3], dilation: [5, 4] }),
 ];
 
 function show(c: Case): string {

@@ -11,13 +11,14 @@ import {
   checkGradient,
   geometryOf,
 } from './conv_geometry.js';
-import { correlate, scatter, scatters } from './conv_input.js';
+import { correlate, scatter, scatters, turn, turns } from './conv_input.js';
 import {
   convFlip,
   convPad,
   depthKernel,
   productKernel,
   scatterKernel,
+  turnedKernel,
   weightsKernel,
 } from './conv_kernels.js';
 import { convolve, weightGradient, zeroFill } from './conv_launch.js';
@@ -63,6 +64,7 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
     convFlip,
     convProduct: productKernel,
     convScatter: scatterKernel,
+    convTurned: turnedKernel,
   },
   inputs: ['g', 'weight'],
   dtypes: 'real',
@@ -76,7 +78,8 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
     const geometry = geometryOf('conv2dInputGrad', out.shape, weight.shape, attributes);
     if (isDepthwise(geometry, true)) {
       depthwise(launcher, 'input', g, weight, undefined, out, geometry);
-    } else if (scatters(geometry)) scatter(launcher, g, weight, out, geometry);
+    } else if (turns(geometry)) turn(launcher, g, weight, out, geometry);
+    else if (scatters(geometry)) scatter(launcher, g, weight, out, geometry);
     else correlate(launcher, g, weight, out, geometry);
   },
 });

@@ -4,13 +4,15 @@ import { suffix } from '../../core/dtype.js';
 import type { Tensor } from '../../tensor.js';
 import type { BufferRef, Launcher } from '../row.js';
 import { type Geometry, productsOf } from './conv_geometry.js';
-import { convFlip, scatterKernel } from './conv_kernels.js';
+import { convFlip, scatterKernel, turnedKernel } from './conv_kernels.js';
 import {
   BLOCK,
+  DEPTH_BLOCK,
   fine,
   PACKING,
   pad,
   product,
+  RUN_WORDS,
   readsInPlace,
   roundUp,
   shapeParams,
@@ -28,6 +30,10 @@ const MOST_RESULTS = 160;
 const MOST_COLS = 240;
 const MOST_STRIP = 1 << 16;
 const ALONE = 64;
+/** Pixels of g for which turning weights does not pay. */
+const FEW = 128;
+/** Taps of a block of weights, which are read side by side. */
+const TAPS = 128;
 /** Multiplications that moving a number is worth, and steps of a tile that its call is. */
 const SCATTER_COST = 3;
 const CALL = 8;
@@ -121,6 +127,50 @@ function columns({ batch, filters, outW }: Geometry, places: number) {
   return { images, rows: best(Math.min(places, BLOCK / outW)) };
 }
 
+/** Elements of an odd number of cache lines, in which so many fit. */
+function oddLines(count: number): number {
+  return TILE * (Math.ceil(count / TILE) | 1);
+}
+
+function gradientParams(geo: Geometry) {
+  const { batch, height, width, outH, outW, padding } = geo;
+  return {
+    ...shapeParams(geo),
+    pad_h: padding[0],
+    pad_w: padding[1],
+    ...{ height, width, out_h: outH, out_w: outW, batch },
+  };
+}
+
+/** Whether weights, which are used for few pixels, are better read as they lie. */
+export function turns({ batch, filters, outH, outW, kernel }: Geometry): boolean {
+  const taps = kernel[0] * kernel[1];
+  const most = taps > 1 && filters >= DEPTH_BLOCK ? 2 * FEW : FEW;
+  return batch * outH * outW <= most && filters >= ALONE && taps <= TAPS;
+}
+
+export function turn(
+  launcher: Launcher,
+  g: Tensor,
+  weight: Tensor,
+  out: Tensor,
+  geo: Geometry,
+): void {
+  const { batch, groups, channels, filters, outH, outW, kernel } = geo;
+  const taps = kernel[0] * kernel[1];
+  const together = Math.min(channels, Math.floor(TAPS / taps));
+  const pitch = oddLines(together * taps);
+  const { range, words } = shares(groups * Math.ceil(channels / together));
+  const rows = batch * outH * outW;
+  const step = oddLines(filters);
+  const blocks = (Math.min(filters, DEPTH_BLOCK) + rows + TILE) * pitch;
+  const slice = rows * step + blocks + filters + batch * RUN_WORDS;
+  const params = { ...gradientParams(geo), ...words, together, step, pitch, slice };
+  const buffers = [g, weight, out, launcher.scratch(range * slice, g.dtype)];
+  const dtype = suffix(g.dtype);
+  launcher.launch('convTurned', turnedKernel, dtype, buffers, params, range, productsOf(geo));
+}
+
 export function scatter(
   launcher: Launcher,
   g: Tensor,
@@ -128,7 +178,7 @@ export function scatter(
   out: Tensor,
   geo: Geometry,
 ): void {
-  const { batch, groups, channels, filters, height, width, outH, outW } = geo;
+  const { batch, groups, channels, filters, height, width, outW } = geo;
   const { kernel, stride, padding, dilation } = geo;
   const flipped = flip(launcher, weight, geo, true);
   // Few enough for the cache; equal parts, so that the last one has whole tiles too.
@@ -138,9 +188,7 @@ export function scatter(
   const places = last + 1 - Math.floor(padding[0] / stride[0]);
   const { images, rows } = columns(geo, places);
   const reach = (d: 0 | 1) => Math.floor(((kernel[d] - 1) * dilation[d]) / stride[d]);
-  const wanted = (rows > 1 ? (rows + reach(0)) * outW : images * outW) / TILE;
-  // An odd number of cache lines.
-  const pitch = TILE * (Math.ceil(wanted) | 1);
+  const pitch = oddLines((rows > 1 ? rows + reach(0) : images) * outW);
   const lines = rows > 1 ? 1 : reach(0) + 1;
   const part = Math.ceil(
     filters / Math.ceil(Math.min(filters, (lines * pitch * filters) / MOST_STRIP)),
@@ -158,12 +206,9 @@ export function scatter(
   const slice = strip + space + stride[1] * line + 5 * spots + words;
   const { range, words: share } = shares(others * blocksOf(downs) * Math.ceil(channels / together));
   const params = {
-    ...shapeParams(geo),
+    ...gradientParams(geo),
     ...share,
-    pad_h: padding[0],
-    pad_w: padding[1],
-    ...{ height, width, out_h: outH, out_w: outW },
-    ...{ batch, together, images, downs, rows, part, pitch, strip, space, line, spots, slice },
+    ...{ together, images, downs, rows, part, pitch, strip, space, line, spots, slice },
   };
   const buffers = [g, flipped, out, launcher.scratch(range * slice, g.dtype)];
   const dtype = suffix(g.dtype);

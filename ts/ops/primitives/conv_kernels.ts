@@ -86,19 +86,26 @@ export const weightsKernel = kernel({
   params: { ...productWords, batch: 'u32' },
 });
 
+const gradientWords = {
+  ...shapeWords,
+  pad_h: 'u32',
+  pad_w: 'u32',
+  height: 'u32',
+  width: 'u32',
+  out_h: 'u32',
+  out_w: 'u32',
+  batch: 'u32',
+  together: 'u32',
+  slice: 'u32',
+  units: 'u32',
+  per_unit: 'u32',
+} as const;
+
 export const scatterKernel = kernel({
   dtypes: REALS,
   buffers: ['g', 'weight', 'out', 'scratch'],
   params: {
-    ...shapeWords,
-    pad_h: 'u32',
-    pad_w: 'u32',
-    height: 'u32',
-    width: 'u32',
-    out_h: 'u32',
-    out_w: 'u32',
-    batch: 'u32',
-    together: 'u32',
+    ...gradientWords,
     images: 'u32',
     downs: 'u32',
     rows: 'u32',
@@ -108,10 +115,13 @@ export const scatterKernel = kernel({
     space: 'u32',
     line: 'u32',
     spots: 'u32',
-    slice: 'u32',
-    units: 'u32',
-    per_unit: 'u32',
   },
+});
+
+export const turnedKernel = kernel({
+  dtypes: REALS,
+  buffers: ['g', 'weight', 'out', 'scratch'],
+  params: { ...gradientWords, step: 'u32', pitch: 'u32' },
 });
 
 export const depthKernel = kernel({
