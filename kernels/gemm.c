@@ -16,6 +16,7 @@
 #define GEMM_ONCE
 enum { A_ROWS = 0, A_COLUMNS = 1 };                // a_mode: what is contiguous
 enum { B_ROWS = 0, B_COLUMNS = 1, B_PACKED = 2 };  // b_mode: likewise, or packed here
+enum { B_WHOLE = 3 };                              // or in any way, but small
 enum { BIAS_ROWS = 2 };                            // biased: rows instead of columns
 // Rows of A that are turned side by side: half a cache line of A, and few places to write to.
 enum { TURN_ROWS = 8 };
@@ -65,19 +66,20 @@ static void NAME(rows_turned)(uint32_t depth, const S *a, size_t a_step, const S
 
 // ---- Packing ------------------------------------------------------------------------------------
 
-// TURN_ROWS rows of A, of a matrix whose columns are contiguous.
-static NOINLINE void NAME(turn)(S *out, const S *a, uint32_t depth, size_t step, size_t out_row) {
-  uint32_t k = 0;
-  for (; k + LANES <= depth; k += LANES) {
-    UNROLL for (int i = 0; i < TURN_ROWS; i += LANES) {
-      V square[LANES];
-      UNROLL for (int n = 0; n < LANES; n++) square[n] = load(a + (k + n) * step + i);
-      NAME(transpose)(square);
-      UNROLL for (int n = 0; n < LANES; n++) store(out + (i + n) * out_row + k, square[n]);
+// Turns matrices of `lines` rows, which have `length` columns; both are LANES or more.
+static NOINLINE void NAME(turn)(S *out, size_t out_step, const S *in, uint32_t lines,
+                                uint32_t length, size_t step, size_t batch, uint32_t count) {
+  for (; count > 0; count--, in += batch, out += length * out_step) {
+    NO_UNROLL for (uint32_t i = 0; i < lines; i += LANES) {
+      const uint32_t line = MIN(i, lines - LANES);
+      NO_UNROLL for (uint32_t k = 0; k < length; k += LANES) {
+        const uint32_t at = MIN(k, length - LANES);
+        V square[LANES];
+        UNROLL for (int n = 0; n < LANES; n++) square[n] = load(in + (line + n) * step + at);
+        NAME(transpose)(square);
+        UNROLL for (int n = 0; n < LANES; n++) store(out + (at + n) * out_step + line, square[n]);
+      }
     }
-  }
-  for (; k < depth; k++) {
-    for (int i = 0; i < TURN_ROWS; i++) out[i * out_row + k] = a[k * step + i];
   }
 }
 
@@ -88,8 +90,9 @@ KERNEL(matmulPack) {
     const uint32_t first = unit % units * TURN_ROWS, last = MIN(rows, first + TURN_ROWS);
     const S *a = IN(S, a) + (size_t)(unit / units) * p->a_batch;
     S *out = OUT(S, out) + (size_t)(unit / units) * rows * p->out_row;
-    if (p->a_row == 1 && last - first == TURN_ROWS) {
-      NAME(turn)(out + (size_t)first * p->out_row, a + first, depth, p->a_depth, p->out_row);
+    if (p->a_row == 1 && last - first >= LANES && depth >= LANES) {
+      NAME(turn)(out + (size_t)first * p->out_row, p->out_row, a + first, depth, last - first,
+                 p->a_depth, 0, 1);
       continue;
     }
     for (uint32_t i = first; i < last; i++) {
@@ -343,7 +346,7 @@ KERNEL(matmul) {
   const uint32_t jobs = p->batch * row_blocks * col_blocks;
   const uint32_t last = MIN(end * p->per_unit, jobs);
 #if REAL && LANES == 4
-  if (NAME(is_grid)(p)) {
+  if (p->b_mode == B_WHOLE) {
     NAME(run_grid)(p, begin * p->per_unit, last - begin * p->per_unit);
     return;
   }

@@ -1,51 +1,77 @@
+// Floats of each operand that are turned at once.
+#define GRID_SPACE 4096
+
 // Small matrices, one after the other, in one function: a call for each would take as long as they
 // do. The last tiles reach back over what others have stored, with the same values.
-#define GRID_M 4
-#define GRID(C)                                                                                  \
-  static NOINLINE void NAME(grid_##C)(const matmul_params *p, const S *left, const S *right,     \
-                                      S *out, uint32_t count) {                                  \
-    const uint32_t rows = p->rows, cols = p->cols, depth = p->depth;                             \
-    const size_t a_step = p->a_row, b_step = p->b_depth, to_step = cols;                         \
-    NO_UNROLL for (; count > 0; count--, left += p->a_batch, right += p->b_batch) {              \
-      NO_UNROLL for (uint32_t i = 0; i < rows; i += GRID_M) {                                    \
-        const uint32_t first = MIN(i, rows - GRID_M);                                            \
-        NO_UNROLL for (uint32_t j = 0; j < cols; j += C * LANES) {                               \
-          const uint32_t col = MIN(j, cols - C * LANES);                                         \
-          const S *row[GRID_M], *b = right + col;                                                \
-          S *to = out + first * to_step + col;                                                   \
-          V acc[GRID_M][C] = {0};                                                                \
-          UNROLL for (int m = 0; m < GRID_M; m++) row[m] = left + (first + m) * a_step;          \
+typedef struct {
+  uint32_t rows, cols, depth;
+  // The columns of tiles.
+  uint32_t first, last;
+  size_t a_step, a_batch, b_step, b_batch;
+} NAME(grid);
+
+#define GRID(R, C)                                                                               \
+  static NOINLINE void NAME(grid_##R##x##C)(const NAME(grid) * g, const S *left, const S *right, \
+                                            S *out, uint32_t count) {                            \
+    const uint32_t rows = g->rows, first = g->first, last = g->last, depth = g->depth;           \
+    const size_t a_step = g->a_step, b_step = g->b_step, to_step = g->cols;                      \
+    NO_UNROLL for (; count > 0; count--, left += g->a_batch, right += g->b_batch) {              \
+      NO_UNROLL for (uint32_t i = 0; i < rows; i += R) {                                         \
+        const uint32_t line = MIN(i, rows - R);                                                  \
+        NO_UNROLL for (uint32_t j = first; j < last; j += C * LANES) {                           \
+          const uint32_t col = MIN(j, last - C * LANES);                                         \
+          const S *row[R], *b = right + col;                                                     \
+          S *to = out + line * to_step + col;                                                    \
+          V acc[R][C] = {0};                                                                     \
+          UNROLL for (int m = 0; m < R; m++) row[m] = left + (line + m) * a_step;                \
           NO_UNROLL for (uint32_t k = 0; k < depth; k++, b += b_step) {                          \
-            TILE_STEP(GRID_M, C, row[i][k])                                                      \
+            TILE_STEP(R, C, row[i][k])                                                           \
           }                                                                                      \
-          TILE_STORE(GRID_M, C)                                                                  \
+          TILE_STORE(R, C)                                                                       \
         }                                                                                        \
       }                                                                                          \
       out += rows * to_step;                                                                     \
     }                                                                                            \
   }
-GRID(2)
+GRID(4, 1)
+GRID(4, 2)
 #if PAIRED
-GRID(4)
+GRID(8, 2)
+GRID(4, 4)
 #endif
 
-// Whether whole matrices are read in place and few of the last rows and columns are done twice.
-static bool NAME(is_grid)(const matmul_params *p) {
-  const uint32_t rows = p->rows, cols = p->cols, width = 2 * LANES;
-  return p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->out_col == 1 && !p->biased && !p->relu &&
-         rows <= p->row_block && cols <= p->col_block && p->depth <= p->depth_block &&
-         rows >= GRID_M && (rows % GRID_M == 0 || rows > 2 * GRID_M) && cols >= width &&
-         (cols % width == 0 || cols > 2 * width);
-}
-
+// Products [n, n + count). Operands that lie otherwise are turned, as many as the cache keeps.
 static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
   const S *a = IN(S, a) + n * p->a_batch, *b = IN(S, b) + n * p->b_batch;
   S *out = OUT(S, out) + n * p->rows * p->cols;
+  S turned_a[GRID_SPACE], turned_b[GRID_SPACE];
+  const uint32_t rows = p->rows, cols = p->cols, depth = p->depth;
+  const bool turn_a = p->a_mode == A_COLUMNS, turn_b = p->b_col != 1;
+  const uint32_t width = (cols < 2 * LANES ? 1 : cols < 4 * LANES || !PAIRED ? 2 : 4) * LANES;
+  const uint32_t rest = cols % width <= LANES ? cols % width : 0;
+  const uint32_t most = turn_a || turn_b ? GRID_SPACE / (depth * (rows > cols ? rows : cols)) : count;
+  NAME(grid) g = {.rows = rows, .cols = cols, .depth = depth};
+  for (uint32_t some; count > 0; count -= some, out += some * rows * cols) {
+    const S *left = a, *right = b;
+    some = MIN(count, most);
+    g.a_step = p->a_row, g.a_batch = p->a_batch, g.b_step = p->b_depth, g.b_batch = p->b_batch;
+    if (turn_a) {
+      NAME(turn)(turned_a, depth, a, depth, rows, p->a_depth, p->a_batch, some);
+      left = turned_a, g.a_step = depth, g.a_batch = rows * depth;
+    }
+    if (turn_b) {
+      NAME(turn)(turned_b, cols, b, cols, depth, p->b_col, p->b_batch, some);
+      right = turned_b, g.b_step = cols, g.b_batch = cols * depth;
+    }
+    g.first = 0, g.last = cols - rest;
+    if (width == LANES) NAME(grid_4x1)(&g, left, right, out, some);
 #if PAIRED
-  if (p->cols >= 4 * LANES) {
-    NAME(grid_4)(p, a, b, out, count);
-    return;
-  }
+    else if (width == 4 * LANES) NAME(grid_4x4)(&g, left, right, out, some);
+    else if (rows >= 8) NAME(grid_8x2)(&g, left, right, out, some);
 #endif
-  NAME(grid_2)(p, a, b, out, count);
+    else NAME(grid_4x2)(&g, left, right, out, some);
+    g.first = g.last, g.last = cols;
+    if (rest) NAME(grid_4x1)(&g, left, right, out, some);
+    a += some * p->a_batch, b += some * p->b_batch;
+  }
 }

@@ -51,7 +51,7 @@ function reference(a: Matrix, b: Matrix, bias: number[] | undefined) {
 
 const layouts: Storage[] = ['plain', 'transposed'];
 
-/** [batch, M, N, K]: dots, thin, in place, packed, and the edges of tiles and blocks. */
+/** [batch, M, N, K]: dots, thin, in place, packed, whole, and the edges of tiles and blocks. */
 const SHAPES: [number, number, number, number][] = [
   [1, 1, 1, 1],
   [1, 1, 1, 700],
@@ -75,6 +75,14 @@ const SHAPES: [number, number, number, number][] = [
   [1, 1, 1030, 261],
   [2, 6, 45, 300],
   [1, 300, 24, 60],
+  [150, 8, 8, 8],
+  [40, 4, 4, 4],
+  [5, 9, 13, 12],
+  [3, 5, 12, 7],
+  [4, 13, 20, 5],
+  [3, 6, 27, 21],
+  [1, 4, 21, 75],
+  [1, 1, 520, 530],
 ];
 
 for (const dtype of [float32, float64, int32, int64]) {

@@ -64,6 +64,9 @@ const LONG_BLOCK = 512;
 const SOON = 32;
 /** Products of fewer multiplications are read in place: packing would cost more than it saves. */
 const SMALL = 48 ** 3;
+/** Rows, columns and depth of the smallest product that is done whole, and floats that are turned. */
+const LEAST_WHOLE = 4;
+const WHOLE_SPACE = 4096;
 /** Columns that the narrowest tile takes. */
 const LEAST_COLS = 8;
 /** Rows up to which B is read in place if the first-level cache keeps a panel: sets and lines. */
@@ -74,6 +77,8 @@ const CACHE_WAYS = 8;
 /** Rows (or columns) so few, and so long, that dot products beat packing either operand. */
 const FEW_DOTS = 6;
 const LONG_DOT = 128;
+/** Depth from which three rows or fewer are worth making rows of. */
+const DOT_DEPTH = 16;
 /** Depth so short that columns of A are read in place, if those of B are. */
 const SHORT = 64;
 /** Rows so few that packing B costs more than it saves. */
@@ -82,11 +87,12 @@ const FEW_ROWS = 12;
 const UNIT = 250_000;
 const MOST_UNITS = 64;
 
-/** How an operand is read, as gemm.c numbers it: rows or columns contiguous, or packed. */
+/** How an operand is read, as gemm.c numbers it: rows or columns contiguous, packed, or whole. */
 enum Mode {
   Rows = 0,
   Columns = 1,
   Packed = 2,
+  Whole = 3,
 }
 
 /** What the bias belongs to, likewise. */
@@ -161,12 +167,24 @@ function isDotted(p: Product): boolean {
   const { rows, cols, depth } = p;
   if (p.b.depth !== 1 || rows > cols || (p.a.depth !== 1 && p.a.side !== 1)) return false;
   const few = rows <= FEW_DOTS || (rows <= 12 && cols <= 64);
-  return (p.a.depth === 1 && rows < 4) || (few && depth >= LONG_DOT);
+  return (rows < 4 && (p.a.depth === 1 || depth >= DOT_DEPTH)) || (few && depth >= LONG_DOT);
+}
+
+/** Whether small matrices are multiplied whole, and turned before where they lie otherwise. */
+function isWhole({ a, b, rows, cols, depth }: Product): boolean {
+  if (rows < LEAST_WHOLE || cols < LEAST_WHOLE || rows > ROW_BLOCK || depth > DEPTH_BLOCK)
+    return false;
+  if (a.depth === 1 && b.side === 1) return true;
+  if (b.side !== 1 && rows <= FEW_DOTS && depth >= SHORT) return false;
+  return depth >= LEAST_WHOLE && Math.max(rows, cols) * depth <= WHOLE_SPACE;
 }
 
 /** The cheaper of the product and its transpose, and how its B is read: of integers, packed. */
-function orient(p: Product, dtype: Dtype): { product: Product; mode: Mode } {
+function orient(p: Product, dtype: Dtype, plain: boolean): { product: Product; mode: Mode } {
   if (!dtype.isFloatingPoint) return { product: p, mode: Mode.Packed };
+  if (plain && dtype.size === 4 && isSmall(p) && isWhole(p)) {
+    return { product: p, mode: Mode.Whole };
+  }
   for (const product of [p, swap(p)]) {
     if (isDotted(product)) return { product, mode: Mode.Columns };
   }
@@ -174,7 +192,7 @@ function orient(p: Product, dtype: Dtype): { product: Product; mode: Mode } {
   const vector = p.cols === 1 && p.b.depth === 1;
   const exchange =
     p.a.depth !== 1
-      ? vector || p.b.side !== 1 || (p.rows >= 2 * p.cols && !isSmall(p))
+      ? vector || p.b.side !== 1 || (p.rows >= 2 * p.cols && (p.cols < LEAST_COLS || !isSmall(p)))
       : p.b.side !== 1 && p.rows < p.cols;
   const product = exchange ? swap(p) : p;
   const { b, rows, cols } = product;
@@ -189,7 +207,8 @@ function prepare(launcher: Launcher, p: Product, mode: Mode, dtype: Dtype): [Ope
   if (a.depth === 1) return [a, Mode.Rows];
   const short = isSmall(p) || (mode === Mode.Rows && depth <= SHORT);
   const inPlace = dtype.isFloatingPoint && mode !== Mode.Columns && short;
-  if (a.side === 1 && inPlace && rows >= TILE_ROWS) return [a, Mode.Columns];
+  const enough = rows >= TILE_ROWS || mode === Mode.Whole;
+  if (a.side === 1 && inPlace && enough) return [a, Mode.Columns];
   const matrices = a.batch === 0 ? 1 : p.batch;
   // Rows a multiple of 1 KiB apart would share few sets of the first-level cache.
   const step = depth % 256 === 0 ? depth + 16 : depth;
@@ -214,6 +233,7 @@ function blockOf(size: number, most: number): number {
 
 /** Columns of a job: long pieces of B's rows for a single row, all of them for tiles soon done. */
 function columnsOf({ rows, cols, depth }: Product, mode: Mode): number {
+  if (mode === Mode.Whole) return cols;
   if (mode !== Mode.Rows) return COL_BLOCK;
   if (rows === 1) return LONG_BLOCK;
   return depth <= SOON && rows * cols * depth < 2 * UNIT ? cols : COL_BLOCK;
@@ -306,7 +326,7 @@ export const matmul = primitive<Epilogue>()({
     return [{ shape: [a.shape[0], a.shape[1], b.shape[2]], dtype: a.dtype }];
   },
   run(launcher, [a, b, bias], [out], { activation }) {
-    const { product, mode } = orient(describe(a, b), out.dtype);
+    const { product, mode } = orient(describe(a, b), out.dtype, !bias && !activation);
     launch(launcher, product, mode, out, bias, activation === 'relu');
   },
 });
