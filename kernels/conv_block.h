@@ -11,12 +11,34 @@ TILE_ROWS(main, TILE_M, TILE_V)
 TILE_ROWS(pair, 2, 4)
 TILE_ROWS(single, 1, 8)
 
-// out[k][pixel] = source[tap[k] + pixel]
+// C vectors of every row of a block, the last of them `last` pixels from the first.
+#define PACK_PIXELS(C)                                                                   \
+  NO_UNROLL for (const int32_t *at = tap; at < end; at++, to += BLOCK_STEP) {            \
+    const S *p = from + *at;                                                             \
+    V v[C];                                                                              \
+    UNROLL for (int i = 0; i < C; i++) v[i] = load(p + (i < C - 1 ? i * LANES : last));  \
+    UNROLL for (int i = 0; i < C; i++) store(to + (i < C - 1 ? i * LANES : last), v[i]); \
+  }
+
+// out[k][pixel] = source[tap[k] + pixel], up to four vectors of a run for every k.
 static NOINLINE void NAME(pack_pixels)(S *out, const S *source, const int32_t *tap, uint32_t depth,
                                        const conv_run *run, uint32_t runs) {
-  for (uint32_t k = 0; k < depth; k++, out += BLOCK_STEP) {
-    for (uint32_t r = 0; r < runs; r++) {
-      NAME(copy_run)(out + run[r].at, source + tap[k] + run[r].source, run[r].count);
+  const int32_t *end = tap + depth;
+  for (; runs > 0; runs--, run++) {
+    const uint32_t count = run->count, most = MIN(4 * LANES, count), last = most - LANES;
+    for (uint32_t q = 0; q < count; q += most) {
+      q = MIN(q, count - most);
+      const S *from = source + run->source + q;
+      S *to = out + run->at + q;
+      if (most > 3 * LANES) PACK_PIXELS(4)
+      else if (most > 2 * LANES) PACK_PIXELS(3)
+      else if (most > LANES) PACK_PIXELS(2)
+      else if (most == LANES) PACK_PIXELS(1)
+      else {
+        for (const int32_t *at = tap; at < end; at++, to += BLOCK_STEP) {
+          for (uint32_t i = 0; i < most; i++) to[i] = from[*at + (int32_t)i];
+        }
+      }
     }
   }
 }
@@ -55,11 +77,42 @@ typedef struct {
   bool add, room;  // room: for results of whole tiles
 } NAME(block);
 
-// Rows [first, last): whole tiles, a last one or two rows with tiles of their own, and a few last
-// columns too.
+// sums[r] = sum over k of row r of a by column[k], in whole vectors.
+static NOINLINE void NAME(column_loop)(uint32_t depth, const S *a, size_t a_step, const S *column,
+                                       uint32_t last, S *sums) {
+  const S *row[4];
+  V acc[4] = {0};
+  UNROLL for (uint32_t r = 0; r < 4; r++) row[r] = a + MIN(r, last) * a_step;
+  NO_UNROLL for (uint32_t k = 0; k < depth; k += LANES) {
+    const V right = load(column + k);
+    UNROLL for (int r = 0; r < 4; r++) acc[r] = madd(load(row[r] + k), right, acc[r]);
+  }
+  UNROLL for (int r = 0; r < 4; r++) sums[r] = sum_lanes(acc[r]);
+}
+
+// The last column by itself, in vectors along the depth.
+static void NAME(block_column)(const NAME(block) * t, uint32_t first, uint32_t last) {
+  const uint32_t col = t->cols - 1, whole = t->depth / LANES * LANES;
+  S column[DEPTH_BLOCK], sums[4];
+  NO_UNROLL for (uint32_t k = 0; k < t->depth; k++) column[k] = t->b[k * t->b_step + col];
+  for (uint32_t i = first; i < last; i += 4) {
+    const S *a = t->a + i * t->a_step;
+    const uint32_t rows = MIN(4, last - i);
+    NAME(column_loop)(whole, a, t->a_step, column, rows - 1, sums);
+    for (uint32_t r = 0; r < rows; r++, a += t->a_step) {
+      S sum = sums[r], *to = t->out + (i + r) * t->row + col;
+      for (uint32_t k = whole; k < t->depth; k++) sum += a[k] * column[k];
+      *to = t->add ? *to + sum : sum;
+    }
+  }
+}
+
+// Rows [first, last): whole tiles, one, two or four last rows with tiles of their own, and a few
+// last columns too. Which columns are summed as one is the same for every tile.
 static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uint32_t last) {
-  const uint32_t rest = (last - first) % TILE_M, after = rest <= 2 ? last - rest : last;
+  const uint32_t rest = (last - first) % TILE_M, after = rest <= 2 || rest == 4 ? last - rest : last;
   const uint32_t few = t->cols % TILE_N, cols = few <= TILE_N / 2 ? t->cols - few : t->cols;
+  const bool lone = t->cols % 16 == 1;
   NAME(target) to = {.row = t->row, .col = 1, .add = t->add};
   for (uint32_t j = 0; j < cols; j += TILE_N) {
     to.j1 = MIN(TILE_N, cols - j);
@@ -72,16 +125,19 @@ static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uin
       } else NAME(rows_main)(t->depth, a, t->a_step, t->b + j, t->b_step, &to);
     }
   }
-  to.i1 = rest;
-  for (uint32_t j = 0; j < cols && after < last; j += (rest == 1 ? 8 : 4) * LANES) {
-    const S *a = t->a + after * t->a_step, *b = t->b + j;
-    to.j1 = MIN((rest == 1 ? 8 : 4) * LANES, cols - j);
-    to.c = t->out + after * t->row + j;
-    if (rest == 1) NAME(rows_single)(t->depth, a, 0, b, t->b_step, &to);
-    if (rest == 2) NAME(rows_pair)(t->depth, a, t->a_step, b, t->b_step, &to);
+  to.i1 = MIN(rest, 2);
+  for (uint32_t i = after; i < last; i += 2) {
+    for (uint32_t j = 0; j < cols; j += (rest == 1 ? 8 : 4) * LANES) {
+      const S *a = t->a + i * t->a_step, *b = t->b + j;
+      to.j1 = MIN((rest == 1 ? 8 : 4) * LANES, cols - j);
+      to.c = t->out + i * t->row + j;
+      if (rest == 1) NAME(rows_single)(t->depth, a, 0, b, t->b_step, &to);
+      else NAME(rows_pair)(t->depth, a, t->a_step, b, t->b_step, &to);
+    }
   }
+  if (lone) NAME(block_column)(t, first, last);
   to.j1 = few;
-  for (uint32_t i = first; i < last && cols < t->cols; i += NARROW_M) {
+  for (uint32_t i = first; i < last && cols < t->cols && !lone; i += NARROW_M) {
     to.i1 = MIN(NARROW_M, last - i);
     to.c = t->out + i * t->row + cols;
     NAME(rows_narrow)(t->depth, t->a + i * t->a_step, t->a_step, t->b + cols, t->b_step, &to);

@@ -23,7 +23,7 @@ const MOST_ROWS = 32;
 /** Filters of a unit of the weight gradient that is read in place. */
 const QUAD = 4;
 /** Filters that packing pixels is worth, and packing taps. */
-export const PACKING = 5;
+export const PACKING = 4;
 const TRANSPOSING = 7;
 /** Multiplications that make a unit worth a thread, and as many units as threads may want. */
 const UNIT = 500_000;
@@ -141,7 +141,7 @@ export function readsInPlace(
   packing: number,
   group = GROUP,
 ): boolean {
-  const used = ((group < GROUP ? 1.05 : 0.9) * width) / roundUp(width, group);
+  const used = (0.92 * width) / roundUp(width, group);
   return width >= group && filters < used * (filters + packing);
 }
 
@@ -185,7 +185,7 @@ function cutBlocks(p: Product, each: number, width: number, flat: boolean, produ
   const { batch, groups, filters, taps } = p;
   const depth = p.channels * taps[0] * taps[1];
   // Images that fill tiles badly are one line of pixels.
-  const joined = batch > 1 && (each < BLOCK / 2 || roundUp(each, TILE) > 1.1 * each);
+  const joined = batch > 1 && (each < BLOCK / 2 || roundUp(each, TILE / 2) > 1.1 * each);
   const together = joined ? batch : 1;
   const colBlock = pixelBlock(together * each, width);
   const blocks = (batch / together) * groups * Math.ceil((together * each) / colBlock);
