@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { instantiate } from '../../wasm/loader.js';
+import { instantiate, MAIN, moduleBytes, tileBuilds } from '../../wasm/loader.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -20,6 +20,11 @@ describe('the kernel module', () => {
     const shared = instantiate({ shared: true, initialPages: 16 });
     expect(shared.memory.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(Object.keys(shared.kernels)).toEqual(Object.keys(instantiate().kernels));
+    for (const name of [MAIN, ...tileBuilds()]) {
+      const ofShared = moduleBytes(name, true).slice();
+      const differ = moduleBytes(name, false).filter((byte, i) => byte !== ofShared[i]);
+      expect(differ).toEqual(Uint8Array.of(1));
+    }
   });
 
   it('grows as far as 4 GiB', () => {

@@ -14,8 +14,13 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(node: string, file: string, env: Record<string, string> = {}): string {
-  return execFileSync(node, [file], {
+function run(
+  node: string,
+  file: string,
+  env: Record<string, string> = {},
+  flags: readonly string[] = [],
+): string {
+  return execFileSync(node, [...flags, file], {
     encoding: 'utf8',
     env: { ...process.env, ...env },
     timeout: 50_000,
@@ -23,10 +28,19 @@ function run(node: string, file: string, env: Record<string, string> = {}): stri
 }
 
 /** What a short program prints. */
-function evaluate(node: string, text: string, env?: Record<string, string>): string {
+function evaluate(
+  node: string,
+  text: string,
+  env?: Record<string, string>,
+  flags?: readonly string[],
+): string {
   const file = join(folder, 'short.mjs');
   writeFileSync(file, `import * as torch from './ts/index.mjs';\n${text}`);
-  return run(node, file, env).trim();
+  return run(node, file, env, flags).trim();
+}
+
+function versionOf(node: string): number {
+  return Number.parseInt(run(node, '--version').slice(1), 10);
 }
 
 describe.each(nodes())('a program with threads (%s)', (node) => {
@@ -35,6 +49,41 @@ describe.each(nodes())('a program with threads (%s)', (node) => {
     expect(report).toMatchObject({ threads: 3, workers: 2 });
     expect(report.idle).toBeLessThan(50);
     expect(report.kernels).not.toBe('auto');
+    const [, milliseconds] = report.kernelsReason.match(/GFLOP\/s, measured in (\d\.\d) ms$/);
+    expect(Number(milliseconds)).toBeLessThan(5.3);
+  });
+
+  it('has no threads before work is large enough', () => {
+    const text = `
+      import { availableParallelism } from 'node:os';
+      console.log(torch.getNumThreads() === availableParallelism());
+      const x = torch.randn(2000);
+      for (let i = 0; i < 100; i++) x.exp().add(x);
+      const rest = () => new Promise((done) => setTimeout(done, 300));
+      await rest();
+      console.log(torch.cpu.info().workers);
+      torch.setNumThreads(2);
+      torch.randn(512, 512).matmul(torch.randn(512, 512));
+      while (torch.cpu.info().workers === 0) await rest();
+      console.log(torch.cpu.info().workers);`;
+    expect(evaluate(node, text).split('\n')).toEqual(['true', '0', '1']);
+  });
+
+  it('says why it has one thread where it can have no more', () => {
+    const text = (before: string) => `
+      ${before}
+      torch.setNumThreads(2);
+      const x = torch.randn(512, 512);
+      for (let i = 0; i < 3; i++) x.matmul(x);
+      const { threads, reason } = torch.cpu.info();
+      console.log(threads, reason);`;
+    const without = evaluate(node, text('delete globalThis.SharedArrayBuffer;'));
+    expect(without).toBe('1 there is no SharedArrayBuffer');
+    const permission = versionOf(node) >= 24 ? '--permission' : '--experimental-permission';
+    const flags = ['--no-warnings', permission, '--allow-fs-read=*'];
+    expect(evaluate(node, text(''), {}, flags)).toMatch(
+      /^1 workers cannot be started: .*restricted/,
+    );
   });
 
   it('has the kernels that the environment names', () => {
@@ -45,7 +94,7 @@ describe.each(nodes())('a program with threads (%s)', (node) => {
     expect(evaluate(node, wrong, { ISOTORCH_KERNELS: 'fast' })).toMatch(/'fast'.*plain-2x16/);
     const relaxed = { ISOTORCH_KERNELS: 'relaxed-6x8' };
     expect(evaluate(node, wrong, relaxed)).toMatch(
-      Number.parseInt(run(node, '--version').slice(1), 10) >= 22 ? /^$/ : /cannot run.*relaxed-6x8/,
+      versionOf(node) >= 22 ? /^$/ : /cannot run.*relaxed-6x8/,
     );
   });
 
@@ -87,7 +136,7 @@ describe.each(nodes())('a program with threads (%s)', (node) => {
       const error = x.matmul(x).sub(x.double().matmul(x.double()).float()).abs().max().itemSync();
       console.log(error < 1e-3, torch.cpu.info().revectorize);`;
     const lines = evaluate(node, text).split('\n');
-    const paired = Number.parseInt(run(node, '--version').slice(1), 10) >= 24;
+    const paired = versionOf(node) >= 24;
     expect(lines.at(-1)).toBe(`true ${paired}`);
     if (paired) expect(lines).toHaveLength(1);
     else expect(lines[0]).toMatch(/revectorize needs Node 24/);

@@ -11,5 +11,6 @@ await new Promise((done) => setTimeout(done, 100));
 const before = process.cpuUsage();
 await new Promise((done) => setTimeout(done, 1000));
 const { user, system } = process.cpuUsage(before);
-const { kernels, threads, workers } = torch.cpu.info();
-console.log(JSON.stringify({ idle: (user + system) / 1000, kernels, threads, workers }));
+const { kernels, kernelsReason, threads, workers } = torch.cpu.info();
+const idle = (user + system) / 1000;
+console.log(JSON.stringify({ idle, kernels, kernelsReason, threads, workers }));

@@ -102,7 +102,8 @@ export class Selection {
     }
     this.final = this.trial.settled || this.trial.spent >= BUDGET;
     this.resume = performance.now() + PAUSE;
-    const reason = `measured in GFLOP/s: ${this.trial.describe(gigaflops)}`;
+    const { spent } = this.trial;
+    const reason = `${this.trial.describe(gigaflops)} GFLOP/s, measured in ${spent.toFixed(1)} ms`;
     return { name, reason, kernels: this.builds.get(name) as Kernels };
   }
 }
