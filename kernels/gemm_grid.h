@@ -48,7 +48,12 @@ static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
   const uint32_t rows = p->rows, cols = p->cols, depth = p->depth;
   const bool turn_a = p->a_mode == A_COLUMNS, turn_b = p->b_col != 1;
   const uint32_t width = (cols < 2 * LANES ? 1 : cols < 4 * LANES || !PAIRED ? 2 : 4) * LANES;
-  const uint32_t rest = cols % width <= LANES ? cols % width : 0;
+#if PAIRED
+  // Half a tile's columns take half its time.
+  const uint32_t rest = width == 4 * LANES && rows >= 8 && cols % width <= 8 ? cols % width : 0;
+#else
+  const uint32_t rest = 0;
+#endif
   const uint32_t most = turn_a || turn_b ? GRID_SPACE / (depth * (rows > cols ? rows : cols)) : count;
   NAME(grid) g = {.rows = rows, .cols = cols, .depth = depth};
   for (uint32_t some; count > 0; count -= some, out += some * rows * cols) {
@@ -70,8 +75,10 @@ static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
     else if (rows >= 8) NAME(grid_8x2)(&g, left, right, out, some);
 #endif
     else NAME(grid_4x2)(&g, left, right, out, some);
+#if PAIRED
     g.first = g.last, g.last = cols;
-    if (rest) NAME(grid_4x1)(&g, left, right, out, some);
+    if (rest) NAME(grid_8x2)(&g, left, right, out, some);
+#endif
     a += some * p->a_batch, b += some * p->b_batch;
   }
 }

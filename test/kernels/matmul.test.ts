@@ -83,6 +83,8 @@ const SHAPES: [number, number, number, number][] = [
   [3, 6, 27, 21],
   [1, 4, 21, 75],
   [1, 1, 520, 530],
+  [1, 130, 300, 5],
+  [1, 101, 40, 2],
 ];
 
 for (const dtype of [float32, float64, int32, int64]) {

@@ -67,6 +67,8 @@ const SMALL = 48 ** 3;
 /** Rows, columns and depth of the smallest product that is done whole, and floats that are turned. */
 const LEAST_WHOLE = 4;
 const WHOLE_SPACE = 4096;
+/** Depth so short that storing takes longer than multiplying. */
+const SHALLOW = 12;
 /** Columns that the narrowest tile takes. */
 const LEAST_COLS = 8;
 /** Rows up to which B is read in place if the first-level cache keeps a panel: sets and lines. */
@@ -75,7 +77,7 @@ const CACHE_SETS = 64;
 const CACHE_LINE = 64;
 const CACHE_WAYS = 8;
 /** Rows (or columns) so few, and so long, that dot products beat packing either operand. */
-const FEW_DOTS = 6;
+const FEW_DOTS = 12;
 const LONG_DOT = 128;
 /** Depth from which three rows or fewer are worth making rows of. */
 const DOT_DEPTH = 16;
@@ -166,25 +168,42 @@ function isCached({ b, depth }: Product, bytes: number): boolean {
 function isDotted(p: Product): boolean {
   const { rows, cols, depth } = p;
   if (p.b.depth !== 1 || rows > cols || (p.a.depth !== 1 && p.a.side !== 1)) return false;
-  const few = rows <= FEW_DOTS || (rows <= 12 && cols <= 64);
-  return (rows < 4 && (p.a.depth === 1 || depth >= DOT_DEPTH)) || (few && depth >= LONG_DOT);
+  if (rows < 4 && (p.a.depth === 1 || depth >= DOT_DEPTH)) return true;
+  return rows <= FEW_DOTS && depth >= LONG_DOT;
 }
 
 /** Whether small matrices are multiplied whole, and turned before where they lie otherwise. */
-function isWhole({ a, b, rows, cols, depth }: Product): boolean {
-  if (rows < LEAST_WHOLE || cols < LEAST_WHOLE || rows > ROW_BLOCK || depth > DEPTH_BLOCK)
+function isWhole(p: Product): boolean {
+  const { a, b, rows, cols, depth } = p;
+  if (
+    !isSmall(p) ||
+    rows < LEAST_WHOLE ||
+    cols < LEAST_WHOLE ||
+    rows > ROW_BLOCK ||
+    depth > DEPTH_BLOCK
+  )
     return false;
   if (a.depth === 1 && b.side === 1) return true;
   if (b.side !== 1 && rows <= FEW_DOTS && depth >= SHORT) return false;
   return depth >= LEAST_WHOLE && Math.max(rows, cols) * depth <= WHOLE_SPACE;
 }
 
+/** A product of little depth as products of some of its rows each, small ones. */
+function split(p: Product): Product {
+  const { a, b, batch, rows, cols, depth } = p;
+  if (batch !== 1 || depth > SHALLOW) return p;
+  let part = Math.min(rows, SOME_ROWS, Math.floor(SMALL / (cols * depth)));
+  while (part > TILE_ROWS && rows % part !== 0) part--;
+  if (part < TILE_ROWS || rows % part !== 0) return p;
+  const parts = { a: { ...a, batch: part * a.side }, b: { ...b, batch: 0 } };
+  return { ...p, ...parts, rows: part, batch: rows / part };
+}
+
 /** The cheaper of the product and its transpose, and how its B is read: of integers, packed. */
 function orient(p: Product, dtype: Dtype, plain: boolean): { product: Product; mode: Mode } {
   if (!dtype.isFloatingPoint) return { product: p, mode: Mode.Packed };
-  if (plain && dtype.size === 4 && isSmall(p) && isWhole(p)) {
-    return { product: p, mode: Mode.Whole };
-  }
+  const parts = plain && dtype.size === 4 ? split(p) : undefined;
+  if (parts && isWhole(parts)) return { product: parts, mode: Mode.Whole };
   for (const product of [p, swap(p)]) {
     if (isDotted(product)) return { product, mode: Mode.Columns };
   }
