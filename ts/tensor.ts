@@ -13,6 +13,7 @@ import {
 import { AutogradError, DisposedError, DtypeError, ShapeError, showShape } from './core/errors.js';
 import {
   contiguousStrides,
+  denseStrides,
   isContiguousLayout,
   numelOf,
   type Shape,
@@ -60,7 +61,8 @@ export type NestedArray = number | bigint | boolean | NestedArray[];
 export class Tensor {
   declare readonly isTensor: true;
   private elements: number;
-  private contiguousFlag: boolean | undefined = undefined;
+  /** @internal Whether it is contiguous, once that is known. */
+  contiguousFlag: boolean | undefined = undefined;
   /** Whether dispose() was called. */
   disposed = false;
   /** In-place writes through this handle leave the version alone (`.data`). */
@@ -444,11 +446,23 @@ export class Tensor {
 }
 Object.defineProperty(Tensor.prototype, 'isTensor', { value: true });
 
-/** @internal A contiguous tensor of unset elements. */
-export function emptyTensor(shape: Shape, dtype: Dtype, device: Device): Tensor {
+/** @internal A tensor of unset elements, row-major or with the `strides` of a dense layout. */
+export function emptyTensor(
+  shape: Shape,
+  dtype: Dtype,
+  device: Device,
+  strides?: readonly number[],
+): Tensor {
   const stored = device.stored(dtype);
   const storage = new Storage(device, numelOf(shape) * stored.size);
-  return new Tensor(storage, shape, contiguousStrides(shape), 0, stored);
+  const result = new Tensor(storage, shape, strides ?? contiguousStrides(shape), 0, stored);
+  if (strides === undefined) result.contiguousFlag = true;
+  return result;
+}
+
+/** @internal The strides of a new tensor that lies as `x` does; undefined for row-major. */
+export function stridesLike(x: Tensor): readonly number[] | undefined {
+  return x.isContiguous() ? undefined : denseStrides(x.shape, [x.strides]);
 }
 
 function decodeAll(dtype: Dtype, bytes: Uint8Array): DataArray {

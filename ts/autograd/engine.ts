@@ -1,9 +1,9 @@
 /** Runs a graph backward. */
 
 import { AutogradError, DtypeError, ShapeError, showShape } from '../core/errors.js';
-import { hasInternalOverlap, sameShape } from '../core/layout.js';
+import { hasInternalOverlap, isDenseLayout, sameShape } from '../core/layout.js';
 import { enter, leave } from '../core/memory.js';
-import type { Tensor } from '../tensor.js';
+import { stridesLike, type Tensor } from '../tensor.js';
 import { isGradEnabled, setGradEnabled } from './mode.js';
 import {
   Accumulate,
@@ -146,7 +146,7 @@ class Run {
       !this.options.createGraph &&
       slot.owned &&
       slot.value.storage_.references === 1 &&
-      slot.value.isContiguous();
+      (slot.value.isContiguous() || isDenseLayout(slot.value.shape, slot.value.strides));
     if (canAddInPlace) slot.value.add_(grad);
     else {
       const sum = slot.value.add(grad);
@@ -206,30 +206,42 @@ class Run {
 }
 
 /**
- * The gradient itself where nobody else holds its memory (and it is `dense`, if that is asked for),
+ * The gradient itself where nobody else holds its memory (and it lies as that of `leaf` is to),
  * else a copy. Takes the handle.
  */
-function own(value: Tensor, dense = false): Tensor {
-  if (value.storage_.references === 1 && (!dense || value.isContiguous())) return value;
-  const copy = value.clone();
+function own(value: Tensor, leaf?: Tensor): Tensor {
+  if (value.storage_.references === 1 && (leaf === undefined || liesLike(value, leaf)))
+    return value;
+  const copy = leaf === undefined ? value.clone() : copyLike(value, leaf);
   value.dispose();
   return copy;
 }
 
-/** Adds a gradient into `grad`, which is contiguous memory of its own. Takes the handle. */
+/** Whether a gradient lies in memory as the leaf does: row-major, or in its order of dimensions. */
+function liesLike(value: Tensor, leaf: Tensor): boolean {
+  const strides = stridesLike(leaf);
+  return strides === undefined ? value.isContiguous() : sameShape(value.strides, strides);
+}
+
+function copyLike(value: Tensor, leaf: Tensor): Tensor {
+  if (leaf.isContiguous()) return value.clone('contiguousFormat');
+  return leaf.emptyLike().copy_(value);
+}
+
+/** Adds a gradient into `grad`, memory of its own that lies as the leaf. Takes the handle. */
 export function addToGrad(leaf: Tensor, value: Tensor, createGraph: boolean): void {
   const meta = leaf.autograd();
   const before = meta.grad;
   if (createGraph) {
     // A gradient with a graph is part of it.
     meta.gradSeen = true;
-    meta.grad = (before === undefined ? value.clone() : before.add(value)).keep();
+    meta.grad = (before === undefined ? copyLike(value, leaf) : before.add(value)).keep();
   } else if (before !== undefined) {
     before.add_(value);
     value.dispose();
   } else {
     meta.gradSeen = false;
-    meta.grad = own(value, true).keep();
+    meta.grad = own(value, leaf).keep();
   }
 }
 

@@ -42,6 +42,54 @@ export function isContiguousLayout(shape: Shape, strides: readonly number[]): bo
   return true;
 }
 
+/**
+ * Dimensions from the innermost to the outermost, as PyTorch's iterators walk operands: the first
+ * one that tells two dimensions apart decides; what none does stays as it is.
+ */
+export function memoryOrder(shape: Shape, strides: readonly (readonly number[])[]): number[] {
+  const order = shape.map((_, d) => shape.length - 1 - d);
+  const compare = (a: number, b: number): number => {
+    for (const own of strides) {
+      if (own[a] === 0 || own[b] === 0) continue;
+      if (own[a] !== own[b]) return own[a] - own[b];
+      if (shape[a] > shape[b]) return 1;
+    }
+    return 0;
+  };
+  for (let i = 1; i < order.length; i++) {
+    for (let j = i - 1, at = i; j >= 0; j--) {
+      const [a, b] = [order[j], order[at]];
+      const found = compare(a, b);
+      if (found < 0) break;
+      if (found === 0) continue;
+      order[j] = b;
+      order[at] = a;
+      at = j;
+    }
+  }
+  return order;
+}
+
+/** Strides without gaps of a new tensor whose dimensions lie as memoryOrder() says. */
+export function denseStrides(shape: Shape, strides: readonly (readonly number[])[]): number[] {
+  const result = new Array<number>(shape.length);
+  let stride = 1;
+  for (const d of memoryOrder(shape, strides)) {
+    result[d] = stride;
+    stride *= Math.max(shape[d], 1);
+  }
+  return result;
+}
+
+/** Whether elements fill a piece of memory, in whatever order of dimensions. */
+export function isDenseLayout(shape: Shape, strides: readonly number[]): boolean {
+  const order = memoryOrder(shape, [strides]).reverse();
+  return isContiguousLayout(
+    order.map((d) => shape[d]),
+    order.map((d) => strides[d]),
+  );
+}
+
 /** Whether some two indices name the same element for certain (a broadcast dimension). */
 export function hasInternalOverlap(shape: Shape, strides: readonly number[]): boolean {
   for (let i = 0; i < shape.length; i++) if (shape[i] > 1 && strides[i] === 0) return true;

@@ -29,7 +29,15 @@ import { emptyTensor, Tensor } from '../tensor.js';
 import { gradients } from './gradients.js';
 import { checkResult } from './inplace.js';
 import type { KernelDtype } from './kernel.js';
-import { cast, contiguousCopy, copyInto, launchPointwise, spoils } from './launch.js';
+import {
+  cast,
+  contiguousCopy,
+  copyInto,
+  denseCopy,
+  launchPointwise,
+  resultStrides,
+  spoils,
+} from './launch.js';
 import { Launches } from './launcher.js';
 import { nodeName, publicName } from './node_names.js';
 import { type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
@@ -124,15 +132,18 @@ export function applyPointwise(
   const promoted = given === bool && row.boolAsInt ? int32 : given;
   checkDomain(op, row, promoted);
   if (row.keepsIntegers && promoted.category !== Category.Float) {
-    return target?.bare() ?? contiguousCopy(operands[0] as Tensor);
+    return target?.bare() ?? denseCopy(operands[0] as Tensor);
   }
   const result = row.domain === 'real' ? toFloating(promoted) : promoted;
   const compute = computeDtype(result);
   const suffix = packedSuffix(device, result, valued);
   const taken = suffix === undefined ? compute : result;
   let shape: Shape | undefined;
+  // Of small operations this is all the time that layouts take.
+  let known = true;
   for (const operand of operands) {
     if (!isTensor(operand)) continue;
+    if (operand.contiguousFlag !== true) known = false;
     shape = shape === undefined ? operand.shape : broadcastShapes(shape, operand.shape, op);
   }
   const raw = row.result === 'bool' ? bool : taken;
@@ -151,7 +162,8 @@ export function applyPointwise(
       const ready = prepare(op, operands[i], want, direct ? target : undefined);
       if (ready !== operands[i]) prepared = prepared.map((x, k) => (k === i ? ready : x));
     }
-    out = direct ? target : emptyTensor(shape as Shape, raw, device);
+    const strides = known || direct ? undefined : resultStrides(shape as Shape, prepared);
+    out = direct ? target : emptyTensor(shape as Shape, raw, device, strides);
     launchPointwise(name, compute, prepared, scalars, out, suffix);
   } catch (error) {
     throw located(error, op, operands);

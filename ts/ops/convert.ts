@@ -7,13 +7,13 @@ import { scope } from '../core/memory.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
-import { emptyTensor, isTensor, Tensor } from '../tensor.js';
+import { emptyTensor, isTensor, stridesLike, Tensor } from '../tensor.js';
 import { recordAs } from './apply.js';
 import { elementwise } from './elementwise.js';
-import { cast as castElements, copyInto } from './launch.js';
+import { cast as castElements, copyInto, dense } from './launch.js';
 import { checkFormat, type MemoryFormat } from './memory_format.js';
 import { any } from './reductions.js';
-import { clone, contiguous } from './shape.js';
+import { clone } from './shape.js';
 
 export interface ToOptions {
   dtype?: dt.Dtype | null;
@@ -107,9 +107,9 @@ function move(input: Tensor, device: DeviceType): Tensor {
     throw new DeviceError(`to: reading '${input.device}' back is asynchronous; use await x.cpu()`);
   }
   const stored = target.stored(input.dtype);
-  const source = stored === input.dtype ? contiguous(input) : narrowed(input, stored, device);
+  const source = stored === input.dtype ? dense(input) : narrowed(input, stored, device);
   const { storage_, offset, dtype } = source;
-  const result = emptyTensor(input.shape, dtype, target);
+  const result = emptyTensor(input.shape, dtype, target, stridesLike(source));
   const bytes = storage_.device.readSync(
     storage_.handle,
     offset * dtype.size,

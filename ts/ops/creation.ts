@@ -17,7 +17,7 @@ import type { Shape } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
-import { emptyTensor, type Tensor } from '../tensor.js';
+import { emptyTensor, stridesLike, type Tensor } from '../tensor.js';
 import { fillWith } from './launch.js';
 import { isTensor } from './promote.js';
 import { op } from './signature.js';
@@ -44,7 +44,12 @@ function finish(result: Tensor, options: TensorOptions | undefined): Tensor {
   return options?.requiresGrad ? result.requiresGrad_() : result;
 }
 
-function make(shape: Shape, dtype: Dtype, options: TensorOptions | undefined): Tensor {
+function make(
+  shape: Shape,
+  dtype: Dtype,
+  options: TensorOptions | undefined,
+  strides?: readonly number[],
+): Tensor {
   assertDtype('tensor', dtype);
   for (const size of shape) {
     if (!Number.isInteger(size) || size < 0) {
@@ -53,7 +58,7 @@ function make(shape: Shape, dtype: Dtype, options: TensorOptions | undefined): T
       );
     }
   }
-  return emptyTensor(shape, dtype, deviceOf(options?.device ?? 'cpu'));
+  return emptyTensor(shape, dtype, deviceOf(options?.device ?? 'cpu'), strides);
 }
 
 /** Writes values as the device stores them: its dtype may be smaller than the one asked for. */
@@ -132,15 +137,13 @@ export const full = (
   return finish(result, options);
 };
 
-function like(
-  name: string,
-  input: Tensor,
-  options: TensorOptions,
-  shape: Shape = input.shape,
-): Tensor {
+function like(name: string, input: Tensor, options: TensorOptions, shape?: Shape): Tensor {
   checkOptions(name, options, TENSOR_OPTIONS);
   const device = options.device ?? input.device;
-  return make(shape, options.dtype ?? input.dtype, { ...options, device });
+  const settings = { ...options, device };
+  const dtype = options.dtype ?? input.dtype;
+  if (shape !== undefined) return make(shape, dtype, settings);
+  return make(input.shape, dtype, settings, stridesLike(input));
 }
 
 function filledLike(

@@ -8,7 +8,7 @@ import { hasInternalOverlap, type Shape, sameShape } from '../core/layout.js';
 import { type AutogradMeta, emptyTensor, setViewRefresher, type Tensor } from '../tensor.js';
 import { applyPointwise, applyView } from './apply.js';
 import { gradients } from './gradients.js';
-import { contiguousCopy, copyInto } from './launch.js';
+import { copyInto, denseCopy } from './launch.js';
 import type { PointwiseName } from './pointwise.js';
 import { isTensor, type Operand } from './promote.js';
 
@@ -79,7 +79,7 @@ export function checkResult(op: string, target: Tensor, shape: Shape, dtype: Dty
  */
 function before(target: Tensor, needed: boolean): Tensor {
   if (!needed || target.untracked || !isGradEnabled()) return target;
-  const copy = contiguousCopy(target);
+  const copy = denseCopy(target);
   const [node, index] = edgeOf(target);
   if (node !== undefined) setHistory(copy, node, index);
   return copy;

@@ -2,9 +2,19 @@
 
 import { type Dtype, encodeElement, encodeFitting, int64 } from '../core/dtype.js';
 import { DeviceError, ShapeError, showShape } from '../core/errors.js';
-import { broadcastStrides, overlapsPartly, sameShape, simplifyLayouts } from '../core/layout.js';
+import {
+  broadcastStrides,
+  denseStrides,
+  isDenseLayout,
+  type LoopLayout,
+  memoryOrder,
+  overlapsPartly,
+  type Shape,
+  sameShape,
+  simplifyLayouts,
+} from '../core/layout.js';
 import { LaunchBlock } from '../device/device.js';
-import { emptyTensor, type Tensor } from '../tensor.js';
+import { emptyTensor, stridesLike, type Tensor } from '../tensor.js';
 import { isTensor, type Operand } from './promote.js';
 
 /** The one block all eager launches are written into. */
@@ -33,6 +43,18 @@ function writeScalar(dtype: Dtype, value: number | bigint | boolean): void {
     block.word(Number(value));
     block.word(0);
   }
+}
+
+/**
+ * The strides of an elementwise result: its operands' order of dimensions, without gaps. Undefined
+ * for row-major, which it is if they are.
+ */
+export function resultStrides(shape: Shape, operands: readonly Operand[]): number[] | undefined {
+  if (operands.every((x) => !isTensor(x) || x.isContiguous())) return undefined;
+  const lists = operands.flatMap((x) =>
+    isTensor(x) ? [broadcastStrides(x.shape, x.strides, shape)] : [],
+  );
+  return denseStrides(shape, lists);
 }
 
 /** Whether every tensor operand is contiguous with the shape of the output. */
@@ -85,28 +107,32 @@ function launchStrided(
   out: Tensor,
   count: number,
 ): void {
-  const inputs = operands.length;
   block.begin(kernel);
-  if (allContiguous(operands, out)) {
-    for (let i = 0; i < inputs; i++) {
-      const operand = operands[i] as Tensor;
-      block.buffer(operand.storage_, operand.offset * operand.dtype.size);
-    }
-    block.buffer(out.storage_, out.offset * out.dtype.size);
-    for (let i = 0; i < scalars.length; i++) writeScalar(compute, scalars[i]);
-    block.word(0);
-  } else writeStrided(compute, operands, scalars, out);
+  if (allContiguous(operands, out)) writeFlat(compute, operands, scalars, out);
+  else writeStrided(compute, operands, scalars, out);
   block.range = count;
-  block.bytes = count * (inputs + 1) * compute.size;
+  block.bytes = count * (operands.length + 1) * compute.size;
   out.backend.launch(block);
 }
 
-function writeStrided(
+/** Operands whose elements follow one another, in one order. */
+function writeFlat(
   compute: Dtype,
   operands: readonly Operand[],
   scalars: readonly number[],
   out: Tensor,
 ): void {
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i] as Tensor;
+    block.buffer(operand.storage_, operand.offset * operand.dtype.size);
+  }
+  block.buffer(out.storage_, out.offset * out.dtype.size);
+  for (let i = 0; i < scalars.length; i++) writeScalar(compute, scalars[i]);
+  block.word(0);
+}
+
+/** The loop over the operands, along memory: the output's if it is not row-major. */
+function loopOf(operands: readonly Operand[], out: Tensor): LoopLayout {
   const shape = out.shape;
   const strides = operands.map((operand) =>
     isTensor(operand)
@@ -115,17 +141,36 @@ function writeStrided(
         : broadcastStrides(operand.shape, operand.strides, shape)
       : zeros(shape.length),
   );
-  strides.push(out.strides);
-  const loop = simplifyLayouts(shape, strides);
+  if (out.isContiguous()) return simplifyLayouts(shape, [...strides, out.strides]);
+  const order = memoryOrder(shape, [out.strides, ...strides]).reverse();
+  return simplifyLayouts(
+    order.map((d) => shape[d]),
+    [...strides, out.strides].map((list) => order.map((d) => list[d])),
+  );
+}
+
+function writeStrided(
+  compute: Dtype,
+  operands: readonly Operand[],
+  scalars: readonly number[],
+  out: Tensor,
+): void {
+  const loop = loopOf(operands, out);
   if (loop.shape.length === 0) {
     loop.shape.push(1);
     for (const list of loop.strides) list.push(1);
+  }
+  if (loop.shape.length === 1 && loop.strides.every(([stride]) => stride === 1)) {
+    if (operands.every(isTensor)) {
+      writeFlat(compute, operands, scalars, out);
+      return;
+    }
   }
   const ndim = loop.shape.length;
   if (ndim > MOST_DIMS) {
     throw new ShapeError(
       `a layout of ${ndim} dimensions that do not merge is walked in no kernel, only of up to ` +
-        `${MOST_DIMS}: shape ${showShape(shape)}`,
+        `${MOST_DIMS}: shape ${showShape(out.shape)}`,
     );
   }
   const header = operands.length + 1 + 2 * scalars.length + 1 + ndim * (operands.length + 2);
@@ -158,19 +203,26 @@ function launchCopy(source: Operand, out: Tensor): void {
   launchStrided(kernelName('copy', `b${out.dtype.size}`), out.dtype, [source], [], out, count);
 }
 
-/** The elements in row-major order in a storage of their own. */
-export function contiguousCopy(x: Tensor): Tensor {
-  const out = emptyTensor(x.shape, x.dtype, x.backend);
+/** The elements in row-major order, or with other dense strides, in a storage of their own. */
+export function contiguousCopy(x: Tensor, strides?: readonly number[]): Tensor {
+  const out = emptyTensor(x.shape, x.dtype, x.backend, strides);
   launchCopy(x, out);
   return out;
 }
 
-/** The elements under another dtype, contiguous, in a storage of their own. */
+/** The elements in the order they lie in, without gaps, in a storage of their own. */
+export const denseCopy = (x: Tensor): Tensor => contiguousCopy(x, stridesLike(x));
+
+/** The tensor itself if its elements fill a piece of memory, else a copy that does. */
+export const dense = (x: Tensor): Tensor =>
+  x.isContiguous() || isDenseLayout(x.shape, x.strides) ? x : denseCopy(x);
+
+/** As denseCopy(), under another dtype. */
 export function cast(x: Tensor, dtype: Dtype): Tensor {
-  if (x.dtype === dtype) return contiguousCopy(x);
-  const source = x.isContiguous() ? x : contiguousCopy(x);
+  if (x.dtype === dtype) return denseCopy(x);
+  const source = dense(x);
   try {
-    const out = emptyTensor(x.shape, dtype, x.backend);
+    const out = emptyTensor(x.shape, dtype, x.backend, stridesLike(source));
     if (out.numel() > 0) launchCast(source, out);
     return out;
   } finally {

@@ -7,10 +7,10 @@ import { broadcastShapes, type Shape } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import { defaultGenerator, Generator } from '../core/random.js';
 import { deviceOf } from '../device/registry.js';
-import { emptyTensor, type Tensor } from '../tensor.js';
+import { emptyTensor, stridesLike, type Tensor } from '../tensor.js';
 import { tensor } from './creation.js';
 import { isTensor } from './promote.js';
-import { drawInto, orderLike } from './random_fill.js';
+import { drawInto } from './random_fill.js';
 import { expand } from './shape.js';
 import { listOf } from './signature.js';
 import type { TensorOptions } from './tensor_options.js';
@@ -35,19 +35,19 @@ const OPTIONS = [
 
 type Draw = (out: DataArray, dtype: Dtype, generator: Generator | undefined) => void;
 
-/** A new tensor of drawn numbers; `order` says how PyTorch would lay it out. */
+/** A new tensor of drawn numbers, drawn in the order of memory. */
 function make(
   shape: Shape,
   dtype: Dtype,
   options: RandomOptions,
   draw: Draw,
-  order?: readonly number[],
+  strides?: readonly number[],
 ): Tensor {
   if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
     throw new ShapeError(`a tensor cannot have shape ${showShape(shape)}: sizes are integers >= 0`);
   }
-  const result = emptyTensor(shape, dtype, deviceOf(options.device ?? 'cpu'));
-  drawInto(result, (out) => draw(out, result.dtype, options.generator ?? undefined), order);
+  const result = emptyTensor(shape, dtype, deviceOf(options.device ?? 'cpu'), strides);
+  drawInto(result, (out) => draw(out, result.dtype, options.generator ?? undefined));
   return options.requiresGrad ? result.requiresGrad_() : result;
 }
 
@@ -128,9 +128,9 @@ function like(name: string, draw: (contiguous: boolean) => Draw) {
   return (input: Tensor, options: RandomOptions = {}): Tensor => {
     checkOptions(name, options, OPTIONS);
     const settings = { ...options, device: options.device ?? input.device };
-    const order = orderLike(input);
-    const contiguous = order.every((dim, i) => dim === i);
-    return make(input.shape, options.dtype ?? input.dtype, settings, draw(contiguous), order);
+    const strides = stridesLike(input);
+    const drawing = draw(strides === undefined);
+    return make(input.shape, options.dtype ?? input.dtype, settings, drawing, strides);
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { fillBernoulli, fillExponential, fillUniform } from '../core/distributions.js';
 import { type DataArray, float32, float64 } from '../core/dtype.js';
-import { isContiguousLayout } from '../core/layout.js';
+import { memoryOrder as orderOf } from '../core/layout.js';
 import { defaultGenerator, type Generator } from '../core/random.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { kernel } from './kernel.js';
@@ -10,19 +10,9 @@ import { copyInto } from './launch.js';
 import { Launches } from './launcher.js';
 import { searchsorted } from './sorting.js';
 
-/** Dimensions from the largest stride to the smallest: the order of the elements in memory. */
+/** Dimensions from the outermost to the innermost: the order of the elements in memory. */
 export function memoryOrder(x: Tensor): number[] {
-  const { shape, strides } = x;
-  const order = shape.map((_, d) => d);
-  return order.sort((a, b) => strides[b] - strides[a] || a - b);
-}
-
-/** Dimensions in the order in which PyTorch lays out a new tensor like `x`. */
-export function orderLike(x: Tensor): number[] {
-  const order = memoryOrder(x);
-  const shape = order.map((d) => x.shape[d]);
-  const strides = order.map((d) => x.strides[d]);
-  return isContiguousLayout(shape, strides) ? order : x.shape.map((_, d) => d);
+  return orderOf(x.shape, [x.strides]).reverse();
 }
 
 /** Whether dimensions in this order are row-major (size-1 dimensions do not matter). */

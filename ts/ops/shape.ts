@@ -24,7 +24,7 @@ import { applyView, recordAs } from './apply.js';
 import { to } from './convert.js';
 import { assign, checkBroadcast, checkWritable } from './inplace.js';
 import { afterReading } from './later.js';
-import { contiguousCopy } from './launch.js';
+import { contiguousCopy, denseCopy } from './launch.js';
 import { checkFormat, type MemoryFormat } from './memory_format.js';
 import { isTensor } from './promote.js';
 import { listOf, op } from './signature.js';
@@ -60,7 +60,7 @@ export const reshape = (input: Tensor, ...shape: Sizes): Tensor => {
   const sizes = inferShape(listOf(shape), input.numel(), 'reshape');
   if (sameShape(sizes, input.shape)) return alias(input);
   const fits = viewStrides(input.shape, input.strides, sizes) !== undefined;
-  return applyView('view', fits ? input : clone(input), { shape: sizes });
+  return applyView('view', fits ? input : clone(input, 'contiguousFormat'), { shape: sizes });
 };
 
 export const viewAs = (input: Tensor, other: Tensor): Tensor => view(input, other.shape);
@@ -322,14 +322,18 @@ export const asStrided = op(
     }),
 );
 
-/** A copy of the elements in a storage of their own, part of the graph. */
+/**
+ * A copy of the elements in a storage of their own, part of the graph. Dimensions lie in the order
+ * of the input's unless `memoryFormat` is 'contiguousFormat'.
+ */
 export const clone = op(
   'clone',
   'input, memoryFormat',
   (input: Tensor, memoryFormat?: MemoryFormat): Tensor => {
     input.assertLive('clone');
     checkFormat('clone', memoryFormat);
-    return recordAs('alias', input, contiguousCopy(input), {}, 'CloneBackward0');
+    const copy = memoryFormat === 'contiguousFormat' ? contiguousCopy : denseCopy;
+    return recordAs('alias', input, copy(input), {}, 'CloneBackward0');
   },
 );
 
@@ -339,7 +343,7 @@ export const contiguous = op(
   'input, memoryFormat',
   (input: Tensor, memoryFormat?: MemoryFormat): Tensor => {
     checkFormat('contiguous', memoryFormat);
-    return input.isContiguous() ? input : clone(input);
+    return input.isContiguous() ? input : clone(input, 'contiguousFormat');
   },
 );
 

@@ -192,7 +192,7 @@ export const repeat = (input: Tensor, ...sizes: Sizes): Tensor => {
     own.flatMap((size, d) => [times[d], size]),
   );
   return view(
-    clone(tiled),
+    clone(tiled, 'contiguousFormat'),
     own.map((size, d) => size * times[d]),
   );
 };
@@ -263,8 +263,8 @@ export const repeatInterleave = op(
         throw new ValueError(`repeatInterleave: repeats is an integer >= 0, got ${count}`);
       }
       const shape = source.shape.toSpliced(along, 1, size, count);
-      const wide = clone(expand(unsqueeze(source, along + 1), shape));
-      return view(wide, source.shape.with(along, size * count));
+      const wide = expand(unsqueeze(source, along + 1), shape);
+      return view(clone(wide, 'contiguousFormat'), source.shape.with(along, size * count));
     };
     if (!isTensor(counts)) return spread(counts);
     return afterReading('repeatInterleave', counts, ([count]) => spread(Number(count)));

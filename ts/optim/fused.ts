@@ -60,7 +60,7 @@ export abstract class FusedOptimizer<
       /** By device and dtype. */
       const kinds: StepEntry[][] = [];
       for (const param of params) {
-        const target = param.isContiguous() ? param : param.detach().clone();
+        const target = param.isContiguous() ? param : param.detach().contiguous();
         if (target !== param) copies.push([param, target]);
         const entry = this.entry(param, target, group);
         const { backend, dtype } = param;
@@ -141,7 +141,8 @@ export abstract class FusedOptimizer<
 export function slot(state: ParamState, name: string, param: Tensor, fill = 0): Tensor {
   const known = state[name];
   if (isTensor(known)) return known;
-  const tensor = param.detach().fullLike(fill).keep();
+  // Row-major whatever the layout of the parameter: kernels walk both as one run.
+  const tensor = param.detach().newFull(param.shape, fill).keep();
   state[name] = tensor;
   return tensor;
 }
