@@ -460,9 +460,14 @@ export function emptyTensor(
   return result;
 }
 
-/** @internal The strides of a new tensor that lies as `x` does; undefined for row-major. */
-export function stridesLike(x: Tensor): readonly number[] | undefined {
-  return x.isContiguous() ? undefined : denseStrides(x.shape, [x.strides]);
+/**
+ * @internal The strides of a new tensor that lies as `x` does; undefined for row-major, which
+ * `format` may ask for.
+ */
+export function stridesLike(x: Tensor, format?: string | null): readonly number[] | undefined {
+  return x.isContiguous() || format === 'contiguousFormat'
+    ? undefined
+    : denseStrides(x.shape, [x.strides]);
 }
 
 function decodeAll(dtype: Dtype, bytes: Uint8Array): DataArray {

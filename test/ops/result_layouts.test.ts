@@ -105,6 +105,10 @@ describe('other results with the order of their operands', () => {
     expect(torch.fullLike(t, 2).tolistSync()).toEqual(torch.full([4, 3], 2.0).tolistSync());
     expect(t.to(torch.float32, false, true).strides).toEqual([1, 4]);
     expect(t.clone('contiguousFormat').strides).toEqual([3, 1]);
+    const memoryFormat = 'contiguousFormat';
+    expect(t.to({ dtype: torch.int32, memoryFormat }).strides).toEqual([3, 1]);
+    expect(torch.onesLike(t, { memoryFormat }).strides).toEqual([3, 1]);
+    expect(torch.randLike(t, { memoryFormat }).strides).toEqual([3, 1]);
     expect(t.contiguous().strides).toEqual([3, 1]);
     expect(t.newZeros(t.shape).strides).toEqual([3, 1]);
     expect(t.reshape(12).tolistSync()).toEqual(t.contiguous().view(12).tolistSync());

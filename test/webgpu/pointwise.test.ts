@@ -64,6 +64,30 @@ const OPERATIONS: Readonly<Record<string, (x: Tensor, y: Tensor) => Tensor>> = {
 };
 
 await withGpu('elementwise kernels on the GPU', () => {
+  test('results lie as on the CPU, permuted ones in the form of row-major ones', async () => {
+    const layouts: ((x: Tensor) => Tensor)[] = [
+      (x) => x.permute(2, 0, 1),
+      (x) => x.permute(1, 2, 0).exp().permute(1, 2, 0),
+      (x) => x.transpose(0, 2).slice(0, 0, null, 2),
+      (x) => x.narrow(1, 0, 1).expand(x.shape).permute(1, 2, 0),
+    ];
+    const values = torch.randn(4, 6, 8);
+    for (const layout of layouts) {
+      const compute = (x: Tensor) => {
+        const a = layout(x);
+        return [a.add(1), a.add(a), a.lt(0), a.half().mul(2), a.clone(), a.add(a.contiguous())];
+      };
+      const [there, here] = [compute(values.to('webgpu')), compute(values)];
+      expect(there.map((x) => x.strides)).toEqual(here.map((x) => x.strides));
+      for (let i = 0; i < here.length; i++) {
+        expect(await there[i].toArray()).toEqual(here[i].dataSync());
+      }
+      const moved = layout(values).exp();
+      expect(moved.to('webgpu').strides).toEqual(moved.strides);
+      expect(await moved.to('webgpu').toArray()).toEqual(moved.dataSync());
+    }
+  });
+
   test.each(Object.keys(LAYOUTS))('%s: the bits of the CPU', async (layout) => {
     const place = LAYOUTS[layout] as (x: Tensor) => Tensor;
     for (const [rows, columns] of SIZES) {

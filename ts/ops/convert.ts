@@ -13,7 +13,7 @@ import { elementwise } from './elementwise.js';
 import { cast as castElements, copyInto, dense } from './launch.js';
 import { checkFormat, type MemoryFormat } from './memory_format.js';
 import { any } from './reductions.js';
-import { clone } from './shape.js';
+import { clone, contiguous } from './shape.js';
 
 export interface ToOptions {
   dtype?: dt.Dtype | null;
@@ -38,6 +38,7 @@ export const to = (
   let device: DeviceType = input.device;
   let flags = 0;
   let copy = false;
+  let format: MemoryFormat | undefined | null;
   for (const arg of args) {
     if (arg instanceof dt.Dtype) dtype = arg;
     else if (typeof arg === 'string') device = arg;
@@ -49,6 +50,7 @@ export const to = (
       checkOptions('to', arg, TO_OPTIONS);
       const options = arg as ToOptions;
       checkFormat('to', options.memoryFormat);
+      format = options.memoryFormat;
       dtype = options.dtype ?? dtype;
       device = options.device ?? device;
       copy = options.copy ?? copy;
@@ -60,8 +62,9 @@ export const to = (
   }
   dt.assertDtype('to', dtype);
   const moved = device === input.device ? input : move(input, device);
-  if (dtype !== moved.dtype) return convert(moved, dtype);
-  return copy && moved === input ? clone(input) : moved;
+  const copied = copy && moved === input ? clone(input) : moved;
+  const result = dtype === moved.dtype ? copied : convert(moved, dtype);
+  return format === 'contiguousFormat' ? contiguous(result) : result;
 };
 
 /**

@@ -19,6 +19,7 @@ import type { DeviceType } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, stridesLike, type Tensor } from '../tensor.js';
 import { fillWith } from './launch.js';
+import { checkFormat } from './memory_format.js';
 import { isTensor } from './promote.js';
 import { op } from './signature.js';
 import {
@@ -143,7 +144,8 @@ function like(name: string, input: Tensor, options: TensorOptions, shape?: Shape
   const settings = { ...options, device };
   const dtype = options.dtype ?? input.dtype;
   if (shape !== undefined) return make(shape, dtype, settings);
-  return make(input.shape, dtype, settings, stridesLike(input));
+  checkFormat(name, options.memoryFormat);
+  return make(input.shape, dtype, settings, stridesLike(input, options.memoryFormat));
 }
 
 function filledLike(

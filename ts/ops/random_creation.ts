@@ -33,7 +33,12 @@ const OPTIONS = [
   'memoryFormat',
 ];
 
-type Draw = (out: DataArray, dtype: Dtype, generator: Generator | undefined) => void;
+type Draw = (
+  out: DataArray,
+  dtype: Dtype,
+  generator: Generator | undefined,
+  contiguous: boolean,
+) => void;
 
 /** A new tensor of drawn numbers, drawn in the order of memory. */
 function make(
@@ -47,7 +52,9 @@ function make(
     throw new ShapeError(`a tensor cannot have shape ${showShape(shape)}: sizes are integers >= 0`);
   }
   const result = emptyTensor(shape, dtype, deviceOf(options.device ?? 'cpu'), strides);
-  drawInto(result, (out) => draw(out, result.dtype, options.generator ?? undefined));
+  drawInto(result, (out, contiguous) =>
+    draw(out, result.dtype, options.generator ?? undefined, contiguous),
+  );
   return options.requiresGrad ? result.requiresGrad_() : result;
 }
 
@@ -76,7 +83,8 @@ function sized(name: string, draw: Draw): (...args: SizeArgs) => Tensor {
 }
 
 const uniform: Draw = (out, dtype, generator) => fillUniform(out, dtype, 0, 1, generator);
-const standardNormal: Draw = (out, dtype, generator) => fillNormal(out, dtype, 0, 1, generator);
+const standardNormal: Draw = (out, dtype, generator, contiguous) =>
+  fillNormal(out, dtype, 0, 1, generator, contiguous);
 
 /** Uniform numbers of [0, 1): `rand(2, 3)` or `rand([2, 3], { dtype, generator })`. */
 export const rand = sized('rand', uniform);
@@ -124,24 +132,20 @@ export const randperm = (n: number, options: RandomOptions = {}): Tensor => {
   return make([n], options.dtype ?? int32, options, fillRandperm);
 };
 
-function like(name: string, draw: (contiguous: boolean) => Draw) {
+function like(name: string, draw: Draw) {
   return (input: Tensor, options: RandomOptions = {}): Tensor => {
     checkOptions(name, options, OPTIONS);
     const settings = { ...options, device: options.device ?? input.device };
-    const strides = stridesLike(input);
-    const drawing = draw(strides === undefined);
-    return make(input.shape, options.dtype ?? input.dtype, settings, drawing, strides);
+    const strides = stridesLike(input, options.memoryFormat);
+    return make(input.shape, options.dtype ?? input.dtype, settings, draw, strides);
   };
 }
 
 /** Uniform numbers of [0, 1) in the shape, dtype and device of a tensor. */
-export const randLike = like('randLike', () => uniform);
+export const randLike = like('randLike', uniform);
 
 /** Standard normal numbers in the shape, dtype and device of a tensor. */
-export const randnLike = like(
-  'randnLike',
-  (contiguous) => (out, dtype, generator) => fillNormal(out, dtype, 0, 1, generator, contiguous),
-);
+export const randnLike = like('randnLike', standardNormal);
 
 /** Integers of [low, high) like a tensor: `randintLike(x, high)`, `randintLike(x, low, high)`. */
 export const randintLike = (
@@ -152,9 +156,8 @@ export const randintLike = (
   const [low, high] = bounds(given as number[], options);
   if (high === undefined) throw new ValueError('randintLike: give high');
   const { low: _low, high: _high, ...rest } = options;
-  return like(
-    'randintLike',
-    () => (out, dtype, generator) => fillRandint(out, dtype, low, high, generator),
+  return like('randintLike', (out, dtype, generator) =>
+    fillRandint(out, dtype, low, high, generator),
   )(input, rest);
 };
 

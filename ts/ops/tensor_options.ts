@@ -4,6 +4,7 @@ import type { Dtype } from '../core/dtype.js';
 import type { Shape } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
+import type { MemoryFormat } from './memory_format.js';
 import { listOf } from './signature.js';
 
 /** Keyword arguments of every function that makes a tensor. */
@@ -12,6 +13,8 @@ export interface TensorOptions {
   /** Default 'cpu'. */
   device?: DeviceType | null;
   requiresGrad?: boolean;
+  /** Of functions like another tensor: its order of dimensions (default), or row-major. */
+  memoryFormat?: MemoryFormat | null;
 }
 
 /** Their names, and those of PyTorch that change nothing here. */
