@@ -83,8 +83,9 @@ const LONG_DOT = 128;
 const DOT_DEPTH = 16;
 /** Depth so short that columns of A are read in place, if those of B are. */
 const SHORT = 64;
-/** Rows so few that packing B costs more than it saves. */
+/** Rows so few that packing B costs more than it saves: half as many if B comes from far. */
 const FEW_ROWS = 12;
+const LARGE_MATRIX = 2 ** 21;
 /** Multiplications that make a unit worth a thread, and the most units of a launch. */
 const UNIT = 250_000;
 const MOST_UNITS = 64;
@@ -215,7 +216,8 @@ function orient(p: Product, dtype: Dtype, plain: boolean): { product: Product; m
       : p.b.side !== 1 && p.rows < p.cols;
   const product = exchange ? swap(p) : p;
   const { b, rows, cols } = product;
-  const few = rows <= FEW_ROWS || (rows <= SOME_ROWS && isCached(product, dtype.size));
+  const most = p.depth * cols * dtype.size > LARGE_MATRIX ? FEW_ROWS / 2 : FEW_ROWS;
+  const few = rows <= most || (rows <= SOME_ROWS && isCached(product, dtype.size));
   const inPlace = b.side === 1 && cols >= LEAST_COLS && (isSmall(product) || few);
   return { product, mode: inPlace ? Mode.Rows : Mode.Packed };
 }
