@@ -15,7 +15,7 @@ import { openPeers } from './peers/index.js';
 import type { Peer } from './peers/peer.js';
 import { gpuInUse } from './peers/webgpu.js';
 import { chart, failures, header, markdown, row } from './report.js';
-import { isSmokeCase, tooSlow } from './smoke.js';
+import { smokeCases, tooSlow } from './smoke.js';
 
 /** Samples of a library per case: few where a processor plays the GPU, and in a smoke test. */
 function settings({ seconds, rounds, smoke }: Options, software: boolean): Settings {
@@ -56,7 +56,7 @@ function printRow(cells: readonly string[], first: number): void {
 
 function chooseCases({ device, pattern, smoke }: Options): readonly Case[] {
   const all = device === 'webgpu' ? gpuCases : cases;
-  const known = smoke ? all.filter(({ name }) => isSmokeCase(name)) : all;
+  const known = smoke ? all.filter(({ name }) => smokeCases.includes(name)) : all;
   const parts = pattern.toLowerCase().split('|').filter(Boolean);
   if (parts.length === 0) return known;
   const matches = ({ name }: Case) => parts.some((part) => name.toLowerCase().includes(part));

@@ -102,6 +102,12 @@ function gradient(name: string, of: 'x' | 'w', expected: Case['expected']): Case
     expected,
     // An element of the weight gradient sums 21 632 products.
     tolerance: of === 'w' ? 1e-3 : 1e-5,
+    naive: {
+      ...(of === 'x'
+        ? { name: 'conv_input_naive', inputs: ['w', 'g'], count: N * C * H * W }
+        : { name: 'conv_weight_naive', inputs: ['x', 'g'], count: F * C * K * K }),
+      sizes: [N, C, H, F, K],
+    },
     isotorch(torch, given) {
       const [x, w, g] = [given.x, given.w, given.g].map((input) => toTensor(torch, input));
       const target = (of === 'x' ? x : w).requiresGrad_();

@@ -12,8 +12,8 @@ import {
 } from '../case.js';
 import type { JaxArray } from '../peers/jax_types.js';
 import type { TfTensor } from '../peers/tfjs_types.js';
+import { SIDE, softmax } from './million_naive.js';
 
-const SIDE = 1024;
 const SHAPE = [SIDE, SIDE];
 const COUNT = SIDE * SIDE;
 
@@ -34,16 +34,10 @@ interface JaxFunctions {
   readonly softmax: (x: JaxArray) => JaxArray;
 }
 
-function naiveSoftmax({ x }: Inputs): Float64Array {
-  const out = new Float64Array(x.data.length);
-  for (let row = 0; row < SIDE; row++) {
-    const range = (x.data as Float32Array).subarray(row * SIDE, (row + 1) * SIDE);
-    const total = range.reduce((sum, v) => sum + Math.exp(v), 0);
-    range.forEach((v, i) => {
-      out[row * SIDE + i] = Math.exp(v) / total;
-    });
-  }
-  return out;
+function naiveSoftmax({ x }: Inputs): number[] {
+  return Array.from({ length: SIDE }, (_, row) => {
+    return [...softmax(Float64Array.from(x.data.subarray(row * SIDE, (row + 1) * SIDE)))];
+  }).flat();
 }
 
 const WORKS: readonly Work[] = [

@@ -1,25 +1,10 @@
 /** Layer norm of 1024 rows of 1024, with weight and bias. */
 
-import { type Case, type Inputs, toTensor, uniform, values } from '../case.js';
+import { type Case, toTensor, uniform, values } from '../case.js';
 import type { TfTensor } from '../peers/tfjs_types.js';
+import { EPS, LAYER, normalised, SIDE } from './million_naive.js';
 
-const SIDE = 1024;
 const SHAPE = [SIDE, SIDE];
-const EPS = 1e-5;
-
-function naive({ x, weight, bias }: Inputs): Float64Array {
-  const out = new Float64Array(x.data.length);
-  for (let row = 0; row < SIDE; row++) {
-    const range = Float64Array.from(x.data.subarray(row * SIDE, (row + 1) * SIDE));
-    const mean = range.reduce((sum, v) => sum + v, 0) / SIDE;
-    const variance = range.reduce((sum, v) => sum + (v - mean) ** 2, 0) / SIDE;
-    range.forEach((v, i) => {
-      const unit = (v - mean) / Math.sqrt(variance + EPS);
-      out[row * SIDE + i] = unit * weight.data[i] + bias.data[i];
-    });
-  }
-  return out;
-}
 
 export const layerNormCases: readonly Case[] = [
   {
@@ -29,7 +14,7 @@ export const layerNormCases: readonly Case[] = [
       weight: uniform(31, [SIDE]),
       bias: uniform(32, [SIDE]),
     }),
-    expected: naive,
+    expected: normalised(LAYER),
     tolerance: 1e-5,
     isotorch(torch, given) {
       const [x, weight, bias] = [given.x, given.weight, given.bias].map((i) => toTensor(torch, i));

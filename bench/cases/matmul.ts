@@ -5,6 +5,7 @@ import type { JaxArray } from '../peers/jax_types.js';
 
 const FORMS = ['NN', 'NT', 'TN'] as const;
 type Form = (typeof FORMS)[number];
+const NAIVE = { NN: 'gemm_naive', NT: 'gemm_naive_nt', TN: 'gemm_naive_tn' };
 
 /** [M, K] by [K, N], or so many of them. */
 interface Sizes {
@@ -51,12 +52,9 @@ function product(name: string, sizes: Sizes, form: Form): Case {
       return { run: () => x.matmul(y).dispose(), check: () => values(x.matmul(y)) };
     },
     ...(form === 'NN' && { onnx: [{ op: 'MatMul', inputs: ['a', 'b'] }] }),
-    ...(form === 'NN' &&
-      m === n &&
-      n === k &&
-      batch === undefined && {
-        naive: { name: 'gemm_naive', sizes: [n, n, n], inputs: ['a', 'b'], count: n * n },
-      }),
+    ...(batch === undefined && {
+      naive: { name: NAIVE[form], sizes: [m, n, k], inputs: ['a', 'b'], count: m * n },
+    }),
     tfjs(tf, inputs) {
       const [a, b] = [tf.tensor(inputs.a.data, shapes.a), tf.tensor(inputs.b.data, shapes.b)];
       const multiply = () => tf.matMul(a, b, transposeA, transposeB);

@@ -2,7 +2,16 @@
 
 import type * as Torch from '../../ts/index.js';
 import type { Tensor } from '../../ts/index.js';
-import { type Case, classes, type Input, type Inputs, toTensor, uniform, values } from '../case.js';
+import {
+  type Case,
+  classes,
+  type Input,
+  type Inputs,
+  type NaiveCall,
+  toTensor,
+  uniform,
+  values,
+} from '../case.js';
 import {
   BATCH,
   density,
@@ -34,6 +43,8 @@ interface Work {
   /** Timed into the leaves' grad: where PyTorch's gradients are views, only there they are made. */
   readonly accumulated?: boolean;
   readonly tolerance?: number;
+  /** Forward in plain C. */
+  readonly naive?: NaiveCall;
   /** What of a random result must be right, in both languages. */
   readonly digest?: { isotorch: (torch: typeof Torch, t: Tensor) => Tensor; pytorch: string };
 }
@@ -147,6 +158,7 @@ const WORKS: readonly Work[] = [
     name: 'gelu',
     forward: (torch, { x }) => torch.nn.functional.gelu(x),
     pytorch: 'F.gelu(x)',
+    naive: { name: 'gelu_naive', sizes: [SIDE * SIDE], inputs: ['x'], count: SIDE * SIDE },
     value: map((v) => (v / 2) * (1 + erf(v / Math.SQRT2))),
     gradient: map((v, g) => g * ((1 + erf(v / Math.SQRT2)) / 2 + v * density(v))),
   },
@@ -181,6 +193,7 @@ const WORKS: readonly Work[] = [
     inputs: alone,
     forward: (_, { x }) => x.max(),
     pytorch: 'x.max()',
+    naive: { name: 'max_naive', sizes: [SIDE * SIDE], inputs: ['x'], count: 1 },
     value: most,
     gradient: ({ x }) => {
       const [top] = most({ x });
@@ -254,6 +267,7 @@ const WORKS: readonly Work[] = [
     name: 'transpose copy',
     forward: (_, { x }) => x.t().contiguous(),
     pytorch: 'x.t().contiguous()',
+    naive: { name: 'transpose_naive', sizes: [SIDE, SIDE], inputs: ['x'], count: SIDE * SIDE },
     value: ({ x }) => x.data.map((_, i) => x.data[(i % SIDE) * SIDE + (i >> 10)]),
     gradient: ({ g }) => g.data.map((_, i) => g.data[(i % SIDE) * SIDE + (i >> 10)]),
     accumulated: true,
@@ -380,6 +394,7 @@ function forward(work: Work): Case {
     inputs: () => allInputs(work),
     expected: work.value as NonNullable<Work['value']>,
     tolerance: work.tolerance ?? 1e-5,
+    naive: work.naive,
     isotorch(torch, inputs) {
       const given = tensors(torch, inputs);
       return {

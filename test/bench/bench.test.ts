@@ -1,11 +1,18 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Case } from '../../bench/case.js';
+import { gpuCases } from '../../bench/cases/gpu.js';
+import { cases } from '../../bench/cases/index.js';
 import { measure, type Timing } from '../../bench/measure.js';
 import { readOptions, resultName, UsageError } from '../../bench/options.js';
 import { Lines } from '../../bench/peers/lines.js';
 import { inProcess, type Peer } from '../../bench/peers/peer.js';
 import { chart, failures, markdown } from '../../bench/report.js';
+import { smokeCases, tooSlow } from '../../bench/smoke.js';
+import { root } from '../platform/package.js';
 
 const read = (...args: string[]) => readOptions(args);
 
@@ -48,6 +55,55 @@ describe('options of the benchmarks', () => {
     expect(name(long)).toMatch(/^1M-case-0-1M-case-1-.*-[0-9a-f]{8}$/);
     expect(name(long).length).toBeLessThanOrEqual(48);
     expect(name(long)).not.toBe(name(`${long}|x`));
+  });
+});
+
+describe('the cases', () => {
+  it.each([
+    ['cpu', cases],
+    ['webgpu', gpuCases],
+  ])('have names of their own (%s)', (_, all) => {
+    const names = all.map(({ name }) => name);
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+  });
+
+  it('of the smoke test have plain C to be measured against', () => {
+    const own = cases.filter(({ name }) => smokeCases.includes(name));
+    expect(own).toHaveLength(smokeCases.length);
+    const source = readFileSync(join(root, 'bench/ladder/naive.c'), 'utf8');
+    for (const { naive } of own) expect(source).toContain(`void ${naive?.name}(`);
+  });
+
+  it('fail the smoke test where they are slow, or were not measured', () => {
+    const [name] = smokeCases as [string];
+    const timing = (median: number) => ({ median, low: median, high: median, samples: 3 });
+    const judge = (own: number) =>
+      tooSlow([{ name, peers: { isotorch: timing(own), naive: timing(1) } }]);
+    expect(judge(0.001)).toEqual([]);
+    expect(judge(1)).toEqual([expect.stringMatching(/1\.0 times as fast as plain C, should be/)]);
+    expect(tooSlow([{ name, peers: { naive: timing(1) } }])).toEqual([`${name}: was not measured`]);
+  });
+});
+
+describe('the ladder', () => {
+  const climb = (name: string) =>
+    spawnSync(process.execPath, ['scripts/run.mjs', 'bench/ladder/main.ts', name], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+
+  it('checks and times every step', () => {
+    const { stdout, stderr, status } = climb('softmax');
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout.match(/ \d+\.\dx/g)).toHaveLength(4);
+  });
+
+  it('says which there are', () => {
+    const { stderr, status } = climb('sofmax');
+    expect([status, stderr.trim()]).toEqual([
+      1,
+      "There is no ladder 'sofmax'; there are gemm, conv, softmax.",
+    ]);
   });
 });
 
