@@ -217,7 +217,7 @@ KERNEL(convProduct) {
     uint32_t k = 0;
     do {
       t.depth = MIN(DEPTH_BLOCK, depth - k);
-      NAME(pack_pixels)(pack, source, tap + k, t.depth, run, runs);
+      NAME(pack_pixels)(pack, BLOCK_STEP, source, tap + k, t.depth, run, runs);
       NAME(block_product)(&t);
       t.a += t.depth;
       t.add = true;
@@ -228,7 +228,7 @@ KERNEL(convProduct) {
   }
 }
 
-// A unit is `together` channels by `downs` rows of one phase of `images` images of one group. Its
+// A unit is `together` channels by `downs` rows of each phase of `images` images of one group. Its
 // products have a row for each channel and column of the kernel, a column for each pixel of a row
 // of g - of these images, or of `rows` rows - and sum over rows of the kernel and filters, `part` of
 // them at a time; what belongs to a pixel of the input is added when it is stored. Scratch of a
@@ -243,12 +243,15 @@ KERNEL(convScatter) {
   NAME(strip) t = {.pack = OUT(S, scratch) + (size_t)begin * p->slice};
   t.results = t.pack + p->strip;
   t.line = t.results + p->space;
-  t.mask = t.line + p->stride_w * p->line;
+  t.mask = t.line + SUM_ROWS * p->stride_w * p->line;
   t.up = (int32_t *)(t.mask + p->spots * LANES);
   t.place = t.up + kh;
   t.reach = t.place + kw;
   t.ends = (uint32_t *)(t.reach + kw);
   t.spot = (int32_t *)(t.ends + p->stride_w);
+  t.run = (conv_run *)(t.spot + p->spots);
+  t.tap = (int32_t *)(t.run + p->images);
+  for (uint32_t o = 0; o < filters; o++) t.tap[o] = o * pixels;
   t.row = p->rows > 1 ? p->out_w : (size_t)p->part * p->pitch;
   for (uint32_t f = 0, n = 0; f < p->stride_w; f++) {
     for (uint32_t k = 0; k < kw; k++) {
@@ -263,33 +266,35 @@ KERNEL(convScatter) {
   }
   for (uint32_t unit = begin * p->per_unit; unit < last; unit++) {
     const uint32_t c = unit % parts * p->together, at = unit / parts;
-    const uint32_t group = at / blocks / sh % p->groups;
-    const uint32_t image = at / blocks / sh / p->groups * p->images;
-    t.phase = at / blocks % sh;
+    const uint32_t group = at / blocks % p->groups, image = at / blocks / p->groups * p->images;
     t.first = begins + at % blocks * p->downs;
     t.count = MIN(p->downs, begins + places - t.first);
     t.images = MIN(p->images, p->batch - image);
     t.channels = MIN(p->together, p->channels - c);
+    t.base = (int32_t)t.first - (int32_t)((kh - 1) * p->dilation_h / sh);
     const size_t span = (size_t)image * p->groups + group;
     const S *g = IN(S, g) + span * filters * pixels;
     const S *weight = IN(S, weight) + group * weights + (size_t)c * kw * kh * filters;
     S *out = OUT(S, out) + (span * p->channels + c) * p->height * p->width;
-    // Rows of the kernel lie in the order of their phases, the last first.
-    t.taps = 0;
-    for (uint32_t k = kh; k-- > 0;) {
-      const uint32_t f = k * p->dilation_h % sh;
-      if (f < t.phase) weight += filters;
-      if (f == t.phase) t.up[t.taps++] = k * p->dilation_h / sh;
-    }
-    t.base = (int32_t)t.first - t.up[0];
-    for (uint32_t o = 0, part; o < filters; o += part) {
-      part = MIN(p->part, filters - o);
-      if (t.taps) NAME(fill_strip)(p, &t, g + (size_t)o * pixels, part);
-      for (uint32_t y = t.first, count; y < t.first + t.count; y += count) {
-        count = MIN(p->rows, t.first + t.count - y);
-        const bool some = t.taps && NAME(strip_product)(p, &t, weight + o, part, y, count, o > 0);
-        if (o + part == filters) NAME(put_strip)(p, &t, out, y, count, some);
+    // Phases share a strip if it holds all filters.
+    const bool shared = p->part == filters;
+    for (t.phase = 0; t.phase < sh; t.phase++) {
+      // Rows of the kernel lie in the order of their phases, the last first.
+      uint32_t taps = 0;
+      for (uint32_t k = kh; k-- > 0;) {
+        if (k * p->dilation_h % sh == t.phase) t.up[taps++] = k * p->dilation_h / sh;
       }
+      t.taps = taps;
+      for (uint32_t o = 0, part; o < filters; o += part) {
+        part = MIN(p->part, filters - o);
+        if (taps && !(shared && t.phase)) NAME(fill_strip)(p, &t, g + (size_t)o * pixels, part);
+        for (uint32_t y = t.first, count; y < t.first + t.count; y += count) {
+          count = MIN(p->rows, t.first + t.count - y);
+          const bool some = taps && NAME(strip_product)(p, &t, weight + o, part, y, count, o > 0);
+          if (o + part == filters) NAME(put_strip)(p, &t, out, y, count, some);
+        }
+      }
+      weight += taps * filters;
     }
   }
 }

@@ -10,10 +10,15 @@ TILE_ROWS(narrow, NARROW_M, TILE_V / 2)
 TILE_ROWS(main, TILE_M, TILE_V)
 TILE_ROWS(pair, 2, 4)
 TILE_ROWS(single, 1, 8)
+#if TILE_M == 6
+// Five rows, since products of few channels have 5, 9 or 21.
+FINISH(less, 5, TILE_V)
+TILE_ROWS(less, 5, TILE_V)
+#endif
 
 // C vectors of every row of a block, the last of them `last` pixels from the first.
 #define PACK_PIXELS(C)                                                                   \
-  NO_UNROLL for (const int32_t *at = tap; at < end; at++, to += BLOCK_STEP) {            \
+  NO_UNROLL for (const int32_t *at = tap; at < end; at++, to += step) {                  \
     const S *p = from + *at;                                                             \
     V v[C];                                                                              \
     UNROLL for (int i = 0; i < C; i++) v[i] = load(p + (i < C - 1 ? i * LANES : last));  \
@@ -21,8 +26,8 @@ TILE_ROWS(single, 1, 8)
   }
 
 // out[k][pixel] = source[tap[k] + pixel], up to four vectors of a run for every k.
-static NOINLINE void NAME(pack_pixels)(S *out, const S *source, const int32_t *tap, uint32_t depth,
-                                       const conv_run *run, uint32_t runs) {
+static NOINLINE void NAME(pack_pixels)(S *out, size_t step, const S *source, const int32_t *tap,
+                                       uint32_t depth, const conv_run *run, uint32_t runs) {
   const int32_t *end = tap + depth;
   for (; runs > 0; runs--, run++) {
     const uint32_t count = run->count, most = MIN(4 * LANES, count), last = most - LANES;
@@ -35,7 +40,7 @@ static NOINLINE void NAME(pack_pixels)(S *out, const S *source, const int32_t *t
       else if (most > LANES) PACK_PIXELS(2)
       else if (most == LANES) PACK_PIXELS(1)
       else {
-        for (const int32_t *at = tap; at < end; at++, to += BLOCK_STEP) {
+        for (const int32_t *at = tap; at < end; at++, to += step) {
           for (uint32_t i = 0; i < most; i++) to[i] = from[*at + (int32_t)i];
         }
       }
@@ -107,6 +112,23 @@ static void NAME(block_column)(const NAME(block) * t, uint32_t first, uint32_t l
   }
 }
 
+#if TILE_M == 6
+// Rows [0, rows) of results with room, in tiles of six and five rows.
+static NOINLINE void NAME(block_few)(const NAME(block) * t, uint32_t rows, uint32_t cols) {
+  const uint32_t tiles = (rows + 5) / 6, fives = MIN(tiles, tiles * 6 - rows);
+  (void)NAME(rows_less);
+  for (uint32_t j = 0; j < cols; j += TILE_N) {
+    for (uint32_t n = 0, i = 0; n < tiles; i += n++ < fives ? 5 : 6) {
+      const S *a = t->a + i * t->a_step, *b = t->b + j;
+      S *to = t->out + i * t->row + j;
+      const uint32_t last = rows - 1 - i;
+      if (n < fives) NAME(row_loop_less)(t->depth, a, t->a_step, b, t->b_step, last, to, t->row);
+      else NAME(row_loop_main)(t->depth, a, t->a_step, b, t->b_step, last, to, t->row);
+    }
+  }
+}
+#endif
+
 // Rows [first, last): whole tiles, one, two or four last rows with tiles of their own, and a few
 // last columns too. Which columns are summed as one is the same for every tile.
 static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uint32_t last) {
@@ -145,6 +167,12 @@ static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uin
 }
 
 static void NAME(block_product)(const NAME(block) * t) {
+#if TILE_M == 6
+  if (t->room && !t->add && t->rows <= ROW_BLOCK && t->rows > 2 && t->cols % 16 != 1) {
+    NAME(block_few)(t, t->rows, t->cols);
+    return;
+  }
+#endif
   for (uint32_t i = 0; i < t->rows; i += ROW_BLOCK) {
     NAME(block_rows)(t, i, MIN(i + ROW_BLOCK, t->rows));
   }

@@ -1,32 +1,40 @@
 // Input gradients from strips of the output's gradient, included once per dtype.
 
-// Rows of one phase of the input: `count` from `first`, of `images` images side by side, from rows
+#ifndef CONV_STRIP_H
+#define CONV_STRIP_H
+// Rows of the input that are summed at once.
+enum { SUM_ROWS = 4 };
+#endif
+
+// Rows of the phases of the input: `count` from `first`, of `images` images side by side, from rows
 // of g that lie in a strip, `row` apart, filters `pitch` apart; the strip begins at row `base`.
 typedef struct {
   S *pack, *results, *line, *mask;
-  int32_t *up, *place, *reach, *spot, base;
+  int32_t *up, *place, *reach, *spot, *tap, base;
   uint32_t *ends, first, count, images, channels, phase, taps;
   size_t row;
+  conv_run *run;
 } NAME(strip);
 
 // Fills the strip with `filters` filters. Where rows of g are side by side those that are not there
 // are zero; else nobody reads them.
 static NOINLINE void NAME(fill_strip)(const convScatter_params *p, const NAME(strip) * t,
                                       const S *g, uint32_t filters) {
-  const int32_t end = (int32_t)(t->first + t->count) - t->up[t->taps - 1];
+  const int32_t end = t->first + t->count;
   const int32_t low = MAX(t->base, 0), rows = MAX(0, MIN(end, (int32_t)p->out_h) - low);
   const uint32_t across = p->out_w, size = (end - t->base) * across;
   const bool beside = p->rows > 1;
-  const size_t image = (size_t)p->groups * p->filters * p->out_h * across;
+  const uint32_t image = p->groups * p->filters * p->out_h * across;
   S *to = t->pack + (low - t->base) * t->row;
-  for (uint32_t o = 0; o < filters; o++, to += p->pitch, g += p->out_h * across) {
-    if (beside && rows * across < size) memset(t->pack + o * p->pitch, 0, size * sizeof(S));
-    for (uint32_t n = 0; n < t->images && rows; n++) {
-      const S *from = g + n * image + low * across;
-      for (uint32_t y = 0; y < (beside ? 1 : (uint32_t)rows); y++, from += across) {
-        NAME(copy_run)(to + y * t->row + n * across, from, beside ? rows * across : across);
-      }
-    }
+  for (uint32_t o = 0; o < filters && beside && rows * across < size; o++) {
+    memset(t->pack + o * p->pitch, 0, size * sizeof(S));
+  }
+  for (uint32_t n = 0; n < t->images; n++) {
+    t->run[n] = (conv_run){n * image, 0, n * across, beside ? rows * across : across};
+  }
+  g += low * (int32_t)across;
+  for (int32_t y = 0; y < (beside ? 1 : rows); y++, to += t->row, g += across) {
+    NAME(pack_pixels)(to, p->pitch, g, t->tap, filters, t->run, t->images);
   }
 }
 
@@ -58,10 +66,10 @@ static bool NAME(strip_product)(const convScatter_params *p, const NAME(strip) *
   return from < to;
 }
 
-// A vector of pixels at `at` lacks what lies outside of rows of g, unless it is from `low` to `high`.
+// Of the tables: the vector of pixels at x.
 #define SPOT(x) (((x) + LANES - 1) / LANES * p->kernel_w)
 
-// Places and masks of the taps [k, last) of vectors of pixels that lack some.
+// Places of the taps [k, last) for every vector of `count` pixels, and which of its lanes they reach.
 static void NAME(mask_sums)(const convScatter_params *p, const NAME(strip) * t, uint32_t k,
                             uint32_t last, uint32_t count, int32_t first) {
   const int32_t across = p->out_w;
@@ -77,54 +85,89 @@ static void NAME(mask_sums)(const convScatter_params *p, const NAME(strip) * t, 
   }
 }
 
-// out[x] = sum over taps [k, last) of from[place + first + x].
+// Sums of the taps [k, last) for `count` pixels, the first of which is `first`, of `rows` rows:
+// several vectors of a row where all taps reach, else one of SUM_ROWS rows.
 static NOINLINE void NAME(join_sums)(const convScatter_params *p, const NAME(strip) * t, uint32_t k,
-                                    uint32_t last, S *out, uint32_t count, const S *from,
-                                    int32_t first) {
-  S few[LANES], *to = count < LANES ? few : out;
-  const int32_t low = k < last ? t->reach[last - 1] : 0;
-  const int32_t high = (int32_t)p->out_w - LANES + (k < last ? t->reach[k] : 0);
+                                     uint32_t last, S *const *out, uint32_t count, int32_t first,
+                                     const S *const *from, uint32_t rows) {
+  const S *row[SUM_ROWS];
+  S few[SUM_ROWS * LANES], *to[SUM_ROWS];
+  UNROLL for (int r = 0; r < SUM_ROWS; r++) {
+    row[r] = from[r];
+    to[r] = count < LANES ? few + r * LANES : out[r];
+  }
+  const int32_t low = (k < last ? t->reach[last - 1] : 0) - first;
+  const int32_t high = MIN((int32_t)count, (int32_t)p->out_w + (k < last ? t->reach[k] : 0) - first);
   for (uint32_t x = 0; x < count; x += LANES) {
-    if (count >= LANES) x = MIN(x, count - LANES);
-    const int32_t at = first + (int32_t)x;
-    if (at >= low && at + 3 * LANES <= high && x + 4 * LANES <= count) {
-      V sum[4] = {0};
-      for (uint32_t i = k; i < last; i++) {
-        UNROLL for (int v = 0; v < 4; v++) sum[v] += load(from + t->place[i] + at + v * LANES);
+    if ((int32_t)x >= low && (int32_t)x + SUM_ROWS * LANES <= high) {
+      for (uint32_t r = 0; r < rows; r++) {
+        const S *at = from[r] + first + x;
+        V sum[SUM_ROWS] = {0};
+        NO_UNROLL for (uint32_t i = k; i < last; i++) {
+          UNROLL for (int v = 0; v < SUM_ROWS; v++) {
+            sum[v] += load(at + t->place[i] + v * LANES);
+          }
+        }
+        UNROLL for (int v = 0; v < SUM_ROWS; v++) store(out[r] + x + v * LANES, sum[v]);
       }
-      UNROLL for (int v = 0; v < 4; v++) store(to + x + v * LANES, sum[v]);
-      x += 3 * LANES;
+      x += (SUM_ROWS - 1) * LANES;
       continue;
     }
-    V sum = {0};
+    if (count >= LANES) x = MIN(x, count - LANES);
     const int32_t *spot = t->spot + SPOT(x);
     const S *mask = t->mask + SPOT(x) * LANES;
-    for (uint32_t i = k; i < last; i++) {
-      sum += (V)((I)load(from + spot[i]) & (I)load(mask + i * LANES));
+    V sum[SUM_ROWS] = {0};
+    NO_UNROLL for (uint32_t i = k; i < last; i++) {
+      const I reached = (I)load(mask + i * LANES);
+      UNROLL for (int r = 0; r < SUM_ROWS; r++) {
+        sum[r] += (V)((I)load(row[r] + spot[i]) & reached);
+      }
     }
-    store(to + x, sum);
+    UNROLL for (int r = 0; r < SUM_ROWS; r++) store(to[r] + x, sum[r]);
   }
-  for (uint32_t x = 0; x < count && count < LANES; x++) out[x] = few[x];
+  for (uint32_t i = 0; count < LANES && i < SUM_ROWS * count; i++) {
+    out[i / count][i % count] = few[i / count * LANES + i % count];
+  }
 }
 
-// Rows of the input from the results for the `count` rows from y; zero if there are none.
+// `count` rows of the input from where their results begin; zero if there are none.
+static NOINLINE void NAME(put_rows)(const convScatter_params *p, const NAME(strip) * t, S **to,
+                           const S **from, uint32_t count, bool some) {
+  const uint32_t sw = p->stride_w;
+  S *line[SUM_ROWS];
+  for (uint32_t r = count; r < SUM_ROWS; r++) {
+    to[r] = to[count - 1];
+    from[r] = from[count - 1];
+  }
+  for (uint32_t f = 0, k = 0; f < sw; k = t->ends[f++]) {
+    for (uint32_t r = 0; r < SUM_ROWS; r++) line[r] = t->line + (r * sw + f) * p->line;
+    NAME(join_sums)(p, t, k, some ? t->ends[f] : k, sw == 1 ? to : line,
+                    sw == 1 ? p->width : p->line, sw == 1 ? p->pad_w : 0, from, count);
+  }
+  for (uint32_t r = 0; r < count && sw > 1; r++) {
+    NAME(join_row)(to[r], p->width, t->line + r * sw * p->line, p->line, sw, p->pad_w);
+  }
+}
+
+// Rows of the input for the `count` rows from y.
 static void NAME(put_strip)(const convScatter_params *p, const NAME(strip) * t, S *out, uint32_t y,
                             uint32_t count, bool some) {
-  const uint32_t sw = p->stride_w;
   const size_t plane = p->height * p->width, image = p->groups * p->channels * plane;
-  for (uint32_t i = 0; i < count * t->images; i++) {
-    // Either images or rows are side by side.
-    const int32_t at = (int32_t)((y + i % count) * p->stride_h + t->phase) - (int32_t)p->pad_h;
+  const S *from[SUM_ROWS];
+  S *to[SUM_ROWS];
+  uint32_t rows = 0;
+  // Either images or rows are side by side.
+  for (uint32_t i = 0; i < MAX(count, t->images); i++) {
+    const uint32_t n = count > 1 ? 0 : i;
+    const int32_t at = (int32_t)((y + i - n) * p->stride_h + t->phase) - (int32_t)p->pad_h;
     if (at < 0 || at >= (int32_t)p->height) continue;
-    const S *from = t->results + i * p->out_w;
-    S *to = out + i / count * image + at * p->width;
-    for (uint32_t c = 0; c < t->channels; c++, to += plane, from += p->kernel_w * p->pitch) {
-      for (uint32_t f = 0, k = 0; f < sw; k = t->ends[f++]) {
-        const uint32_t last = some ? t->ends[f] : k;
-        if (sw == 1) NAME(join_sums)(p, t, k, last, to, p->width, from, p->pad_w);
-        else NAME(join_sums)(p, t, k, last, t->line + f * p->line, p->line, from, 0);
-      }
-      if (sw > 1) NAME(join_row)(to, p->width, t->line, p->line, sw, p->pad_w);
+    for (uint32_t c = 0; c < t->channels; c++) {
+      from[rows] = t->results + c * p->kernel_w * p->pitch + i * p->out_w;
+      to[rows++] = out + n * image + c * plane + at * p->width;
+      if (rows < SUM_ROWS) continue;
+      NAME(put_rows)(p, t, to, from, rows, some);
+      rows = 0;
     }
   }
+  if (rows) NAME(put_rows)(p, t, to, from, rows, some);
 }

@@ -34,6 +34,8 @@ const ALONE = 64;
 const FEW = 128;
 /** Taps of a block of weights, which are read side by side. */
 const TAPS = 128;
+/** Rows of pixels that are summed at once. */
+const SUM_ROWS = 4;
 /** Multiplications that moving a number is worth, and steps of a tile that its call is. */
 const SCATTER_COST = 3;
 const CALL = 8;
@@ -194,7 +196,7 @@ export function scatter(
     filters / Math.ceil(Math.min(filters, (lines * pitch * filters) / MOST_STRIP)),
   );
   const blocksOf = (count: number) => Math.ceil(places / count);
-  const others = Math.ceil(batch / images) * groups * stride[0];
+  const others = Math.ceil(batch / images) * groups;
   const most = Math.floor(MOST_STRIP / (part * pitch)) - reach(0);
   const few = Math.ceil((places * others) / UNITS);
   const downs = rows > 1 || part < filters ? rows : Math.max(1, Math.min(places, most, few));
@@ -203,7 +205,8 @@ export function scatter(
   const space = (together * kernel[1] + TILE) * pitch;
   const spots = kernel[1] * Math.ceil(Math.max(line, width) / 2 + 1);
   const words = kernel[0] + 2 * kernel[1] + stride[1];
-  const slice = strip + space + stride[1] * line + 5 * spots + words;
+  const slice =
+    strip + space + SUM_ROWS * stride[1] * line + 5 * spots + words + filters + images * RUN_WORDS;
   const { range, words: share } = shares(others * blocksOf(downs) * Math.ceil(channels / together));
   const params = {
     ...gradientParams(geo),
