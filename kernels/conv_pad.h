@@ -38,15 +38,16 @@ static NAME(pad_span) NAME(pad_span_of)(int32_t width, int32_t cols, int32_t pha
   return (NAME(pad_span)){first, last, phase - left};
 }
 
-// A padded row, of zeros if there is no x.
+// A padded row, of zeros if there is no x. Zeros come first, in vectors.
 static inline __attribute__((always_inline)) void NAME(pad_line)(S *out, const S *x, int32_t cols,
                                                                  int32_t phases,
                                                                  NAME(pad_span) span) {
-  if (!x) {
-    memset(out, 0, cols * sizeof(S));
+  const int32_t first = x ? span.first : cols, last = x ? span.last : cols;
+  if (cols < LANES) {
+    for (int32_t q = 0; q < cols; q++) out[q] = q < first || q >= last ? 0 : x[span.from + q * phases];
     return;
   }
-  for (int32_t q = 0; q < span.first; q++) out[q] = 0;
-  NAME(pad_row)(out, x + span.from, span.first, span.last, phases);
-  for (int32_t q = span.last; q < cols; q++) out[q] = 0;
+  NO_UNROLL for (int32_t q = 0; q < first; q += LANES) store(out + MIN(q, cols - LANES), (V){0});
+  NO_UNROLL for (int32_t q = last; q < cols; q += LANES) store(out + MIN(q, cols - LANES), (V){0});
+  if (x) NAME(pad_row)(out, x + span.from, first, last, phases);
 }
