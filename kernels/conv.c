@@ -123,7 +123,18 @@ static NOINLINE void NAME(put_runs)(S *out, size_t row, size_t step, const S *bl
 }
 
 #if LANES == 4
-// `col_block` rows of pixels, read in place, by all filters. Scratch of a range: groups, then taps.
+// The weights of one group in steps: whole tiles, a last one or two rows with tiles of their own.
+static void NAME(direct_tiles)(const convProduct_params *p, const S *weight, const int32_t *tap,
+                               uint32_t depth, bool fine, int32_t *steps) {
+  for (uint32_t i = 0; i < p->filters;) {
+    const uint32_t rest = p->filters - i, tile = rest > 2 || fine ? TILE_M : rest;
+    steps = NAME(direct_steps)(steps, weight + i * depth, tap, depth, MIN(rest, tile), tile);
+    i += tile;
+  }
+}
+
+// `col_block` rows of pixels, read in place, by all filters. Scratch of a range: groups, taps,
+// steps.
 static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint32_t end) {
   const uint32_t last = MIN(end * p->per_unit, p->units);
   const bool fine = p->direct > 1 && RUNS(TILE_M);
@@ -134,31 +145,37 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
   const size_t source_size = (size_t)p->channels * p->plane;
   conv_group *group = (conv_group *)(OUT(S, scratch) + (size_t)begin * p->slice);
   conv_groups(group, MIN(p->col_block, p->grid_h), p->grid_w, size, p->source_row, p->out_row);
-  int32_t *tap = (int32_t *)(group + p->col_block * across);
+  int32_t *tap = (int32_t *)(group + p->col_block * across), *steps = tap + depth;
   const conv_window window = WINDOW(p);
   conv_taps(tap, &window, 0, depth);
-  for (uint32_t unit = begin * p->per_unit; unit < last; unit++) {
-    const uint32_t y = unit % blocks * p->col_block, at = unit / blocks, of = at % p->groups;
-    const NAME(direct) t = {
-        .a = IN(S, weight) + p->weight_at + of * (size_t)p->weight_group,
+  for (uint32_t unit = begin * p->per_unit, of = p->groups; unit < last; unit++) {
+    const uint32_t y = unit % blocks * p->col_block, at = unit / blocks;
+    if (of != at % p->groups) {
+      of = at % p->groups;
+      const S *weight = IN(S, weight) + p->weight_at + of * (size_t)p->weight_group;
+      NAME(direct_tiles)(p, weight, tap, depth, fine, steps);
+    }
+    NAME(direct) t = {
         .source = IN(S, source) + at * source_size + p->source_at + (size_t)y * p->source_row,
         .start = p->biased ? IN(S, bias) + of * filters : NULL,
-        .tap = tap,
+        .end = steps,
         .group = group,
         .out = OUT(S, out) + (size_t)at * filters * p->out_plane + p->out_at +
                (size_t)y * p->out_row,
-        .a_step = depth,
         .out_row = p->out_plane,
         .rows = filters,
-        .depth = depth,
         .count = MIN(p->col_block, p->grid_h - y) * across,
     };
-    for (uint32_t i = 0; fine && i < filters; i += TILE_M) NAME(direct_fine)(&t, i);
-    if (fine) continue;
-    const uint32_t rest = filters % TILE_M, after = rest <= 2 ? filters - rest : filters;
-    for (uint32_t i = 0; i < after; i += TILE_M) NAME(direct_main)(&t, i);
-    if (rest == 2) NAME(direct_pair)(&t, after);
-    if (rest == 1) NAME(direct_single)(&t, after);
+    for (uint32_t i = 0; i < filters;) {
+      const uint32_t rest = filters - i, tile = rest > 2 || fine ? TILE_M : rest;
+      t.steps = t.end;
+      t.end += (tile + 1) * depth;
+      if (fine) NAME(direct_fine)(&t, i);
+      else if (rest == 1) NAME(direct_single)(&t, i);
+      else if (rest == 2) NAME(direct_pair)(&t, i);
+      else NAME(direct_main)(&t, i);
+      i += tile;
+    }
   }
 }
 #endif
@@ -379,22 +396,26 @@ static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, ui
   conv_taps(tap, &window, 0, taps);
   NAME(weights)
   t = {.tap = tap,
-       .group = group,
        .g_row = (size_t)p->grid_h * p->grid_w,
        .source_image = (size_t)p->plane * p->channels * p->groups,
        .rows = filters,
-       .taps = taps,
-       .whole = whole,
-       // The first vector of a group may be masked wholly.
-       .all = {WEIGHTS_V == 1 && back >= LANES ? whole : whole + partial, whole + partial}};
+       .taps = taps};
   t.g_image = t.g_row * filters * p->groups;
   UNROLL for (uint32_t l = 0; l < 2 * LANES; l++) {
     t.mask[l / LANES][l % LANES] = l >= back ? 1 : 0;
   }
   UNROLL for (int v = 0; v < 2; v++) t.mask[v] = (V)(t.mask[v] != 0);
-  const uint32_t together = MAX(1, WEIGHT_GROUPS / t.all[1]);
-  for (uint32_t image = 0; image < p->batch; image += together) {
+  // Images, or parts of one, that stay in the first cache.
+  const uint32_t together = MAX(1, WEIGHT_GROUPS / (whole + partial));
+  for (uint32_t image = 0, at = 0; image < p->batch; t.add = true) {
     const uint32_t images = MIN(together, p->batch - image);
+    t.group = group + at;
+    t.whole = MIN(WEIGHT_GROUPS, whole - at);
+    at += t.whole;
+    const uint32_t masked = at < whole ? 0 : partial;
+    // The first vector of a group may be masked wholly.
+    t.all[0] = t.whole + (WEIGHTS_V == 1 && back >= LANES ? 0 : masked);
+    t.all[1] = t.whole + masked;
     for (uint32_t unit = first; unit < last; unit++) {
       const uint32_t of = unit / blocks / quads, i = unit / blocks % quads * 4;
       const uint32_t from = unit % blocks * TAP_BLOCK, to = MIN(from + TAP_BLOCK, taps);
@@ -407,6 +428,9 @@ static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, ui
         else NAME(weights_main)(&t, i, k, image, images);
       }
     }
+    if (at < whole) continue;
+    at = 0;
+    image += images;
   }
 }
 #endif

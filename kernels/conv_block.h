@@ -132,7 +132,8 @@ static NOINLINE void NAME(block_few)(const NAME(block) * t, uint32_t rows, uint3
 // Rows [first, last): whole tiles, one, two or four last rows with tiles of their own, and a few
 // last columns too. Which columns are summed as one is the same for every tile.
 static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uint32_t last) {
-  const uint32_t rest = (last - first) % TILE_M, after = rest <= 2 || rest == 4 ? last - rest : last;
+  const uint32_t rest = (last - first) % TILE_M;
+  const uint32_t after = rest <= 2 || rest == 4 ? last - rest : last;
   const uint32_t few = t->cols % TILE_N, cols = few <= TILE_N / 2 ? t->cols - few : t->cols;
   const bool lone = t->cols % 16 == 1;
   NAME(target) to = {.row = t->row, .col = 1, .add = t->add};

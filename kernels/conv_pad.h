@@ -44,7 +44,9 @@ static inline __attribute__((always_inline)) void NAME(pad_line)(S *out, const S
                                                                  NAME(pad_span) span) {
   const int32_t first = x ? span.first : cols, last = x ? span.last : cols;
   if (cols < LANES) {
-    for (int32_t q = 0; q < cols; q++) out[q] = q < first || q >= last ? 0 : x[span.from + q * phases];
+    for (int32_t q = 0; q < cols; q++) {
+      out[q] = q < first || q >= last ? 0 : x[span.from + q * phases];
+    }
     return;
   }
   NO_UNROLL for (int32_t q = 0; q < first; q += LANES) store(out + MIN(q, cols - LANES), (V){0});

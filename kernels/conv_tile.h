@@ -1,7 +1,7 @@
 // Tiles of convolutions that read pixels where they lie, included once per dtype: for few filters,
 // which would not pay for packing. Pixels come in groups of G vectors of one row; where a row does
 // not divide, its last group reaches back over the one before.
-//   direct: out[i, pixel] = start[i] + sum over k of a[i * a_step + k] * source[tap[k] + pixel]
+//   direct: out[i, pixel] = start[i] + sum over k of a[i * depth + k] * source[tap[k] + pixel]
 //   weights: out[i, k] = sum over images and pixels of g[i, pixel] * source[tap[k] + pixel]
 
 #ifndef CONV_TILE_H
@@ -17,54 +17,60 @@ typedef struct {
 #endif
 
 typedef struct {
-  const S *a, *source, *start;
-  const int32_t *tap;
+  const S *source, *start;
+  // For each step of the depth its tap and the weights of the tile's rows: one pointer for all.
+  const int32_t *steps, *end;
   const conv_group *group;
   S *out;
-  size_t a_step, out_row;
-  uint32_t rows, depth, count;  // count: of groups
+  size_t out_row;
+  uint32_t rows, count;  // count: of groups
 } NAME(direct);
 
-#define DIRECT_STEP(R, C, G, at)                                                                 \
-  {                                                                                              \
-    V right[C];                                                                                  \
-    UNROLL for (int j = 0; j < C; j++) right[j] = load(source[j / G] + tap[at] + j % G * LANES); \
-    UNROLL for (int i = 0; i < R; i++) {                                                         \
-      V left = splat(row[i][at]);                                                                \
-      UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]);            \
-    }                                                                                            \
+#define DIRECT_STEPS(R, C, G)                                                                     \
+  NO_UNROLL for (const int32_t *at = t->steps, *end = t->end; at < end; at += R + 1) {            \
+    V right[C];                                                                                   \
+    UNROLL for (int j = 0; j < C; j++) right[j] = load(source[j / G] + *at + j % G * LANES);      \
+    UNROLL for (int i = 0; i < R; i++) {                                                          \
+      V left = splat(((const S *)at)[i + 1]);                                                     \
+      UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]);             \
+    }                                                                                             \
   }
+
+#if LANES == 4
+// Steps of `tile` rows of a, the last of which are repeated; returns their end.
+static int32_t *NAME(direct_steps)(int32_t *to, const S *a, const int32_t *tap, uint32_t depth,
+                                   uint32_t rows, uint32_t tile) {
+  for (uint32_t k = 0; k < depth; k++) {
+    *to++ = tap[k];
+    for (uint32_t r = 0; r < tile; r++) *(S *)to++ = a[MIN(r, rows - 1) * depth + k];
+  }
+  return to;
+}
+#endif
 
 // loop: R rows from i by C / G groups from n, to `tile`. What is not there repeats the last.
 // run: whole tiles of R rows from i, for depths too short to pay calls. Returns how many groups.
 #define DIRECT_TILE(name, R, C, G)                                                                \
-  static NOINLINE void NAME(direct_loop_##name)(const NAME(direct) * t, uint32_t i, uint32_t n,   \
-                                                S *tile) {                                        \
-    const uint32_t depth = t->depth, last = t->rows - 1 - i;                                      \
-    const int32_t *tap = t->tap;                                                                  \
-    const S *row[R], *source[C / G];                                                              \
+  static NOINLINE void NAME(direct_loop_##name)(const NAME(direct) * t, uint32_t n, S *tile) { \
+    const S *source[C / G];                                                                       \
     V acc[R][C] = {0};                                                                            \
-    UNROLL for (uint32_t r = 0; r < R; r++) row[r] = t->a + (i + MIN(r, last)) * t->a_step;       \
     UNROLL for (uint32_t j = 0; j < C / G; j++) {                                                 \
       source[j] = t->source + t->group[MIN(n + j, t->count - 1)].source;                          \
     }                                                                                             \
-    NO_UNROLL for (uint32_t k = 0; k < depth; k++) DIRECT_STEP(R, C, G, k)                        \
+    DIRECT_STEPS(R, C, G)                                                                         \
     UNROLL for (int r = 0; r < R; r++) {                                                          \
       UNROLL for (int j = 0; j < C; j++) store(tile + (r * C + j) * LANES, acc[r][j]);            \
     }                                                                                             \
   }                                                                                               \
   __attribute__((unused)) static NOINLINE uint32_t NAME(direct_run_##name)(                       \
       const NAME(direct) * t, uint32_t i) {                                                       \
-    const uint32_t depth = t->depth, count = t->count;                                            \
-    const int32_t *tap = t->tap;                                                                  \
-    const S *row[R];                                                                              \
+    const uint32_t count = t->count;                                                              \
     uint32_t n = 0;                                                                               \
-    UNROLL for (uint32_t r = 0; r < R; r++) row[r] = t->a + (i + r) * t->a_step;                  \
     for (; n + C / G <= count; n += C / G) {                                                      \
       const S *source[C / G];                                                                     \
       V acc[R][C] = {0};                                                                          \
       UNROLL for (uint32_t j = 0; j < C / G; j++) source[j] = t->source + t->group[n + j].source; \
-      NO_UNROLL for (uint32_t k = 0; k < depth; k++) DIRECT_STEP(R, C, G, k)                      \
+      DIRECT_STEPS(R, C, G)                                                                       \
       UNROLL for (int r = 0; r < R; r++) {                                                        \
         const V start = splat(t->start ? t->start[i + r] : 0);                                    \
         UNROLL for (int j = 0; j < C; j++) {                                                      \
@@ -80,7 +86,7 @@ typedef struct {
     S tile[R * C * LANES];                                                                        \
     uint32_t n = rows == R && RUNS(R) ? NAME(direct_run_##name)(t, i) : 0;                        \
     for (; n < t->count; n += C / G) {                                                            \
-      NAME(direct_loop_##name)(t, i, n, tile);                                                    \
+      NAME(direct_loop_##name)(t, n, tile);                                                       \
       for (uint32_t r = 0; r < rows; r++) {                                                       \
         const V start = splat(t->start ? t->start[i + r] : 0);                                    \
         const S *from = tile + r * C * LANES;                                                     \
@@ -102,6 +108,7 @@ typedef struct {
   size_t g_row, g_image, source_image;
   // Whole groups come first, then those of which some is masked, to `all` for each vector.
   uint32_t rows, taps, whole, all[2];
+  bool add;
   V mask[2];
 } NAME(weights);
 
@@ -179,5 +186,5 @@ static NOINLINE void NAME(put_sums)(const NAME(weights) * t, uint32_t i, uint32_
         }                                                                                    \
       }                                                                                      \
     }                                                                                        \
-    NAME(put_sums)(t, i, k, rows, taps, C, first > 0, sums);                                 \
+    NAME(put_sums)(t, i, k, rows, taps, C, t->add, sums);                                    \
   }
