@@ -51,7 +51,7 @@ function machine(peers: readonly Peer[], { clock, device, threads }: Options) {
 
 function printRow(cells: readonly string[], first: number): void {
   const widths = [first, 16, 8];
-  console.log(cells.map((cell, i) => cell.padEnd(widths[i] ?? 20)).join(' '));
+  console.log(cells.map((cell, i) => cell.padEnd(widths[i] ?? 22)).join(' '));
 }
 
 function chooseCases({ device, pattern, smoke }: Options): readonly Case[] {

@@ -35,11 +35,12 @@ function spread({ median, low, high, samples }: Timing): string {
 
 function cell(outcome: Outcome | undefined, own: Timing | undefined): string {
   if (!isTiming(outcome)) return outcome === undefined ? '-' : 'fails';
-  if (own === undefined || outcome === own) return `${showTime(outcome.median)} ${spread(outcome)}`;
-  return `${showTime(outcome.median)} (${digits(outcome.median / own.median)}x)`;
+  const time = `${showTime(outcome.median)} ${spread(outcome)}`;
+  if (own === undefined || outcome === own) return time;
+  return `${time} (${digits(outcome.median / own.median)}x)`;
 }
 
-/** A row of cells: case, time, rate, then each peer's time and its ratio to ours. */
+/** A row of cells: case, time with its spread, rate, then each peer's and its ratio to ours. */
 export function row({ name, flops, peers }: Result, names: readonly string[]): string[] {
   const outcome = peers[OWN];
   const own = isTiming(outcome) ? outcome : undefined;

@@ -31,7 +31,7 @@ function compile(root: string): Uint8Array {
     return object;
   });
   const linked = join(folder, 'ladder.wasm');
-  const exported = [...Object.keys(SOURCES)].flatMap((name) => names(root, name));
+  const exported = Object.keys(SOURCES).flatMap((name) => names(root, name));
   const settings = ['--no-entry', '--gc-sections', '--export=__heap_base'];
   const wanted = exported.map((name) => `--export=${name}`);
   execFileSync(ld, [...settings, ...wanted, ...objects, ...libraries, '-o', linked]);
