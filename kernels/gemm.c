@@ -74,10 +74,12 @@ static NOINLINE void NAME(turn)(S *out, size_t out_step, const S *in, uint32_t l
       const uint32_t line = MIN(i, lines - LANES);
       NO_UNROLL for (uint32_t k = 0; k < length; k += LANES) {
         const uint32_t at = MIN(k, length - LANES);
+        const S *from = in + line * step + at;
+        S *to = out + at * out_step + line;
         V square[LANES];
-        UNROLL for (int n = 0; n < LANES; n++) square[n] = load(in + (line + n) * step + at);
+        UNROLL for (int n = 0; n < LANES; n++, from += step) square[n] = load(from);
         NAME(transpose)(square);
-        UNROLL for (int n = 0; n < LANES; n++) store(out + (at + n) * out_step + line, square[n]);
+        UNROLL for (int n = 0; n < LANES; n++, to += out_step) store(to, square[n]);
       }
     }
   }

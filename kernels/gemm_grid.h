@@ -1,4 +1,4 @@
-// Floats of each operand that are turned at once.
+// Floats of B that are turned at once.
 #define GRID_SPACE 4096
 
 // Small matrices, one after the other, in one function: a call for each would take as long as they
@@ -7,25 +7,26 @@ typedef struct {
   uint32_t rows, cols, depth;
   // The columns of tiles.
   uint32_t first, last;
-  size_t a_step, a_batch, b_step, b_batch;
+  size_t a_row, a_depth, a_batch, b_step, b_batch;
 } NAME(grid);
 
 #define GRID(R, C)                                                                               \
   static NOINLINE void NAME(grid_##R##x##C)(const NAME(grid) * g, const S *left, const S *right, \
                                             S *out, uint32_t count) {                            \
     const uint32_t rows = g->rows, first = g->first, last = g->last, depth = g->depth;           \
-    const size_t a_step = g->a_step, b_step = g->b_step, to_step = g->cols;                      \
+    const size_t a_row = g->a_row, b_step = g->b_step, to_step = g->cols, step = g->a_depth;     \
     NO_UNROLL for (; count > 0; count--, left += g->a_batch, right += g->b_batch) {              \
       NO_UNROLL for (uint32_t i = 0; i < rows; i += R) {                                         \
         const uint32_t line = MIN(i, rows - R);                                                  \
         NO_UNROLL for (uint32_t j = first; j < last; j += C * LANES) {                           \
           const uint32_t col = MIN(j, last - C * LANES);                                         \
-          const S *row[R], *b = right + col;                                                     \
+          const S *row[R], *b = right + col, *end = b + depth * b_step;                          \
           S *to = out + line * to_step + col;                                                    \
           V acc[R][C] = {0};                                                                     \
-          UNROLL for (int m = 0; m < R; m++) row[m] = left + (line + m) * a_step;                \
-          NO_UNROLL for (uint32_t k = 0; k < depth; k++, b += b_step) {                          \
-            TILE_STEP(R, C, row[i][k])                                                           \
+          UNROLL for (int m = 0; m < R; m++) row[m] = left + (line + m) * a_row;                 \
+          size_t at = 0;                                                                         \
+          NO_UNROLL for (; b != end; at += step, b += b_step) {                                  \
+            TILE_STEP(R, C, row[i][at])                                                          \
           }                                                                                      \
           TILE_STORE(R, C)                                                                       \
         }                                                                                        \
@@ -40,13 +41,13 @@ GRID(8, 2)
 GRID(4, 4)
 #endif
 
-// Products [n, n + count). Operands that lie otherwise are turned, as many as the cache keeps.
+// Products [n, n + count). A lies in any way; B is turned, as much as the cache keeps, or in rows.
 static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
   const S *a = IN(S, a) + n * p->a_batch, *b = IN(S, b) + n * p->b_batch;
   S *out = OUT(S, out) + n * p->rows * p->cols;
-  S turned_a[GRID_SPACE], turned_b[GRID_SPACE];
+  S turned[GRID_SPACE];
   const uint32_t rows = p->rows, cols = p->cols, depth = p->depth;
-  const bool turn_a = p->a_mode == A_COLUMNS, turn_b = p->b_col != 1;
+  const bool turn = p->b_col != 1;
   const uint32_t width = (cols < 2 * LANES ? 1 : cols < 4 * LANES || !PAIRED ? 2 : 4) * LANES;
 #if PAIRED
   // Half a tile's columns take half its time.
@@ -54,30 +55,24 @@ static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
 #else
   const uint32_t rest = 0;
 #endif
-  const uint32_t most = turn_a || turn_b ? GRID_SPACE / (depth * (rows > cols ? rows : cols)) : count;
-  NAME(grid) g = {.rows = rows, .cols = cols, .depth = depth};
+  const uint32_t most = turn ? GRID_SPACE / (depth * cols) : count;
+  NAME(grid) g = {.rows = rows, .cols = cols, .depth = depth, .a_row = p->a_row,
+                  .a_depth = p->a_depth, .a_batch = p->a_batch,
+                  .b_step = turn ? cols : p->b_depth, .b_batch = turn ? depth * cols : p->b_batch};
   for (uint32_t some; count > 0; count -= some, out += some * rows * cols) {
-    const S *left = a, *right = b;
     some = MIN(count, most);
-    g.a_step = p->a_row, g.a_batch = p->a_batch, g.b_step = p->b_depth, g.b_batch = p->b_batch;
-    if (turn_a) {
-      NAME(turn)(turned_a, depth, a, depth, rows, p->a_depth, p->a_batch, some);
-      left = turned_a, g.a_step = depth, g.a_batch = rows * depth;
-    }
-    if (turn_b) {
-      NAME(turn)(turned_b, cols, b, cols, depth, p->b_col, p->b_batch, some);
-      right = turned_b, g.b_step = cols, g.b_batch = cols * depth;
-    }
+    if (turn) NAME(turn)(turned, cols, b, cols, depth, p->b_col, p->b_batch, some);
+    const S *right = turn ? turned : b;
     g.first = 0, g.last = cols - rest;
-    if (width == LANES) NAME(grid_4x1)(&g, left, right, out, some);
+    if (width == LANES) NAME(grid_4x1)(&g, a, right, out, some);
 #if PAIRED
-    else if (width == 4 * LANES) NAME(grid_4x4)(&g, left, right, out, some);
-    else if (rows >= 8) NAME(grid_8x2)(&g, left, right, out, some);
+    else if (width == 4 * LANES) NAME(grid_4x4)(&g, a, right, out, some);
+    else if (rows >= 8) NAME(grid_8x2)(&g, a, right, out, some);
 #endif
-    else NAME(grid_4x2)(&g, left, right, out, some);
+    else NAME(grid_4x2)(&g, a, right, out, some);
 #if PAIRED
     g.first = g.last, g.last = cols;
-    if (rest) NAME(grid_8x2)(&g, left, right, out, some);
+    if (rest) NAME(grid_8x2)(&g, a, right, out, some);
 #endif
     a += some * p->a_batch, b += some * p->b_batch;
   }

@@ -64,7 +64,7 @@ const LONG_BLOCK = 512;
 const SOON = 32;
 /** Products of fewer multiplications are read in place: packing would cost more than it saves. */
 const SMALL = 48 ** 3;
-/** Rows, columns and depth of the smallest product that is done whole, and floats that are turned. */
+/** Rows, columns and depth of the smallest product that is done whole, floats of B to be turned. */
 const LEAST_WHOLE = 4;
 const WHOLE_SPACE = 4096;
 /** Depth so short that storing takes longer than multiplying. */
@@ -176,17 +176,12 @@ function isDotted(p: Product): boolean {
 /** Whether small matrices are multiplied whole, and turned before where they lie otherwise. */
 function isWhole(p: Product): boolean {
   const { a, b, rows, cols, depth } = p;
-  if (
-    !isSmall(p) ||
-    rows < LEAST_WHOLE ||
-    cols < LEAST_WHOLE ||
-    rows > ROW_BLOCK ||
-    depth > DEPTH_BLOCK
-  )
-    return false;
-  if (a.depth === 1 && b.side === 1) return true;
-  if (b.side !== 1 && rows <= FEW_DOTS && depth >= SHORT) return false;
-  return depth >= LEAST_WHOLE && Math.max(rows, cols) * depth <= WHOLE_SPACE;
+  if (!isSmall(p) || Math.min(rows, cols) < LEAST_WHOLE || rows > ROW_BLOCK) return false;
+  // The kernel ends where B does, so B must not repeat one row.
+  if (depth > DEPTH_BLOCK || b.depth === 0) return false;
+  if (b.side === 1) return true;
+  if (rows < TILE_ROWS && depth >= SHORT && a.depth === 1) return false;
+  return depth >= LEAST_WHOLE && cols * depth <= WHOLE_SPACE;
 }
 
 /** A product of little depth as products of some of its rows each, small ones. */
