@@ -123,12 +123,21 @@ static NOINLINE void NAME(put_runs)(S *out, size_t row, size_t step, const S *bl
 }
 
 #if LANES == 4
-// The weights of one group in steps: whole tiles, a last one or two rows with tiles of their own.
-static void NAME(direct_tiles)(const convProduct_params *p, const S *weight, const int32_t *tap,
+// Rows of the next tile: a last one, two, or four of six have tiles of their own.
+static uint32_t direct_rows(uint32_t rest, bool fine) {
+  if (fine || (rest > 2 && (rest != 4 || TILE_M < 6))) return TILE_M;
+  return MIN(rest, 2);
+}
+
+// The weights of one group in steps.
+static void NAME(direct_tiles)(const convProduct_params *p, uint32_t group, const int32_t *tap,
                                uint32_t depth, bool fine, int32_t *steps) {
+  const S *weight = IN(S, weight) + p->weight_at + group * (size_t)p->weight_group;
+  const S *start = p->biased ? IN(S, bias) + group * p->filters : NULL;
   for (uint32_t i = 0; i < p->filters;) {
-    const uint32_t rest = p->filters - i, tile = rest > 2 || fine ? TILE_M : rest;
-    steps = NAME(direct_steps)(steps, weight + i * depth, tap, depth, MIN(rest, tile), tile);
+    const uint32_t rest = p->filters - i, tile = direct_rows(rest, fine);
+    steps = NAME(direct_steps)(steps, weight + i * depth, start ? start + i : NULL, tap, depth,
+                               MIN(rest, tile), tile);
     i += tile;
   }
 }
@@ -152,12 +161,10 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
     const uint32_t y = unit % blocks * p->col_block, at = unit / blocks;
     if (of != at % p->groups) {
       of = at % p->groups;
-      const S *weight = IN(S, weight) + p->weight_at + of * (size_t)p->weight_group;
-      NAME(direct_tiles)(p, weight, tap, depth, fine, steps);
+      NAME(direct_tiles)(p, of, tap, depth, fine, steps);
     }
     NAME(direct) t = {
         .source = IN(S, source) + at * source_size + p->source_at + (size_t)y * p->source_row,
-        .start = p->biased ? IN(S, bias) + of * filters : NULL,
         .end = steps,
         .group = group,
         .out = OUT(S, out) + (size_t)at * filters * p->out_plane + p->out_at +
@@ -167,13 +174,13 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
         .count = MIN(p->col_block, p->grid_h - y) * across,
     };
     for (uint32_t i = 0; i < filters;) {
-      const uint32_t rest = filters - i, tile = rest > 2 || fine ? TILE_M : rest;
+      const uint32_t tile = direct_rows(filters - i, fine);
       t.steps = t.end;
-      t.end += (tile + 1) * depth;
+      t.end += tile + (tile + 1) * depth;
       if (fine) NAME(direct_fine)(&t, i);
-      else if (rest == 1) NAME(direct_single)(&t, i);
-      else if (rest == 2) NAME(direct_pair)(&t, i);
-      else NAME(direct_main)(&t, i);
+      else if (tile == 1) NAME(direct_single)(&t, i);
+      else if (tile == TILE_M) NAME(direct_main)(&t, i);
+      else NAME(direct_pair)(&t, i);
       i += tile;
     }
   }

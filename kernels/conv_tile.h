@@ -17,8 +17,9 @@ typedef struct {
 #endif
 
 typedef struct {
-  const S *source, *start;
-  // For each step of the depth its tap and the weights of the tile's rows: one pointer for all.
+  const S *source;
+  // What the tile's rows start from, and for each step of the depth its tap and their weights: one
+  // pointer for all.
   const int32_t *steps, *end;
   const conv_group *group;
   S *out;
@@ -27,19 +28,30 @@ typedef struct {
 } NAME(direct);
 
 #define DIRECT_STEPS(R, C, G)                                                                     \
-  NO_UNROLL for (const int32_t *at = t->steps, *end = t->end; at < end; at += R + 1) {            \
+  V acc[R][C];                                                                                    \
+  const int32_t *at = t->steps + R, *end = t->end;                                                \
+  UNROLL for (int i = 0; i < R; i++) {                                                            \
+    UNROLL for (int j = 0; j < C; j++) acc[i][j] = splat(((const S *)at)[i - R]);                 \
+  }                                                                                               \
+  NO_UNROLL for (; at < end; at += R + 1) {                                                       \
     V right[C];                                                                                   \
     UNROLL for (int j = 0; j < C; j++) right[j] = load(source[j / G] + *at + j % G * LANES);      \
     UNROLL for (int i = 0; i < R; i++) {                                                          \
       V left = splat(((const S *)at)[i + 1]);                                                     \
       UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]);             \
     }                                                                                             \
+  }                                                                                               \
+  S *put[C / G];                                                                                  \
+  UNROLL for (int j = 0; j < C / G; j++) put[j] = to + place[j].out;                              \
+  UNROLL for (int i = 0; i < R; i++) {                                                            \
+    UNROLL for (int j = 0; j < C; j++) store(put[j / G] + i * row + j % G * LANES, acc[i][j]);    \
   }
 
 #if LANES == 4
 // Steps of `tile` rows of a, the last of which are repeated; returns their end.
-static int32_t *NAME(direct_steps)(int32_t *to, const S *a, const int32_t *tap, uint32_t depth,
-                                   uint32_t rows, uint32_t tile) {
+static int32_t *NAME(direct_steps)(int32_t *to, const S *a, const S *start, const int32_t *tap,
+                                   uint32_t depth, uint32_t rows, uint32_t tile) {
+  for (uint32_t r = 0; r < tile; r++) *(S *)to++ = start ? start[MIN(r, rows - 1)] : 0;
   for (uint32_t k = 0; k < depth; k++) {
     *to++ = tap[k];
     for (uint32_t r = 0; r < tile; r++) *(S *)to++ = a[MIN(r, rows - 1) * depth + k];
@@ -48,52 +60,48 @@ static int32_t *NAME(direct_steps)(int32_t *to, const S *a, const int32_t *tap, 
 }
 #endif
 
-// loop: R rows from i by C / G groups from n, to `tile`. What is not there repeats the last.
+// loop: R rows by C / G groups from n, to their places. What is not there repeats the last.
 // run: whole tiles of R rows from i, for depths too short to pay calls. Returns how many groups.
 #define DIRECT_TILE(name, R, C, G)                                                                \
-  static NOINLINE void NAME(direct_loop_##name)(const NAME(direct) * t, uint32_t n, S *tile) { \
+  static NOINLINE void NAME(direct_loop_##name)(const NAME(direct) * t, uint32_t n, S *to,        \
+                                                size_t row, const conv_group *place) {            \
     const S *source[C / G];                                                                       \
-    V acc[R][C] = {0};                                                                            \
     UNROLL for (uint32_t j = 0; j < C / G; j++) {                                                 \
       source[j] = t->source + t->group[MIN(n + j, t->count - 1)].source;                          \
     }                                                                                             \
     DIRECT_STEPS(R, C, G)                                                                         \
-    UNROLL for (int r = 0; r < R; r++) {                                                          \
-      UNROLL for (int j = 0; j < C; j++) store(tile + (r * C + j) * LANES, acc[r][j]);            \
-    }                                                                                             \
   }                                                                                               \
   __attribute__((unused)) static NOINLINE uint32_t NAME(direct_run_##name)(                       \
       const NAME(direct) * t, uint32_t i) {                                                       \
     const uint32_t count = t->count;                                                              \
+    const size_t row = t->out_row;                                                                \
+    S *to = t->out + i * row;                                                                     \
     uint32_t n = 0;                                                                               \
     for (; n + C / G <= count; n += C / G) {                                                      \
       const S *source[C / G];                                                                     \
-      V acc[R][C] = {0};                                                                          \
-      UNROLL for (uint32_t j = 0; j < C / G; j++) source[j] = t->source + t->group[n + j].source; \
+      const conv_group *place = t->group + n;                                                     \
+      UNROLL for (uint32_t j = 0; j < C / G; j++) source[j] = t->source + place[j].source;        \
       DIRECT_STEPS(R, C, G)                                                                       \
-      UNROLL for (int r = 0; r < R; r++) {                                                        \
-        const V start = splat(t->start ? t->start[i + r] : 0);                                    \
-        UNROLL for (int j = 0; j < C; j++) {                                                      \
-          S *to = t->out + (i + r) * t->out_row + t->group[n + j / G].out;                        \
-          store(to + j % G * LANES, start + acc[r][j]);                                           \
-        }                                                                                         \
-      }                                                                                           \
     }                                                                                             \
     return n;                                                                                     \
   }                                                                                               \
   static void NAME(direct_##name)(const NAME(direct) * t, uint32_t i) {                           \
     const uint32_t rows = MIN(R, t->rows - i);                                                    \
-    S tile[R * C * LANES];                                                                        \
+    S tile[R * C * LANES], *out = t->out + i * t->out_row;                                        \
+    conv_group place[C / G];                                                                      \
+    UNROLL for (uint32_t j = 0; j < C / G; j++) place[j].out = j * G * LANES;                     \
     uint32_t n = rows == R && RUNS(R) ? NAME(direct_run_##name)(t, i) : 0;                        \
     for (; n < t->count; n += C / G) {                                                            \
-      NAME(direct_loop_##name)(t, n, tile);                                                       \
+      const conv_group *to = t->group + n;                                                        \
+      if (rows == R && n + C / G <= t->count) {                                                   \
+        NAME(direct_loop_##name)(t, n, out, t->out_row, to);                                      \
+        continue;                                                                                 \
+      }                                                                                           \
+      NAME(direct_loop_##name)(t, n, tile, C * LANES, place);                                     \
       for (uint32_t r = 0; r < rows; r++) {                                                       \
-        const V start = splat(t->start ? t->start[i + r] : 0);                                    \
-        const S *from = tile + r * C * LANES;                                                     \
         for (uint32_t j = 0; j < MIN(C / G, t->count - n); j++) {                                 \
-          S *to = t->out + (i + r) * t->out_row + t->group[n + j].out;                            \
-          UNROLL for (int v = 0; v < G; v++, from += LANES, to += LANES) {                        \
-            store(to, start + load(from));                                                        \
+          UNROLL for (int v = 0; v < G * LANES; v += LANES) {                                     \
+            store(out + r * t->out_row + to[j].out + v, load(tile + (r * C + j * G) * LANES + v)); \
           }                                                                                       \
         }                                                                                         \
       }                                                                                           \

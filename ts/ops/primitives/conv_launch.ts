@@ -177,7 +177,7 @@ function cutRows(p: Product, height: number, width: number, products: number) {
   const direct = fine(width, p.filters) < GROUP ? 2 : 1;
   const words = { direct, row_block: 0, col_block: rows, together: 1, staged: 0 };
   // Taps and weights in steps of a tile's rows, the last of which may be repeated.
-  const steps = p.channels * p.taps[0] * p.taps[1] * (1.5 * p.filters + TILE);
+  const steps = (p.channels * p.taps[0] * p.taps[1] + 1) * (1.5 * p.filters + TILE);
   const scratch = rows * Math.ceil(width / 4) * GROUP_WORDS + Math.ceil(steps);
   return { words, units: images * Math.ceil(height / rows), scratch };
 }
