@@ -44,10 +44,11 @@ check:
 	@npm run --silent check
 
 # Beside the other libraries that are installed here: make bench ARGS='matmul --peers isotorch,tfjs'.
-# ARGS=--smoke takes a minute and says whether a kernel is slower than it should be.
+# ARGS=--smoke needs no other library, takes a minute, and says whether a kernel is slower than it
+# should be.
 bench:
 	@scripts/setup $(SETUP)
-	@cd bench && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-fund --no-audit; }
+	@$(if $(findstring --smoke,$(ARGS)),:,cd bench && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-fund --no-audit; })
 	@$(GPU) npm run --silent bench -- $(ON) $(ARGS)
 
 # What each idea is worth, from plain loops to this library's kernel: make ladder ARGS=gemm

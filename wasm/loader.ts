@@ -97,7 +97,7 @@ function memoryFlagsIndex(bytes: Uint8Array): number {
 
 let unpacked: ReadonlyMap<string, Uint8Array<ArrayBuffer>> | undefined;
 
-/** The bytes of every embedded module, for an unshared memory. */
+/** The bytes of every embedded module, unpacked once. */
 function embedded(): ReadonlyMap<string, Uint8Array<ArrayBuffer>> {
   if (unpacked) return unpacked;
   const entries = Object.entries(sizes);
