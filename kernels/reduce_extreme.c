@@ -31,6 +31,13 @@ static inline I NAME(same)(V v, V most) { return (v == most) | (isnan_(v) & isna
 // Position of the first value that is `most`. There is one.
 static inline uint32_t NAME(first)(const S *x, uint32_t n, V most, V flip) {
   uint32_t i = 0;
+  // Passes by what it is not in, four vectors at a time; NaN, which equals nothing, is searched below.
+  if (!any_(isnan_(most)))
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+      I found = TURN(load(x + i)) == most;
+      for (int k = 1; k < 4; k++) found |= TURN(load(x + i + k * LANES)) == most;
+      if (any_(found)) break;
+    }
   while (i + LANES <= n && !any_(NAME(same)(TURN(load(x + i)), most))) i += LANES;
   while (i + 1 < n && !NAME(same)(TURN(splat(x[i])), most)[0]) i++;
   return i;
