@@ -26,14 +26,10 @@ enum { PACK_COLS = 32 };
 enum { FEW_ROWS = 12 };
 #endif
 
-// The tile for the last columns, where half as many do.
-#if TILE_V == 4
-#define HALF_M (TILE_M == 2 && REAL ? 4 : TILE_M)
-#define HALF_V (REAL ? 2 : 4)
-#else
-#define HALF_M TILE_M
-#define HALF_V TILE_V
-#endif
+// The tile for the last columns, where half as many do; of float32, for size.
+#define HALVED (REAL && LANES == 4 && TILE_V == 4)
+#define HALF_M (HALVED && TILE_M == 2 ? 4 : TILE_M)
+#define HALF_V (HALVED ? 2 : TILE_V)
 #define HALF_N (HALF_V * LANES)
 
 // Whether V8 pairs the vectors of this build.
@@ -43,9 +39,11 @@ FINISH(main, TILE_M, TILE_V)
 TILE_ROWS(main, TILE_M, TILE_V)
 // Integers are multiplied in one way only, packed, by rows of A: for size.
 #if REAL
+TILE_COLUMNS(main, TILE_M, TILE_V)
+#endif
+#if HALVED
 FINISH(half, HALF_M, HALF_V)
 TILE_ROWS(half, HALF_M, HALF_V)
-TILE_COLUMNS(main, TILE_M, TILE_V)
 TILE_COLUMNS(half, HALF_M, HALF_V)
 #endif
 
@@ -238,7 +236,7 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
       const S *a = t->a + i * a_row + k0;
       out->i1 = count;
       out->c = c + i * out->row;
-#if REAL
+#if HALVED
       if (half) NAME(rows_half)(depth, a, a_row, b, b_step, out);
       else
 #endif
@@ -251,8 +249,11 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
       out->i0 = up;
       out->i1 = height;
       out->c = c + (i - up) * out->row;
+#if HALVED
       if (half) NAME(columns_half)(depth, a, a_depth, b, b_step, out);
-      else NAME(columns_main)(depth, a, a_depth, b, b_step, out);
+      else
+#endif
+        NAME(columns_main)(depth, a, a_depth, b, b_step, out);
     }
 #else
     (void)a_depth, (void)up;
@@ -307,9 +308,11 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
 #if REAL
     if (p->b_mode == B_COLUMNS) {
       NAME(block_dot)(p, t, k0, depth, add);
+#if LANES == 4
     } else if (p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->rows == 1 &&
                p->depth * (uint64_t)p->cols * sizeof(S) > STREAMED) {
       NAME(single)(p, t, k0, depth, add);
+#endif
     } else if (p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->rows <= FEW_ROWS &&
                p->cols >= THIN_V * LANES) {
       NAME(thin)(p, t, k0, depth, add);

@@ -134,6 +134,7 @@ static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) *
 
 // ---- Rows ---------------------------------------------------------------------------------------
 
+#if LANES == 4
 // to[j] += the sum over STREAM rows of a[k] b[k][j], in their order.
 static NOINLINE void NAME(stream)(uint32_t cols, const S *a, const S *b, size_t step, S *to) {
   V left[STREAM];
@@ -182,6 +183,8 @@ static NOINLINE void NAME(single)(const matmul_params *p, const NAME(block) * t,
     NAME(put_part)(sums, 0, &out);
   }
 }
+
+#endif
 
 // A few rows times B as it lies: two of them, or the last alone, times strips of its columns.
 static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
