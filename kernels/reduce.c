@@ -69,7 +69,10 @@ static __attribute__((noinline)) V NAME(reduce_finish)(f64w divide, f64w raise, 
 // The terms |x|^p of a norm; the levels above the first are `sum`, `amax` or `amin`.
 #define SQUARE(v) ((v) * (v))
 #define COUNT(v) select((v) == 0, splat((S)0), splat((S)1))
-#define POWER(v) pow_(abs_(v), splat((S)F64(p->exponent)))
+static __attribute__((noinline)) V NAME(power_of)(V v, f64w exponent) {
+  return pow_(abs_(v), splat((S)F64(exponent)));
+}
+#define POWER(v) NAME(power_of)(v, p->exponent)
 
 #define FOLD sumNonzero
 #define IDENTITY 0

@@ -88,6 +88,10 @@ VFN f32x4 exp_scaled(f32x4 x, int32_t k) {
   return scale(p, n + (k - ROUNDER_BITS));
 }
 
+// For what is rare or long: one copy of it in a file is enough.
+#define RUN_FN static __attribute__((noinline, unused))
+RUN_FN f32x4 exp_far(f32x4 x) { return exp_scaled(x, 0); }
+
 // exp(x) for |x| < 87.5, and NaN: nothing to bound, one step.
 VFN f32x4 exp_near(f32x4 x) {
   i32x4 n;
@@ -98,7 +102,7 @@ VFN f32x4 exp_near(f32x4 x) {
 // Max 1.01 ULP, at 26.73. Small arguments have neither NaN nor edges: n joins the exponent
 // directly. The compare, of bits, takes NaN for large.
 VFN f32x4 exp_(f32x4 x) {
-  if (any_((i32x4)abs_(x) > 0x42ae0000)) return exp_scaled(x, 0); // 87
+  if (any_((i32x4)abs_(x) > 0x42ae0000)) return exp_far(x); // 87
   i32x4 n;
   f32x4 p = exp_split(x, &n);
   return (f32x4)((i32x4)p + (n << 23));
@@ -114,7 +118,7 @@ enum { RUN = 64 };
 #define TURNS(j, n) _Pragma("clang loop unroll(disable)") for (uint32_t j = 0; j < (n); j += 8)
 
 // y = exp(x - shift - rest) for n floats, n a multiple of 16; the same bits as exp_.
-VFN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) {
+RUN_FN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) {
   Exp e;
   read_splats(e.k, EXP_NUMBERS, 10);
   float rests[RUN];
@@ -136,7 +140,7 @@ VFN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) 
     }
     if (any_(most > 0x42ae0000)) { // 87, as in exp_
 #pragma clang loop unroll(disable)
-      for (uint32_t j = 0; j < m; j += 4) store(y + j, exp_scaled(load(x + j) - shift - rest, 0));
+      for (uint32_t j = 0; j < m; j += 4) store(y + j, exp_far(load(x + j) - shift - rest));
       continue;
     }
     TURNS(j, m) {
@@ -151,7 +155,7 @@ VFN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) 
 }
 
 // Adds exp(x - shift) to four sums, the vectors in turn; stored to y too unless it is null.
-VFN void exp_sum(const float *x, float *y, uint32_t n, float shift, f32x4 *sums) {
+RUN_FN void exp_sum(const float *x, float *y, uint32_t n, float shift, f32x4 *sums) {
   float own[256];
   for (uint32_t i = 0; i < n; i += 256) {
     uint32_t count = n - i < 256 ? n - i : 256;

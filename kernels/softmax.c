@@ -65,7 +65,9 @@ static inline S NAME(row_dot)(const S *g, const S *y, uint32_t n, bool product) 
 // ------------------
 
 #define INLINE static inline __attribute__((always_inline))
-#define K_LOOP for (uint32_t k = 0; k < K; k++)
+#define K_LOOP UNROLL for (uint32_t k = 0; k < K; k++)
+// What is done for each is long enough by itself.
+#define ROWS _Pragma("clang loop unroll(disable)") for (uint32_t r = 0; r < n; r++)
 #define GET(p) (tail ? load_tail((p) + k * LANES, tail, 0) : load((p) + k * LANES))
 #define PUT(p, v) (tail ? store_tail((p) + k * LANES, v, tail) : store((p) + k * LANES, v))
 
@@ -73,14 +75,14 @@ INLINE void NAME(columns)(const S *x, S *y, uint32_t n, size_t inner, bool logar
                           const uint32_t K, uint32_t tail) {
   V most[4], total[4];
   K_LOOP most[k] = splat((S)-INFINITY), total[k] = splat((S)0);
-  for (uint32_t r = 0; r < n; r++) K_LOOP most[k] = pmax_(most[k], GET(x + r * inner));
-  for (uint32_t r = 0; r < n; r++) K_LOOP {
+  ROWS K_LOOP most[k] = pmax_(most[k], GET(x + r * inner));
+  ROWS K_LOOP {
     V e = exp_(GET(x + r * inner) - most[k]);
     if (!logarithm) PUT(y + r * inner, e);
     total[k] += e;
   }
   K_LOOP total[k] = logarithm ? log_(total[k]) : (S)1 / total[k];
-  for (uint32_t r = 0; r < n; r++) K_LOOP {
+  ROWS K_LOOP {
     V v = logarithm ? GET(x + r * inner) - most[k] - total[k] : GET(y + r * inner) * total[k];
     PUT(y + r * inner, v);
   }
@@ -90,11 +92,11 @@ INLINE void NAME(columns_backward)(const S *g, const S *y, S *gx, uint32_t n, si
                                    bool logarithm, const uint32_t K, uint32_t tail) {
   V total[4];
   K_LOOP total[k] = splat((S)0);
-  for (uint32_t r = 0; r < n; r++) K_LOOP {
+  ROWS K_LOOP {
     V v = GET(g + r * inner);
     total[k] += logarithm ? v : v * GET(y + r * inner);
   }
-  for (uint32_t r = 0; r < n; r++) K_LOOP {
+  ROWS K_LOOP {
     V v = GET(g + r * inner), w = GET(y + r * inner);
     PUT(gx + r * inner, logarithm ? v - exp_(w) * total[k] : w * (v - total[k]));
   }
@@ -109,8 +111,7 @@ INLINE void NAME(columns_backward)(const S *g, const S *y, S *gx, uint32_t n, si
     size_t base = (size_t)(u / groups) * p->n * p->inner;                                \
     uint32_t c = first;                                                                  \
     for (; c + 4 * LANES <= last; c += 4 * LANES) work(__VA_ARGS__, 4, 0);               \
-    for (; c + LANES <= last; c += LANES) work(__VA_ARGS__, 1, 0);                       \
-    if (c < last) work(__VA_ARGS__, 1, last - c);                                        \
+    for (; c < last; c += LANES) work(__VA_ARGS__, 1, last - c < LANES ? last - c : 0);  \
   }
 
 static void NAME(softmax_any)(const softmax_params *p, uint32_t begin, uint32_t end,
@@ -174,6 +175,7 @@ KERNEL(logSoftmaxBackward) {
 
 #undef INLINE
 #undef K_LOOP
+#undef ROWS
 #undef GET
 #undef PUT
 #undef COLUMN_UNITS
