@@ -180,7 +180,7 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
       if (fine) NAME(direct_fine)(&t, i);
       else if (tile == 1) NAME(direct_single)(&t, i);
       else if (tile == TILE_M) NAME(direct_main)(&t, i);
-      else NAME(direct_pair)(&t, i);
+      else if (TILE_M > 2) NAME(direct_pair)(&t, i);
       i += tile;
     }
   }

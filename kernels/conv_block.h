@@ -155,7 +155,7 @@ static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uin
       to.j1 = MIN((rest == 1 ? 8 : 4) * LANES, cols - j);
       to.c = t->out + i * t->row + j;
       if (rest == 1) NAME(rows_single)(t->depth, a, 0, b, t->b_step, &to);
-      else NAME(rows_pair)(t->depth, a, t->a_step, b, t->b_step, &to);
+      else if (TILE_M > 2) NAME(rows_pair)(t->depth, a, t->a_step, b, t->b_step, &to);
     }
   }
   if (lone) NAME(block_column)(t, first, last);
