@@ -285,9 +285,8 @@ KERNEL(convScatter) {
       n++;
     }
     t.ends[f] = n;
-    if (p->stride_w == 1) NAME(mask_sums)(p, &t, 0, n, p->width, p->pad_w);
-    else NAME(mask_sums)(p, &t, f ? t.ends[f - 1] : 0, n, p->line, 0);
   }
+  NAME(mask_sums)(p, &t);
   for (uint32_t unit = begin * p->per_unit; unit < last; unit++) {
     const uint32_t c = unit % parts * p->together, at = unit / parts;
     const uint32_t group = at / blocks % p->groups, image = at / blocks / p->groups * p->images;

@@ -69,18 +69,18 @@ static bool NAME(strip_product)(const convScatter_params *p, const NAME(strip) *
 // Of the tables: the vector of pixels at x.
 #define SPOT(x) (((x) + LANES - 1) / LANES * p->kernel_w)
 
-// Places of the taps [k, last) for every vector of `count` pixels, and which of its lanes they reach.
-static void NAME(mask_sums)(const convScatter_params *p, const NAME(strip) * t, uint32_t k,
-                            uint32_t last, uint32_t count, int32_t first) {
-  const int32_t across = p->out_w;
-  for (; k < last; k++) {
+// Places of the taps for every vector of a row or line, and which of its lanes they reach.
+static void NAME(mask_sums)(const convScatter_params *p, const NAME(strip) * t) {
+  const bool plain = p->stride_w == 1;
+  const uint32_t count = plain ? p->width : p->line;
+  for (uint32_t k = 0; k < p->kernel_w; k++) {
     for (uint32_t x = 0; x < count; x += LANES) {
       if (count >= LANES) x = MIN(x, count - LANES);
-      const int32_t q = first + (int32_t)x - t->reach[k];
+      const int32_t at = (int32_t)x + (plain ? (int32_t)p->pad_w : 0), q = at - t->reach[k];
       const I lane = iota_as((I){0}) + q;
-      const bool some = q > -LANES && q < across;
-      t->spot[SPOT(x) + k] = some ? t->place[k] + first + (int32_t)x : 0;
-      store(t->mask + (SPOT(x) + k) * LANES, (V)((lane >= 0) & (lane < across)));
+      const bool some = q > -LANES && q < (int32_t)p->out_w;
+      t->spot[SPOT(x) + k] = some ? t->place[k] + at : 0;
+      store(t->mask + (SPOT(x) + k) * LANES, (V)((lane >= 0) & (lane < (int32_t)p->out_w)));
     }
   }
 }

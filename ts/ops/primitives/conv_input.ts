@@ -10,6 +10,7 @@ import {
   DEPTH_BLOCK,
   fine,
   PACKING,
+  type Product,
   pad,
   product,
   RUN_WORDS,
@@ -135,13 +136,17 @@ function oddLines(count: number): number {
 }
 
 function gradientParams(geo: Geometry) {
-  const { batch, height, width, outH, outW, padding } = geo;
-  return {
-    ...shapeParams(geo),
-    pad_h: padding[0],
-    pad_w: padding[1],
-    ...{ height, width, out_h: outH, out_w: outW, batch },
-  };
+  const { padding, height, width, outH, outW, batch } = geo;
+  const [pad_h, pad_w] = padding;
+  return Object.assign(shapeParams(geo), {
+    pad_h,
+    pad_w,
+    height,
+    width,
+    out_h: outH,
+    out_w: outW,
+    batch,
+  });
 }
 
 /** Whether weights, which are used for few pixels, are better read as they lie. */
@@ -167,7 +172,7 @@ export function turn(
   const step = oddLines(filters);
   const blocks = (Math.min(filters, DEPTH_BLOCK) + rows + TILE) * pitch;
   const slice = rows * step + blocks + filters + batch * RUN_WORDS;
-  const params = { ...gradientParams(geo), ...words, together, step, pitch, slice };
+  const params = Object.assign(gradientParams(geo), words, { together, step, pitch, slice });
   const buffers = [g, weight, out, launcher.scratch(range * slice, g.dtype)];
   const dtype = suffix(g.dtype);
   launcher.launch('convTurned', turnedKernel, dtype, buffers, params, range, productsOf(geo));
@@ -208,11 +213,8 @@ export function scatter(
   const slice =
     strip + space + SUM_ROWS * stride[1] * line + 5 * spots + words + filters + images * RUN_WORDS;
   const { range, words: share } = shares(others * blocksOf(downs) * Math.ceil(channels / together));
-  const params = {
-    ...gradientParams(geo),
-    ...share,
-    ...{ together, images, downs, rows, part, pitch, strip, space, line, spots, slice },
-  };
+  const sizes = { together, images, downs, rows, part, pitch, strip, space, line, spots, slice };
+  const params = Object.assign(gradientParams(geo), share, sizes);
   const buffers = [g, flipped, out, launcher.scratch(range * slice, g.dtype)];
   const dtype = suffix(g.dtype);
   launcher.launch('convScatter', scatterKernel, dtype, buffers, params, range, productsOf(geo));
@@ -240,26 +242,35 @@ export function correlate(
   let weightAt = 0;
   for (const { x, y } of all) {
     const depth = filters * y.taps * x.taps;
-    const words = {
-      ...{ plane: rows * cols, cols, phases: 1 },
-      ...{ tap_row: y.back * cols, tap_step: x.back, source_row: cols },
-    };
-    const form = {
-      ...{ batch, groups, channels: filters, filters: channels },
-      taps: [y.taps, x.taps] as const,
-      grid: [y.count, x.count] as const,
-      out: {
-        out_at: y.x * width + x.x,
-        out_plane: height * width,
-        out_row: stride[0] * width,
-        out_step: stride[1],
-      },
-      sourceAt: (y.at + top) * cols + x.at + left,
-      weightAt,
-      weightGroup: channels * filters * kernel[0] * kernel[1],
-    };
-    weightAt += channels * depth;
     const products = batch * groups * channels * y.count * x.count * depth;
-    if (products > 0) product(launcher, { buffer, words }, flipped, undefined, out, form, products);
+    if (products > 0) {
+      const words = {
+        plane: rows * cols,
+        cols,
+        phases: 1,
+        tap_row: y.back * cols,
+        tap_step: x.back,
+        source_row: cols,
+      };
+      const form: Product = {
+        batch,
+        groups,
+        channels: filters,
+        filters: channels,
+        taps: [y.taps, x.taps],
+        grid: [y.count, x.count],
+        out: {
+          out_at: y.x * width + x.x,
+          out_plane: height * width,
+          out_row: stride[0] * width,
+          out_step: stride[1],
+        },
+        sourceAt: (y.at + top) * cols + x.at + left,
+        weightAt,
+        weightGroup: channels * filters * kernel[0] * kernel[1],
+      };
+      product(launcher, { buffer, words }, flipped, undefined, out, form, products);
+    }
+    weightAt += channels * depth;
   }
 }

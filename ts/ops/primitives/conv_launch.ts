@@ -146,7 +146,7 @@ export function readsInPlace(
 }
 
 /** A convolution, or a phase of an input gradient, as `convProduct` computes it. */
-interface Product {
+export interface Product {
   readonly batch: number;
   readonly groups: number;
   readonly channels: number;
