@@ -118,7 +118,7 @@ enum { RUN = 64 };
 #define TURNS(j, n) _Pragma("clang loop unroll(disable)") for (uint32_t j = 0; j < (n); j += 8)
 
 // y = exp(x - shift - rest) for n floats, n a multiple of 16; the same bits as exp_.
-RUN_FN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) {
+VFN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) {
   Exp e;
   read_splats(e.k, EXP_NUMBERS, 10);
   float rests[RUN];
