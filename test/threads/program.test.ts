@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +52,24 @@ describe.each(nodes())('a program with threads (%s)', (node) => {
     expect(report.kernels).not.toBe('auto');
     const [, milliseconds] = report.kernelsReason.match(/GFLOP\/s, measured in (\d\.\d) ms$/);
     expect(Number(milliseconds)).toBeLessThan(5.3);
+  });
+
+  it.each([
+    ['process.exit(3);', 3],
+    ["throw new Error('on purpose');", 1],
+    ["Promise.reject(new Error('on purpose'));", 1],
+  ])('ends while its threads look for work: %s', (end, status) => {
+    const file = join(folder, 'end.mjs');
+    const work = `
+      torch.setNumThreads(3);
+      const x = torch.randn(512, 512);
+      while (torch.cpu.info().workers < 2) {
+        x.matmul(x);
+        await new Promise((done) => setTimeout(done, 5));
+      }
+      x.matmul(x);`;
+    writeFileSync(file, `import * as torch from './ts/index.mjs';\n${work}\n${end}`);
+    expect(spawnSync(node, [file], { timeout: 50_000 }).status).toBe(status);
   });
 
   it('has no threads before work is large enough', () => {
