@@ -19,7 +19,7 @@ fn cross_entropy_backward(group: u32, lane: u32) {
     var value = 0.0;
     if (class_index != p.ignore && bitcast<u32>(class_index) < p.classes) {
       let own = bitcast<u32>(class_index);
-      let g = get_g(line);
+      let g = gradient_of(line);
       let hard = g * (1.0 - p.smoothing) * weight_of(own);
       let even = g * (p.smoothing / f32(p.classes));
       let soft = hard + even * weights;

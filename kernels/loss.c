@@ -146,6 +146,19 @@ static void NAME(soft_columns)(const S *x, const S *weight, S *gx, uint32_t n, s
   }
 }
 
+// What the sums of losses and scales give: the first, or with `mean` its quotient by the second.
+KERNEL(lossTotal) {
+  const S *totals = IN(S, totals);
+  for (; begin < end; begin++) {
+    *OUT(S, loss) = p->mean ? totals[0] / totals[1] : totals[0];
+    *OUT(S, scale) = totals[1];
+  }
+}
+
+// The gradient of a position: its own, or what the one of all (step = 0) gives to each.
+#define GRADIENT(at) (g[(at) * (size_t)p->step] / total)
+#define TOTAL S total = p->mean ? *IN(S, total) : 1
+
 // gx[c] = g (p[c] ((1 - e) w[t] + e / classes * sum w) - (1 - e) w[t] [c = t]
 //            - e / classes * w[c]), p = exp(logp). Units as in crossEntropy.
 KERNEL(crossEntropyBackward) {
@@ -153,6 +166,7 @@ KERNEL(crossEntropyBackward) {
   const S *weight = p->weighted ? IN(S, weight) : NULL;
   const int32_t *target = IN(int32_t, target);
   S *gx = OUT(S, gx), e = (S)F64(p->smoothing), weights = p->classes;
+  const TOTAL;
   uint32_t n = p->classes, inner = p->inner, class, none = 0;
   if (weight) {
     weights = 0;
@@ -167,7 +181,7 @@ KERNEL(crossEntropyBackward) {
     S soft[LOSS_COLUMNS + LANES] = {0}, hard[LOSS_COLUMNS], even[LOSS_COLUMNS + LANES] = {0};
     for (uint32_t c = 0; c < count; c++) {
       bool known = NAME(class_of)(target[at + c], p->ignore, n, 0, &none, &class);
-      S w = known && weight ? weight[class] : 1, v = known ? g[at + c] : 0;
+      S w = known && weight ? weight[class] : 1, v = known ? GRADIENT(at + c) : 0;
       hard[c] = v * (1 - e) * w;
       even[c] = v * (e / n);
       soft[c] = hard[c] + even[c] * weights;
@@ -202,6 +216,7 @@ KERNEL(nllLossBackward) {
   const S *g = IN(S, g), *weight = p->weighted ? IN(S, weight) : NULL;
   const int32_t *target = IN(int32_t, target);
   S *gx = OUT(S, gx);
+  const TOTAL;
   uint32_t n = p->classes, inner = p->inner, class, none = 0;
   size_t size = (size_t)n * inner;
   if (end > begin) memset(gx + begin * size, 0, (end - begin) * size * sizeof(S));
@@ -209,9 +224,11 @@ KERNEL(nllLossBackward) {
     for (uint32_t c = 0; c < inner; c++) {
       size_t at = (size_t)u * inner + c;
       if (NAME(class_of)(target[at], p->ignore, n, 0, &none, &class))
-        gx[u * size + (size_t)class * inner + c] = -(weight ? weight[class] : 1) * g[at];
+        gx[u * size + (size_t)class * inner + c] = -(weight ? weight[class] : 1) * GRADIENT(at);
     }
 }
 
 #undef LOSS_COLUMNS
+#undef GRADIENT
+#undef TOTAL
 #endif

@@ -9,7 +9,7 @@ fn nll_loss_backward(group: u32, lane: u32) {
     let class_index = get_goal(line);
     var value = 0.0;
     if (class_index != p.ignore && bitcast<u32>(class_index) == c) {
-      value = -get_g(line);
+      value = -gradient_of(line);
       if (p.weighted != 0u) { value *= get_weight(c); }
     }
     set_gx(i, value);

@@ -78,7 +78,7 @@ function bundle(platform) {
     conditions: [platform],
     minify: true,
     // An uncaught error shows the line it was thrown in.
-    lineLimit: 1000,
+    lineLimit: 2000,
     legalComments: 'none',
     metafile: true,
   });

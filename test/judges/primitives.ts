@@ -218,17 +218,18 @@ function withStatistics(dims: number[]) {
   };
 }
 
-/** g, x, target and weight as the inputs of the backward of cross-entropy. */
-function withLogSum([g, x, target, weight]: readonly Tensor[]): (Tensor | undefined)[] {
+/** g, x, target, weight and total as the inputs of the backward of cross-entropy. */
+function withLogSum([g, x, target, weight, total]: readonly Tensor[]): (Tensor | undefined)[] {
   const [most, logSum] = noGrad(() => {
     const m = x.amax(1);
     return [m, x.sub(m.unsqueeze(1)).exp().sum(1).log()];
   });
-  return [g, x, target, most, logSum, weight];
+  return [g, x, target, most, logSum, weight, total];
 }
 
 const TARGET = int([2, 3], 1, 0, 3, 2, 1, 0);
 const WEIGHT: InputSpec = { shape: [4], range: [0.5, 1.5], constant: true };
+const TOTAL: InputSpec = { shape: [1], range: [2, 3], constant: true };
 
 export const nnJudges: {
   readonly [K in Exclude<
@@ -343,19 +344,37 @@ export const nnJudges: {
         ignoreIndex: 3,
         labelSmoothing: 0.1,
       }),
+      call('their sum', [real([2, 4, 3]), TARGET, undefined], { reduction: 'sum' }),
+      call('their mean', [real([2, 4, 3]), TARGET, WEIGHT], {
+        ignoreIndex: 3,
+        labelSmoothing: 0.1,
+        reduction: 'mean',
+      }),
     ],
     [0],
   ),
   crossEntropyBackward: judge(1e-5, [
     call('plain', [real([2, 3]), real([2, 4, 3]), TARGET], {}, withLogSum),
+    call('sum', [real([1]), real([2, 4, 3]), TARGET], { reduction: 'sum' }, withLogSum),
+    call(
+      'mean',
+      [real([1]), real([2, 4, 3]), TARGET, WEIGHT, TOTAL],
+      { reduction: 'mean', ignoreIndex: 0 },
+      withLogSum,
+    ),
   ]),
   nllLoss: judge(
     1e-5,
     [
       call('plain', [real([2, 4, 3]), TARGET, undefined], {}),
       call('weights, one ignored', [real([2, 4, 3]), TARGET, WEIGHT], { ignoreIndex: 0 }),
+      call('their sum', [real([2, 4, 3]), TARGET, WEIGHT], { reduction: 'sum' }),
+      call('their mean', [real([2, 4, 3]), TARGET, WEIGHT], { reduction: 'mean', ignoreIndex: 0 }),
     ],
     [0],
   ),
-  nllLossBackward: judge(1e-5, [call('plain', [real([2, 3]), TARGET, undefined], { classes: 4 })]),
+  nllLossBackward: judge(1e-5, [
+    call('plain', [real([2, 3]), TARGET, undefined], { classes: 4 }),
+    call('mean', [real([1]), TARGET, WEIGHT, TOTAL], { classes: 4, reduction: 'mean' }),
+  ]),
 };

@@ -95,6 +95,37 @@ for (const dtype of [float32, float64]) {
   });
 }
 
+describe('all losses as one', () => {
+  const numbers = (values: readonly unknown[]) => values.map(Number);
+
+  it.each([0, 1, 3, 31, 64, 4096, 4097, 9000])(
+    'of %d positions, also where none counts',
+    (count) => {
+      for (const dtype of [float32, float64]) {
+        for (const ignored of [false, true]) {
+          reset();
+          const scores = input(randoms(count * 3, 4), [count, 3, 1], dtype);
+          const classes = Array.from({ length: count }, (_, i) => (ignored ? -100 : (i * 7) % 3));
+          const target = input(classes, [count, 1], int32);
+          const weight = input([0.5, 2, 1.25], [3], dtype);
+          const relative = dtype === float32 ? 2e-6 : 1e-13;
+          for (const row of [rows.crossEntropy, rows.nllLoss]) {
+            const inputs = [scores, target, weight];
+            const [each, scales] = results(row, inputs, {}).map(numbers);
+            const loss = each.reduce((a, b) => a + b, 0);
+            const scale = scales.reduce((a, b) => a + b, 0);
+            const [sum, total] = results(row, inputs, { reduction: 'sum' }).map(numbers);
+            close(sum, [loss], relative, relative * count);
+            close(total, [scale], relative);
+            const [mean] = results(row, inputs, { reduction: 'mean' }).map(numbers);
+            close(mean, [loss / scale], relative, relative);
+          }
+        }
+      }
+    },
+  );
+});
+
 describe('hard points', () => {
   it('large logits do not overflow, -inf has probability 0', () => {
     reset();

@@ -261,13 +261,6 @@ function classesOf(name: string, input: Tensor, target: Tensor, weight: Tensor |
   };
 }
 
-/** Losses per target, and by what each counts in a mean. */
-function finish(losses: Tensor, scale: Tensor, how: Reduction): Tensor {
-  if (how === 'none') return losses;
-  const total = losses.sum();
-  return shown(how === 'sum' ? total : total.div(scale.detach().sum()), 'NllLoss');
-}
-
 function againstClasses(
   name: 'crossEntropy' | 'nllLoss',
   input: Tensor,
@@ -279,9 +272,11 @@ function againstClasses(
   const { scores, target: flat } = classesOf(name, input, target, weight);
   const inputs = [input, target, weight ?? undefined];
   const forms = [{ shape: scores }, { shape: flat }, undefined];
-  const shapes = [target.shape, target.shape, target.shape, target.shape];
-  const results = applyCanonical(name, inputs, forms, shapes, attributes, 'NllLossBackward0');
-  return finish(results[0], results[1], how);
+  const reduction = how === 'none' ? undefined : how;
+  const loss = reduction === undefined ? target.shape : [];
+  const shapes = [loss, loss, target.shape, target.shape];
+  const given = { ...attributes, reduction };
+  return applyCanonical(name, inputs, forms, shapes, given, 'NllLossBackward0')[0];
 }
 
 /** -weight[target] * input[target] for log-probabilities [N, C, ...] and classes [N, ...]. */

@@ -6,8 +6,9 @@ import { call, FACTORS, NONE, rule, XY, Y } from './gradient_rules.js';
 import { attentionGradients } from './gradients_attention.js';
 import { recurrentGradients } from './gradients_recurrent.js';
 import { sequenceGradients } from './gradients_sequence.js';
+import type { Classes } from './primitives/loss.js';
 import type { nnPrimitives } from './primitives/nn.js';
-import type { GradientRow } from './rule.js';
+import type { GradContext, GradientRow } from './rule.js';
 import type { AttributesOf } from './table.js';
 import { throughComposite } from './through_composite.js';
 
@@ -37,6 +38,11 @@ function statistics(x: Tensor, rstd: Tensor, dims: number[]): [Tensor, Tensor] {
   const variance = x.sub(mean).square().mean(dims, true);
   const eps = rstd.detach().pow(-2).sub(variance.detach());
   return [mean, variance.add(eps).rsqrt()];
+}
+
+/** What the gradient of a mean of losses is divided by. */
+function totalOf(s: GradContext<Classes>): Tensor | undefined {
+  return s.attributes.reduction === 'mean' ? s.output(1) : undefined;
 }
 
 export const nnGradients: {
@@ -145,17 +151,18 @@ export const nnGradients: {
 
   crossEntropy: {
     kind: 'joint',
-    saves: { inputs: [0, 1, 2], outputs: [2, 3] },
+    saves: { inputs: [0, 1, 2], outputs: [1, 2, 3] },
     grads: ([g], s) => {
       if (g === undefined) return [];
-      const inputs = [g, s.x, s.y, s.output(2), s.output(3), s.optional(2)];
+      const inputs = [g, s.x, s.y, s.output(2), s.output(3), s.optional(2), totalOf(s)];
       return [call('crossEntropyBackward', inputs, s.attributes)];
     },
   },
-  crossEntropyBackward: throughComposite(6, ([g, x, target, , , weight], attributes) => {
+  crossEntropyBackward: throughComposite(7, ([g, x, target, , , weight, total], attributes) => {
     // d loss / dx = softmax(x) * sum_c q_c - q, q the weighted (smoothed) target distribution.
     const { ignoreIndex = -100, labelSmoothing = 0 } = attributes;
-    const [grad, input, index] = [g as Tensor, x as Tensor, target as Tensor];
+    const [given, input, index] = [g as Tensor, x as Tensor, target as Tensor];
+    const grad = total === undefined ? given : given.div(total.detach());
     const classes = input.shape[1];
     const counted = index.ne(ignoreIndex);
     const safe = index.where(counted, 0).unsqueeze(1);
@@ -169,12 +176,12 @@ export const nnGradients: {
   }),
   nllLoss: {
     kind: 'joint',
-    saves: { inputs: [1, 2] },
+    saves: { inputs: [1, 2], outputs: [1] },
     grads: ([g], s) =>
       g === undefined
         ? []
         : [
-            call('nllLossBackward', [g, s.y, s.optional(2)], {
+            call('nllLossBackward', [g, s.y, s.optional(2), totalOf(s)], {
               ...s.attributes,
               classes: s.shapes[0][1],
             }),
@@ -182,11 +189,14 @@ export const nnGradients: {
   },
   nllLossBackward: {
     kind: 'rule',
-    saves: { inputs: [1, 2] },
+    saves: { inputs: [1, 2, 3] },
     grads: [
       (g, s) => {
-        const { ignoreIndex } = s.attributes;
-        return call('nllLoss', [g, s.y, s.optional(2)], { ignoreIndex });
+        const { ignoreIndex, reduction } = s.attributes;
+        const attributes = { ignoreIndex, reduction: reduction && ('sum' as const) };
+        const sum = call('nllLoss', [g, s.y, s.optional(2)], attributes);
+        const total = s.optional(3);
+        return total === undefined ? sum : sum.div(total.detach());
       },
     ],
   },
