@@ -258,4 +258,15 @@ describe('gradients', () => {
       expect(torch.autograd.gradgradcheck(f, inputs)).toBe(true);
     });
   }
+
+  it('lie in memory as their inputs do', () => {
+    for (const shape of [[6, 4], [2, 3, 4], [4]]) {
+      const [x, w] = [wanting(random(...shape)), wanting(random(5, 4))];
+      const grads = torch.autograd.grad(torch.linear(x, w).square().sum(), [x, w]);
+      expect(grads.map((g) => g?.strides)).toEqual([x.strides, w.strides]);
+    }
+    const [a, b] = [wanting(random(4, 6)), wanting(random(5, 4))];
+    const grads = torch.autograd.grad(a.t().mm(b.t()).square().sum(), [a, b]);
+    expect(grads.map((g) => g?.strides)).toEqual([a.strides, b.strides]);
+  });
 });

@@ -86,6 +86,7 @@ class CanonicalNode extends OpNode {
     attributes: object,
     inputs: readonly (Tensor | undefined)[],
     private readonly forms: Forms,
+    strides: readonly (readonly number[])[],
     outputs: readonly { readonly form: Shape; readonly tensor: Tensor }[],
   ) {
     const rule = gradients[row] as GradientRow<never>;
@@ -97,7 +98,9 @@ class CanonicalNode extends OpNode {
     this.given = [...this.shapes];
     this.outForms = outputs.map(({ form }) => form);
     forms.forEach((form, i) => {
-      if (form !== undefined) this.shapes[i] = form.shape;
+      if (form === undefined) return;
+      this.shapes[i] = form.shape;
+      this.strides[i] = strides[i];
     });
   }
 
@@ -128,17 +131,20 @@ const keepShape: Undo = (grad) => grad;
 /** Another way to the outputs whose gradient is the row's. */
 type Compute = (inputs: readonly (Tensor | undefined)[]) => Tensor[];
 
-/** The outputs for inputs seen in their forms, outside the graph. */
+/** The outputs for inputs seen in their forms, outside the graph; `strides` gets those of the forms. */
 function computeSeen(
   inputs: readonly (Tensor | undefined)[],
   forms: Forms,
   compute: Compute,
+  strides: (readonly number[])[],
 ): Tensor[] {
   const prepared: (Tensor | undefined)[] = [];
   try {
     inputs.forEach((input, i) => {
       const form = forms[i];
-      prepared.push(input === undefined || form === undefined ? input : seen(input, form));
+      const ready = input === undefined || form === undefined ? input : seen(input, form);
+      prepared.push(ready);
+      strides.push(ready?.strides ?? []);
     });
     return noGrad(() => compute(prepared));
   } finally {
@@ -163,14 +169,15 @@ export function applyCanonical<K extends PrimitiveName>(
   compute: Compute = (prepared) => applyPrimitive(name, prepared, attributes),
 ): Tensor[] {
   for (const input of inputs) input?.assertLive(name);
-  const outputs = computeSeen(inputs, forms, compute);
+  const strides: (readonly number[])[] = [];
+  const outputs = computeSeen(inputs, forms, compute, strides);
   const canonical = outputs.map((tensor) => ({ form: tensor.shape, tensor }));
   outputs.forEach((output, i) => {
     output.setLayout(shapes[i], contiguousStrides(shapes[i]), output.offset);
   });
   const wanted = isGradEnabled() && inputs.some((input) => input?.requiresGrad);
   if (wanted && gradients[name].kind !== 'none') {
-    const node = new CanonicalNode(shown, name, attributes, inputs, forms, canonical);
+    const node = new CanonicalNode(shown, name, attributes, inputs, forms, strides, canonical);
     node.saveOutputs(outputs);
     outputs.forEach((output, i) => {
       if (output.dtype.isFloatingPoint) setHistory(output, node, i);
