@@ -24,7 +24,7 @@ const MOST_ROWS = 32;
 const QUAD = 4;
 /** Filters that packing pixels is worth, and packing taps. */
 export const PACKING = 4;
-const TRANSPOSING = 7;
+const TRANSPOSING = 4;
 /** Multiplications that make a unit worth a thread, and as many units as threads may want. */
 const UNIT = 500_000;
 export const UNITS = 12;
