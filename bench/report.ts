@@ -121,7 +121,7 @@ export async function chart(
         type: 'nominal',
         sort: null,
         title: null,
-        axis: { grid: true, labelLimit: 400 },
+        axis: { grid: true, labelLimit: 0 },
       },
       x: { field: 'ratio', type: 'quantitative', scale: { type: 'log' }, title: 'ratio' },
       color: {

@@ -123,7 +123,7 @@ describe('a library in a process of its own', () => {
 
 describe('a run', () => {
   const benchmark: Case = {
-    name: 'sum/a rather long name, which the chart must not cut',
+    name: 'sum/a name longer than that of any case there is, which the chart must not cut',
     inputs: () => ({ x: { shape: [2], data: Float32Array.of(1, 2) } }),
     expected: () => [3],
     tolerance: 1e-6,
