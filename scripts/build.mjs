@@ -30,15 +30,16 @@ const shaders = {
 };
 
 /**
- * Classes keep their names, which modules, optimisers and errors print. Those of functions, which
- * nothing prints, would weigh ten times as much.
+ * Classes that users meet keep their names, which modules, optimisers and errors print. Those of
+ * functions, which nothing prints, would weigh ten times as much.
  */
 const classNames = {
   name: 'classNames',
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]ts[\\/].*\.ts$/ }, ({ path }) => {
       const source = readFileSync(path, 'utf8');
-      const head = /^(?:export )?(?:abstract )?class (\w+)[^{]*\{/gm;
+      const printed = 'export class|export abstract class|class(?= \\w+ extends (?:Module|Custom))';
+      const head = new RegExp(`^(?:${printed}) (\\w+)[^{]*\\{`, 'gm');
       const contents = source.replace(head, (found, name) => `${found} static name = '${name}';`);
       return { contents, loader: 'ts' };
     });
