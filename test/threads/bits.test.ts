@@ -47,6 +47,9 @@ describe('every row', () => {
 
 const every: Calls = { ...pointwiseCalls, ...largerCalls };
 
+/** Kernels whose launches are of one unit: a few numbers; the last serves no operator. */
+const ALONE = ['lossTotal_f32', 'lossTotal_f64', 'runningSum_i32', 'tileProbe_f32'];
+
 describe('calls that are large enough to be split', () => {
   it.each(Object.keys(every))('%s', (name) => {
     sameOnAll(every[name] as () => torch.Tensor[]);
@@ -67,7 +70,6 @@ describe('calls that are large enough to be split', () => {
     const exports = WebAssembly.Module.exports(compileModule(true));
     const kernels = exports.filter(({ kind }) => kind === 'function').map(({ name }) => name);
     expect(kernels.length).toBeGreaterThan(500);
-    // The first serves no operator; the second adds up the counts of a few blocks.
-    expect(kernels.filter((name) => !split.has(name))).toEqual(['tileProbe_f32', 'runningSum_i32']);
+    expect(kernels.filter((name) => !split.has(name)).sort()).toEqual(ALONE);
   });
 });
