@@ -31,6 +31,8 @@ const UNROLLED = /^(reduce|softmax|norm)/;
  */
 const FLAGS = [
   ...['-msimd128', '-matomics', '-mbulk-memory', '-fno-vectorize', '-fno-slp-vectorize'],
+  // No second copies of functions for arguments that are constant in some calls.
+  ...['-mllvm', '-funcspec-max-clones=0'],
   ...COMMON_FLAGS,
 ];
 
