@@ -310,6 +310,7 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
       NAME(block_dot)(p, t, k0, depth, add);
 #if LANES == 4
     } else if (p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->rows == 1 &&
+               p->cols % (STREAM_V * LANES) == 0 &&
                p->depth * (uint64_t)p->cols * sizeof(S) > STREAMED) {
       NAME(single)(p, t, k0, depth, add);
 #endif

@@ -135,7 +135,7 @@ static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) *
 // ---- Rows ---------------------------------------------------------------------------------------
 
 #if LANES == 4
-// to[j] += the sum over STREAM rows of a[k] b[k][j], in their order.
+// to[j] += the sum over STREAM rows of a[k] b[k][j], in their order; of whole vectors.
 static NOINLINE void NAME(stream)(uint32_t cols, const S *a, const S *b, size_t step, S *to) {
   V left[STREAM];
   const S *row[STREAM];
@@ -143,8 +143,7 @@ static NOINLINE void NAME(stream)(uint32_t cols, const S *a, const S *b, size_t 
     left[k] = splat(a[k]);
     row[k] = b + k * step;
   }
-  uint32_t j = 0;
-  NO_UNROLL for (; j + STREAM_V * LANES <= cols; j += STREAM_V * LANES) {
+  NO_UNROLL for (uint32_t j = 0; j < cols; j += STREAM_V * LANES) {
     V sum[STREAM_V];
     UNROLL for (int n = 0; n < STREAM_V; n++) sum[n] = load(to + j + n * LANES);
     UNROLL for (int k = 0; k < STREAM; k++) {
@@ -153,17 +152,11 @@ static NOINLINE void NAME(stream)(uint32_t cols, const S *a, const S *b, size_t 
     }
     UNROLL for (int n = 0; n < STREAM_V; n++) store(to + j + n * LANES, sum[n]);
   }
-  for (; j < cols; j++) {
-    V sum = splat(to[j]);
-    UNROLL for (int k = 0; k < STREAM; k++) sum = madd(left[k], splat(row[k][j]), sum);
-    to[j] = sum[0];
-  }
 }
 
 static NOINLINE void NAME(stream_one)(uint32_t cols, S a, const S *b, S *to) {
-  uint32_t j = 0;
-  for (; j + LANES <= cols; j += LANES) store(to + j, madd(splat(a), load(b + j), load(to + j)));
-  for (; j < cols; j++) to[j] = madd(splat(a), splat(b[j]), splat(to[j]))[0];
+  for (uint32_t j = 0; j < cols; j += LANES)
+    store(to + j, madd(splat(a), load(b + j), load(to + j)));
 }
 
 // A single row times a matrix that the second-level cache does not hold: read along its rows.
