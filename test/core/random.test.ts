@@ -228,3 +228,18 @@ describe('distributions refuse parameters outside their domain', () => {
     expect(single[17]).toBe(Array.from({ length: 20 }, () => generator.normal())[17]);
   });
 });
+
+describe('fillBernoulli()', () => {
+  it('compares the very numbers that uniform() draws, from any place in the stream', () => {
+    for (const p of [0, 2 ** -53, 2 ** -21, 0.3, 0.5, Math.PI / 4, 1 - 2 ** -53, 1]) {
+      for (const drawn of [0, 1, 623, 624, 625]) {
+        const [ours, one] = [new Generator().manualSeed(7), new Generator().manualSeed(7)];
+        for (let i = 0; i < drawn; i++) expect(ours.random()).toBe(one.random());
+        const out = new Float32Array(2500);
+        distributions.fillBernoulli(out, float32, p, ours);
+        expect(out).toEqual(Float32Array.from(out, () => Number(one.uniform() < p)));
+        expect(ours.random()).toBe(one.random());
+      }
+    }
+  });
+});

@@ -315,12 +315,19 @@ export function fillBernoulli(
   generator: Generator = defaultGenerator,
 ): void {
   requireProbability('bernoulli_', p);
-  const one = encodeElement(dtype, 1);
-  const zero = encodeElement(dtype, 0);
-  const target: { [i: number]: number | bigint } = out;
-  eachBlock(generator, out.length, (values, start, length) => {
-    for (let i = 0; i < length; i++) target[start + i] = values[i] < p ? one : zero;
-  });
+  if (out instanceof BigInt64Array) {
+    eachBlock(generator, out.length, (values, start, length) => {
+      for (let i = 0; i < length; i++) out[start + i] = values[i] < p ? 1n : 0n;
+    });
+    return;
+  }
+  const one = Number(encodeElement(dtype, 1));
+  const ones = new Uint8Array(Math.min(out.length, chunk));
+  for (let start = 0; start < out.length; start += chunk) {
+    const length = Math.min(chunk, out.length - start);
+    generator.fillBelow(length < chunk ? ones.subarray(0, length) : ones, p);
+    for (let i = 0; i < length; i++) out[start + i] = ones[i] * one;
+  }
 }
 
 /** Exponential numbers of rate lambda: -log(1 - u) / lambda. */
