@@ -11,7 +11,7 @@ import * as torch from '../ts/index.js';
 import { quantile } from './measure.js';
 
 /** Microseconds in which a worker that finds no work has gone to sleep. */
-const PAUSE = 1000;
+const PAUSE = 3000;
 const ROUNDS = 300;
 
 function microseconds(run: () => void): number {

@@ -27,8 +27,8 @@ export interface WorkerStart {
   readonly stack: number;
 }
 
-/** How long a worker looks for the next job before it sleeps. */
-const SPIN_MS = 0.1;
+/** How long a worker looks for the next job before it sleeps: few gaps of a training step are longer. */
+const SPIN_MS = 1;
 const LOOKS = 200;
 
 interface Build {
