@@ -49,17 +49,37 @@ export function reachable(roots: readonly Node[]): Node[] {
       }
     }
   }
-  return [...seen].sort((a, b) => b.sequence - a.sequence);
+  const order = [...seen];
+  // As the stack gives them a chain's nodes are in order; sorting makes lists of its own.
+  for (let i = 1; i < order.length; i++) {
+    if (order[i - 1].sequence < order[i].sequence) {
+      return order.sort((a, b) => b.sequence - a.sequence);
+    }
+  }
+  return order;
 }
 
 /** The nodes through which a capture is reached; the others need not run. */
 function leadingTo(order: readonly Node[], targets: ReadonlySet<Node>): Set<Node> {
   const needed = new Set<Node>(targets);
   for (let i = order.length - 1; i >= 0; i--) {
-    if (order[i].next.some((next) => next !== undefined && needed.has(next))) needed.add(order[i]);
+    if (leads(order[i], needed)) needed.add(order[i]);
   }
   return needed;
 }
+
+/** Whether a gradient of the node's inputs is needed. */
+function leads(node: Node, needed: ReadonlySet<Node> | undefined): boolean {
+  for (const next of node.next) {
+    if (next !== undefined && (needed?.has(next) ?? true)) return true;
+  }
+  return false;
+}
+
+const NO_NODES = new Set<Node>();
+
+/** What the buffers hold of a node that has run. */
+const NOTHING: Buffers = [];
 
 /** One run of backward: the gradients on their way, by node and output. */
 class Run {
@@ -68,20 +88,21 @@ class Run {
   private readonly captureEdges: (readonly [Node | undefined, number])[];
 
   constructor(private readonly options: RunOptions) {
-    this.captureEdges = (options.captures ?? []).map(edgeOf);
-    this.captured = this.captureEdges.map(() => undefined);
+    this.captureEdges = options.captures?.map(edgeOf) ?? [];
+    this.captured = options.captures?.map(() => undefined) ?? [];
   }
 
   execute(roots: readonly Node[]): void {
     const order = reachable(roots);
-    const targets = new Set<Node>();
+    const targets = this.captureEdges.length === 0 ? NO_NODES : new Set<Node>();
     for (const [node] of this.captureEdges) if (node !== undefined) targets.add(node);
     const needed = this.options.captures === undefined ? undefined : leadingTo(order, targets);
     try {
       for (const node of order) {
         const slots = this.buffers.get(node);
         if (slots === undefined) continue;
-        this.buffers.delete(node);
+        // Deleting would shrink the table again and again.
+        this.buffers.set(node, NOTHING);
         if (needed === undefined || needed.has(node)) this.visit(node, slots, targets, needed);
         else this.drop(slots);
       }
@@ -101,9 +122,7 @@ class Run {
     try {
       if (targets.has(node)) this.capture(node, slots, visible);
       if (node instanceof Accumulate) this.accumulate(node, slots, visible);
-      else if (node.next.some((n) => n !== undefined && (needed?.has(n) ?? true))) {
-        this.propagate(node, slots, needed);
-      }
+      else if (leads(node, needed)) this.propagate(node, slots, needed);
     } finally {
       if (!visible) this.drop(slots);
     }
@@ -116,7 +135,8 @@ class Run {
 
   /** Runs a node and adds its results to the gradients of what it was computed from. */
   private propagate(node: Node, slots: Buffers, needed: ReadonlySet<Node> | undefined): void {
-    const grads = Array.from({ length: node.outputCount }, (_, i) => slots[i]?.value);
+    const grads: Grads = new Array(node.outputCount);
+    for (let i = 0; i < grads.length; i++) grads[i] = slots[i]?.value;
     const results =
       this.options.createGraph || node.runsUserCode ? node.run(grads) : tidy(node, grads, needed);
     if (isAnomalyEnabled()) checkForNaN(node, results);
@@ -125,7 +145,7 @@ class Run {
       const result = results[i];
       if (next === undefined || result === undefined) continue;
       const shared = node.runsUserCode || grads.includes(result) || results.indexOf(result) !== i;
-      this.add(next, node.nextIndex[i], shared ? alias(result) : result, true);
+      this.add(next, node.nextIndex?.[i] ?? 0, shared ? alias(result) : result, true);
     }
     if (!this.options.retainGraph) node.release();
   }
@@ -133,8 +153,8 @@ class Run {
   /** Adds a gradient into the buffer of a node's output. */
   add(node: Node, index: number, grad: Tensor, owned: boolean): void {
     let slots = this.buffers.get(node);
-    if (slots === undefined) {
-      slots = [];
+    if (slots === undefined || slots === NOTHING) {
+      slots = new Array<Slot | undefined>(node.outputCount).fill(undefined);
       this.buffers.set(node, slots);
     }
     const slot = slots[index];
@@ -158,6 +178,7 @@ class Run {
 
   /** Runs hooks and retains; returns whether user code has seen the gradients. */
   private runHooks(node: Node, slots: Buffers): boolean {
+    if (node.hooks === undefined && node.retained === undefined) return false;
     let seen = false;
     for (const [index, hooks] of node.hooks ?? []) {
       for (const hook of [...hooks]) {

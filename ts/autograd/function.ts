@@ -104,7 +104,7 @@ class CustomNode extends Node {
     this.saved = this.context.toSave.map((tensor) => {
       if (tensor === null) return null;
       const index = outputs.indexOf(tensor);
-      return new SavedTensor(tensor, index < 0 ? undefined : { node: this, index });
+      return new SavedTensor(tensor, index < 0 ? undefined : this, index);
     });
     this.context.unpack = () => {
       if (this.saved === undefined) throw freedGraphError(this.name);

@@ -20,8 +20,9 @@ export type Grads = (Tensor | undefined)[];
 export abstract class Node {
   sequence = nextSequence++;
   /** The nodes that made the inputs, and which of their outputs each input was. */
-  readonly next: (Node | undefined)[] = [];
-  readonly nextIndex: number[] = [];
+  readonly next: (Node | undefined)[];
+  /** Absent where all are 0. */
+  nextIndex: number[] | undefined = undefined;
   /** Hooks on the gradient of each output, in the order they were registered. */
   hooks: Map<number, GradHook[]> | undefined = undefined;
   /** Tensors that keep the gradient that reaches them, by output position. */
@@ -35,13 +36,21 @@ export abstract class Node {
     /** As PyTorch prints it: `MulBackward0`. */
     public name: string,
     readonly outputCount: number,
-  ) {}
+    /** How many edges there will be, where that is known: lists that grow take room for more. */
+    edges = 0,
+  ) {
+    this.next = edges === 0 ? [] : new Array(edges).fill(undefined);
+  }
 
   /** Adds an edge to the node behind an input, or a gap where no gradient is wanted. */
-  connect(input: Tensor | undefined): void {
-    const [node, index] = input === undefined ? NOWHERE : edgeOf(input);
-    this.next.push(node);
-    this.nextIndex.push(index);
+  connect(input: Tensor | undefined, at = this.next.length): void {
+    const node = input === undefined ? undefined : nodeOf(input);
+    this.next[at] = node;
+    const index = node === undefined || node instanceof Accumulate ? 0 : indexOf(input as Tensor);
+    if (index !== 0) {
+      this.nextIndex ??= [];
+      this.nextIndex[at] = index;
+    }
     // Looking up the edge may have made nodes: a leaf's entry, a view's new history.
     this.sequence = nextSequence++;
   }
@@ -85,8 +94,6 @@ export function runFor(next: Running | undefined): Running | undefined {
   return before;
 }
 
-const NOWHERE: readonly [undefined, number] = [undefined, 0];
-
 /** The entry of a leaf into the graph: adds gradients to its `grad`. */
 export class Accumulate extends Node {
   constructor(readonly leaf: Tensor) {
@@ -98,15 +105,24 @@ export class Accumulate extends Node {
   }
 }
 
+/** The node that gradients of a tensor flow to. */
+function nodeOf(tensor: Tensor): Node | undefined {
+  const meta = tensor.meta;
+  if (meta === undefined) return undefined;
+  const gradFn = tensor.gradFn;
+  if (gradFn !== undefined || !meta.requiresGrad) return gradFn;
+  meta.accumulate ??= new Accumulate(tensor);
+  return meta.accumulate;
+}
+
+/** Which output of its node a tensor is. */
+function indexOf(tensor: Tensor): number {
+  return tensor.gradFn === undefined ? 0 : (tensor.meta as AutogradMeta).outputIndex;
+}
+
 /** The node and output index that gradients of a tensor flow to. */
 export function edgeOf(tensor: Tensor): readonly [Node | undefined, number] {
-  const meta = tensor.meta;
-  if (meta === undefined) return NOWHERE;
-  const gradFn = tensor.gradFn;
-  if (gradFn !== undefined) return [gradFn, meta.outputIndex];
-  if (!meta.requiresGrad) return NOWHERE;
-  meta.accumulate ??= new Accumulate(tensor);
-  return [meta.accumulate, 0];
+  return [nodeOf(tensor), indexOf(tensor)];
 }
 
 /** Makes a tensor the output `index` of `node`. */
@@ -127,17 +143,16 @@ export class SavedTensor {
   private readonly node: Node | undefined;
   private readonly index: number;
 
-  /** `output` marks a result of the node itself, whose history is only set later. */
-  constructor(tensor: Tensor, output: { node: Node; index: number } | undefined) {
+  /** `output` is the node whose result number `index` this is: its history is only set later. */
+  constructor(tensor: Tensor, output?: Node, index = 0) {
     this.storage = tensor.storage_;
     this.shape = tensor.shape;
     this.strides = tensor.strides;
     this.offset = tensor.offset;
     this.dtype = tensor.dtype;
     this.version = tensor.storage_.version;
-    const [node, index] = output === undefined ? edgeOf(tensor) : [output.node, output.index];
-    this.node = node;
-    this.index = index;
+    this.node = output === undefined ? nodeOf(tensor) : output;
+    this.index = output === undefined ? indexOf(tensor) : index;
     this.storage.retain();
   }
 

@@ -2,22 +2,21 @@
 
 import type { Dtype } from '../core/dtype.js';
 import type { Shape } from '../core/layout.js';
+import type { Device } from '../device/device.js';
 import type { GradContext, JointRule, RuleByInput } from '../ops/rule.js';
-import { isTensor, type Tensor } from '../tensor.js';
+import { emptyTensor, isTensor, type Tensor } from '../tensor.js';
 import { freedGraphError, type Grads, isAnomalyEnabled, Node, SavedTensor } from './node.js';
+import { sumToShape } from './undo.js';
 
-type Operand = Tensor | number | undefined;
+type Operand = Tensor | number | bigint | boolean | undefined;
 type Rule = RuleByInput<never> | JointRule<never>;
 
-/** What the gate gives a gradient back as, and how it undoes broadcasting and casts. */
-export type Undo = (grad: Tensor, shape: Shape, dtype: Dtype) => Tensor;
-
-/** Makes a 0-d tensor of a saved number. */
-export type Wrap = (value: number) => Tensor;
-
 export class OpNode extends Node implements GradContext<never> {
-  private saved: (SavedTensor | number | undefined)[] | undefined;
-  private savedOutputs: (SavedTensor | undefined)[] = [];
+  private saved: readonly (SavedTensor | number | undefined)[] | undefined;
+  private savedOutputs: (SavedTensor | undefined)[] | undefined = undefined;
+  /** Of the first output: the node must not hold the output itself. */
+  private readonly dtype: Dtype;
+  private readonly device: Device;
   readonly shapes: Shape[];
   readonly strides: (readonly number[])[];
   readonly dtypes: (Dtype | undefined)[];
@@ -27,36 +26,38 @@ export class OpNode extends Node implements GradContext<never> {
     private readonly rule: Rule,
     readonly attributes: never,
     inputs: readonly Operand[],
-    outputCount: number,
-    private readonly undo: Undo,
-    private readonly wrap: Wrap,
+    outputs: readonly Tensor[],
   ) {
-    super(name, outputCount);
     const count = inputs.length;
-    const saved: (SavedTensor | number | undefined)[] = new Array(count);
-    // Lists that grow take room for seventeen.
+    super(name, outputs.length, count);
+    this.dtype = outputs[0].dtype;
+    this.device = outputs[0].backend;
+    let saved: (SavedTensor | number | undefined)[] | undefined;
     this.shapes = new Array(count).fill(SCALAR_SHAPE);
     this.strides = new Array(count).fill(SCALAR_SHAPE);
     this.dtypes = new Array(count).fill(undefined);
     for (let i = 0; i < count; i++) {
       const input = inputs[i];
       if (isTensor(input)) {
-        this.connect(input);
+        this.connect(input, i);
         this.shapes[i] = input.shape;
         this.strides[i] = input.strides;
         this.dtypes[i] = input.dtype;
       } else {
-        this.connect(undefined);
-        saved[i] = input;
+        this.connect(undefined, i);
+        saved ??= new Array(count).fill(undefined);
+        saved[i] = input === undefined ? input : Number(input);
       }
     }
     const { onlyFor } = rule.saves;
     for (const i of rule.saves.inputs ?? NONE) {
       const input = inputs[i];
       if (onlyFor !== undefined && i in onlyFor && !this.needs(onlyFor[i])) continue;
-      if (isTensor(input)) saved[i] = new SavedTensor(input, undefined);
+      if (!isTensor(input)) continue;
+      saved ??= new Array(count).fill(undefined);
+      saved[i] = new SavedTensor(input);
     }
-    this.saved = saved;
+    this.saved = saved ?? NONE;
     if (isAnomalyEnabled())
       this.origin = new Error('forward').stack?.split('\n').slice(4).join('\n');
   }
@@ -64,7 +65,8 @@ export class OpNode extends Node implements GradContext<never> {
   /** Keeps the outputs the rule asks for; called once they have their final version. */
   saveOutputs(outputs: readonly Tensor[]): void {
     for (const i of this.rule.saves.outputs ?? NONE) {
-      this.savedOutputs[i] = new SavedTensor(outputs[i], { node: this, index: i });
+      this.savedOutputs ??= new Array(outputs.length).fill(undefined);
+      this.savedOutputs[i] = new SavedTensor(outputs[i], this, i);
     }
   }
 
@@ -93,11 +95,16 @@ export class OpNode extends Node implements GradContext<never> {
     return this.undo(grad, this.shapes[input], dtype);
   }
 
+  /** A gradient as that of the input: broadcasting and casts are undone. */
+  protected undo(grad: Tensor, shape: Shape, dtype: Dtype): Tensor {
+    return sumToShape(grad, shape, dtype);
+  }
+
   override release(): void {
     for (const saved of this.saved ?? NONE) if (saved instanceof SavedTensor) saved.release();
-    for (const saved of this.savedOutputs) saved?.release();
+    for (const saved of this.savedOutputs ?? NONE) saved?.release();
     this.saved = undefined;
-    this.savedOutputs = [];
+    this.savedOutputs = undefined;
   }
 
   // --- What the rule sees ----------------------------------------------------------------------
@@ -136,12 +143,14 @@ export class OpNode extends Node implements GradContext<never> {
   optional(position: number): Tensor | undefined {
     if (this.saved === undefined) throw freedGraphError(this.name);
     const saved = this.saved[position];
-    if (typeof saved === 'number') return this.wrap(saved);
+    if (typeof saved === 'number') {
+      return emptyTensor([], this.dtype, this.device).fill_(saved);
+    }
     return saved?.unpack(this.name);
   }
 
   output(position = 0): Tensor {
-    const saved = this.savedOutputs[position];
+    const saved = this.savedOutputs?.[position];
     if (saved === undefined) throw freedGraphError(this.name);
     return saved.unpack(this.name);
   }

@@ -6,7 +6,6 @@
 import { isGradEnabled } from '../autograd/mode.js';
 import { setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
-import { sumToShape } from '../autograd/undo.js';
 import {
   bool,
   Category,
@@ -127,7 +126,7 @@ export function applyPointwise(
   for (const operand of operands) checkOperand(op, operand);
   const device = commonDevice(op, operands);
   const masks = row.masks;
-  const valued = masks === undefined ? operands : operands.filter((_, i) => !masks.includes(i));
+  const valued = masks === undefined ? operands : without(operands, masks);
   const given = resultDtype(valued);
   const promoted = given === bool && row.boolAsInt ? int32 : given;
   checkDomain(op, row, promoted);
@@ -160,7 +159,8 @@ export function applyPointwise(
     for (let i = 0; i < operands.length; i++) {
       const want = masks?.includes(i) ? bool : taken;
       const ready = prepare(op, operands[i], want, direct ? target : undefined);
-      if (ready !== operands[i]) prepared = prepared.map((x, k) => (k === i ? ready : x));
+      if (ready !== operands[i])
+        prepared = [...prepared.slice(0, i), ready, ...prepared.slice(i + 1)];
     }
     const strides = known || direct ? undefined : resultStrides(shape as Shape, prepared);
     out = direct ? target : emptyTensor(shape as Shape, raw, device, strides);
@@ -174,10 +174,15 @@ export function applyPointwise(
     }
   }
   const outcome = land(out, final, target, op, direct);
-  if (isGradEnabled() && final.category === Category.Float) {
+  if (isGradEnabled() && final.category === Category.Float && anyRequires(operands)) {
     record(name, operands, [outcome], scalarAttributes(row, scalars));
   }
   return outcome;
+}
+
+// Closures are functions apart: where one could be made, every call makes what it would see.
+function without(operands: readonly Operand[], masks: readonly number[]): readonly Operand[] {
+  return operands.filter((_, i) => !masks.includes(i));
 }
 
 /** The suffix of kernels that take the operands as they are stored, if all are so. */
@@ -187,6 +192,7 @@ function packedSuffix(
   operands: readonly Operand[],
 ): KernelDtype | undefined {
   const suffix = device.packed?.get(dtype);
+  if (suffix === undefined) return undefined;
   return operands.every((x) => !isTensor(x) || x.dtype === dtype) ? suffix : undefined;
 }
 
@@ -284,63 +290,66 @@ export function applyPrimitive<K extends PrimitiveName>(
       device.packed?.has(promoted) && program?.packed?.every((i) => inputs[i]?.dtype === promoted)
         ? program.packed
         : undefined;
-    const prepared = inputs.map((input, i) => {
+    const prepared = new Array<Tensor>(inputs.length).fill(undefined as never);
+    for (let i = 0; i < inputs.length; i++) {
       const taken = packed?.includes(i) ? promoted : compute;
-      return input === undefined ? undefined : prepareInput(op, row, input, i, taken, launches);
-    }) as Tensor[];
-    outputs = allocate(
-      row.outputs(prepared, attributes),
-      device,
-      packed ? [promoted, compute] : [],
-    );
-    if (outputs.some((output) => output.numel() > 0)) {
-      ((program ?? row) as typeof row).run(launches, prepared, outputs, attributes);
+      const input = inputs[i];
+      if (input !== undefined) prepared[i] = prepareInput(op, row, input, i, taken, launches);
     }
+    const specs = row.outputs(prepared, attributes);
+    outputs = allocate(specs, device, packed && promoted, compute);
+    let elements = 0;
+    for (const output of outputs) elements += output.numel();
+    if (elements > 0) ((program ?? row) as typeof row).run(launches, prepared, outputs, attributes);
   } catch (error) {
     for (const output of outputs) output.dispose();
     throw located(error, op, inputs);
   } finally {
     launches.end();
   }
-  const results = outputs.map((output, i) => {
-    const final = output.dtype !== compute || row.positions?.includes(i);
-    return final || promoted === compute ? output : exchange(output, promoted);
-  });
-  if (isGradEnabled()) record(name, inputs, results, attributes as object);
-  return results;
+  // What is computed in another dtype than it has; positions have their own.
+  for (let i = 0; promoted !== compute && i < outputs.length; i++) {
+    const final = outputs[i].dtype !== compute || row.positions?.includes(i);
+    if (!final) outputs[i] = exchange(outputs[i], promoted);
+  }
+  if (isGradEnabled()) record(name, inputs, outputs, attributes as object);
+  return outputs;
 }
 
 /** The outputs of a call, all of them or none. */
 function allocate(
   specs: readonly OutputSpec[],
   device: Device,
-  /** Instead of a dtype that inputs are only stored in: that dtype, and what is computed in. */
-  [stored, compute]: readonly Dtype[],
+  /** A dtype that inputs are only stored in, and what is computed in instead. */
+  stored: Dtype | undefined,
+  compute: Dtype,
 ): Tensor[] {
-  const made: Tensor[] = [];
+  // Lists that grow take room for more.
+  const made = new Array<Tensor | undefined>(specs.length).fill(undefined) as Tensor[];
   let shared: Tensor | undefined;
   try {
-    for (const { shape, dtype, within } of specs) {
+    for (let i = 0; i < specs.length; i++) {
+      const { shape, dtype, within } = specs[i];
       const type = dtype === stored ? compute : dtype;
-      if (within === undefined) made.push(emptyTensor(shape, type, device));
+      if (within === undefined) made[i] = emptyTensor(shape, type, device);
       else {
         shared ??= emptyTensor([within.numel], type, device);
-        made.push(new Tensor(shared.storage_, shape, within.strides, within.offset, shared.dtype));
+        made[i] = new Tensor(shared.storage_, shape, within.strides, within.offset, shared.dtype);
       }
     }
     shared?.dispose();
     return made;
   } catch (error) {
-    for (const tensor of made) tensor.dispose();
+    for (const tensor of made) tensor?.dispose();
     throw error;
   }
 }
 
 function promotedInput(row: Primitive<never>, inputs: readonly (Tensor | undefined)[]): Dtype {
-  const valued = inputs.filter(
-    (input, i): input is Tensor =>
-      input !== undefined && !row.index?.includes(i) && !row.mask?.includes(i),
-  );
+  let valued = inputs as readonly Tensor[];
+  if (row.index || row.mask || inputs.includes(undefined)) {
+    valued = valued.filter((x, i) => x && !row.index?.includes(i) && !row.mask?.includes(i));
+  }
   const promoted = resultDtype(valued);
   return row.dtypes === 'real' && !promoted.isFloatingPoint ? toFloating(promoted) : promoted;
 }
@@ -385,6 +394,12 @@ export function recordAs<K extends OpName>(
   return result;
 }
 
+/** @internal */
+export function anyRequires(inputs: readonly (Operand | undefined)[]): boolean {
+  for (const input of inputs) if (isTensor(input) && input.requiresGrad) return true;
+  return false;
+}
+
 /** Records an operation if any input requires grad and any output can. */
 export function record(
   name: OpName,
@@ -393,28 +408,15 @@ export function record(
   attributes: object,
   shown?: string,
 ): void {
-  let wanted = false;
-  for (const input of inputs) wanted ||= isTensor(input) && input.requiresGrad;
-  if (!wanted) return;
+  if (!anyRequires(inputs)) return;
   const rule = gradients[name] as GradientRow<never>;
   if (rule.kind === 'none') return;
-  // The node must not hold its own output: only its dtype and device are needed for numbers.
-  const { dtype, backend } = outputs[0];
-  const node = new OpNode(
-    shown ?? nodeName(name),
-    rule,
-    attributes as never,
-    inputs.map((input) =>
-      typeof input === 'bigint' || typeof input === 'boolean' ? Number(input) : input,
-    ),
-    outputs.length,
-    sumToShape,
-    (value) => emptyTensor([], dtype, backend).fill_(value),
-  );
+  const title = shown ?? nodeName(name);
+  const node = new OpNode(title, rule, attributes as never, inputs, outputs);
   node.saveOutputs(outputs);
-  outputs.forEach((output, i) => {
-    if (output.dtype.isFloatingPoint) setHistory(output, node, i);
-  });
+  for (let i = 0; i < outputs.length; i++) {
+    if (outputs[i].dtype.isFloatingPoint) setHistory(outputs[i], node, i);
+  }
   recordActivation(outputs[0], attributes);
 }
 

@@ -5,12 +5,12 @@
 
 import { isGradEnabled, noGrad } from '../autograd/mode.js';
 import { type Grads, setHistory } from '../autograd/node.js';
-import { OpNode, type Undo } from '../autograd/op_node.js';
+import { OpNode } from '../autograd/op_node.js';
 import { sumToShape } from '../autograd/undo.js';
 import type { Dtype } from '../core/dtype.js';
 import { broadcastStrides, contiguousStrides, type Shape, viewStrides } from '../core/layout.js';
-import { emptyTensor, Tensor } from '../tensor.js';
-import { applyPrimitive, recordActivation } from './apply.js';
+import { Tensor } from '../tensor.js';
+import { anyRequires, applyPrimitive, recordActivation } from './apply.js';
 import { gradients } from './gradients.js';
 import { contiguousCopy } from './launch.js';
 import { nodeName } from './node_names.js';
@@ -78,7 +78,6 @@ function unview(g: Tensor, form: Form, shape: Shape): Tensor {
 /** The node of a row whose rule works on canonical shapes. */
 class CanonicalNode extends OpNode {
   private readonly given: readonly Shape[];
-  private readonly outForms: readonly Shape[];
 
   constructor(
     name: string,
@@ -87,21 +86,23 @@ class CanonicalNode extends OpNode {
     inputs: readonly (Tensor | undefined)[],
     private readonly forms: Forms,
     strides: readonly (readonly number[])[],
-    outputs: readonly { readonly form: Shape; readonly tensor: Tensor }[],
+    outputs: readonly Tensor[],
+    private readonly outForms: readonly Shape[],
   ) {
     const rule = gradients[row] as GradientRow<never>;
     if (rule.kind === 'none') throw new Error(`${row} has no gradient: ${rule.reason}`);
-    const [{ tensor: like }] = outputs;
-    super(name, rule, attributes as never, inputs, outputs.length, keepShape, (value) =>
-      emptyTensor([], like.dtype, like.backend).fill_(value),
-    );
+    super(name, rule, attributes as never, inputs, outputs);
     this.given = [...this.shapes];
-    this.outForms = outputs.map(({ form }) => form);
     forms.forEach((form, i) => {
       if (form === undefined) return;
       this.shapes[i] = form.shape;
       this.strides[i] = strides[i];
     });
+  }
+
+  /** The rule's result has the canonical shape already; run() does the rest. */
+  protected override undo(grad: Tensor): Tensor {
+    return grad;
   }
 
   override run(grads: Grads): Grads {
@@ -125,8 +126,7 @@ class CanonicalNode extends OpNode {
   }
 }
 
-/** The rule's result has the canonical shape already; the node does the rest. */
-const keepShape: Undo = (grad) => grad;
+const NONE: readonly number[] = [];
 
 /** Another way to the outputs whose gradient is the row's. */
 type Compute = (inputs: readonly (Tensor | undefined)[]) => Tensor[];
@@ -138,14 +138,14 @@ function computeSeen(
   compute: Compute,
   strides: (readonly number[])[],
 ): Tensor[] {
-  const prepared: (Tensor | undefined)[] = [];
+  const prepared = new Array<Tensor | undefined>(inputs.length).fill(undefined);
   try {
-    inputs.forEach((input, i) => {
-      const form = forms[i];
+    for (let i = 0; i < inputs.length; i++) {
+      const [input, form] = [inputs[i], forms[i]];
       const ready = input === undefined || form === undefined ? input : seen(input, form);
-      prepared.push(ready);
-      strides.push(ready?.strides ?? []);
-    });
+      prepared[i] = ready;
+      strides[i] = ready?.strides ?? NONE;
+    }
     return noGrad(() => compute(prepared));
   } finally {
     prepared.forEach((tensor, i) => {
@@ -169,15 +169,24 @@ export function applyCanonical<K extends PrimitiveName>(
   compute: Compute = (prepared) => applyPrimitive(name, prepared, attributes),
 ): Tensor[] {
   for (const input of inputs) input?.assertLive(name);
-  const strides: (readonly number[])[] = [];
+  const strides = new Array<readonly number[]>(inputs.length);
   const outputs = computeSeen(inputs, forms, compute, strides);
-  const canonical = outputs.map((tensor) => ({ form: tensor.shape, tensor }));
-  outputs.forEach((output, i) => {
-    output.setLayout(shapes[i], contiguousStrides(shapes[i]), output.offset);
-  });
-  const wanted = isGradEnabled() && inputs.some((input) => input?.requiresGrad);
-  if (wanted && gradients[name].kind !== 'none') {
-    const node = new CanonicalNode(shown, name, attributes, inputs, forms, strides, canonical);
+  const wanted = isGradEnabled() && gradients[name].kind !== 'none' && anyRequires(inputs);
+  const seenAs = wanted ? outputs.map((tensor) => tensor.shape) : [];
+  for (let i = 0; i < outputs.length; i++) {
+    outputs[i].setLayout(shapes[i], contiguousStrides(shapes[i]), outputs[i].offset);
+  }
+  if (wanted) {
+    const node = new CanonicalNode(
+      shown,
+      name,
+      attributes,
+      inputs,
+      forms,
+      strides,
+      outputs,
+      seenAs,
+    );
     node.saveOutputs(outputs);
     outputs.forEach((output, i) => {
       if (output.dtype.isFloatingPoint) setHistory(output, node, i);

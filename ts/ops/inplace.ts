@@ -182,7 +182,7 @@ class ReplaceSlice extends Node {
     super('CopySlices', 1);
     this.connect(base);
     this.next.push(gradFn);
-    this.nextIndex.push(outputIndex);
+    if (outputIndex !== 0) this.nextIndex = [this.nextIndex?.[0] ?? 0, outputIndex];
     this.baseShape = base.shape;
     this.baseStrides = base.strides;
     this.view = { shape: view.shape, strides: view.strides, offset: view.offset - base.offset };

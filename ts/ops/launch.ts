@@ -109,6 +109,7 @@ function launchStrided(
 ): void {
   block.begin(kernel);
   if (allContiguous(operands, out)) writeFlat(compute, operands, scalars, out);
+  else if (isRow(operands, out)) writeRow(compute, operands, scalars, out);
   else writeStrided(compute, operands, scalars, out);
   block.range = count;
   block.bytes = count * (operands.length + 1) * compute.size;
@@ -129,6 +130,59 @@ function writeFlat(
   block.buffer(out.storage_, out.offset * out.dtype.size);
   for (let i = 0; i < scalars.length; i++) writeScalar(compute, scalars[i]);
   block.word(0);
+}
+
+/** Whether all elements are one number, such as those of an expanded scalar. */
+function isSingle({ shape, strides }: Tensor): boolean {
+  for (let d = 0; d < shape.length; d++) if (shape[d] !== 1 && strides[d] !== 0) return false;
+  return true;
+}
+
+/** Whether operands are contiguous or single numbers, so that no layout need be looked at. */
+function isRow(operands: readonly Operand[], out: Tensor): boolean {
+  if (!out.isContiguous()) return false;
+  for (const operand of operands) {
+    if (!isTensor(operand) || isSingle(operand)) continue;
+    if (!operand.isContiguous() || !sameShape(operand.shape, out.shape)) return false;
+  }
+  return true;
+}
+
+/** One dimension, in which single numbers stand still. */
+function writeRow(
+  compute: Dtype,
+  operands: readonly Operand[],
+  scalars: readonly number[],
+  out: Tensor,
+): void {
+  const header = 2 * operands.length + 2 * scalars.length + 4;
+  writeBuffers(operands, out, header);
+  for (let i = 0; i < scalars.length; i++) writeScalar(compute, scalars[i]);
+  block.word(1);
+  block.word(out.numel());
+  for (const operand of operands) block.word(isTensor(operand) && !isSingle(operand) ? 1 : 0);
+  block.word(1);
+  writeImmediates(compute, operands, header);
+}
+
+/** The buffers; immediates will follow the `header` words, two words each, aligned to 8 bytes. */
+function writeBuffers(operands: readonly Operand[], out: Tensor, header: number): void {
+  let immediate = header + (header & 1);
+  block.reserve(immediate + 2 * operands.length);
+  for (const operand of operands) {
+    if (isTensor(operand)) {
+      block.buffer(operand.storage_, operand.offset * operand.dtype.size);
+    } else {
+      block.buffer(undefined, immediate * 4);
+      immediate += 2;
+    }
+  }
+  block.buffer(out.storage_, out.offset * out.dtype.size);
+}
+
+function writeImmediates(compute: Dtype, operands: readonly Operand[], header: number): void {
+  if (header & 1) block.word(0);
+  for (const operand of operands) if (!isTensor(operand)) writeScalar(compute, operand);
 }
 
 /** The loop over the operands, along memory: the output's if it is not row-major. */
@@ -174,26 +228,12 @@ function writeStrided(
     );
   }
   const header = operands.length + 1 + 2 * scalars.length + 1 + ndim * (operands.length + 2);
-  // Immediates follow the layout, two words each, aligned to eight bytes.
-  let immediate = header + (header & 1);
-  block.reserve(immediate + 2 * operands.length);
-  for (const operand of operands) {
-    if (isTensor(operand)) {
-      block.buffer(operand.storage_, operand.offset * operand.dtype.size);
-    } else {
-      block.buffer(undefined, immediate * 4);
-      immediate += 2;
-    }
-  }
-  block.buffer(out.storage_, out.offset * out.dtype.size);
+  writeBuffers(operands, out, header);
   for (let i = 0; i < scalars.length; i++) writeScalar(compute, scalars[i]);
   block.word(ndim);
   for (const size of loop.shape) block.word(size);
   for (const list of loop.strides) for (const stride of list) block.word(stride);
-  if (header & 1) block.word(0);
-  for (const operand of operands) {
-    if (!isTensor(operand)) writeScalar(compute, operand);
-  }
+  writeImmediates(compute, operands, header);
 }
 
 /** Copies elements between tensors of one dtype and one (broadcast) shape. */

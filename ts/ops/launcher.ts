@@ -15,8 +15,10 @@ function place(buffer: Tensor | BufferRef): void {
   block.bytes += 'storage_' in buffer ? buffer.numel() * buffer.dtype.size : storage.bytes;
 }
 
+const NONE: readonly never[] = [];
+
 export class Launches implements Launcher {
-  private held: (Storage | Tensor)[] = [];
+  private held: (Storage | Tensor)[] | undefined = undefined;
   private first = true;
 
   constructor(private readonly device: Device) {}
@@ -63,7 +65,7 @@ export class Launches implements Launcher {
   scratch(count: number, dtype: Dtype): BufferRef {
     const storage = new Storage(this.device, count * dtype.size);
     storage.retain();
-    this.held.push(storage);
+    this.hold(storage);
     return { storage, offset: 0, dtype };
   }
 
@@ -95,15 +97,20 @@ export class Launches implements Launcher {
 
   /** Has a temporary tensor freed at the end of the call. Returns it. */
   temporary(tensor: Tensor): Tensor {
-    this.held.push(tensor);
+    this.hold(tensor);
     return tensor;
   }
 
+  private hold(item: Storage | Tensor): void {
+    if (this.held === undefined) this.held = [item];
+    else this.held.push(item);
+  }
+
   end(): void {
-    for (const item of this.held) {
+    for (const item of this.held ?? NONE) {
       if (item instanceof Storage) item.release();
       else item.dispose();
     }
-    this.held = [];
+    this.held = undefined;
   }
 }

@@ -41,9 +41,16 @@ const names: { readonly [K in OpName]?: string } = {
   adaptiveAvgPool2d: 'AdaptiveAvgPool2DBackward0',
 };
 
+const nodeNames = new Map<OpName, string>();
+
 /** As PyTorch prints it: `MulBackward0`. */
 export function nodeName(op: OpName): string {
-  return names[op] ?? `${op[0].toUpperCase()}${op.slice(1)}Backward0`;
+  let name = nodeNames.get(op);
+  if (name === undefined) {
+    name = names[op] ?? `${op[0].toUpperCase()}${op.slice(1)}Backward0`;
+    nodeNames.set(op, name);
+  }
+  return name;
 }
 
 /** Rows whose public function is not their name without the part that tells rows apart. */

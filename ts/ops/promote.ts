@@ -1,14 +1,6 @@
 /** PyTorch's promotion among tensors and plain numbers. */
 
-import {
-  bool,
-  Category,
-  type Dtype,
-  getDefaultDtype,
-  int32,
-  int64,
-  promote,
-} from '../core/dtype.js';
+import { bool, type Dtype, getDefaultDtype, int32, int64, promote } from '../core/dtype.js';
 import { DtypeError, ValueError } from '../core/errors.js';
 import { isTensor, type Tensor } from '../tensor.js';
 
@@ -46,13 +38,9 @@ export function resultDtype(operands: readonly Operand[]): Dtype {
     } else zeros = zeros === undefined ? operand.dtype : promote(zeros, operand.dtype);
   }
   let result = dims;
-  for (const lower of [zeros, numbers]) {
-    if (lower === undefined) continue;
-    if (result === undefined) result = lower;
-    else if (lower.category > result.category) {
-      result = lower.category === Category.Float && lower === numbers ? getDefaultDtype() : lower;
-    }
-  }
+  // A float number by itself has the default dtype.
+  if (zeros !== undefined && zeros.category > (result?.category ?? -1)) result = zeros;
+  if (numbers !== undefined && numbers.category > (result?.category ?? -1)) result = numbers;
   if (result === undefined) throw new DtypeError('resultDtype: no operands');
   return result;
 }
