@@ -3,69 +3,29 @@
 
 typedef unsigned char byte;
 
-// Copies a rows x columns matrix whose source is column-major, in blocks that stay in the first-level cache. Elements of
-// four bytes are written by rows of a block: rows a power of two apart push each other out of the cache.
-static void transpose(
-    byte *out, const byte *in, uint32_t rows, uint32_t columns, ptrdiff_t out_row, ptrdiff_t in_column,
-    uint32_t size) {
-  _Alignas(16) int32_t tile[TURNED_ROWS * TURNED_PITCH];
-  for (uint32_t r = 0; r < rows; r += TURNED_ROWS)
-    for (uint32_t c = 0, count; c < columns; c += count) {
-      const uint32_t r_count = MIN(TURNED_ROWS, rows - r);
-      const byte *from = in + (c * in_column + r) * (ptrdiff_t)size;
-      byte *to = out + (r * out_row + c) * (ptrdiff_t)size;
-      count = MIN(TURNED_PITCH, columns - c);
-      if (count > 4) count &= ~3u;
-      if (size != 4 || r_count < TURNED_ROWS || count < 4) {
-        turn(to, out_row, from, in_column, r_count, count, size);
-        continue;
-      }
-      turn((byte *)tile, TURNED_PITCH, from, in_column, TURNED_ROWS, count, 4);
-      for (uint32_t i = 0; i < TURNED_ROWS; i++)
-        for (uint32_t k = 0; k < count; k += 4)
-          store((int32_t *)to + i * out_row + k, load(tile + i * TURNED_PITCH + k));
-    }
-}
-
-// Whether the last two dimensions are a transposed matrix that the range covers in whole rows.
-static bool is_transpose(const uint32_t *shape, uint32_t begin, uint32_t end) {
-  uint32_t ndim = shape[0];
-  if (ndim < 2) return false;
-  const uint32_t *sizes = shape + 1;
-  const int32_t *in = (const int32_t *)(sizes + ndim), *out = in + ndim;
-  uint32_t columns = sizes[ndim - 1];
-  return in[ndim - 2] == 1 && out[ndim - 1] == 1 && columns >= 4 && sizes[ndim - 2] >= 4 && begin % columns == 0 &&
-         end % columns == 0;
-}
-
-static void copy_transposed(const uint32_t *words, uint32_t begin, uint32_t end, uint32_t size) {
-  const uint32_t *shape = words + 2, ndim = shape[0], *sizes = shape + 1;
-  const int32_t *in = (const int32_t *)(sizes + ndim), *out = in + ndim;
-  uint32_t columns = sizes[ndim - 1], rows = sizes[ndim - 2];
-  for (uint32_t row = begin / columns, last = end / columns; row < last;) {
-    uint32_t first = row % rows, count = MIN(rows - first, last - row), outer = row / rows;
-    ptrdiff_t from = first, to = (ptrdiff_t)first * out[ndim - 2];
-    for (uint32_t d = ndim - 2; d-- > 0; outer /= sizes[d]) {
-      from += (ptrdiff_t)(outer % sizes[d]) * in[d];
-      to += (ptrdiff_t)(outer % sizes[d]) * out[d];
-    }
-    transpose(
-        (byte *)address(words[1]) + to * size, (const byte *)address(words[0]) + from * size, count, columns,
-        out[ndim - 2], in[ndim - 1], size);
-    row += count;
+// Rows of a block are short: there a call of memmove is longer than the copy.
+static void copy_bytes(byte *to, const byte *from, size_t n, const Rows *rows) {
+  for (uint32_t r = rows->count;; r--) {
+    if (n > 1024) memmove(to, from, n);
+    else
+#pragma clang loop unroll_count(4)
+      for (size_t i = 0; i < n; i += 16) store((int32_t *)(to + i), load((const int32_t *)(from + i)));
+    if (r == 1) break;
+    NEXT_ROW(from, 0);
+    NEXT_ROW(to, 1);
   }
 }
 
 // Words as of an elementwise kernel with one input. A fill is a copy of an immediate with strides 0.
 #define COPY(bytes)                                                                                        \
-  static void copy_body_b##bytes(const void *const *in, void *out, uint32_t n, const uint32_t *scalars) {  \
+  static void copy_body_b##bytes(                                                                          \
+      const void *const *in, void *out, uint32_t n, const uint32_t *scalars, const Rows *rows) {           \
     (void)scalars;                                                                                         \
-    memmove(out, in[0], (size_t)n *bytes);                                                                 \
+    copy_bytes(out, in[0], (size_t)n *bytes, rows);                                                        \
   }                                                                                                        \
-  static const Operands copy_operands_b##bytes = {1, 0, {bytes, bytes}};                                   \
+  static const Operands copy_operands_b##bytes = {1, 0, 1, {bytes, bytes}};                                   \
   EXPORTED void copy_b##bytes(const uint32_t *words, uint32_t begin, uint32_t end) {                       \
-    if (is_transpose(words + 2, begin, end)) copy_transposed(words, begin, end, bytes);                    \
-    else elementwise(words, begin, end, &copy_operands_b##bytes, copy_body_b##bytes);                      \
+    elementwise(words, begin, end, &copy_operands_b##bytes, copy_body_b##bytes);                      \
   }
 COPY(1)
 COPY(2)

@@ -19,11 +19,14 @@ void move_strided(
     memcpy(to, from, (size_t)n * size);
     return;
   }
-  if (to_stride == 1 && from_stride == 0 && size == 4) {
-    i32x4 value = splat(*(const int32_t *)from);
+  if (to_stride == 1 && from_stride == 0) {
+    _Alignas(16) byte repeated[16];
+    for (uint32_t k = 0; k < 16; k += size) memcpy(repeated + k, from, size);
+    const i32x4 value = load((const int32_t *)repeated);
+    const uint32_t lanes = 16 / size;
 #pragma clang loop unroll_count(4)
-    for (; i + 4 <= n; i += 4) store((int32_t *)to + i, value);
-    to += i * 4;
+    for (; i + lanes <= n; i += lanes) store((int32_t *)(to + i * size), value);
+    to += i * size;
     n -= i;
   }
   if (to_stride == 1 && from_stride == 2 && size == 4) {
@@ -42,12 +45,14 @@ void move_strided(
 }
 
 #define TURN(type)                                                                    \
-  for (uint32_t c = 0; c < columns; c++)                                              \
-    for (uint32_t r = 0; r < rows; r++)                                               \
+  for (uint32_t c = first_column; c < columns; c++)                                   \
+    for (uint32_t r = c < whole_columns ? whole_rows : 0; r < rows; r++)              \
       ((type *)to)[r * to_row + c] = ((const type *)from)[c * from_column + r];
 
+#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+
 // Elements of four bytes move in 4 x 4 squares of vector shuffles, down the columns, so that a line of the cache is done
-// with when it has been read once. Constant rows and distances save a third of the instructions.
+// with when it has been read once. A constant distance of rows saves instructions.
 static inline __attribute__((always_inline)) void turn_squares(
     int32_t *to, ptrdiff_t to_row, const int32_t *from, ptrdiff_t from_column, uint32_t rows, uint32_t columns) {
   for (uint32_t c = 0; c < columns; c += 4, from += 4 * from_column, to += 4) {
@@ -56,25 +61,59 @@ static inline __attribute__((always_inline)) void turn_squares(
     for (uint32_t r = 0; r < rows; r += 4) {
       int32_t *out = to + r * to_row;
       i32x4 a = load(from + r), b = load(second + r), d = load(third + r), e = load(fourth + r);
-      i32x4 ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-      i32x4 de_low = __builtin_shufflevector(d, e, 0, 4, 1, 5), de_high = __builtin_shufflevector(d, e, 2, 6, 3, 7);
-      store(out, __builtin_shufflevector(ab_low, de_low, 0, 1, 4, 5));
-      store(out + to_row, __builtin_shufflevector(ab_low, de_low, 2, 3, 6, 7));
-      store(out + 2 * to_row, __builtin_shufflevector(ab_high, de_high, 0, 1, 4, 5));
-      store(out + 3 * to_row, __builtin_shufflevector(ab_high, de_high, 2, 3, 6, 7));
+      i32x4 ab_low = MIX(a, b, 0, 4, 1, 5), ab_high = MIX(a, b, 2, 6, 3, 7);
+      i32x4 de_low = MIX(d, e, 0, 4, 1, 5), de_high = MIX(d, e, 2, 6, 3, 7);
+      store(out, MIX(ab_low, de_low, 0, 1, 4, 5));
+      store(out + to_row, MIX(ab_low, de_low, 2, 3, 6, 7));
+      store(out + 2 * to_row, MIX(ab_high, de_high, 0, 1, 4, 5));
+      store(out + 3 * to_row, MIX(ab_high, de_high, 2, 3, 6, 7));
     }
   }
 }
 
-void turn(
+// Triples to three rows (of images, channels last), four at a time; and back. Return how many they did.
+static uint32_t split_triples(int32_t *to, ptrdiff_t to_row, const int32_t *from, uint32_t columns) {
+  uint32_t c = 0;
+  for (; c + 4 <= columns; c += 4, from += 12, to += 4) {
+    i32x4 a = load(from), b = load(from + 4), d = load(from + 8);
+    store(to, MIX(MIX(a, b, 0, 3, 6, 6), d, 0, 1, 2, 5));
+    store(to + to_row, MIX(MIX(a, b, 1, 4, 7, 7), d, 0, 1, 2, 6));
+    store(to + 2 * to_row, MIX(MIX(a, b, 2, 5, 5, 5), d, 0, 1, 4, 7));
+  }
+  return c;
+}
+
+static uint32_t join_triples(int32_t *to, const int32_t *from, ptrdiff_t from_column, uint32_t rows) {
+  uint32_t r = 0;
+  for (; r + 4 <= rows; r += 4, from += 4, to += 12) {
+    i32x4 a = load(from), b = load(from + from_column), d = load(from + 2 * from_column);
+    i32x4 ab = MIX(a, b, 0, 4, 1, 5), high = MIX(b, d, 2, 6, 3, 7);
+    store(to, MIX(ab, d, 0, 1, 4, 2));
+    store(to + 4, MIX(MIX(ab, d, 3, 5, 5, 5), MIX(a, high, 2, 4, 4, 4), 0, 1, 4, 5));
+    store(to + 8, MIX(a, high, 5, 3, 6, 7));
+  }
+  return r;
+}
+
+// Copies rows x columns elements that lie column by column, to rows.
+static void turn(
     byte *to, ptrdiff_t to_row, const byte *from, ptrdiff_t from_column, uint32_t rows, uint32_t columns,
     uint32_t size) {
   int32_t *t = (int32_t *)to;
   const int32_t *f = (const int32_t *)from;
-  if (size == 4 && rows == TURNED_ROWS && columns % 4 == 0 && to_row == TURNED_PITCH)
-    turn_squares(t, TURNED_PITCH, f, from_column, TURNED_ROWS, columns);
-  else if (size == 4 && rows % 4 == 0 && columns % 4 == 0) turn_squares(t, to_row, f, from_column, rows, columns);
-  else if (size == 1) TURN(uint8_t)
+  // What vectors have done: the first columns of the first rows.
+  uint32_t whole_rows = 0, whole_columns = columns, first_column = 0;
+  if (size == 4) {
+    if (rows == 3 && from_column == 3) first_column = split_triples(t, to_row, f, columns);
+    else if (columns == 3 && to_row == 3) whole_rows = join_triples(t, f, from_column, rows);
+    else {
+      whole_rows = rows & ~3u;
+      whole_columns = columns & ~3u;
+      if (to_row == 256) turn_squares(t, 256, f, from_column, whole_rows, whole_columns);
+      else turn_squares(t, to_row, f, from_column, whole_rows, whole_columns);
+    }
+  }
+  if (size == 1) TURN(uint8_t)
   else if (size == 2) TURN(uint16_t)
   else if (size == 4) TURN(uint32_t)
   else TURN(uint64_t)
@@ -114,7 +153,7 @@ static void walk_advance(Walk *walk, uint32_t d, uint32_t n) {
 }
 
 // What an operand passes through; one for all ways of walking, since the stack is small.
-enum { TILE_BYTES = TURNED_ROWS * TURNED_PITCH * 4 };
+enum { TILE_BYTES = 16384 };
 typedef byte Tile[TILE_BYTES + 16];
 _Static_assert(TILE_BYTES >= TILE * 8, "tiles hold what passes through them");
 
@@ -141,15 +180,17 @@ static uint32_t widest(const Operands *ops) {
   return most;
 }
 
+static const Rows ONE_ROW = {1, {0}};
+
 // Runs the body, which does whole vectors, on n elements: the last few in copies padded to a vector.
 static void run_body(
     Body body, const Operands *ops, const void *const *in, byte *out, uint32_t n, const uint32_t *scalars) {
   if (n % 16 == 0) {
-    body(in, out, n, scalars);
+    body(in, out, n, scalars, &ONE_ROW);
     return;
   }
   const uint32_t last = ops->inputs, lanes = 16 / widest(ops), whole = n & ~(lanes - 1), rest = n - whole;
-  if (whole > 0) body(in, out, whole, scalars);
+  if (whole > 0) body(in, out, whole, scalars, &ONE_ROW);
   if (rest == 0) return;
   _Alignas(16) byte padded[MAX_OPERANDS][16];
   const void *tail[MAX_OPERANDS];
@@ -158,7 +199,7 @@ static void run_body(
     pad(padded[k], (const byte *)in[k] + (size_t)whole * size, rest, lanes, size);
     tail[k] = padded[k];
   }
-  body(tail, padded[last], lanes, scalars);
+  body(tail, padded[last], lanes, scalars, &ONE_ROW);
   const uint32_t size = ops->size[last];
   pad(out + (size_t)whole * size, padded[last], rest, rest, size);
 }
@@ -166,7 +207,7 @@ static void run_body(
 // Whether rows of some input lie column by column, so that blocks of rows are to be done at once.
 static bool is_turned(const Walk *walk, uint32_t inputs) {
   const uint32_t d = walk->ndim - 1;
-  if (d == 0 || walk->sizes[d - 1] < TURNED_ROWS || row_stride(walk, inputs) != 1) return false;
+  if (d == 0 || row_stride(walk, inputs) != 1) return false;
   for (uint32_t k = 0; k < inputs; k++)
     if (walk->strides[k * walk->ndim + d - 1] == 1 && (uint32_t)ABS(row_stride(walk, k)) > 1) return true;
   return false;
@@ -187,44 +228,52 @@ static void fill_block(
       memcpy(to + have * size, to, (size_t)MIN(have, all - have) * size);
     return;
   }
-  for (; rows > 0; rows--, from += down * (ptrdiff_t)size, to += pitch * size) {
-    if (across != 0 || size != 4) {
-      move_strided(to, 1, from, across, columns, size);
-      continue;
-    }
-    const i32x4 value = splat(*(const int32_t *)from);
-    for (uint32_t c = 0; c < columns; c += 4) store((int32_t *)to + c, value);
-  }
+  for (; rows > 0; rows--, from += down * (ptrdiff_t)size, to += pitch * size)
+    move_strided(to, 1, from, across, columns, size);
 }
 
-// TURNED_ROWS whole rows from where the walk stands, in blocks of columns.
+// Rows of a block, if `tiles` operands pass through tiles: two lines of the cache where there is room.
+static uint32_t block_rows(const Walk *walk, uint32_t inputs) {
+  uint32_t tiles = 0;
+  for (uint32_t k = 0; k < inputs; k++) tiles += row_stride(walk, k) != 1;
+  return MIN(tiles > 2 ? 16 : 32, walk->sizes[walk->ndim - 2]);
+}
+
+// Whole rows from where the walk stands, at most block_rows(), in blocks of columns.
 static void run_turned(
-    Walk *walk, byte *const *base, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
+    Walk *walk, byte *const *base, uint32_t rows, const Operands *ops, const uint32_t *scalars, Body body,
+    Tile *tile) {
   const uint32_t inputs = ops->inputs, d = walk->ndim - 1, columns = walk->sizes[d];
-  const uint32_t pitch = widest(ops) > 4 ? TURNED_PITCH / 2 : TURNED_PITCH;
+  const uint32_t most = block_rows(walk, inputs), wide = MAX(4, widest(ops));
+  const uint32_t pitch = (most > 16 ? 2 : 1) * TILE_BYTES / wide / most & ~15u;
   for (uint32_t c = 0, count; c < columns; c += count) {
     count = MIN(pitch, columns - c);
     if (count > 4) count &= ~3u;
-    const byte *from[MAX_OPERANDS];
-    ptrdiff_t step[MAX_OPERANDS];
+    const byte *in[MAX_OPERANDS];
+    Rows block = {.count = rows};
+    byte *free = tile[0];
     for (uint32_t k = 0; k <= inputs; k++) {
       const uint32_t size = ops->size[k];
       const int32_t across = row_stride(walk, k);
       const ptrdiff_t down = walk->strides[k * walk->ndim + d - 1];
-      from[k] = base[k] + (walk->offset[k] + (ptrdiff_t)c * across) * size;
-      step[k] = down * size;
+      in[k] = base[k] + (walk->offset[k] + (ptrdiff_t)c * across) * size;
+      block.step[k] = down * size;
       if (across == 1) continue;
-      fill_block(tile[k], pitch, from[k], down, across, TURNED_ROWS, count, size);
-      from[k] = tile[k];
-      step[k] = pitch * size;
+      fill_block(free, pitch, in[k], down, across, rows, count, size);
+      in[k] = free;
+      block.step[k] = pitch * size;
+      free += most * pitch * size;
     }
-    for (uint32_t r = 0; r < TURNED_ROWS; r++) {
-      const void *in[MAX_OPERANDS];
-      for (uint32_t k = 0; k < inputs; k++) in[k] = from[k] + (ptrdiff_t)r * step[k];
-      run_body(body, ops, in, (byte *)from[inputs] + (ptrdiff_t)r * step[inputs], count, scalars);
+    if (ops->rows && count * widest(ops) % 16 == 0) {
+      body((const void *const *)in, (byte *)in[inputs], count, scalars, &block);
+      continue;
+    }
+    for (uint32_t r = 0; r < rows; r++) {
+      run_body(body, ops, (const void *const *)in, (byte *)in[inputs], count, scalars);
+      for (uint32_t k = 0; k <= inputs; k++) in[k] += block.step[k];
     }
   }
-  walk_advance(walk, d - 1, TURNED_ROWS);
+  walk_advance(walk, d - 1, rows);
 }
 
 // Long rows: operands with stride 1 are used in place, the others pass through a tile.
@@ -237,10 +286,11 @@ static void run_rows(
   while (n > 0) {
     uint32_t d = walk->ndim - 1;
     uint32_t count = MIN(walk->sizes[d] - walk->index[d], n);
-    const uint32_t block = TURNED_ROWS * walk->sizes[d];
-    if (turned && walk->index[d] == 0 && n >= block && walk->sizes[d - 1] - walk->index[d - 1] >= TURNED_ROWS) {
-      run_turned(walk, base, ops, scalars, body, tile);
-      n -= block;
+    if (turned && walk->index[d] == 0 && n >= walk->sizes[d]) {
+      const uint32_t rest = walk->sizes[d - 1] - walk->index[d - 1];
+      const uint32_t rows = MIN(MIN(block_rows(walk, inputs), rest), n / walk->sizes[d]);
+      run_turned(walk, base, rows, ops, scalars, body, tile);
+      n -= rows * walk->sizes[d];
       continue;
     }
     if (!direct) count = MIN(count, TILE);
@@ -289,7 +339,7 @@ static void run_tiles(
       run = MIN(columns - walk->index[last], count - done);
       const bool whole = last > 0 && run == columns;
       rows = whole ? MIN(walk->sizes[last - 1] - walk->index[last - 1], (count - done) / columns) : 1;
-      if (rows > TURNED_ROWS) rows -= rows % TURNED_ROWS;
+      if (rows > 4) rows &= ~3u;
       for (uint32_t k = 0; k < inputs; k++)
         if (!flat[k])
           fill_block(
@@ -323,7 +373,7 @@ static void bring_together(uint32_t *sizes, int32_t *strides, uint32_t ndim, uin
     int32_t *own = strides + k * ndim;
     if (own[next + 1] <= 1) continue;
     for (uint32_t d = 0; d < next; d++) {
-      if (own[d] != 1 || own[next] == 1 || sizes[d] < TURNED_ROWS) continue;
+      if (own[d] != 1 || own[next] == 1 || sizes[d] < 4) continue;
       for (uint32_t j = 0; j <= inputs; j++) {
         int32_t *row = strides + j * ndim, other = row[d];
         row[d] = row[next];

@@ -11,15 +11,23 @@
 #include "kernel.h"
 
 // MAX_NDIM is checked by ts/ops/launch.ts: 2^32 elements have no more dimensions of size 2.
-enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, LONG_ROW = 64, FLAT_ROW = 256, TURNED_ROWS = 16, TURNED_PITCH = 256 };
+enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, LONG_ROW = 64, FLAT_ROW = 256 };
 
-// Inputs come first, the output last; sizes are bytes per element.
+// Inputs come first, the output last; sizes are bytes per element. `rows` says that the body does several rows.
 typedef struct {
-  uint8_t inputs, scalars, size[MAX_OPERANDS];
+  uint8_t inputs, scalars, rows, size[MAX_OPERANDS];
 } Operands;
 
-// Computes n elements; n is a multiple of the lanes of the row's vectors.
-typedef void (*Body)(const void *const *in, void *out, uint32_t n, const uint32_t *scalars);
+// How many rows to do, and how many bytes on the next one of each operand lies.
+typedef struct {
+  uint32_t count;
+  ptrdiff_t step[MAX_OPERANDS];
+} Rows;
+
+#define NEXT_ROW(pointer, k) pointer = (__typeof__(pointer))((uintptr_t)pointer + (uintptr_t)rows->step[k])
+
+// Computes n elements of each row; n is a multiple of the lanes of the row's vectors.
+typedef void (*Body)(const void *const *in, void *out, uint32_t n, const uint32_t *scalars, const Rows *rows);
 
 static inline float scalar_f32(const uint32_t *w) {
   float value;
@@ -48,10 +56,5 @@ void elementwise(
 void move_strided(
     unsigned char *to, int32_t to_stride, const unsigned char *from, int32_t from_stride, uint32_t n,
     uint32_t size);
-
-// Copies rows x columns elements that lie column by column, to rows. Fastest: TURNED_ROWS rows TURNED_PITCH apart.
-void turn(
-    unsigned char *to, ptrdiff_t to_row, const unsigned char *from, ptrdiff_t from_column, uint32_t rows,
-    uint32_t columns, uint32_t size);
 
 #endif

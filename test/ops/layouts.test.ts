@@ -131,3 +131,46 @@ describe('short rows, other orders and repeated operands', () => {
     }
   });
 });
+
+describe('blocks of rows that are turned', () => {
+  const { float32, float64, int32, int64, uint8, float16 } = torch;
+  const dtypes: Record<string, torch.Dtype> = { float32, float64, int32, int64, uint8, float16 };
+  const shapes = [1, 3, 4, 5, 70, 257, 1500].flatMap((n) => [
+    [2, 3, n],
+    [2, n, 3],
+    [3, n, 35],
+  ]);
+  it.each(Object.keys(dtypes))('%s', (name) => {
+    for (const [batch, rows, columns] of shapes) {
+      const count = batch * rows * columns;
+      const x = torch.arange(count).remainder(113).to(dtypes[name]);
+      const turned = x.view(batch, columns, rows).transpose(1, 2);
+      const reversed = x.view(columns, rows, batch).permute(2, 1, 0);
+      const flat = x.view(batch, rows, columns);
+      const column = turned.narrow(2, 0, 1);
+      for (const [a, b] of [
+        [flat, turned],
+        [turned, flat],
+        [flat, reversed],
+        [turned, reversed],
+        [turned, column],
+      ]) {
+        const whole = [a, b.expand(a.shape)].map((t) => t.reshape(-1).view(a.shape));
+        expect(a.add(b).equal(whole[0].add(whole[1]))).toBe(true);
+        expect(a.gt(b).equal(whole[0].gt(whole[1]))).toBe(true);
+        const kept = torch.where(b.gt(50), a, b);
+        expect(kept.equal(torch.where(whole[1].gt(50), whole[0], whole[1]))).toBe(true);
+        const target = a.clone();
+        expect(target.copy_(b).equal(whole[1])).toBe(true);
+      }
+      const first = turned.contiguous().view(-1).dataSync();
+      const places = Array.from(x.dataSync(), Number);
+      const wrong = Array.from(first, Number).findIndex((value, i) => {
+        const [c, r] = [i % columns, Math.floor(i / columns) % rows];
+        const b = Math.floor(i / (rows * columns));
+        return value !== places[(b * columns + c) * rows + r];
+      });
+      expect(wrong).toBe(-1);
+    }
+  });
+});

@@ -41,9 +41,13 @@ const RUNS: Readonly<Record<string, string>> = {
 };
 
 /** Float32 loops of an instruction or two are bound by their own counting. */
-function unroll(expression: string, type: CType): string {
-  const short = type === F32 && !/(?<!isnan)_\(|select.*select/.test(expression);
-  return short ? 'unroll_count(4)' : 'unroll(disable)';
+function isShort(expression: string, type: CType): boolean {
+  return type === F32 && !/(?<!isnan)_\(|select.*select/.test(expression);
+}
+
+/** Whether the body does the rows of a block itself: in a call of its own a short row is slow. */
+function doesRows(row: PointwiseRow, type: CType): boolean {
+  return row.inputs > 1 && row.result === 'same' && isShort(row.c, type);
 }
 
 function body(name: string, row: PointwiseRow, type: CType): string {
@@ -56,21 +60,25 @@ function body(name: string, row: PointwiseRow, type: CType): string {
     (scalar, i) =>
       `  const ${type.vector} ${scalar} = splat(scalar_${type.suffix}(scalars + ${2 * i}));`,
   );
+  const operands = [...pointers.map((_, i) => `in${i}`), 'out'];
+  const steps = operands.map((operand, i) => `  NEXT_ROW(${operand}, ${i});`);
   const isBool = row.result === 'bool';
   const store = isBool ? 'store_mask' : 'store';
   return [
     `static void ${name}_${type.suffix}_body(`,
-    '    const void *const *in, void *out_, uint32_t n, const uint32_t *scalars) {',
-    '  (void)scalars;',
+    '    const void *const *in, void *out_, uint32_t n, const uint32_t *scalars, const Rows *rows) {',
+    '  (void)scalars, (void)rows;',
     ...pointers,
     `  ${isBool ? 'uint8_t' : type.scalar} *out = out_;`,
     ...scalars,
+    ...(doesRows(row, type) ? ['  for (uint32_t r = rows->count;; r--) {'] : []),
     `  uint32_t i = ${type === F32 ? (RUNS[name] ?? '0') : '0'};`,
-    `#pragma clang loop ${unroll(expression, type)}`,
+    `#pragma clang loop ${isShort(expression, type) ? 'unroll_count(4)' : 'unroll(disable)'}`,
     `  for (; i < n; i += ${type.lanes}) {`,
     `    ${loads(row, type)}`,
     `    ${store}(out + i, ${expression});`,
     '  }',
+    ...(doesRows(row, type) ? ['  if (r == 1) break;', ...steps, '  }'] : []),
     '}',
   ].join('\n');
 }
@@ -82,7 +90,7 @@ function entry(name: string, row: PointwiseRow, type: CType): string {
   const kernel = `${name}_${type.suffix}`;
   return [
     `static const Operands ${kernel}_operands = ` +
-      `{${row.inputs}, ${row.scalars?.length ?? 0}, {${operands.join(', ')}}};`,
+      `{${row.inputs}, ${row.scalars?.length ?? 0}, ${doesRows(row, type)}, {${operands.join(', ')}}};`,
     `EXPORTED void ${kernel}(const uint32_t *words, uint32_t begin, uint32_t end) {`,
     `  elementwise(words, begin, end, &${kernel}_operands, ${kernel}_body);`,
     '}',
