@@ -9,7 +9,11 @@ static void copy_bytes(byte *to, const byte *from, size_t n, const Rows *rows) {
     if (n > 1024) memmove(to, from, n);
     else
 #pragma clang loop unroll_count(4)
-      for (size_t i = 0; i < n; i += 16) store((int32_t *)(to + i), load((const int32_t *)(from + i)));
+      for (size_t i = 0; i < n; i += 16) {
+        i32x4 v; // not by way of load(): bytes lie anywhere
+        memcpy(&v, from + i, 16);
+        memcpy(to + i, &v, 16);
+      }
     if (r == 1) break;
     NEXT_ROW(from, 0);
     NEXT_ROW(to, 1);

@@ -25,7 +25,7 @@ void move_strided(
     const i32x4 value = load((const int32_t *)repeated);
     const uint32_t lanes = 16 / size;
 #pragma clang loop unroll_count(4)
-    for (; i + lanes <= n; i += lanes) store((int32_t *)(to + i * size), value);
+    for (; i + lanes <= n; i += lanes) memcpy(to + i * size, &value, 16);
     to += i * size;
     n -= i;
   }
