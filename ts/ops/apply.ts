@@ -159,8 +159,7 @@ export function applyPointwise(
     for (let i = 0; i < operands.length; i++) {
       const want = masks?.includes(i) ? bool : taken;
       const ready = prepare(op, operands[i], want, direct ? target : undefined);
-      if (ready !== operands[i])
-        prepared = [...prepared.slice(0, i), ready, ...prepared.slice(i + 1)];
+      if (ready !== operands[i]) prepared = prepared.with(i, ready);
     }
     const strides = known || direct ? undefined : resultStrides(shape as Shape, prepared);
     out = direct ? target : emptyTensor(shape as Shape, raw, device, strides);

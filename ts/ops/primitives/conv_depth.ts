@@ -58,7 +58,12 @@ export function isDepthwise(geo: Geometry, input = false): boolean {
 function formOf(geo: Geometry, gradient: Gradient, float: boolean): number {
   const { kernel, stride, dilation, padding, height, width, outH, outW } = geo;
   const [step] = stride;
-  const near = [...kernel, ...dilation, stride[1]].join() === `3,3,1,1,${step}`;
+  const near =
+    kernel[0] === 3 &&
+    kernel[1] === 3 &&
+    dilation[0] === 1 &&
+    dilation[1] === 1 &&
+    stride[1] === step;
   const narrow = Math.min(outW, width) < 4;
   if (!float || !near || step > 2 || gradient === 'weight' || narrow) return 0;
   if (gradient === undefined || step === 1) return step;
