@@ -105,19 +105,32 @@ WEIGHTS_TILE(main, 4, 2)
 WEIGHTS_TILE(pair, 2, 4)
 #endif
 
-// From the block of results to where its pixels belong.
-static NOINLINE void NAME(put_runs)(S *out, size_t row, size_t step, const S *block, uint32_t rows,
-                                    const conv_run *run, uint32_t runs) {
-  for (uint32_t i = 0; i < rows; i++, out += row, block += BLOCK_COLS) {
+// From the block of results to where its pixels belong, each the first of `apart` rows of out_step
+// pixels, the others of which are zero; or by itself.
+static NOINLINE void NAME(put_runs)(const convProduct_params *p, S *out, const S *block,
+                                    uint32_t rows, const conv_run *run, uint32_t runs) {
+  const uint32_t step = p->out_step, apart = p->apart;
+  const size_t width = apart ? p->out_row / apart : 0;
+  for (uint32_t i = 0; i < rows; i++, out += p->out_plane, block += BLOCK_COLS) {
     for (uint32_t r = 0; r < runs; r++) {
-      S *to = out + run[r].out;
+      S *to = out + run[r].out, *line = to;
       const S *from = block + run[r].at;
-      uint32_t q = 0;
-      for (; step == 2 && q + LANES <= run[r].count; q += LANES) {
-        V v = load(from + q);
-        UNROLL for (int l = 0; l < LANES; l++) to[q * 2 + l * 2] = v[l];
+      const uint32_t count = run[r].count, span = count * step;
+      for (uint32_t y = 0; y < apart; y++, line += width) {
+        for (uint32_t x = 0; x < span; x += span < LANES ? 1 : LANES) {
+          if (span < LANES) line[x] = 0;
+          else store(line + MIN(x, span - LANES), (V){0});
+        }
       }
-      for (; q < run[r].count; q++) to[q * step] = from[q];
+      uint32_t q = 0;
+#if LANES == 4
+      for (; apart && step == 2 && q + LANES <= count; q += LANES) {
+        const V v = load(from + q);
+        store(to + q * 2, __builtin_shufflevector(v, (V){0}, 0, 4, 1, 5));
+        store(to + q * 2 + LANES, __builtin_shufflevector(v, (V){0}, 2, 6, 3, 7));
+      }
+#endif
+      for (; q < count; q++) to[q * step] = from[q];
     }
   }
 }
@@ -241,13 +254,16 @@ KERNEL(convProduct) {
     uint32_t k = 0;
     do {
       t.depth = MIN(DEPTH_BLOCK, depth - k);
-      NAME(pack_pixels)(pack, BLOCK_STEP, source, tap + k, t.depth, run, runs);
+      // What a part before this one packed is still there, unless it took several blocks.
+      if (depth > DEPTH_BLOCK || part == 0 || unit == first) {
+        NAME(pack_pixels)(pack, BLOCK_STEP, source, tap + k, t.depth, run, runs);
+      }
       NAME(block_product)(&t);
       t.a += t.depth;
       t.add = true;
       k += t.depth;
     } while (k < depth);
-    if (p->staged) NAME(put_runs)(out, p->out_plane, p->out_step, results, rows, run, runs);
+    if (p->staged) NAME(put_runs)(p, out, results, rows, run, runs);
     unit += count;
   }
 }

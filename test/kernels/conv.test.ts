@@ -67,6 +67,9 @@ const CASES: Case[] = [
   convCase([2, 4, 9, 9], [140, 2, 2, 3], { groups: 2, padding: [1, 2], stride: [2, 3] }),
   convCase([2, 5, 7, 7], [70, 5, 1, 1], { stride: [2, 2] }),
   convCase([1, 2, 12, 13], [300, 2, 3, 3], { padding: [4, 4], stride: [3, 3], dilation: [5, 4] }),
+  convCase([2, 40, 16, 22], [130, 40, 1, 1], { stride: [2, 2] }),
+  convCase([9, 8, 4, 3], [20, 8, 1, 1], { stride: [2, 3] }),
+  convCase([3, 9, 8, 10], [12, 9, 1, 1], { stride: [4, 2] }),
 ];
 
 function show(c: Case): string {

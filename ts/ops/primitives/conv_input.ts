@@ -238,7 +238,10 @@ export function correlate(
     y: phaseOf(geometry, 0, Math.floor(at / stride[1])),
     x: phaseOf(geometry, 1, at % stride[1]),
   }));
-  if (all.some(({ x, y }) => x.taps * y.taps === 0)) zeroFill(launcher, out);
+  // A single tap leaves zeros between its pixels, which are put with them.
+  const whole = height === outH * stride[0] && width === outW * stride[1];
+  const lone = whole && kernel[0] * kernel[1] === 1;
+  if (!lone && all.some(({ x, y }) => x.taps * y.taps === 0)) zeroFill(launcher, out);
   let weightAt = 0;
   for (const { x, y } of all) {
     const depth = filters * y.taps * x.taps;
@@ -264,6 +267,7 @@ export function correlate(
           out_plane: height * width,
           out_row: stride[0] * width,
           out_step: stride[1],
+          apart: lone && stride[0] * stride[1] > 1 ? stride[0] : 0,
         },
         sourceAt: (y.at + top) * cols + x.at + left,
         weightAt,

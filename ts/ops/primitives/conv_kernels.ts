@@ -77,6 +77,7 @@ export const productKernel = kernel({
     out_plane: 'u32',
     out_row: 'u32',
     out_step: 'u32',
+    apart: 'u32',
   },
 });
 

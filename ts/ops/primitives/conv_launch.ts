@@ -124,13 +124,6 @@ function rowBlock(filters: number, blocks: number, products: number): number {
   );
 }
 
-/** Pixels of a block: whole rows, where these fill tiles, are packed faster. */
-function pixelBlock(pixels: number, width: number): number {
-  const rows = Math.floor(BLOCK / width) * width;
-  if (rows >= 0.7 * BLOCK && roundUp(rows, TILE / 2) <= 1.04 * rows) return rows;
-  return roundUp(Math.ceil(pixels / Math.ceil(pixels / BLOCK)), TILE);
-}
-
 /**
  * Whether pixels are read where they lie, in groups of one row. Packing costs as much as so many
  * filters; groups cost where rows do not divide.
@@ -154,7 +147,13 @@ export interface Product {
   readonly taps: Pair;
   /** Pixels of an image of the result, their places, and the first one's in the source. */
   readonly grid: Pair;
-  readonly out: { out_at: number; out_plane: number; out_row: number; out_step: number };
+  readonly out: {
+    out_at: number;
+    out_plane: number;
+    out_row: number;
+    out_step: number;
+    apart: number;
+  };
   readonly sourceAt: number;
   readonly weightAt: number;
   readonly weightGroup: number;
@@ -183,14 +182,15 @@ function cutRows(p: Product, height: number, width: number, products: number) {
 }
 
 /** Units of blocks that are packed; `flat` pixels follow each other in the result. */
-function cutBlocks(p: Product, each: number, width: number, flat: boolean, products: number) {
+function cutBlocks(p: Product, each: number, flat: boolean, products: number) {
   const { batch, groups, filters, taps } = p;
   const depth = p.channels * taps[0] * taps[1];
   // Images that fill tiles badly are one line of pixels.
   const joined = batch > 1 && (each < BLOCK / 2 || roundUp(each, TILE / 2) > 1.1 * each);
   const together = joined ? batch : 1;
-  const colBlock = pixelBlock(together * each, width);
-  const blocks = (batch / together) * groups * Math.ceil((together * each) / colBlock);
+  const pixels = together * each;
+  const colBlock = roundUp(Math.ceil(pixels / Math.ceil(pixels / BLOCK)), TILE);
+  const blocks = (batch / together) * groups * Math.ceil(pixels / colBlock);
   const rows = rowBlock(filters, blocks, products);
   const staged = joined || !flat;
   const words = {
@@ -226,7 +226,7 @@ export function product(
   const [gridH, gridW] = inPlace ? rows : line;
   const cut = inPlace
     ? cutRows(p, gridH, gridW, products)
-    : cutBlocks(p, gridH * gridW, gridW, flat, products);
+    : cutBlocks(p, gridH * gridW, flat, products);
   const { range, words } = shares(cut.units);
   const slice = depth + cut.scratch;
   const params = {
@@ -282,7 +282,7 @@ export function convolve(
   const form = {
     ...{ batch, groups, channels, filters, taps: kernel },
     grid: [outH, outW] as const,
-    out: { out_at: 0, out_plane: outH * outW, out_row: outW, out_step: 1 },
+    out: { out_at: 0, out_plane: outH * outW, out_row: outW, out_step: 1, apart: 0 },
     sourceAt: 0,
     weightAt: 0,
     weightGroup: filters * depthOf(geometry),
