@@ -17,6 +17,9 @@ import { gpuInUse } from './peers/webgpu.js';
 import { chart, failures, header, markdown, row } from './report.js';
 import { smokeCases, tooSlow } from './smoke.js';
 
+/** The exit status of a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
 /** Samples of a library per case: few where a processor plays the GPU, and in a smoke test. */
 function settings({ seconds, rounds, smoke }: Options, software: boolean): Settings {
   const short = software || smoke;
@@ -73,6 +76,17 @@ function open({ device, peers, ...conditions }: Options, program: string): Promi
   });
 }
 
+/** Tells whether Ctrl-C was pressed; a second time ends the program at once. */
+function stopOnInterrupt(): () => boolean {
+  let pressed = false;
+  process.once('SIGINT', () => {
+    pressed = true;
+    console.error('\nThe case under way is finished, then the results so far are written.');
+    console.error('Ctrl-C once more ends without them.');
+  });
+  return () => pressed;
+}
+
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (options === undefined) return;
@@ -101,7 +115,9 @@ async function main(): Promise<void> {
   const width = Math.max(...chosen.map(({ name }) => name.length));
   printRow(header(names), width);
   const results: Result[] = [];
+  const interrupted = stopOnInterrupt();
   for (const benchmark of chosen) {
+    if (interrupted()) break;
     const result = await measure(benchmark, peers, sampling);
     results.push(result);
     printRow(row(result, names), width);
@@ -109,8 +125,9 @@ async function main(): Promise<void> {
   for (const peer of peers) peer.close();
   for (const line of failures(results)) console.log(`fails: ${line}`);
   await write(options, join(dirname(program), 'results'), about, results, names);
-  if (options.smoke) judge(results);
+  if (options.smoke && !interrupted()) judge(results);
   if (results.some(({ peers: own }) => 'reason' in (own.isotorch ?? {}))) process.exitCode = 1;
+  if (interrupted()) process.exitCode = INTERRUPTED;
   // Devices of the peers would keep the process alive.
   if (options.device === 'webgpu') process.exit();
 }

@@ -29,7 +29,8 @@ const USAGE = `npm run bench -- [pattern] [--json <file>] [--threads n] [--peers
   --device   where the cases run (default cpu)
   --seconds  each library gets per case (default 2), taken in so many --rounds (default 10)
   --clock    'cpu' counts processor time, for busy machines (default wall)
-  --smoke    in less than two minutes: is each kernel as much faster than plain C as it should be?`;
+  --smoke    in less than two minutes: is each kernel as much faster than plain C as it should be?
+Ctrl-C ends a run after the case under way; what was measured until then is written.`;
 
 const MOST_ROUNDS = 1000;
 

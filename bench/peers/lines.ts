@@ -15,6 +15,8 @@ export class Lines<Answer extends { readonly error?: string }> {
   ) {
     this.process = spawn(program, options, {
       stdio: ['pipe', 'pipe', 'inherit'],
+      // In a group of its own, which the terminal's Ctrl-C does not reach; it ends with its input.
+      detached: true,
       env: { ...process.env, ...env },
     });
     // What ends, or never starts, is told of by read().

@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -104,6 +105,26 @@ describe('the ladder', () => {
       1,
       "There is no ladder 'sofmax'; there are gemm, conv, softmax.",
     ]);
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('ends a run after the case under way; what was measured is written', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'isotorch-bench-'));
+    const json = join(folder, 'figures.json');
+    const options = ['--smoke', '--seconds', '0.1', '--json', json];
+    const bench = spawn(process.execPath, ['scripts/run.mjs', 'bench/main.ts', ...options], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for await (const text of bench.stdout) {
+      if (!bench.killed && /±\d+%/.test(String(text))) bench.kill('SIGINT');
+    }
+    expect(bench.exitCode ?? (await once(bench, 'exit'))[0]).toBe(130);
+    const { results } = JSON.parse(readFileSync(json, 'utf8'));
+    expect(results.length).toBeGreaterThan(0);
+    expect(results.length).toBeLessThan(smokeCases.length);
+    rmSync(folder, { recursive: true });
   });
 });
 
