@@ -4,4 +4,8 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildKernels } from '../wasm/build.mjs';
 
-export const setup = () => buildKernels(resolve(fileURLToPath(import.meta.url), '../..'));
+/** Every group of tests calls it, in one process. */
+export async function setup() {
+  globalThis.kernelsBuilt ??= buildKernels(resolve(fileURLToPath(import.meta.url), '../..'));
+  await globalThis.kernelsBuilt;
+}
