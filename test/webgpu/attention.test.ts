@@ -1,4 +1,4 @@
-/** What goes through tiles: products, attention, and copies that transpose. */
+/** Attention on the GPU: sizes that fill tiles and that do not, masks, and its gradients. */
 
 import { describe, test } from 'vitest';
 import * as torch from '../../ts/index.js';
@@ -10,17 +10,6 @@ const { scaledDotProductAttention } = torch.nn.functional;
 /** Software adapters take seconds to compile each form. */
 const PATIENCE = 180_000;
 
-/** Batch, rows, depth and columns: of whole vectors, of none, and in between. */
-const PRODUCTS = [
-  [1, 64, 64, 64],
-  [1, 100, 36, 72],
-  [3, 33, 20, 132],
-  [1, 68, 300, 12],
-  [2, 12, 1028, 8],
-  [1, 16, 40, 256],
-  [1, 130, 17, 9],
-];
-
 /** Batch, heads, queries, keys, features of keys and of values. */
 const ATTENTIONS = [
   [2, 2, 64, 64, 32, 32],
@@ -31,37 +20,7 @@ const ATTENTIONS = [
   [1, 1, 8, 8, 132, 136],
 ];
 
-await withFeatures('tiles on the GPU', () => {
-  for (const form of ['NN', 'NT', 'TN', 'TT']) {
-    test(
-      `products ${form}`,
-      async () => {
-        for (const [batch, m, k, n] of PRODUCTS) {
-          const [a, b] = [torch.randn(batch, m, k), torch.randn(batch, k, n)];
-          const turned = (x: Tensor, i: number) => (form[i] === 'T' ? x.mT.contiguous() : x);
-          const back = (x: Tensor, i: number) => (form[i] === 'T' ? x.mT : x);
-          const inputs = [a, b].map(turned);
-          await agree(inputs, (x, y) => back(x, 0).matmul(back(y, 1)));
-          const first = (x: Tensor, i: number) => back(x.at(0), i);
-          await agree([...inputs, torch.randn(n)], (x, y, bias) =>
-            torch.addmm(bias, first(x, 0), first(y, 1)),
-          );
-        }
-      },
-      PATIENCE,
-    );
-  }
-
-  test('products of integers, and of parts that begin anywhere', async () => {
-    const x = torch.randint(-9, 9, [64, 64], { dtype: torch.int32 });
-    await agree([x, x.t().contiguous()], (a, b) => a.matmul(b.t()), { exact: true });
-    const parts = (from: number) => (a: Tensor, b: Tensor) =>
-      a.narrow(1, from, 40).matmul(b.narrow(0, from, 40));
-    for (const from of [0, 1, 4]) {
-      await agree([torch.randn(50, 64), torch.randn(64, 36)], parts(from));
-    }
-  });
-
+await withFeatures('attention on the GPU', () => {
   describe.each(ATTENTIONS)('attention of %i x %i, %i by %i, features %i and %i', (...sizes) => {
     const [n, h, rows, keys, size, width] = sizes;
     const inputs = () => [
@@ -110,22 +69,5 @@ await withFeatures('tiles on the GPU', () => {
       },
       PATIENCE,
     );
-  });
-
-  test('copies that transpose', async () => {
-    const cases = [
-      { shape: [100, 70], order: [1, 0] },
-      { shape: [33, 33], order: [1, 0] },
-      { shape: [4, 40, 50], order: [0, 2, 1] },
-      { shape: [40, 4, 50], order: [2, 1, 0] },
-      { shape: [3, 20, 5, 36], order: [3, 1, 2, 0] },
-      { shape: [2, 20, 17, 30], order: [0, 3, 1, 2] },
-      { shape: [2, 3, 20, 5, 20], order: [4, 1, 2, 3, 0] },
-    ];
-    for (const { shape, order } of cases) {
-      const turn = (x: Tensor) => x.permute(order);
-      const copies = (x: Tensor) => [turn(x).contiguous(), torch.cat([turn(x), turn(x)], -1)];
-      await agree([torch.randn(shape)], copies, { exact: true, gradients: false });
-    }
   });
 });
