@@ -11,14 +11,7 @@ import {
   halfToNumber,
 } from './core/dtype.js';
 import { AutogradError, DisposedError, DtypeError, ShapeError, showShape } from './core/errors.js';
-import {
-  contiguousStrides,
-  denseStrides,
-  isContiguousLayout,
-  numelOf,
-  type Shape,
-  sameShape,
-} from './core/layout.js';
+import { denseStrides, Geometry, rowMajor, type Shape, sameShape } from './core/layout.js';
 import { breathe, escape, note } from './core/memory.js';
 import { formatTensor } from './core/print.js';
 import { Storage } from './core/storage.js';
@@ -60,9 +53,6 @@ export type NestedArray = number | bigint | boolean | NestedArray[];
 /** A multi-dimensional array with strides, on one device. */
 export class Tensor {
   declare readonly isTensor: true;
-  private elements: number;
-  /** @internal Whether it is contiguous, once that is known. */
-  contiguousFlag: boolean | undefined = undefined;
   /** Whether dispose() was called. */
   disposed = false;
   /** In-place writes through this handle leave the version alone (`.data`). */
@@ -73,12 +63,11 @@ export class Tensor {
   /** @internal Takes a reference to the storage. */
   constructor(
     public storage_: Storage,
-    private sizes: Shape,
-    private steps: readonly number[],
+    /** @internal */
+    public geometry: Geometry,
     private start: number,
     readonly dtype: Dtype,
   ) {
-    this.elements = numelOf(sizes);
     storage_.references++;
     note(this);
   }
@@ -86,11 +75,11 @@ export class Tensor {
   // --- What it is ------------------------------------------------------------------------------
 
   get shape(): Shape {
-    return this.sizes;
+    return this.geometry.shape;
   }
 
   get strides(): readonly number[] {
-    return this.steps;
+    return this.geometry.strides;
   }
 
   /** Elements before the first one in the storage. */
@@ -99,36 +88,36 @@ export class Tensor {
   }
 
   get ndim(): number {
-    return this.sizes.length;
+    return this.geometry.shape.length;
   }
 
   dim(): number {
-    return this.sizes.length;
+    return this.geometry.shape.length;
   }
 
   numel(): number {
-    return this.elements;
+    return this.geometry.elements;
   }
 
   /** The shape, or the size of one dimension. */
   size(): Shape;
   size(dim: number): number;
   size(dim?: number): Shape | number {
-    return dim === undefined ? this.sizes : this.pick(this.sizes, dim, 'size');
+    return dim === undefined ? this.shape : this.pick(this.shape, dim, 'size');
   }
 
   /** The strides in elements, or one of them. */
   stride(): readonly number[];
   stride(dim: number): number;
   stride(dim?: number): readonly number[] | number {
-    return dim === undefined ? this.steps : this.pick(this.steps, dim, 'stride');
+    return dim === undefined ? this.strides : this.pick(this.strides, dim, 'stride');
   }
 
   private pick(list: readonly number[], dim: number, op: string): number {
     const value = list[dim < 0 ? dim + list.length : dim];
     if (value === undefined) {
       throw new ShapeError(
-        `${op}: dimension ${dim} is out of range for shape ${showShape(this.sizes)}`,
+        `${op}: dimension ${dim} is out of range for shape ${showShape(this.shape)}`,
       );
     }
     return value;
@@ -139,8 +128,7 @@ export class Tensor {
   }
 
   isContiguous(): boolean {
-    this.contiguousFlag ??= isContiguousLayout(this.sizes, this.steps);
-    return this.contiguousFlag;
+    return this.geometry.contiguous;
   }
 
   get device(): DeviceType {
@@ -188,7 +176,7 @@ export class Tensor {
   assertLive(op: string): void {
     if (this.disposed || this.storage_.freed) {
       throw new DisposedError(
-        `${op}: the tensor of shape ${showShape(this.sizes)} was disposed (by dispose(), ` +
+        `${op}: the tensor of shape ${showShape(this.shape)} was disposed (by dispose(), ` +
           '`using` or the end of a torch.scope()). Return it from the scope, or call keep() on ' +
           'it inside',
       );
@@ -263,9 +251,9 @@ export class Tensor {
   }
 
   set grad(value: Tensor | null) {
-    if (value !== null && !sameShape(value.shape, this.sizes)) {
+    if (value !== null && !sameShape(value.shape, this.shape)) {
       throw new ShapeError(
-        `grad: the gradient of a tensor of shape ${showShape(this.sizes)} has that shape, ` +
+        `grad: the gradient of a tensor of shape ${showShape(this.shape)} has that shape, ` +
           `got ${showShape(value.shape)}`,
       );
     }
@@ -309,7 +297,7 @@ export class Tensor {
     this.assertLive('data');
     const source = this.contiguous();
     const { storage_, start, dtype } = source;
-    const bytes = this.elements * dtype.size;
+    const bytes = this.numel() * dtype.size;
     try {
       return decodeAll(
         dtype,
@@ -325,7 +313,7 @@ export class Tensor {
     this.assertLive('dataSync');
     const source = this.contiguous();
     const { storage_, start, dtype } = source;
-    const bytes = this.elements * dtype.size;
+    const bytes = this.numel() * dtype.size;
     try {
       return decodeAll(dtype, storage_.device.readSync(storage_.handle, start * dtype.size, bytes));
     } finally {
@@ -335,12 +323,12 @@ export class Tensor {
 
   /** The elements as nested arrays of the tensor's shape (a plain value for a 0-d tensor). */
   async tolist(): Promise<NestedArray> {
-    return nest(await this.toArray(), this.dtype, this.sizes);
+    return nest(await this.toArray(), this.dtype, this.shape);
   }
 
   /** As tolist(), at once; only on the CPU. */
   tolistSync(): NestedArray {
-    return nest(this.dataSync(), this.dtype, this.sizes);
+    return nest(this.dataSync(), this.dtype, this.shape);
   }
 
   /**
@@ -350,7 +338,7 @@ export class Tensor {
   get data(): Tensor & (() => Promise<DataArray>) {
     this.assertLive('data');
     const read = () => this.toArray();
-    const bare = new Tensor(this.storage_, this.sizes, this.steps, this.start, this.dtype);
+    const bare = this.bare();
     bare.untracked = true;
     Object.setPrototypeOf(read, Tensor.prototype);
     const result = Object.assign(read, bare) as unknown as Tensor & (() => Promise<DataArray>);
@@ -372,15 +360,15 @@ export class Tensor {
     value.storage_.retain();
     this.storage_.release();
     this.storage_ = value.storage_;
-    this.setLayout(value.shape, value.strides, value.offset);
+    this.setLayout(value.geometry, value.offset);
   }
 
   private assertScalar(op: string): void {
     this.assertLive(op);
-    if (this.elements !== 1) {
+    if (this.numel() !== 1) {
       throw new ShapeError(
-        `${op}: only a tensor of one element is a number, got shape ${showShape(this.sizes)} ` +
-          `with ${this.elements} elements. Reduce it first (mean(), sum()), index it with at(), ` +
+        `${op}: only a tensor of one element is a number, got shape ${showShape(this.shape)} ` +
+          `with ${this.numel()} elements. Reduce it first (mean(), sum()), index it with at(), ` +
           'or read all of it with data() or tolist()',
       );
     }
@@ -396,13 +384,13 @@ export class Tensor {
   /** @internal The printed form under another class name. */
   describe(prefix: string): string {
     if (this.disposed || this.storage_.freed) {
-      return `${prefix}(<disposed>, size=${showShape(this.sizes)})`;
+      return `${prefix}(<disposed>, size=${showShape(this.shape)})`;
     }
     const readable = this.backend.synchronous;
     return formatTensor({
       element: readable ? (position) => this.elementAt(position) : () => 0,
       contents: readable ? undefined : '...',
-      shape: this.sizes,
+      shape: this.shape,
       dtype: this.dtype,
       device: this.device,
       requiresGrad: this.requiresGrad,
@@ -414,9 +402,9 @@ export class Tensor {
   /** The element at a row-major position; only on the CPU. */
   private elementAt(position: number): number | bigint | boolean {
     let offset = this.start;
-    for (let d = this.sizes.length - 1, rest = position; d >= 0; d--) {
-      offset += (rest % this.sizes[d]) * this.steps[d];
-      rest = Math.floor(rest / this.sizes[d]);
+    for (let d = this.shape.length - 1, rest = position; d >= 0; d--) {
+      offset += (rest % this.shape[d]) * this.strides[d];
+      rest = Math.floor(rest / this.shape[d]);
     }
     const { size } = this.dtype;
     const raw = this.storage_.device.readSync(this.storage_.handle, offset * size, size);
@@ -431,17 +419,14 @@ export class Tensor {
   // --- Layout changes made by the engine -------------------------------------------------------
 
   /** @internal Takes another layout in place (`t_`, `squeeze_`, `resize_`). */
-  setLayout(shape: Shape, strides: readonly number[], offset: number): void {
-    this.sizes = shape;
-    this.steps = strides;
+  setLayout(geometry: Geometry, offset: number): void {
+    this.geometry = geometry;
     this.start = offset;
-    this.elements = numelOf(shape);
-    this.contiguousFlag = undefined;
   }
 
   /** @internal Another handle on the same elements, without autograd. */
   bare(): Tensor {
-    return new Tensor(this.storage_, this.sizes, this.steps, this.start, this.dtype);
+    return new Tensor(this.storage_, this.geometry, this.start, this.dtype);
   }
 }
 Object.defineProperty(Tensor.prototype, 'isTensor', { value: true });
@@ -453,11 +438,15 @@ export function emptyTensor(
   device: Device,
   strides?: readonly number[],
 ): Tensor {
+  const geometry = strides === undefined ? rowMajor(shape) : new Geometry(shape, strides);
+  return emptyOf(geometry, dtype, device);
+}
+
+/** @internal A tensor of unset elements of a geometry without gaps. */
+export function emptyOf(geometry: Geometry, dtype: Dtype, device: Device): Tensor {
   const stored = device.stored(dtype);
-  const storage = new Storage(device, numelOf(shape) * stored.size);
-  const result = new Tensor(storage, shape, strides ?? contiguousStrides(shape), 0, stored);
-  if (strides === undefined) result.contiguousFlag = true;
-  return result;
+  const storage = new Storage(device, geometry.elements * stored.size);
+  return new Tensor(storage, geometry, 0, stored);
 }
 
 /**

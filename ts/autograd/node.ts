@@ -2,7 +2,7 @@
 
 import type { Dtype } from '../core/dtype.js';
 import { AutogradError, showShape } from '../core/errors.js';
-import type { Shape } from '../core/layout.js';
+import type { Geometry } from '../core/layout.js';
 import type { Storage } from '../core/storage.js';
 import { AutogradMeta, Tensor } from '../tensor.js';
 import { isGradEnabled } from './mode.js';
@@ -135,8 +135,7 @@ export function setHistory(tensor: Tensor, node: Node, index: number): void {
 /** A tensor kept for backward, with the version it had; its storage is held until then. */
 export class SavedTensor {
   private readonly storage: Storage;
-  private readonly shape: Shape;
-  private readonly strides: readonly number[];
+  private readonly geometry: Geometry;
   private readonly offset: number;
   private readonly dtype: Dtype;
   private readonly version: number;
@@ -146,8 +145,7 @@ export class SavedTensor {
   /** `output` is the node whose result number `index` this is: its history is only set later. */
   constructor(tensor: Tensor, output?: Node, index = 0) {
     this.storage = tensor.storage_;
-    this.shape = tensor.shape;
-    this.strides = tensor.strides;
+    this.geometry = tensor.geometry;
     this.offset = tensor.offset;
     this.dtype = tensor.dtype;
     this.version = tensor.storage_.version;
@@ -160,13 +158,13 @@ export class SavedTensor {
   unpack(by: string): Tensor {
     if (this.storage.version !== this.version) {
       throw new AutogradError(
-        `${by}: a tensor of shape ${showShape(this.shape)} that it needs for its gradient was ` +
+        `${by}: a tensor of shape ${showShape(this.geometry.shape)} that it needs for its gradient was ` +
           `changed in place by ${this.storage.lastWrite}() after it was saved (version ` +
           `${this.storage.version}, expected ${this.version}). Use the form without '_', or ` +
           'change a clone()',
       );
     }
-    const tensor = new Tensor(this.storage, this.shape, this.strides, this.offset, this.dtype);
+    const tensor = new Tensor(this.storage, this.geometry, this.offset, this.dtype);
     if (this.node !== undefined && isGradEnabled()) {
       const meta = new AutogradMeta();
       if (this.node instanceof Accumulate) {

@@ -1,7 +1,7 @@
 /** The node of a table operator: it runs the operator's row of the gradient table. */
 
 import type { Dtype } from '../core/dtype.js';
-import type { Shape } from '../core/layout.js';
+import { type Geometry, rowMajor, type Shape } from '../core/layout.js';
 import type { Device } from '../device/device.js';
 import type { GradContext, JointRule, RuleByInput } from '../ops/rule.js';
 import { emptyTensor, isTensor, type Tensor } from '../tensor.js';
@@ -17,9 +17,9 @@ export class OpNode extends Node implements GradContext<never> {
   /** Of the first output: the node must not hold the output itself. */
   private readonly dtype: Dtype;
   private readonly device: Device;
-  readonly shapes: Shape[];
-  readonly strides: (readonly number[])[];
-  readonly dtypes: (Dtype | undefined)[];
+  readonly geometries: Geometry[];
+  /** Of the inputs, where one has another than the first output. */
+  private dtypes: Dtype[] | undefined = undefined;
 
   constructor(
     name: string,
@@ -33,16 +33,16 @@ export class OpNode extends Node implements GradContext<never> {
     this.dtype = outputs[0].dtype;
     this.device = outputs[0].backend;
     let saved: (SavedTensor | number | undefined)[] | undefined;
-    this.shapes = new Array(count).fill(SCALAR_SHAPE);
-    this.strides = new Array(count).fill(SCALAR_SHAPE);
-    this.dtypes = new Array(count).fill(undefined);
+    this.geometries = new Array(count).fill(SCALAR);
     for (let i = 0; i < count; i++) {
       const input = inputs[i];
       if (isTensor(input)) {
         this.connect(input, i);
-        this.shapes[i] = input.shape;
-        this.strides[i] = input.strides;
-        this.dtypes[i] = input.dtype;
+        this.geometries[i] = input.geometry;
+        if (input.dtype !== this.dtype) {
+          this.dtypes ??= new Array(count).fill(this.dtype);
+          this.dtypes[i] = input.dtype;
+        }
       } else {
         this.connect(undefined, i);
         saved ??= new Array(count).fill(undefined);
@@ -90,14 +90,16 @@ export class OpNode extends Node implements GradContext<never> {
   }
 
   private finish(grad: Tensor | undefined, input: number): Tensor | undefined {
-    const dtype = this.dtypes[input];
-    if (grad === undefined || dtype === undefined || !this.needs(input)) return undefined;
-    return this.undo(grad, this.shapes[input], dtype);
+    return grad === undefined || !this.needs(input) ? undefined : this.undo(grad, input);
   }
 
   /** A gradient as that of the input: broadcasting and casts are undone. */
-  protected undo(grad: Tensor, shape: Shape, dtype: Dtype): Tensor {
-    return sumToShape(grad, shape, dtype);
+  protected undo(grad: Tensor, input: number): Tensor {
+    return this.sumTo(grad, this.geometries[input].shape, input);
+  }
+
+  protected sumTo(grad: Tensor, shape: Shape, input: number): Tensor {
+    return sumToShape(grad, shape, this.dtypes === undefined ? this.dtype : this.dtypes[input]);
   }
 
   override release(): void {
@@ -157,4 +159,4 @@ export class OpNode extends Node implements GradContext<never> {
 }
 
 const NONE: readonly never[] = [];
-const SCALAR_SHAPE: Shape = [];
+const SCALAR = rowMajor([]);

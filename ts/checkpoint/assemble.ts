@@ -2,6 +2,7 @@
 
 import { Dtype } from '../core/dtype.js';
 import { TorchError } from '../core/errors.js';
+import { Geometry } from '../core/layout.js';
 import type { Device } from '../device/device.js';
 import { Parameter } from '../nn/parameter.js';
 import { Tensor } from '../tensor.js';
@@ -54,7 +55,7 @@ export async function assemble(
 function makeTensor(spec: TensorSpec, { storage, dtype }: Elements): Tensor {
   const { shape, strides, offset, requiresGrad } = spec;
   const held = dtype === spec.storage.dtype ? spec.dtype : dtype;
-  const tensor = new Tensor(storage, shape, strides, offset, held);
+  const tensor = new Tensor(storage, new Geometry(shape, strides), offset, held);
   if (!spec.isParameter) return requiresGrad ? tensor.requiresGrad_() : tensor;
   const parameter = new Parameter(tensor, requiresGrad);
   tensor.dispose();

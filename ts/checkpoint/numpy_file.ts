@@ -1,7 +1,7 @@
 /** Reads and writes `.npy` and `.npz`. */
 
 import { ValueError } from '../core/errors.js';
-import { contiguousStrides, isContiguousLayout } from '../core/layout.js';
+import { contiguousStrides, Geometry, isContiguousLayout } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import type { Device } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
@@ -75,7 +75,7 @@ async function readArray(
     const elements = await fill(device, content);
     const strides = contiguousStrides(fortran ? [...shape].reverse() : shape);
     if (fortran) strides.reverse();
-    return new Tensor(elements.storage, shape, strides, 0, elements.dtype);
+    return new Tensor(elements.storage, new Geometry(shape, strides), 0, elements.dtype);
   } finally {
     await stream.close();
   }

@@ -1,6 +1,7 @@
 /** Bytes on their way between files and devices, in pieces: never a second copy of a tensor. */
 
 import { bool, type Dtype } from '../core/dtype.js';
+import { rowMajor } from '../core/layout.js';
 import { Storage } from '../core/storage.js';
 import type { Device } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
@@ -56,7 +57,7 @@ export async function fill(device: Device, content: Content): Promise<Elements> 
   const { dtype } = content;
   if (device.synchronous) return { storage: await fillDirectly(device, content), dtype };
   const storage = await fillDirectly(deviceOf('cpu'), content);
-  const staged = new Tensor(storage, [content.bytes / dtype.size], [1], 0, dtype);
+  const staged = new Tensor(storage, rowMajor([content.bytes / dtype.size]), 0, dtype);
   try {
     const moved = to(staged, device.type);
     const result = { storage: moved.storage_, dtype: moved.dtype };

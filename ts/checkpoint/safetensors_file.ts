@@ -1,7 +1,7 @@
 /** Reads and writes safetensors files. */
 
 import { IndexError, suggestion, ValueError } from '../core/errors.js';
-import { contiguousStrides } from '../core/layout.js';
+import { rowMajor } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import type { Device } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
@@ -109,7 +109,7 @@ async function readRows(
   const pieces = piecesOf(input.file, first, first + bytes);
   const elements = await fill(device, { bytes, dtype, pieces });
   const size = shape.length === 0 ? [] : [stop - from, ...rest];
-  return new Tensor(elements.storage, size, contiguousStrides(size), 0, elements.dtype);
+  return new Tensor(elements.storage, rowMajor(size), 0, elements.dtype);
 }
 
 async function open(source: LoadSource, op: string, options: SafeOptions): Promise<SafeFile> {

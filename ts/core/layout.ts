@@ -11,6 +11,73 @@ export interface Layout {
   readonly offset: number;
 }
 
+/** Shape and strides. Many tensors and nodes share one, so nothing in it ever changes. */
+export class Geometry {
+  readonly elements: number;
+  readonly contiguous: boolean;
+  /** Of a matrix, once it was asked for: turnedForm(). */
+  turned: Turned | undefined = undefined;
+
+  constructor(
+    readonly shape: Shape,
+    readonly strides: readonly number[],
+  ) {
+    this.elements = numelOf(shape);
+    this.contiguous = isContiguousLayout(shape, strides);
+  }
+}
+
+/** How a matrix turned, as a batch of one, is made from the matrix, and how it lies. */
+interface Turned {
+  readonly order: readonly number[];
+  readonly shape: Shape;
+  readonly geometry: Geometry;
+}
+
+/** A matrix [N, K] seen as [1, K, N]. */
+export function turnedForm(matrix: Geometry): Turned {
+  if (matrix.turned !== undefined) return matrix.turned;
+  const [n, k] = matrix.shape;
+  const [row, column] = matrix.strides;
+  const geometry = new Geometry([1, k, n], [k * column, column, row]);
+  matrix.turned = { order: [1, 0], shape: geometry.shape, geometry };
+  return matrix.turned;
+}
+
+/** Row-major geometries met last, by a hash of their shape of so many bits. */
+const known: (Geometry | undefined)[] = new Array(2 ** 9).fill(undefined);
+const HASH_SHIFT = 32 - 9;
+
+/** The row-major geometry of a shape. */
+export function rowMajor(shape: Shape): Geometry {
+  let hash = 0;
+  for (let i = 0; i < shape.length; i++) hash = Math.imul(hash ^ (shape[i] + 1), 0x9e3779b1);
+  const at = hash >>> HASH_SHIFT;
+  let found = known[at];
+  if (found === undefined || !sameShape(found.shape, shape)) {
+    found = new Geometry(shape.slice(), contiguousStrides(shape));
+    known[at] = found;
+  }
+  return found;
+}
+
+const one = [0];
+const three = [0, 0, 0];
+
+/** The row-major geometry of so many elements in a row. */
+export function rowMajor1(count: number): Geometry {
+  one[0] = count;
+  return rowMajor(one);
+}
+
+/** The row-major geometry of three sizes. */
+export function rowMajor3(outer: number, n: number, inner: number): Geometry {
+  three[0] = outer;
+  three[1] = n;
+  three[2] = inner;
+  return rowMajor(three);
+}
+
 /** Number of elements of a shape (1 for a 0-d tensor). */
 export function numelOf(shape: Shape): number {
   let count = 1;
@@ -137,9 +204,20 @@ export function normalizeDims(dims: readonly number[], ndim: number, op: string)
   return result;
 }
 
+/** Whether a shape can be repeated to give `target`. */
+export function fits(shape: Shape, target: Shape): boolean {
+  const lead = target.length - shape.length;
+  if (lead < 0) return false;
+  for (let i = 0; i < shape.length; i++) {
+    if (shape[i] !== target[lead + i] && shape[i] !== 1) return false;
+  }
+  return true;
+}
+
 /** NumPy and PyTorch broadcasting of two shapes. */
 export function broadcastShapes(a: Shape, b: Shape, op: string): Shape {
-  if (sameShape(a, b)) return a;
+  if (a === b || fits(b, a)) return a;
+  if (fits(a, b)) return b;
   const ndim = Math.max(a.length, b.length);
   const result = new Array<number>(ndim);
   for (let i = 1; i <= ndim; i++) {

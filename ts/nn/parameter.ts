@@ -8,7 +8,7 @@ import { Tensor } from '../tensor.js';
  */
 export class Parameter extends Tensor {
   constructor(data: Tensor, requiresGrad = true) {
-    super(data.storage_, data.shape, data.strides, data.offset, data.dtype);
+    super(data.storage_, data.geometry, data.offset, data.dtype);
     this.keep();
     if (requiresGrad) this.requiresGrad_();
   }
@@ -23,7 +23,7 @@ export class Parameter extends Tensor {
     next.storage_.retain();
     this.storage_.release();
     this.storage_ = next.storage_;
-    this.setLayout(next.shape, next.strides, next.offset);
+    this.setLayout(next.geometry, next.offset);
     if (grad !== null) this.grad = change(grad);
   }
 

@@ -22,9 +22,17 @@ import {
   showShape,
   ValueError,
 } from '../core/errors.js';
-import { broadcastShapes, type Layout, type Shape } from '../core/layout.js';
+import {
+  broadcastShapes,
+  Geometry,
+  type Layout,
+  rowMajor,
+  rowMajor1,
+  type Shape,
+} from '../core/layout.js';
+import { giveBack, lend, lend1, lend2 } from '../core/lend.js';
 import type { Device } from '../device/device.js';
-import { emptyTensor, Tensor } from '../tensor.js';
+import { emptyOf, Tensor } from '../tensor.js';
 import { gradients } from './gradients.js';
 import { checkResult } from './inplace.js';
 import type { KernelDtype } from './kernel.js';
@@ -34,7 +42,7 @@ import {
   copyInto,
   denseCopy,
   launchPointwise,
-  resultStrides,
+  resultGeometry,
   spoils,
 } from './launch.js';
 import { Launches } from './launcher.js';
@@ -111,9 +119,29 @@ function prepare(op: string, operand: Operand, want: Dtype, target: Tensor | und
   return target !== undefined && spoils(target, operand) ? contiguousCopy(operand) : operand;
 }
 
+/** Runs an elementwise operator of one operand, or of two. */
+export function applyUnary(name: PointwiseName, x: Operand): Tensor {
+  const operands = lend1(x);
+  try {
+    return applyPointwise(name, operands);
+  } finally {
+    giveBack(operands);
+  }
+}
+
+export function applyBinary(name: PointwiseName, x: Operand, y: Operand): Tensor {
+  const operands = lend2(x, y);
+  try {
+    return applyPointwise(name, operands);
+  } finally {
+    giveBack(operands);
+  }
+}
+
 /**
- * Runs an elementwise operator. With `target` the result is written there (in place); the caller
- * has checked that it may be. Returns the result, which is a handle on the target then.
+ * Runs an elementwise operator. With `target` the result is
+ * written there (in place); the caller has checked that it may be. Returns the result: then the
+ * target, or if the operation was recorded, another handle on it.
  */
 export function applyPointwise(
   name: PointwiseName,
@@ -121,6 +149,20 @@ export function applyPointwise(
   scalars: readonly number[] = NO_SCALARS,
   target?: Tensor,
   op: string = publicName(name),
+): Tensor {
+  try {
+    return evaluate(name, operands, scalars, target, op);
+  } catch (error) {
+    throw located(error, op, operands);
+  }
+}
+
+function evaluate(
+  name: PointwiseName,
+  operands: readonly Operand[],
+  scalars: readonly number[],
+  target: Tensor | undefined,
+  op: string,
 ): Tensor {
   const row: PointwiseRow = pointwise[name];
   for (const operand of operands) checkOperand(op, operand);
@@ -137,17 +179,10 @@ export function applyPointwise(
   const compute = computeDtype(result);
   const suffix = packedSuffix(device, result, valued);
   const taken = suffix === undefined ? compute : result;
-  let shape: Shape | undefined;
-  // Of small operations this is all the time that layouts take.
-  let known = true;
-  for (const operand of operands) {
-    if (!isTensor(operand)) continue;
-    if (operand.contiguousFlag !== true) known = false;
-    shape = shape === undefined ? operand.shape : broadcastShapes(shape, operand.shape, op);
-  }
+  const shape = shapeOf(operands, op);
   const raw = row.result === 'bool' ? bool : taken;
   const final = row.result === 'bool' ? bool : result;
-  if (target !== undefined) checkResult(op, target, shape as Shape, final);
+  if (target !== undefined) checkResult(op, target, shape, final);
   const direct = target !== undefined && target.dtype === raw;
   // The operands themselves, unless one is not as the kernel wants it: no garbage.
   let prepared = operands;
@@ -161,11 +196,8 @@ export function applyPointwise(
       const ready = prepare(op, operands[i], want, direct ? target : undefined);
       if (ready !== operands[i]) prepared = prepared.with(i, ready);
     }
-    const strides = known || direct ? undefined : resultStrides(shape as Shape, prepared);
-    out = direct ? target : emptyTensor(shape as Shape, raw, device, strides);
+    out = direct ? target : emptyOf(resultGeometry(shape, prepared), raw, device);
     launchPointwise(name, compute, prepared, scalars, out, suffix);
-  } catch (error) {
-    throw located(error, op, operands);
   } finally {
     for (let i = 0; prepared !== operands && i < prepared.length; i++) {
       const operand = prepared[i];
@@ -173,10 +205,22 @@ export function applyPointwise(
     }
   }
   const outcome = land(out, final, target, op, direct);
-  if (isGradEnabled() && final.category === Category.Float && anyRequires(operands)) {
-    record(name, operands, [outcome], scalarAttributes(row, scalars));
+  if (!isGradEnabled() || final.category !== Category.Float || !anyRequires(operands)) {
+    return outcome;
   }
-  return outcome;
+  const recorded = target === undefined ? outcome : target.bare();
+  recordOne(name, operands, recorded, scalarAttributes(row, scalars));
+  return recorded;
+}
+
+/** The shape that the operands broadcast to. */
+function shapeOf(operands: readonly Operand[], op: string): Shape {
+  let shape: Shape | undefined;
+  for (const operand of operands) {
+    if (!isTensor(operand)) continue;
+    shape = shape === undefined ? operand.shape : broadcastShapes(shape, operand.shape, op);
+  }
+  return shape as Shape;
 }
 
 // Closures are functions apart: where one could be made, every call makes what it would see.
@@ -212,7 +256,7 @@ function land(
     }
   }
   if (!target.untracked) target.storage_.written(op);
-  return target.bare();
+  return target;
 }
 
 /** A temporary under another dtype, instead of it. */
@@ -250,11 +294,11 @@ export function applyView<K extends ViewName>(
         `shape ${showShape(shape)} at ${offset}`,
     );
   }
-  const result = new Tensor(x.storage_, shape, strides, offset, x.dtype);
+  const result = new Tensor(x.storage_, new Geometry(shape, strides), offset, x.dtype);
   result.untracked = x.untracked;
   if (x.dtype.category !== Category.Float) return result;
   if (isGradEnabled()) {
-    record(name, [x], [result], attributes);
+    recordAs(name, x, result, attributes);
     // A view also remembers its base while nothing requires grad yet: writing a value that does
     // through the view must reach the base.
     const meta = result.autograd();
@@ -281,19 +325,20 @@ export function applyPrimitive<K extends PrimitiveName>(
   const device = commonDevice(op, inputs);
   const promoted = promotedInput(row, inputs);
   const compute = row.dtypes === 'any' ? promoted : computeDtype(promoted);
-  const launches = new Launches(device);
+  const launches = Launches.on(device);
   let outputs: Tensor[] = [];
+  const prepared = lend<Tensor>(inputs.length);
   try {
     const program = device.programs?.[name];
     const packed =
       device.packed?.has(promoted) && program?.packed?.every((i) => inputs[i]?.dtype === promoted)
         ? program.packed
         : undefined;
-    const prepared = new Array<Tensor>(inputs.length).fill(undefined as never);
     for (let i = 0; i < inputs.length; i++) {
       const taken = packed?.includes(i) ? promoted : compute;
       const input = inputs[i];
-      if (input !== undefined) prepared[i] = prepareInput(op, row, input, i, taken, launches);
+      const ready = input && prepareInput(op, row, input, i, taken, launches);
+      prepared[i] = ready as Tensor;
     }
     const specs = row.outputs(prepared, attributes);
     outputs = allocate(specs, device, packed && promoted, compute);
@@ -305,13 +350,14 @@ export function applyPrimitive<K extends PrimitiveName>(
     throw located(error, op, inputs);
   } finally {
     launches.end();
+    giveBack(prepared);
   }
   // What is computed in another dtype than it has; positions have their own.
   for (let i = 0; promoted !== compute && i < outputs.length; i++) {
     const final = outputs[i].dtype !== compute || row.positions?.includes(i);
     if (!final) outputs[i] = exchange(outputs[i], promoted);
   }
-  if (isGradEnabled()) record(name, inputs, outputs, attributes as object);
+  if (isGradEnabled() && anyRequires(inputs)) record(name, inputs, outputs, attributes as object);
   return outputs;
 }
 
@@ -324,16 +370,17 @@ function allocate(
   compute: Dtype,
 ): Tensor[] {
   // Lists that grow take room for more.
-  const made = new Array<Tensor | undefined>(specs.length).fill(undefined) as Tensor[];
+  const made = lend<Tensor>(specs.length);
   let shared: Tensor | undefined;
   try {
     for (let i = 0; i < specs.length; i++) {
       const { shape, dtype, within } = specs[i];
       const type = dtype === stored ? compute : dtype;
-      if (within === undefined) made[i] = emptyTensor(shape, type, device);
+      if (within === undefined) made[i] = emptyOf(rowMajor(shape), type, device);
       else {
-        shared ??= emptyTensor([within.numel], type, device);
-        made[i] = new Tensor(shared.storage_, shape, within.strides, within.offset, shared.dtype);
+        shared ??= emptyOf(rowMajor1(within.numel), type, device);
+        const geometry = new Geometry(shape, within.strides);
+        made[i] = new Tensor(shared.storage_, geometry, within.offset, shared.dtype);
       }
     }
     shared?.dispose();
@@ -385,10 +432,12 @@ export function recordAs<K extends OpName>(
   input: Tensor,
   result: Tensor,
   attributes: AttributesOf<K>,
-  shown: string,
+  shown?: string,
 ): Tensor {
-  if (isGradEnabled() && result.dtype.isFloatingPoint) {
-    record(name, [input], [result], attributes, shown);
+  if (isGradEnabled() && result.dtype.isFloatingPoint && input.requiresGrad) {
+    const inputs = lend1(input);
+    recordOne(name, inputs, result, attributes, shown);
+    giveBack(inputs);
   }
   return result;
 }
@@ -399,15 +448,27 @@ export function anyRequires(inputs: readonly (Operand | undefined)[]): boolean {
   return false;
 }
 
-/** Records an operation if any input requires grad and any output can. */
-export function record(
+/** As record(), of an operation with one output. */
+function recordOne(
+  name: OpName,
+  inputs: readonly (Operand | undefined)[],
+  output: Tensor,
+  attributes: object,
+  shown?: string,
+): void {
+  const outputs = lend1(output);
+  record(name, inputs, outputs, attributes, shown);
+  giveBack(outputs);
+}
+
+/** Records an operation, of which some input requires grad, if any output can. */
+function record(
   name: OpName,
   inputs: readonly (Operand | undefined)[],
   outputs: readonly Tensor[],
   attributes: object,
   shown?: string,
 ): void {
-  if (!anyRequires(inputs)) return;
   const rule = gradients[name] as GradientRow<never>;
   if (rule.kind === 'none') return;
   const title = shown ?? nodeName(name);
@@ -422,5 +483,5 @@ export function record(
 /** What a kernel did to its result, by the attribute `activation`, is a node of its own. */
 export function recordActivation(result: Tensor, attributes: object): void {
   const { activation } = attributes as { activation?: PointwiseName };
-  if (activation !== undefined) record(activation, [result], [result], NO_ATTRIBUTES);
+  if (activation !== undefined) recordOne(activation, [result], result, NO_ATTRIBUTES);
 }

@@ -3,9 +3,9 @@
 import { bool, Category, type Dtype } from '../core/dtype.js';
 import { DtypeError, ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
-import { applyPointwise } from './apply.js';
+import { applyBinary, applyPointwise, applyUnary } from './apply.js';
 import { elementwise } from './elementwise.js';
-import { assignFrom, assignInPlace } from './inplace.js';
+import { assignBinary, assignFrom, assignInPlace } from './inplace.js';
 import { afterReading } from './later.js';
 import { nonzero } from './masking.js';
 import { isTensor, type Operand, resultDtype } from './promote.js';
@@ -32,7 +32,7 @@ export const add = op(
   'add',
   'input, other, alpha',
   (input: Operand, other: Operand, alpha: number | boolean = 1): Tensor => {
-    if (scale(alpha) === 1) return applyPointwise('addTensors', [input, other]);
+    if (scale(alpha) === 1) return applyBinary('addTensors', input, other);
     checkAlpha('add', scale(alpha), [input, other]);
     return applyPointwise('addScaled', [input, other], [scale(alpha)]);
   },
@@ -42,9 +42,9 @@ export const add_ = op(
   'add_',
   'input, other, alpha',
   (input: Tensor, other: Operand, alpha: number | boolean = 1): Tensor => {
-    if (scale(alpha) === 1) return assignInPlace('add_', input, 'addTensors', [input, other]);
+    if (scale(alpha) === 1) return assignBinary('add_', input, 'addTensors', other);
     checkAlpha('add_', scale(alpha), [input, other]);
-    return assignInPlace('add_', input, 'addScaled', [input, other], [scale(alpha)]);
+    return assignBinary('add_', input, 'addScaled', other, [scale(alpha)]);
   },
 );
 
@@ -53,7 +53,7 @@ export const sub = op(
   'sub',
   'input, other, alpha',
   (input: Operand, other: Operand, alpha: number | boolean = 1): Tensor => {
-    if (scale(alpha) === 1) return applyPointwise('subTensors', [input, other]);
+    if (scale(alpha) === 1) return applyBinary('subTensors', input, other);
     checkAlpha('sub', scale(alpha), [input, other]);
     return applyPointwise('addScaled', [input, other], [-scale(alpha)]);
   },
@@ -63,9 +63,9 @@ export const sub_ = op(
   'sub_',
   'input, other, alpha',
   (input: Tensor, other: Operand, alpha: number | boolean = 1): Tensor => {
-    if (scale(alpha) === 1) return assignInPlace('sub_', input, 'subTensors', [input, other]);
+    if (scale(alpha) === 1) return assignBinary('sub_', input, 'subTensors', other);
     checkAlpha('sub_', scale(alpha), [input, other]);
-    return assignInPlace('sub_', input, 'addScaled', [input, other], [-scale(alpha)]);
+    return assignBinary('sub_', input, 'addScaled', other, [-scale(alpha)]);
   },
 );
 
@@ -97,14 +97,14 @@ export const div = op(
   'div',
   'input, other, roundingMode',
   (input: Operand, other: Operand, roundingMode: RoundingMode = null): Tensor =>
-    applyPointwise(divisionRow('div', roundingMode), [input, other]),
+    applyBinary(divisionRow('div', roundingMode), input, other),
 );
 
 export const div_ = op(
   'div_',
   'input, other, roundingMode',
   (input: Tensor, other: Operand, roundingMode: RoundingMode = null): Tensor =>
-    assignInPlace('div_', input, divisionRow('div_', roundingMode), [input, other]),
+    assignBinary('div_', input, divisionRow('div_', roundingMode), other),
 );
 
 export const divide = div;
@@ -121,18 +121,17 @@ export const pow = op('pow', 'input, exponent', (input: Operand, exponent: Opera
   checkIntegerPower('pow', input, exponent);
   if (isTensor(input) && typeof exponent === 'number') {
     if (exponent === 2) return elementwise.square(input);
-    if (exponent === 3 && input.dtype.category !== Category.Bool)
-      return applyPointwise('cube', [input]);
+    if (exponent === 3 && input.dtype.category !== Category.Bool) return applyUnary('cube', input);
     if (exponent === 0.5) return elementwise.sqrt(input);
     if (exponent === -0.5) return elementwise.rsqrt(input);
     if (exponent === -1 && input.dtype.isFloatingPoint) return elementwise.reciprocal(input);
   }
-  return applyPointwise('powTensors', [input, exponent]);
+  return applyBinary('powTensors', input, exponent);
 });
 
 export const pow_ = (input: Tensor, exponent: Operand): Tensor => {
   checkIntegerPower('pow_', input, exponent);
-  return assignInPlace('pow_', input, 'powTensors', [input, exponent]);
+  return assignBinary('pow_', input, 'powTensors', exponent);
 };
 
 function checkIntegerPower(name: string, input: Operand, exponent: Operand): void {
@@ -265,13 +264,13 @@ export const lerp_ = op(
 
 /** All bits flipped; the logical opposite for bool. */
 export const bitwiseNot = (input: Tensor): Tensor =>
-  input.dtype === bool ? elementwise.logicalNot(input) : applyPointwise('invertBits', [input]);
+  input.dtype === bool ? elementwise.logicalNot(input) : applyUnary('invertBits', input);
 export const bitwiseNot_ = (input: Tensor): Tensor =>
   assignFrom('bitwiseNot_', input, (before) => bitwiseNot(before));
 
 /** Rounded to `decimals` places after the point (negative: before it), ties to even. */
 export const round = op('round', 'input, decimals', (input: Tensor, decimals = 0): Tensor => {
-  if (decimals === 0) return applyPointwise('roundEven', [input]);
+  if (decimals === 0) return applyUnary('roundEven', input);
   if (!input.dtype.isFloatingPoint) {
     throw new DtypeError(`round: decimals need a floating point tensor, got ${input.dtype}`);
   }

@@ -3,12 +3,18 @@
  * row runs on its inputs seen in canonical form and is still one node of the graph.
  */
 
-import { isGradEnabled, noGrad } from '../autograd/mode.js';
+import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
 import { type Grads, setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
-import { sumToShape } from '../autograd/undo.js';
-import type { Dtype } from '../core/dtype.js';
-import { broadcastStrides, contiguousStrides, type Shape, viewStrides } from '../core/layout.js';
+import {
+  broadcastStrides,
+  Geometry,
+  rowMajor,
+  rowMajor3,
+  type Shape,
+  viewStrides,
+} from '../core/layout.js';
+import { giveBack, lend, lend1, only } from '../core/lend.js';
 import { Tensor } from '../tensor.js';
 import { anyRequires, applyPrimitive, recordActivation } from './apply.js';
 import { gradients } from './gradients.js';
@@ -25,6 +31,8 @@ export interface Form {
   readonly expand?: Shape;
   /** The canonical shape. */
   readonly shape: Shape;
+  /** How the input lies in its form, where that is known. */
+  readonly geometry?: Geometry;
 }
 
 type Forms = readonly (Form | undefined)[];
@@ -40,13 +48,20 @@ function arranged(x: Tensor, form: Form): { shape: Shape; strides: readonly numb
 
 /** The input in its form, outside the graph: a view where the layout allows it, else a copy. */
 function seen(x: Tensor, form: Form): Tensor {
+  let { geometry } = form;
+  if (geometry === undefined && !form.order && !form.expand && x.isContiguous()) {
+    geometry = rowMajor(form.shape);
+  }
+  if (geometry !== undefined) return new Tensor(x.storage_, geometry, x.offset, x.dtype);
   const { shape, strides } = arranged(x, form);
   const steps = viewStrides(shape, strides, form.shape);
-  if (steps !== undefined) return new Tensor(x.storage_, form.shape, steps, x.offset, x.dtype);
-  const spread = new Tensor(x.storage_, shape, strides, x.offset, x.dtype);
+  if (steps !== undefined) {
+    return new Tensor(x.storage_, new Geometry(form.shape, steps), x.offset, x.dtype);
+  }
+  const spread = new Tensor(x.storage_, new Geometry(shape, strides), x.offset, x.dtype);
   const copy = contiguousCopy(spread);
   spread.dispose();
-  copy.setLayout(form.shape, contiguousStrides(form.shape), 0);
+  copy.setLayout(rowMajor(form.shape), 0);
   return copy;
 }
 
@@ -77,7 +92,7 @@ function unview(g: Tensor, form: Form, shape: Shape): Tensor {
 
 /** The node of a row whose rule works on canonical shapes. */
 class CanonicalNode extends OpNode {
-  private readonly given: readonly Shape[];
+  private readonly given: readonly Geometry[];
 
   constructor(
     name: string,
@@ -85,19 +100,18 @@ class CanonicalNode extends OpNode {
     attributes: object,
     inputs: readonly (Tensor | undefined)[],
     private readonly forms: Forms,
-    strides: readonly (readonly number[])[],
+    prepared: readonly (Tensor | undefined)[],
     outputs: readonly Tensor[],
     private readonly outForms: readonly Shape[],
   ) {
     const rule = gradients[row] as GradientRow<never>;
     if (rule.kind === 'none') throw new Error(`${row} has no gradient: ${rule.reason}`);
     super(name, rule, attributes as never, inputs, outputs);
-    this.given = [...this.shapes];
-    forms.forEach((form, i) => {
-      if (form === undefined) return;
-      this.shapes[i] = form.shape;
-      this.strides[i] = strides[i];
-    });
+    this.given = this.geometries.slice();
+    for (let i = 0; i < prepared.length; i++) {
+      const input = prepared[i];
+      if (input !== undefined) this.geometries[i] = input.geometry;
+    }
   }
 
   /** The rule's result has the canonical shape already; run() does the rest. */
@@ -110,8 +124,8 @@ class CanonicalNode extends OpNode {
     return results.map((g, i) => {
       const form = this.forms[i];
       if (g === undefined) return undefined;
-      const own = form === undefined ? g : unview(g, form, this.given[i]);
-      return sumToShape(own, this.given[i], this.dtypes[i] as Dtype);
+      const { shape } = this.given[i];
+      return this.sumTo(form === undefined ? g : unview(g, form, shape), shape, i);
     });
   }
 
@@ -126,38 +140,38 @@ class CanonicalNode extends OpNode {
   }
 }
 
-const NONE: readonly number[] = [];
+const NONE: readonly never[] = [];
 
 /** Another way to the outputs whose gradient is the row's. */
 type Compute = (inputs: readonly (Tensor | undefined)[]) => Tensor[];
 
-/** The outputs for inputs seen in their forms, outside the graph; `strides` gets those of the forms. */
-function computeSeen(
+/** The outputs for inputs seen in their forms, which `prepared` gets, outside the graph. */
+function computeSeen<K extends PrimitiveName>(
+  name: K,
   inputs: readonly (Tensor | undefined)[],
   forms: Forms,
-  compute: Compute,
-  strides: (readonly number[])[],
+  attributes: AttributesOf<K>,
+  compute: Compute | undefined,
+  prepared: (Tensor | undefined)[],
 ): Tensor[] {
-  const prepared = new Array<Tensor | undefined>(inputs.length).fill(undefined);
+  const recording = setGradEnabled(false);
   try {
     for (let i = 0; i < inputs.length; i++) {
       const [input, form] = [inputs[i], forms[i]];
-      const ready = input === undefined || form === undefined ? input : seen(input, form);
-      prepared[i] = ready;
-      strides[i] = ready?.strides ?? NONE;
+      prepared[i] = input === undefined || form === undefined ? input : seen(input, form);
     }
-    return noGrad(() => compute(prepared));
+    if (compute !== undefined) return compute(prepared);
+    return applyPrimitive(name, prepared, attributes);
   } finally {
-    prepared.forEach((tensor, i) => {
-      if (tensor !== inputs[i]) tensor?.dispose();
-    });
+    setGradEnabled(recording);
+    for (let i = 0; i < inputs.length; i++) if (prepared[i] !== inputs[i]) prepared[i]?.dispose();
   }
 }
 
 /**
  * Runs a row on its inputs in canonical form and gives the outputs the shapes the user expects.
  * `shown` is the name of the node, if not the row's own; `compute` stands in for the row itself
- * where another computation has the same gradient.
+ * where another computation has the same gradient. Takes the three lists.
  */
 export function applyCanonical<K extends PrimitiveName>(
   name: K,
@@ -166,46 +180,68 @@ export function applyCanonical<K extends PrimitiveName>(
   shapes: readonly Shape[],
   attributes: AttributesOf<K>,
   shown: string = nodeName(name),
-  compute: Compute = (prepared) => applyPrimitive(name, prepared, attributes),
+  compute?: Compute,
 ): Tensor[] {
-  for (const input of inputs) input?.assertLive(name);
-  const strides = new Array<readonly number[]>(inputs.length);
-  const outputs = computeSeen(inputs, forms, compute, strides);
-  const wanted = isGradEnabled() && gradients[name].kind !== 'none' && anyRequires(inputs);
-  const seenAs = wanted ? outputs.map((tensor) => tensor.shape) : [];
-  for (let i = 0; i < outputs.length; i++) {
-    outputs[i].setLayout(shapes[i], contiguousStrides(shapes[i]), outputs[i].offset);
+  const prepared = lend<Tensor | undefined>(inputs.length);
+  let kept = false;
+  try {
+    for (const input of inputs) input?.assertLive(name);
+    const outputs = computeSeen(name, inputs, forms, attributes, compute, prepared);
+    kept = isGradEnabled() && gradients[name].kind !== 'none' && anyRequires(inputs);
+    const seenAs = kept ? outputs.map((tensor) => tensor.shape) : NONE;
+    for (let i = 0; i < outputs.length; i++) {
+      outputs[i].setLayout(rowMajor(shapes[i]), outputs[i].offset);
+    }
+    if (kept) {
+      const node = new CanonicalNode(
+        shown,
+        name,
+        attributes,
+        inputs,
+        forms,
+        prepared,
+        outputs,
+        seenAs,
+      );
+      node.saveOutputs(outputs);
+      for (let i = 0; i < outputs.length; i++) {
+        if (outputs[i].dtype.isFloatingPoint) setHistory(outputs[i], node, i);
+      }
+      recordActivation(outputs[0], attributes);
+    }
+    return outputs;
+  } finally {
+    giveBack(prepared);
+    giveBack(inputs);
+    giveBack(shapes);
+    if (!kept) giveBack(forms);
   }
-  if (wanted) {
-    const node = new CanonicalNode(
-      shown,
-      name,
-      attributes,
-      inputs,
-      forms,
-      strides,
-      outputs,
-      seenAs,
-    );
-    node.saveOutputs(outputs);
-    outputs.forEach((output, i) => {
-      if (output.dtype.isFloatingPoint) setHistory(output, node, i);
-    });
-    recordActivation(outputs[0], attributes);
-  }
-  return outputs;
 }
 
-/** [outer, n, inner] of a shape for the dimensions from `start` to `end` (not included). */
-export function aroundDims(shape: Shape, start: number, end: number): Shape {
-  let [outer, n, inner] = [1, 1, 1];
+/** As applyCanonical(), of one input with one output. */
+export function applySeen<K extends PrimitiveName>(
+  name: K,
+  x: Tensor,
+  form: Form,
+  shape: Shape,
+  attributes: AttributesOf<K>,
+  shown?: string,
+): Tensor {
+  return only(applyCanonical(name, lend1(x), lend1(form), lend1(shape), attributes, shown));
+}
+
+/** The form [outer, n, inner] of a shape for the dimensions from `start` to `end` (not included). */
+export function aroundDims(shape: Shape, start: number, end: number): Geometry {
+  let outer = 1;
+  let n = 1;
+  let inner = 1;
   for (let i = 0; i < start; i++) outer *= shape[i];
   for (let i = start; i < end; i++) n *= shape[i] ?? 1;
   for (let i = end; i < shape.length; i++) inner *= shape[i];
-  return [outer, n, inner];
+  return rowMajor3(outer, n, inner);
 }
 
-/** [outer, n, inner] of a shape for one dimension; a 0-d tensor is [1, 1, 1]. */
-export function aroundDim(shape: Shape, dim: number): Shape {
+/** The form [outer, n, inner] of a shape for one dimension; a 0-d tensor is [1, 1, 1]. */
+export function aroundDim(shape: Shape, dim: number): Geometry {
   return aroundDims(shape, dim, dim + 1);
 }

@@ -3,6 +3,7 @@
 import { isGradEnabled, noGrad } from '../autograd/mode.js';
 import * as dt from '../core/dtype.js';
 import { DeviceError, ValueError } from '../core/errors.js';
+import { rowMajor } from '../core/layout.js';
 import { scope } from '../core/memory.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
@@ -84,7 +85,7 @@ function refuseLater(input: Tensor, dtype: dt.Dtype): void {
       const beyond = elementwise.logicalOr(input.ge(limit), input.lt(-limit));
       const finite = elementwise.logicalAnd(beyond, input.isfinite());
       const found = castElements(any(finite), word);
-      copyInto(new Tensor(storage, [], [], offset, word), found);
+      copyInto(new Tensor(storage, rowMajor([]), offset, word), found);
     }),
   );
   backend.defer(

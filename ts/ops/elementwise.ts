@@ -2,8 +2,8 @@
 
 import { ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
-import { applyPointwise } from './apply.js';
-import { assignInPlace } from './inplace.js';
+import { applyBinary, applyUnary } from './apply.js';
+import { assignBinary, assignUnary } from './inplace.js';
 import { isPublic, type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
 import { isTensor, type Operand } from './promote.js';
 
@@ -37,7 +37,7 @@ export type BinaryInPlace = {
 function binaryFunction(name: PointwiseName, row: PointwiseRow) {
   const { tensors = 0 } = row;
   if (tensors === 0) {
-    return (input: Operand, other: Operand) => applyPointwise(name, [input, other]);
+    return (input: Operand, other: Operand) => applyBinary(name, input, other);
   }
   return (input: Operand, other: Operand): Tensor => {
     const refused = !isTensor(input) ? input : tensors > 1 && !isTensor(other) ? other : undefined;
@@ -46,7 +46,7 @@ function binaryFunction(name: PointwiseName, row: PointwiseRow) {
         `${name}: expected a tensor, got ${String(refused)}; use torch.tensor(${String(refused)})`,
       );
     }
-    return applyPointwise(name, [input, other]);
+    return applyBinary(name, input, other);
   };
 }
 
@@ -55,14 +55,13 @@ function build(): Unary & Binary & UnaryInPlace & BinaryInPlace {
   for (const [name, row] of Object.entries(pointwise) as [PointwiseName, PointwiseRow][]) {
     if (!isPublic(row)) continue;
     functions[name] =
-      row.inputs === 1
-        ? (input: Tensor) => applyPointwise(name, [input])
-        : binaryFunction(name, row);
+      row.inputs === 1 ? (input: Tensor) => applyUnary(name, input) : binaryFunction(name, row);
     if (row.noInPlace) continue;
-    functions[`${name}_`] =
+    const written = `${name}_`;
+    functions[written] =
       row.inputs === 1
-        ? (input: Tensor) => assignInPlace(`${name}_`, input, name, [input])
-        : (input: Tensor, other: Operand) => assignInPlace(`${name}_`, input, name, [input, other]);
+        ? (input: Tensor) => assignUnary(written, input, name)
+        : (input: Tensor, other: Operand) => assignBinary(written, input, name, other);
   }
   return functions as Unary & Binary & UnaryInPlace & BinaryInPlace;
 }

@@ -38,7 +38,7 @@ function sizeOf(shape: Shape, dim: number): number {
 }
 
 function canonical(input: Tensor, dim: number): Tensor {
-  return reshape(input, aroundDim(input.shape, dim));
+  return reshape(input, aroundDim(input.shape, dim).shape);
 }
 
 // --- Whole slices: a vector of indices along a dimension ---------------------------------------
@@ -82,7 +82,7 @@ function rowValues(name: string, input: Tensor, dim: number, rows: Tensor, sourc
         `dimension ${dim} of shape ${showShape(input.shape)}, got ${showShape(source.shape)}`,
     );
   }
-  return reshape(source, aroundDim(expected, dim));
+  return reshape(source, aroundDim(expected, dim).shape);
 }
 
 /** `input` with `alpha` times the slices of `source` added at the positions in `index`. */

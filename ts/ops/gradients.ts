@@ -324,13 +324,13 @@ function inverse(dims: readonly number[]): number[] {
 
 const viewGradients: Views = {
   alias: rule(NONE, (g) => g),
-  view: rule(NONE, (g, s) => g.reshape(s.shapes[0])),
+  view: rule(NONE, (g, s) => g.reshape(s.geometries[0].shape)),
   permute: rule(NONE, (g, s) => g.permute(inverse(s.attributes.dims))),
   expand: rule(NONE, (g) => g),
-  sliceDim: rule(NONE, (g, s) => embed(g, 'sliceDim', s.attributes, s.shapes[0])),
-  selectDim: rule(NONE, (g, s) => embed(g, 'selectDim', s.attributes, s.shapes[0])),
-  diagonalView: rule(NONE, (g, s) => embed(g, 'diagonalView', s.attributes, s.shapes[0])),
-  unfoldView: rule(NONE, (g, s) => addWindows(g, s.attributes, s.shapes[0])),
+  sliceDim: rule(NONE, (g, s) => embed(g, 'sliceDim', s.attributes, s.geometries[0].shape)),
+  selectDim: rule(NONE, (g, s) => embed(g, 'selectDim', s.attributes, s.geometries[0].shape)),
+  diagonalView: rule(NONE, (g, s) => embed(g, 'diagonalView', s.attributes, s.geometries[0].shape)),
+  unfoldView: rule(NONE, (g, s) => addWindows(g, s.attributes, s.geometries[0].shape)),
   asStridedView: rule(NONE, (g, s) => addStrided(g, s.attributes)),
 };
 

@@ -55,7 +55,7 @@ function fromPosition<A>(): GradientRow<A> {
     grads: ([g], s) => {
       if (g === undefined) return [undefined];
       const [index, values] = [s.output(1), g].map((t) => (t.ndim === 2 ? t.unsqueeze(1) : t));
-      return [call('gatherBackward', [values, index], { n: s.shapes[0][1] })];
+      return [call('gatherBackward', [values, index], { n: s.geometries[0].shape[1] })];
     },
   };
 }
@@ -143,9 +143,9 @@ export const kernelGradients: {
   // Reductions of [outer, n, inner] over n.
   sum: rule(NONE, (g, s) => {
     const { divisor = 1 } = s.attributes;
-    return spread(divisor === 1 ? g : g.div(divisor), s.shapes[0]);
+    return spread(divisor === 1 ? g : g.div(divisor), s.geometries[0].shape);
   }),
-  prod: rule(X, (g, s) => spread(g, s.shapes[0]).mul(productOfOthers(s.x))),
+  prod: rule(X, (g, s) => spread(g, s.geometries[0].shape).mul(productOfOthers(s.x))),
   amax: { kind: 'rule', saves: X_OUT, grads: [(g, s) => toExtremes(g, s.x, s.output())] },
   amin: { kind: 'rule', saves: X_OUT, grads: [(g, s) => toExtremes(g, s.x, s.output())] },
   any: INTEGER,
@@ -158,7 +158,7 @@ export const kernelGradients: {
     kind: 'joint',
     saves: X,
     grads: ([gVar, gMean], s) => {
-      const shape = s.shapes[0];
+      const shape = s.geometries[0].shape;
       const n = shape[1];
       let result: Tensor | undefined;
       if (gVar !== undefined) {
@@ -217,15 +217,15 @@ export const kernelGradients: {
   // Products of [batch, m, k] and [batch, k, n], with a bias [n].
   matmul: rule(
     FACTORS,
-    (g, s) => product(g, s.y.transpose(1, 2), s.strides[0]),
-    (g, s) => product(s.x.transpose(1, 2), g, s.strides[1]),
+    (g, s) => product(g, s.y.transpose(1, 2), s.geometries[0].strides),
+    (g, s) => product(s.x.transpose(1, 2), g, s.geometries[1].strides),
     (g) => g.sum([0, 1]),
   ),
   svd: { kind: 'joint', saves: { outputs: [0, 1, 2] }, grads: svdGradient },
 
   // Indexing of [outer, n, inner].
   gather: rule(Y, (g, s) =>
-    call('gatherBackward', [g, s.y], { ...s.attributes, n: s.shapes[0][1] }),
+    call('gatherBackward', [g, s.y], { ...s.attributes, n: s.geometries[0].shape[1] }),
   ),
   gatherBackward: rule(Y, (g, s) => call('gather', [g, s.y], wrapOf(s))),
   scatter: rule(
@@ -242,7 +242,7 @@ export const kernelGradients: {
   ),
   scatterReduce: scatterReduceGradient,
   indexSelect: rule(Y, (g, s) =>
-    call('indexSelectBackward', [g, s.y], { ...s.attributes, n: s.shapes[0][1] }),
+    call('indexSelectBackward', [g, s.y], { ...s.attributes, n: s.geometries[0].shape[1] }),
   ),
   indexSelectBackward: {
     kind: 'rule',
@@ -271,19 +271,19 @@ export const kernelGradients: {
     (g, s) => call('indexSelect', [g, s.y], wrapOf(s)),
   ),
   indexFill: rule(Y, (g, s) => call('indexFill', [g, s.y], { ...wrapOf(s), value: 0 })),
-  takeFlat: rule(Y, (g, s) => call('takeBackward', [g, s.y], { shape: s.shapes[0] })),
+  takeFlat: rule(Y, (g, s) => call('takeBackward', [g, s.y], { shape: s.geometries[0].shape })),
   takeBackward: rule(Y, (g, s) => call('takeFlat', [g, s.y], {})),
   putFlat: rule(
     Y,
     (g, s) => call('putFlat', [g, s.y, s.y.zerosLike({ dtype: g.dtype })], {}),
     undefined,
-    (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.shapes[2]),
+    (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.geometries[2].shape),
   ),
   putAddFlat: rule(
     Y,
     (g) => g,
     undefined,
-    (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.shapes[2]),
+    (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.geometries[2].shape),
   ),
   triangle: rule(NONE, (g, s) => {
     const { diagonal, upper } = s.attributes;
@@ -296,7 +296,7 @@ export const kernelGradients: {
     saves: { inputs: [1, 2] },
     grads: [
       (g, s) => {
-        const zeros = g.newZeros(s.shapes[0]);
+        const zeros = g.newZeros(s.geometries[0].shape);
         return call('maskedScatter', [zeros, s.y, s.z, g], s.attributes);
       },
     ],
@@ -310,8 +310,8 @@ export const kernelGradients: {
       undefined,
       (g, s) => {
         const taken = call('maskedSelect', [g, s.y, s.z], s.attributes);
-        const rest = numelOf(s.shapes[3]) - taken.numel();
-        return taken.constantPadNd([0, rest]).reshape(s.shapes[3]);
+        const rest = numelOf(s.geometries[3].shape) - taken.numel();
+        return taken.constantPadNd([0, rest]).reshape(s.geometries[3].shape);
       },
     ],
   },

@@ -55,21 +55,33 @@ export const nnGradients: {
   conv2d: rule(
     FACTORS,
     (g, s) =>
-      call('conv2dInputGrad', [g, s.y], { ...s.attributes, inputSize: planeOf(s.shapes[0]) }),
+      call('conv2dInputGrad', [g, s.y], {
+        ...s.attributes,
+        inputSize: planeOf(s.geometries[0].shape),
+      }),
     (g, s) =>
-      call('conv2dWeightGrad', [s.x, g], { ...s.attributes, kernelSize: planeOf(s.shapes[1]) }),
+      call('conv2dWeightGrad', [s.x, g], {
+        ...s.attributes,
+        kernelSize: planeOf(s.geometries[1].shape),
+      }),
     (g) => g.sum([0, 2, 3]),
   ),
   conv2dInputGrad: rule(
     XY,
     (g, s) => call('conv2d', [g, s.y, undefined], s.attributes),
     (g, s) =>
-      call('conv2dWeightGrad', [g, s.x], { ...s.attributes, kernelSize: planeOf(s.shapes[1]) }),
+      call('conv2dWeightGrad', [g, s.x], {
+        ...s.attributes,
+        kernelSize: planeOf(s.geometries[1].shape),
+      }),
   ),
   conv2dWeightGrad: rule(
     XY,
     (g, s) =>
-      call('conv2dInputGrad', [s.y, g], { ...s.attributes, inputSize: planeOf(s.shapes[0]) }),
+      call('conv2dInputGrad', [s.y, g], {
+        ...s.attributes,
+        inputSize: planeOf(s.geometries[0].shape),
+      }),
     (g, s) => call('conv2d', [s.x, g, undefined], s.attributes),
   ),
 
@@ -82,25 +94,25 @@ export const nnGradients: {
         : [
             call('maxPool2dBackward', [g, s.output(1)], {
               ...s.attributes,
-              inputSize: planeOf(s.shapes[0]),
+              inputSize: planeOf(s.geometries[0].shape),
             }),
           ],
   },
   maxPool2dBackward: rule(Y, (g, s) => {
-    const [n, c, h, w] = s.shapes[0];
+    const [n, c, h, w] = s.geometries[0].shape;
     const places = s.y.reshape(n * c, h * w, 1);
     const planes = g.reshape(n * c, -1, 1);
     return call('gather', [planes, places], {}).reshape(n, c, h, w);
   }),
   avgPool2d: rule(NONE, (g, s) =>
-    call('avgPool2dBackward', [g], { ...s.attributes, inputSize: planeOf(s.shapes[0]) }),
+    call('avgPool2dBackward', [g], { ...s.attributes, inputSize: planeOf(s.geometries[0].shape) }),
   ),
   avgPool2dBackward: rule(NONE, (g, s) => call('avgPool2d', [g], s.attributes)),
   adaptiveAvgPool2d: rule(NONE, (g, s) =>
-    call('adaptiveAvgPool2dBackward', [g], { inputSize: planeOf(s.shapes[0]) }),
+    call('adaptiveAvgPool2dBackward', [g], { inputSize: planeOf(s.geometries[0].shape) }),
   ),
   adaptiveAvgPool2dBackward: rule(NONE, (g, s) =>
-    call('adaptiveAvgPool2d', [g], { outputSize: planeOf(s.shapes[0]) }),
+    call('adaptiveAvgPool2d', [g], { outputSize: planeOf(s.geometries[0].shape) }),
   ),
 
   groupNorm: {
@@ -183,7 +195,7 @@ export const nnGradients: {
         : [
             call('nllLossBackward', [g, s.y, s.optional(2), totalOf(s)], {
               ...s.attributes,
-              classes: s.shapes[0][1],
+              classes: s.geometries[0].shape[1],
             }),
           ],
   },

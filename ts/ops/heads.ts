@@ -1,7 +1,7 @@
 /** How the heads of an attention see projections. */
 
 import { isGradEnabled } from '../autograd/mode.js';
-import { contiguousStrides, sameShape } from '../core/layout.js';
+import { Geometry, sameShape } from '../core/layout.js';
 import { Tensor } from '../tensor.js';
 import { cat } from './joining.js';
 import { recordParts } from './linear_node.js';
@@ -24,15 +24,16 @@ export function headsOf(
   const [far, near] = [inner * wide, wide];
   const shape = batchFirst ? [outer, heads, inner, size] : [inner, heads, outer, size];
   const strides = batchFirst ? [far, size, near, 1] : [near, size, far, 1];
+  const geometry = new Geometry(shape, strides);
   const views = Array.from({ length: parts }, (_, i) => {
-    return new Tensor(x.storage_, shape, strides, x.offset + i * width, x.dtype);
+    return new Tensor(x.storage_, geometry, x.offset + i * width, x.dtype);
   });
   return recordParts('SplitBackward0', x, views, (grads) => {
     const [{ storage_, offset, dtype }] = grads;
     const beside = (g: Tensor, i: number) =>
       g.storage_ === storage_ && g.offset === offset + i * width && sameShape(g.strides, strides);
     if (!isGradEnabled() && grads.every(beside)) {
-      return new Tensor(storage_, x.shape, contiguousStrides(x.shape), offset, dtype);
+      return new Tensor(storage_, x.geometry, offset, dtype);
     }
     const flat = grads.map((g) => {
       return (batchFirst ? g.transpose(1, 2) : g.permute(2, 0, 1, 3)).reshape(outer, inner, width);

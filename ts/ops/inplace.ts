@@ -5,12 +5,13 @@ import { edgeOf, type Grads, Node, setHistory } from '../autograd/node.js';
 import type { Dtype } from '../core/dtype.js';
 import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { hasInternalOverlap, type Shape, sameShape } from '../core/layout.js';
+import { giveBack, lend1, lend2 } from '../core/lend.js';
 import { type AutogradMeta, emptyTensor, setViewRefresher, type Tensor } from '../tensor.js';
-import { applyPointwise, applyView } from './apply.js';
+import { anyRequires, applyPointwise, applyView } from './apply.js';
 import { gradients } from './gradients.js';
 import { copyInto, denseCopy } from './launch.js';
 import type { PointwiseName } from './pointwise.js';
-import { isTensor, type Operand } from './promote.js';
+import type { Operand } from './promote.js';
 
 /** Throws unless `target` may be written by `op`. Nothing has been changed yet. */
 export function checkWritable(op: string, target: Tensor): void {
@@ -105,6 +106,36 @@ function saves(row: PointwiseName, input: number): boolean {
   return rule.kind !== 'none' && (rule.saves.inputs?.includes(input) ?? false);
 }
 
+/** Whether the gradient of a row looks at what `target` was. */
+function isNeeded(target: Tensor, row: PointwiseName, operands: readonly Operand[]): boolean {
+  return anyRequires(operands) && operands.some((x, i) => x === target && saves(row, i));
+}
+
+/** assignInPlace() of a row of one operand, or of two. */
+export function assignUnary(op: string, target: Tensor, row: PointwiseName): Tensor {
+  const operands = lend1<Operand>(target);
+  try {
+    return assignInPlace(op, target, row, operands);
+  } finally {
+    giveBack(operands);
+  }
+}
+
+export function assignBinary(
+  op: string,
+  target: Tensor,
+  row: PointwiseName,
+  other: Operand,
+  scalars?: readonly number[],
+): Tensor {
+  const operands = lend2<Operand>(target, other);
+  try {
+    return assignInPlace(op, target, row, operands, scalars);
+  } finally {
+    giveBack(operands);
+  }
+}
+
 /** Runs an elementwise row with one operand as the target, and moves the history there. */
 export function assignInPlace(
   op: string,
@@ -114,13 +145,11 @@ export function assignInPlace(
   scalars?: readonly number[],
 ): Tensor {
   checkWritable(op, target);
-  const recorded = operands.some((operand) => isTensor(operand) && operand.requiresGrad);
-  const needed = operands.some((operand, i) => operand === target && saves(row, i));
-  const old = before(target, recorded && needed);
-  const given = operands.map((operand) => (operand === target ? old : operand));
+  const old = isGradEnabled() && isNeeded(target, row, operands) ? before(target, true) : target;
+  const given = old === target ? operands : operands.map((x) => (x === target ? old : x));
   const result = applyPointwise(row, given, scalars, target, op);
   adoptHistory(target, result);
-  result.dispose();
+  if (result !== target) result.dispose();
   return target;
 }
 
@@ -147,7 +176,7 @@ export function assign(op: string, target: Tensor, value: Tensor): Tensor {
 export function adoptHistory(target: Tensor, result: Tensor): void {
   if (target.untracked || !isGradEnabled()) return;
   const meta = target.meta;
-  const gradFn = result.meta?.gradFn;
+  const gradFn = result === target ? undefined : result.meta?.gradFn;
   if (gradFn === undefined && meta?.gradFn === undefined && !meta?.base?.requiresGrad) return;
   const base = meta?.base;
   if (base !== undefined) {

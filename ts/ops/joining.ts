@@ -4,7 +4,13 @@ import { isGradEnabled } from '../autograd/mode.js';
 import { type Grads, Node, setHistory } from '../autograd/node.js';
 import type { Dtype } from '../core/dtype.js';
 import { DeviceError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { contiguousStrides, normalizeDim, type Shape, sameShape } from '../core/layout.js';
+import {
+  contiguousStrides,
+  Geometry,
+  normalizeDim,
+  type Shape,
+  sameShape,
+} from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { newEmpty, tensor } from './creation.js';
@@ -95,7 +101,7 @@ export const cat = op('cat', 'tensors, dim', (tensors: readonly Tensor[], dim = 
   const strides = contiguousStrides(shape);
   let offset = 0;
   for (const part of parts) {
-    const place = new Tensor(result.storage_, part.shape, strides, offset, dtype);
+    const place = new Tensor(result.storage_, new Geometry(part.shape, strides), offset, dtype);
     copyInto(place, part);
     place.dispose();
     offset += part.shape[along] * strides[along];

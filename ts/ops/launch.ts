@@ -5,10 +5,12 @@ import { DeviceError, ShapeError, showShape } from '../core/errors.js';
 import {
   broadcastStrides,
   denseStrides,
+  Geometry,
   isDenseLayout,
   type LoopLayout,
   memoryOrder,
   overlapsPartly,
+  rowMajor,
   type Shape,
   sameShape,
   simplifyLayouts,
@@ -45,12 +47,14 @@ function writeScalar(dtype: Dtype, value: number | bigint | boolean): void {
   }
 }
 
-/**
- * The strides of an elementwise result: its operands' order of dimensions, without gaps. Undefined
- * for row-major, which it is if they are.
- */
-export function resultStrides(shape: Shape, operands: readonly Operand[]): number[] | undefined {
-  if (operands.every((x) => !isTensor(x) || x.isContiguous())) return undefined;
+/** How an elementwise result lies: in its operands' order of dimensions, without gaps. */
+export function resultGeometry(shape: Shape, operands: readonly Operand[]): Geometry {
+  let plain = true;
+  for (const x of operands) if (isTensor(x) && !x.isContiguous()) plain = false;
+  return plain ? rowMajor(shape) : new Geometry(shape, mixedStrides(shape, operands));
+}
+
+function mixedStrides(shape: Shape, operands: readonly Operand[]): number[] {
   const lists = operands.flatMap((x) =>
     isTensor(x) ? [broadcastStrides(x.shape, x.strides, shape)] : [],
   );
@@ -61,8 +65,9 @@ export function resultStrides(shape: Shape, operands: readonly Operand[]): numbe
 function allContiguous(operands: readonly Operand[], out: Tensor): boolean {
   if (!out.isContiguous()) return false;
   for (const operand of operands) {
-    if (!isTensor(operand) || !operand.isContiguous()) return false;
-    if (!sameShape(operand.shape, out.shape)) return false;
+    if (!isTensor(operand)) return false;
+    if (operand.geometry === out.geometry) continue;
+    if (!operand.isContiguous() || !sameShape(operand.shape, out.shape)) return false;
   }
   return true;
 }

@@ -21,7 +21,16 @@ export class Launches implements Launcher {
   private held: (Storage | Tensor)[] | undefined = undefined;
   private first = true;
 
-  constructor(private readonly device: Device) {}
+  private constructor(private device: Device) {}
+
+  /** For one call, whose last word is `end()`. */
+  static on(device: Device): Launches {
+    const launches = idle ?? new Launches(device);
+    idle = undefined;
+    launches.device = device;
+    launches.first = true;
+    return launches;
+  }
 
   launch<K extends KernelDeclaration>(
     name: string,
@@ -112,5 +121,8 @@ export class Launches implements Launcher {
       else item.dispose();
     }
     this.held = undefined;
+    idle = this;
   }
 }
+
+let idle: Launches | undefined;

@@ -67,7 +67,7 @@ const NOISE_BLOCK = 1024;
 
 /** The mask drawn by the device; the generator gives its key, and so goes on. */
 function noiseThere(noise: Tensor, p: number, generator: Generator): void {
-  const launches = new Launches(noise.backend);
+  const launches = Launches.on(noise.backend);
   const [count, kept] = [noise.numel(), 1 - p];
   const [low, high] = [generator.random(), generator.random()];
   const params = { count, low, high, kept, scale: p < 1 ? 1 / kept : 0 };

@@ -1,7 +1,7 @@
 /** Elements in another order, triangles and diagonals, fills and constant borders. */
 
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
-import { contiguousStrides, normalizeDim, normalizeDims } from '../core/layout.js';
+import { contiguousStrides, Geometry, normalizeDim, normalizeDims } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
@@ -35,7 +35,8 @@ export const flip = (
     strides[dim] = -strides[dim];
   }
   input.assertLive('flip');
-  const backward = new Tensor(input.storage_, input.shape, strides, offset, input.dtype);
+  const turned = new Geometry(input.shape, strides);
+  const backward = new Tensor(input.storage_, turned, offset, input.dtype);
   const result = contiguousCopy(backward);
   backward.dispose();
   return recordLinear('FlipBackward0', [input], result, (g) => flip(g, along));
@@ -233,8 +234,9 @@ export const constantPadNd = op(
       from += Math.max(0, -before) * input.strides[d];
       into += Math.max(0, before) * strides[d];
     });
-    const source = new Tensor(input.storage_, kept, input.strides, from, input.dtype);
-    const place = new Tensor(result.storage_, kept, strides, into, input.dtype);
+    const { storage_, dtype } = input;
+    const source = new Tensor(storage_, new Geometry(kept, input.strides), from, dtype);
+    const place = new Tensor(result.storage_, new Geometry(kept, strides), into, dtype);
     copyInto(place, source);
     source.dispose();
     place.dispose();

@@ -1,9 +1,10 @@
 /** Which dimensions a reduction takes, and how they become the middle of [outer, n, inner]. */
 
 import { ShapeError } from '../core/errors.js';
-import { normalizeDim, normalizeDims, numelOf, type Shape } from '../core/layout.js';
+import { normalizeDim, normalizeDims, numelOf, rowMajor, type Shape } from '../core/layout.js';
+import { giveBack, lend } from '../core/lend.js';
 import type { Tensor } from '../tensor.js';
-import { applyCanonical, aroundDims } from './canonical.js';
+import { applyCanonical, applySeen, aroundDims } from './canonical.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
 
 /** One dimension, several, or null (or an empty list) for all. */
@@ -20,6 +21,14 @@ export function allDims(ndim: number): readonly number[] {
   return ALL[ndim];
 }
 
+const SINGLE: (readonly number[])[] = [];
+
+/** One dimension as a list. */
+export function oneDim(dim: number): readonly number[] {
+  SINGLE[dim] ??= [dim];
+  return SINGLE[dim];
+}
+
 /**
  * The dimensions that are reduced, in ascending order. A 0-d tensor takes 0 and -1, and has none.
  */
@@ -33,7 +42,7 @@ export function reducedDims(dim: Dims | undefined, ndim: number, name: string): 
   if (dim === undefined || dim === null) return allDims(ndim);
   if (typeof dim === 'number') {
     const d = normalizeDim(dim, ndim, name);
-    return ndim === 0 ? [] : [d];
+    return ndim === 0 ? allDims(0) : oneDim(d);
   }
   if (dim.length === 0) return allDims(ndim);
   const dims = normalizeDims(dim, ndim, name);
@@ -42,9 +51,15 @@ export function reducedDims(dim: Dims | undefined, ndim: number, name: string): 
 
 /** The shape without the reduced dimensions, or with 1 in their place. */
 export function reducedShape(shape: Shape, dims: readonly number[], keepdim: boolean): Shape {
-  if (dims.length === shape.length && !keepdim) return [];
-  if (keepdim) return shape.map((size, i) => (dims.includes(i) ? 1 : size));
-  return shape.filter((_, i) => !dims.includes(i));
+  const left = keepdim ? shape.length : shape.length - dims.length;
+  const sizes = lend<number>(left);
+  for (let i = 0, at = 0; i < shape.length; i++) {
+    const gone = dims.includes(i);
+    if (keepdim || !gone) sizes[at++] = gone ? 1 : shape[i];
+  }
+  const reduced = rowMajor(sizes).shape;
+  giveBack(sizes);
+  return reduced;
 }
 
 /**
@@ -52,8 +67,6 @@ export function reducedShape(shape: Shape, dims: readonly number[], keepdim: boo
  * reducing nor part a run.
  */
 function runsOf(shape: Shape, dims: readonly number[]): [number, number][] {
-  if (dims.length === shape.length) return [[0, dims.length]];
-  if (dims.length === 1) return [[dims[0], dims[0] + 1]];
   const runs: [number, number][] = [];
   for (const dim of dims) {
     if (shape[dim] === 1) continue;
@@ -78,25 +91,20 @@ export function reduceRuns<K extends Stepwise>(
   shown?: string,
 ): Tensor {
   const final = reducedShape(x.shape, dims, keepdim);
-  const runs = runsOf(x.shape, dims);
-  if (runs.length === 1) {
-    const form = { shape: aroundDims(x.shape, runs[0][0], runs[0][1]) };
-    return applyCanonical(row, [x], [form], [final], attributes, shown)[0];
+  const count = dims.length;
+  if (count === 1 || count === x.ndim) {
+    const start = count === 1 ? dims[0] : 0;
+    return applySeen(row, x, aroundDims(x.shape, start, start + count), final, attributes, shown);
   }
+  const runs = runsOf(x.shape, dims);
   let current = x;
   for (let i = runs.length - 1; i >= 0; i--) {
     const [start, end] = runs[i];
-    const form = { shape: aroundDims(current.shape, start, end) };
+    const form = aroundDims(current.shape, start, end);
     const shape = current.shape.map((size, d) => (d >= start && d < end ? 1 : size));
     const last = i === 0;
-    const [result] = applyCanonical(
-      row,
-      [current],
-      [form],
-      [last ? final : shape],
-      last ? attributes : ({} as AttributesOf<K>),
-      shown,
-    );
+    const given = last ? attributes : ({} as AttributesOf<K>);
+    const result = applySeen(row, current, form, last ? final : shape, given, shown);
     if (current !== x) current.dispose();
     current = result;
   }
@@ -117,7 +125,7 @@ export function reduceJointly<K extends PrimitiveName>(
   const shapes = Array.from({ length: outputs }, () => shape);
   const [run, ...more] = runsOf(x.shape, dims);
   if (more.length === 0) {
-    const form = { shape: aroundDims(x.shape, run[0], run[1]) };
+    const form = aroundDims(x.shape, run[0], run[1]);
     return applyCanonical(row, [x], [form], shapes, attributes, shown);
   }
   const kept = allDims(x.ndim).filter((d) => !dims.includes(d));

@@ -2,17 +2,27 @@
 
 import { bool, type Dtype, toFloating, uint8 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { normalizeDim } from '../core/layout.js';
+import { normalizeDim, rowMajor3 } from '../core/layout.js';
+import { giveBack, lend1, lend2 } from '../core/lend.js';
 import { scope } from '../core/memory.js';
 import type { Tensor } from '../tensor.js';
-import { applyCanonical, aroundDim } from './canonical.js';
+import { applyCanonical, applySeen, aroundDim } from './canonical.js';
 import { elementwise } from './elementwise.js';
 import { isTensor, sumDtype } from './promote.js';
-import { allDims, type Dims, reducedDims, reducedShape, reduceRuns } from './reduce_dims.js';
+import {
+  allDims,
+  type Dims,
+  oneDim,
+  reducedDims,
+  reducedShape,
+  reduceRuns,
+} from './reduce_dims.js';
 import { op } from './signature.js';
 
 export type { Dims } from './reduce_dims.js';
 export * from './statistics.js';
+
+const NONE = Object.freeze({});
 
 /** Values and the positions they were taken from. */
 export interface ValuesAndIndices {
@@ -43,7 +53,7 @@ export const sum = op(
   (input: Tensor, dim?: Dims, keepdim = false, dtype?: Dtype | null): Tensor => {
     const dims = reducedDims(dim, input.ndim, 'sum');
     const shown = isFull(dim) ? 'SumBackward0' : 'SumBackward1';
-    return reduceRuns('sum', input.to(sumDtype(input.dtype, dtype)), dims, keepdim, {}, shown);
+    return reduceRuns('sum', input.to(sumDtype(input.dtype, dtype)), dims, keepdim, NONE, shown);
   },
 );
 
@@ -54,7 +64,8 @@ export const mean = op(
   (input: Tensor, dim?: Dims, keepdim = false, dtype?: Dtype | null): Tensor => {
     const x = forMean('mean', input, dtype);
     const dims = reducedDims(dim, x.ndim, 'mean');
-    const divisor = dims.reduce((count, d) => count * x.shape[d], 1);
+    let divisor = 1;
+    for (const d of dims) divisor *= x.shape[d];
     const shown = isFull(dim) ? 'MeanBackward0' : 'MeanBackward1';
     return reduceRuns('sum', x, dims, keepdim, { divisor }, shown);
   },
@@ -67,7 +78,7 @@ export const prod = op(
   (input: Tensor, dim?: Dims, keepdim = false, dtype?: Dtype | null): Tensor => {
     const dims = reducedDims(dim, input.ndim, 'prod');
     const shown = isFull(dim) ? 'ProdBackward0' : 'ProdBackward1';
-    return reduceRuns('prod', input.to(sumDtype(input.dtype, dtype)), dims, keepdim, {}, shown);
+    return reduceRuns('prod', input.to(sumDtype(input.dtype, dtype)), dims, keepdim, NONE, shown);
   },
 );
 
@@ -84,7 +95,7 @@ function extreme(name: 'amax' | 'amin') {
   return op(name, 'input, dim, keepdim', (input: Tensor, dim?: Dims, keepdim = false): Tensor => {
     const dims = reducedDims(dim, input.ndim, name);
     checkSome(name, input, dims);
-    return reduceRuns(name, input, dims, keepdim, {});
+    return reduceRuns(name, input, dims, keepdim, NONE);
   });
 }
 
@@ -107,7 +118,7 @@ export const aminmax = op(
 function truth(name: 'any' | 'all') {
   return op(name, 'input, dim, keepdim', (input: Tensor, dim?: Dims, keepdim = false): Tensor => {
     const dims = reducedDims(dim, input.ndim, name);
-    const result = reduceRuns(name, input, dims, keepdim, {});
+    const result = reduceRuns(name, input, dims, keepdim, NONE);
     return input.dtype === uint8 ? result.to(uint8) : result;
   });
 }
@@ -125,11 +136,10 @@ function extremeIndex(name: 'argmax' | 'argmin') {
       refuseBool(name, input);
       const full = dim === undefined || dim === null;
       const d = full ? 0 : normalizeDim(dim, input.ndim, name);
-      const dims = full ? allDims(input.ndim) : input.ndim === 0 ? [] : [d];
+      const dims = full || input.ndim === 0 ? allDims(input.ndim) : oneDim(d);
       checkSome(name, input, dims);
-      const form = full ? [1, input.numel(), 1] : aroundDim(input.shape, d);
-      const shape = reducedShape(input.shape, dims, keepdim);
-      return applyCanonical(name, [input], [{ shape: form }], [shape], {})[0];
+      const form = full ? rowMajor3(1, input.numel(), 1) : aroundDim(input.shape, d);
+      return applySeen(name, input, form, reducedShape(input.shape, dims, keepdim), NONE);
     },
   );
 }
@@ -176,7 +186,7 @@ function threeForms(name: 'max' | 'min'): Extreme {
       if (dim === undefined || dim === null) {
         checkSome(name, input, allDims(input.ndim));
         const shown = `${name === 'max' ? 'Max' : 'Min'}Backward1`;
-        return reduceRuns(full, input, allDims(input.ndim), false, {}, shown);
+        return reduceRuns(full, input, allDims(input.ndim), false, NONE, shown);
       }
       return alongDim(row, name, checkTensor(name, input), dim as number, keepdim);
     },
@@ -200,11 +210,13 @@ function alongDim(
     throw new ValueError(`${name}: expected a dimension or another tensor, got ${dim}`);
   }
   const d = normalizeDim(dim, input.ndim, name);
-  const dims = input.ndim === 0 ? [] : [d];
+  const dims = input.ndim === 0 ? [] : oneDim(d);
   checkSome(name, input, dims);
   const shape = reducedShape(input.shape, dims, keepdim);
-  const forms = [{ shape: aroundDim(input.shape, d) }];
-  const [values, indices] = applyCanonical(row, [input], forms, [shape, shape], {});
+  const forms = lend1(aroundDim(input.shape, d));
+  const outputs = applyCanonical(row, lend1(input), forms, lend2(shape, shape), NONE);
+  const [values, indices] = outputs;
+  giveBack(outputs);
   return { values, indices };
 }
 
@@ -267,8 +279,8 @@ function normalised(name: 'softmax' | 'logSoftmax') {
     'input, dim, dtype',
     (input: Tensor, dim: number, dtype?: Dtype | null): Tensor => {
       const x = forMean(name, input, dtype);
-      const form = { shape: aroundDim(x.shape, normalizeDim(dim, x.ndim, name)) };
-      return applyCanonical(name, [x], [form], [x.shape], {})[0];
+      const form = aroundDim(x.shape, normalizeDim(dim, x.ndim, name));
+      return applySeen(name, x, form, x.shape, NONE);
     },
   );
 }

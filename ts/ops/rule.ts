@@ -1,7 +1,6 @@
 /** The form of the rows of the gradient table. */
 
-import type { Dtype } from '../core/dtype.js';
-import type { Shape } from '../core/layout.js';
+import type { Geometry } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 
 /** What a gradient rule sees: saved tensors, attributes, and the shapes of the inputs. */
@@ -19,9 +18,7 @@ export interface GradContext<Attributes = Record<string, unknown>> {
   /** A saved output. */
   output(position?: number): Tensor;
   readonly attributes: Attributes;
-  readonly shapes: readonly Shape[];
-  readonly strides: readonly (readonly number[])[];
-  readonly dtypes: readonly (Dtype | undefined)[];
+  readonly geometries: readonly Geometry[];
   /** Whether a gradient for the input is wanted. */
   needs(position: number): boolean;
 }

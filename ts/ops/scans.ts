@@ -4,7 +4,7 @@ import { bool, type Dtype, toFloating } from '../core/dtype.js';
 import { ShapeError, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
-import { applyCanonical, aroundDim } from './canonical.js';
+import { applyCanonical, applySeen, aroundDim } from './canonical.js';
 import { elementwise } from './elementwise.js';
 import { assignFrom } from './inplace.js';
 import { cat } from './joining.js';
@@ -17,8 +17,8 @@ function runningTotal(name: 'cumsum' | 'cumprod') {
     'input, dim, dtype',
     (input: Tensor, dim: number, dtype?: Dtype | null): Tensor => {
       const x = input.to(sumDtype(input.dtype, dtype));
-      const form = { shape: aroundDim(x.shape, normalizeDim(dim, x.ndim, name)) };
-      return applyCanonical(name, [x], [form], [x.shape], {})[0];
+      const form = aroundDim(x.shape, normalizeDim(dim, x.ndim, name));
+      return applySeen(name, x, form, x.shape, {});
     },
   );
 }
@@ -46,7 +46,7 @@ function runningExtreme(name: 'cummax' | 'cummin') {
     name,
     'input, dim',
     (input: Tensor, dim: number): { values: Tensor; indices: Tensor } => {
-      const form = { shape: aroundDim(input.shape, normalizeDim(dim, input.ndim, name)) };
+      const form = aroundDim(input.shape, normalizeDim(dim, input.ndim, name));
       const shapes = [input.shape, input.shape];
       const [values, indices] = applyCanonical(name, [input], [form], shapes, {});
       return { values, indices };
@@ -65,8 +65,8 @@ export const logcumsumexp = op(
   'input, dim',
   (input: Tensor, dim: number): Tensor => {
     const x = input.dtype.isFloatingPoint ? input : input.to(toFloating(input.dtype));
-    const form = { shape: aroundDim(x.shape, normalizeDim(dim, x.ndim, 'logcumsumexp')) };
-    return applyCanonical('logcumsumexp', [x], [form], [x.shape], {})[0];
+    const form = aroundDim(x.shape, normalizeDim(dim, x.ndim, 'logcumsumexp'));
+    return applySeen('logcumsumexp', x, form, x.shape, {});
   },
 );
 

@@ -50,7 +50,7 @@ function viewDtype(input: Tensor, dtype: dt.Dtype): Tensor {
     );
   }
   input.assertLive('view');
-  const result = new Tensor(input.storage_, input.shape, input.strides, input.offset, dtype);
+  const result = new Tensor(input.storage_, input.geometry, input.offset, dtype);
   result.untracked = input.untracked;
   return result;
 }
@@ -377,7 +377,7 @@ export const detach_ = (input: Tensor): Tensor => {
 function relayout(name: string, input: Tensor, changed: Tensor): Tensor {
   checkWritable(name, input);
   const history = changed.gradFn;
-  input.setLayout(changed.shape, changed.strides, changed.offset);
+  input.setLayout(changed.geometry, changed.offset);
   if (history !== undefined) {
     const meta = input.autograd();
     meta.gradFn = history;

@@ -100,19 +100,38 @@ export function op<const S extends string, F extends object>(
 ): OpOf<S, F> {
   const names = signature.split(',').map((part) => part.trim());
   const run = body as unknown as (...args: unknown[]) => unknown;
-  const call = (...args: unknown[]): unknown => {
-    if (args.length > names.length) {
-      throw new ValueError(
-        `${name}: takes at most ${names.length} arguments (${signature}), got ${args.length}`,
-      );
-    }
+  const refuse = (count: number): never => {
+    throw new ValueError(
+      `${name}: takes at most ${names.length} arguments (${signature}), got ${count}`,
+    );
+  };
+  const fail = (error: unknown, args: unknown[]): never => {
+    throw error instanceof TypeError ? explained(error, name, names, args) : error;
+  };
+  const listed = (args: unknown[]): unknown => {
     try {
       return isOptions(args[args.length - 1]) ? run(...spread(name, names, args)) : run(...args);
     } catch (error) {
-      throw error instanceof TypeError ? explained(error, name, names, args) : error;
+      return fail(error, args);
     }
   };
-  return Object.defineProperty(call, 'name', { value: name }) as unknown as OpOf<S, F>;
+  // Up to four arguments need no list, unless the last one names some.
+  function call(a?: unknown, b?: unknown, c?: unknown, d?: unknown): unknown {
+    // biome-ignore lint/complexity/noArguments: a rest parameter would be a list
+    const count = arguments.length;
+    if (count > names.length) return refuse(count);
+    const last = count < 3 ? (count < 2 ? a : b) : count < 4 ? c : d;
+    if (isOptions(last)) return listed([a, b, c, d].slice(0, count));
+    try {
+      return run(a, b, c, d);
+    } catch (error) {
+      return fail(error, [a, b, c, d].slice(0, count));
+    }
+  }
+  const many = (...args: unknown[]) =>
+    args.length > names.length ? refuse(args.length) : listed(args);
+  const chosen = names.length <= 4 && run.length > 0 ? call : many;
+  return Object.defineProperty(chosen, 'name', { value: name }) as unknown as OpOf<S, F>;
 }
 
 /** A TypeError that comes of arguments of the wrong kind, as a typed one; its cause is kept. */

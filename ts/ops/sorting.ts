@@ -29,7 +29,7 @@ export const sort = op(
   'sort',
   'input, dim, descending, stable',
   (input: Tensor, dim = -1, descending = false, _stable?: boolean | null): Sorted => {
-    const form = { shape: aroundDim(input.shape, normalizeDim(dim, input.ndim, 'sort')) };
+    const form = aroundDim(input.shape, normalizeDim(dim, input.ndim, 'sort'));
     const shapes = [input.shape, input.shape];
     const [values, indices] = applyCanonical('sort', [input], [form], shapes, { descending });
     return { values, indices };
@@ -57,7 +57,7 @@ export const topk = op(
   'input, k, dim, largest, sorted',
   (input: Tensor, k: number, dim = -1, largest = true, _sorted = true): Sorted => {
     const d = normalizeDim(dim, input.ndim, 'topk');
-    const form = { shape: aroundDim(input.shape, d) };
+    const form = aroundDim(input.shape, d);
     checkCount('topk', input, k, d, 0);
     const shape = input.ndim === 0 ? [] : input.shape.with(d, k);
     const attributes = { k, largest };
@@ -82,7 +82,7 @@ export const kthvalue = op(
   (input: Tensor, k: number, dim = -1, keepdim = false): Sorted => {
     const d = normalizeDim(dim, input.ndim, 'kthvalue');
     checkCount('kthvalue', input, k, d, 1);
-    const form = aroundDim(input.shape, d);
+    const form = aroundDim(input.shape, d).shape;
     const lines = input.detach().reshape(form);
     const [, smallest] = applyPrimitive('topk', [lines], { k, largest: false });
     const place = smallest.narrow(1, k - 1, 1).contiguous();

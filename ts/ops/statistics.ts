@@ -165,7 +165,7 @@ function medianOf(name: 'median' | 'nanmedian', skipNaN: boolean): Median {
     (input: Tensor, dim?: number | null, keepdim = false) => {
       if (dim === undefined || dim === null) return medianOfAll(input, skipNaN, `${shown}0`);
       const d = normalizeDim(dim, input.ndim, name);
-      const form = aroundDim(input.shape, d);
+      const form = aroundDim(input.shape, d).shape;
       checkLine(name, input, form, d);
       const shape = reducedShape(input.shape, input.ndim === 0 ? [] : [d], keepdim);
       const positions = medianPositions(input, form, skipNaN);
@@ -207,7 +207,7 @@ export const mode = op(
   'input, dim, keepdim',
   (input: Tensor, dim = -1, keepdim = false): { values: Tensor; indices: Tensor } => {
     const d = normalizeDim(dim, input.ndim, 'mode');
-    const form = aroundDim(input.shape, d);
+    const form = aroundDim(input.shape, d).shape;
     checkLine('mode', input, form, d);
     const [sorted, order] = sortedAround(input, form);
     const place = applyPrimitive('argmax', [runLengths(sorted)], {})[0].unsqueeze(1);

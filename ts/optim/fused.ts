@@ -116,7 +116,7 @@ export abstract class FusedOptimizer<
   }
 
   private launch(entries: readonly StepEntry[], options: StepOptions<K>): void {
-    const launches = new Launches(entries[0].param.backend);
+    const launches = Launches.on(entries[0].param.backend);
     try {
       emitStep(launches, this.kernel, entries, options);
     } finally {
