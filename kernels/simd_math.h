@@ -315,81 +315,80 @@ VFN f32x4 erf_(f32x4 x) {
 
 // ---- Normal distribution ------------------------------------------------------------------------
 
-// Functions that are a half and an odd function: 1/2 + x P(t) of t = x^2 - 9/2 while |x| < 3. The
-// numbers: 9/2, 1/2, P.
-enum { CDF = 9, SLOPE = 11 };
-static const float CDF_NUMBERS[2 + CDF] = {
-    4.5f,           0.5f,            0x1.d25b46p-3f,  -0x1.51fde6p-6f, 0x1.299182p-9f,
-    -0x1.d98436p-13f, 0x1.480c5cp-16f, -0x1.8a9ed2p-20f, 0x1.a977a8p-24f, -0x1.bdf8d6p-28f,
-    0x1.580c4ap-32f};
-static const float SLOPE_NUMBERS[2 + SLOPE] = {
-    4.5f,            0.5f,            0x1.143c54p-2f,  -0x1.5539d6p-5f, 0x1.ed3d8ap-8f,
-    -0x1.20d044p-10f, 0x1.0eabd6p-13f, -0x1.a13256p-17f, 0x1.0f3ea0p-20f, -0x1.2eadb6p-24f,
-    0x1.2eecc8p-28f, -0x1.297626p-32f, 0x1.acaf34p-37f};
+// Functions that are a half and an odd function: 1/2 + x P(s) / Q(s) of s = x^2 while |x| < 3. The
+// numbers: 1/2, Q's, P's but for the leading 1.
+enum { CDF = 8, SLOPE = 10 };
+static const float CDF_NUMBERS[CDF] = {
+    0.5f,           0x1.2c4eaep+8f,   0x1.0c118p+6f,   0x1.8a8abp+2f,
+    0x1.fd9b1ap-3f, -0x1.825d24p-10f, 0x1.df38c6p+6f,  0x1.b11f6p+2f};
+static const float SLOPE_NUMBERS[SLOPE] = {
+    0.5f,           0x1.a8f456p+16f, 0x1.ec89bap+14f,  0x1.ffb092p+11f, 0x1.2a70f4p+8f,
+    0x1.829cdep+3f, 0x1.531084p+16f, -0x1.d8c38ap+11f, 0x1.5c031ap+10f, 0x1.770e7cp+1f};
 
-// The coefficients below `from`, down to `to`, in pairs: t is of P, u its square, p what is above.
-VFN f32x4 in_pairs(const f32x4 *c, size_t from, size_t to, f32x4 t, f32x4 u, f32x4 p) {
-  UNROLL for (size_t i = from; i > to; i -= 2) p = p * u + (c[i - 1] * t + c[i - 2]);
-  return p;
+VFN f32x4 quotient(const f32x4 *k, size_t count, f32x4 s) {
+  f32x4 p = s + k[count - 1], q = k[5];
+  UNROLL for (size_t i = count - 2; i > 5; i--) p = p * s + k[i];
+  UNROLL for (size_t i = 5; i > 1; i--) q = q * s + k[i - 1];
+  return p / q;
 }
 
 // The same for every x: farther out through the tail Q(|x|) = exp(-x^2 / 2) P(1 / x^2) / |x|.
-VFN f32x4 half_and_odd(const float *numbers, size_t n, f32x4 x) {
-  f32x4 k[2 + SLOPE], size = pmin_(abs_(x), splat(20.0f)), r = 1.0f / size;
-  UNROLL for (size_t i = 0; i < n + 2; i++) k[i] = splat(numbers[i]);
-  f32x4 t = x * x - k[0], tail = r * POLY(r * r, 0x1.988444p-2f, -0x1.985a96p-2f, 0x1.2d7448p+0f,
-                                          -0x1.4514c2p+2f, 0x1.3f067cp+4f, -0x1.4ad456p+5f);
-  if (n == SLOPE) tail -= size * 0x1.988454p-2f;
+VFN f32x4 half_and_odd(const f32x4 *k, size_t count, f32x4 x) {
+  f32x4 s = x * x, near = x * quotient(k, count, s) + k[0];
+  if (!any_((i32x4)s >= 0x41100000)) return near; // 9
+  f32x4 size = pmin_(abs_(x), splat(20.0f)), r = 1.0f / size;
+  f32x4 tail = r * POLY(r * r, 0x1.988444p-2f, -0x1.985a96p-2f, 0x1.2d7448p+0f, -0x1.4514c2p+2f,
+                        0x1.3f067cp+4f, -0x1.4ad456p+5f);
+  if (count == SLOPE) tail -= size * 0x1.988454p-2f;
   tail = tail * exp_scaled(size * size * -0.5f, 0);
-  f32x4 near = x * in_pairs(k + 2, n - 1, 0, t, t * t, k[n + 1]) + k[1];
-  return select(x * x < 9, near, select(x < 0, tail, 1.0f - tail));
+  return select(s < 9, near, select(x < 0, tail, 1.0f - tail));
 }
 
 // out = by * half_and_odd(x) for n floats, n a multiple of 4; the same bits.
 VFN void half_and_odd_run(const float *numbers, size_t count, const float *x, const float *by,
                           float *out, uint32_t n) {
-  f32x4 k[2 + SLOPE];
-  read_splats(k, numbers, 2 + count);
-  float ts[RUN], us[RUN], ps[RUN];
+  f32x4 k[SLOPE];
+  read_splats(k, numbers, count);
+  float ratios[RUN];
   for (uint32_t m; n > 0; n -= m, x += m, by += m, out += m) {
     m = n < RUN ? n & ~7u : RUN;
     i32x4 most = {0};
     TURNS(j, m) {
       const float *from = x + j;
-      float *to_t = ts + j, *to_u = us + j, *to_p = ps + j;
-      HIDE("+r"(from), "+r"(to_t), "+r"(to_u), "+r"(to_p));
-      f32x4 t[2], u[2], p[2];
-      BOTH t[v] = load(from + 4 * v);
-      BOTH t[v] = t[v] * t[v];
-      BOTH most = max_(most, (i32x4)t[v]);
-      BOTH t[v] -= k[0];
-      BOTH u[v] = t[v] * t[v];
-      BOTH p[v] = in_pairs(k + 2, count - 1, 6, t[v], u[v], k[count + 1]);
-      BOTH store(to_t + 4 * v, t[v]);
-      BOTH store(to_u + 4 * v, u[v]);
-      BOTH store(to_p + 4 * v, p[v]);
+      float *ratio = ratios + j;
+      HIDE("+r"(from), "+r"(ratio));
+      f32x4 s[2];
+      BOTH s[v] = load(from + 4 * v);
+      BOTH s[v] = s[v] * s[v];
+      BOTH most = max_(most, (i32x4)s[v]);
+      BOTH s[v] = quotient(k, count, s[v]);
+      BOTH store(ratio + 4 * v, s[v]);
     }
     if (m == 0 || any_(most >= 0x41100000)) { // 9
       m = m ? m : 4;
 #pragma clang loop unroll(disable)
       for (uint32_t j = 0; j < m; j += 4)
-        store(out + j, load(by + j) * half_and_odd(numbers, count, load(x + j)));
+        store(out + j, load(by + j) * half_and_odd(k, count, load(x + j)));
       continue;
     }
     TURNS(j, m) {
-      const float *from = x + j, *factor = by + j;
-      float *to = out + j, *t = ts + j, *u = us + j, *p = ps + j;
-      HIDE("+r"(from), "+r"(factor), "+r"(to), "+r"(t), "+r"(u), "+r"(p));
+      const float *from = x + j, *factor = by + j, *ratio = ratios + j;
+      float *to = out + j;
+      HIDE("+r"(from), "+r"(factor), "+r"(to), "+r"(ratio));
       f32x4 y[2];
-      BOTH y[v] = in_pairs(k + 2, 6, 0, load(t + 4 * v), load(u + 4 * v), load(p + 4 * v));
-      BOTH y[v] = load(factor + 4 * v) * (load(from + 4 * v) * y[v] + k[1]);
+      BOTH y[v] = load(from + 4 * v) * load(ratio + 4 * v) + k[0];
+      BOTH y[v] *= load(factor + 4 * v);
       BOTH store(to + 4 * v, y[v]);
     }
   }
 }
 
 #define M(name, NAMES)                                                                             \
-  VFN f32x4 name(f32x4 x) { return half_and_odd(NAMES##_NUMBERS, NAMES, x); }                      \
+  VFN f32x4 name(f32x4 x) {                                                                        \
+    f32x4 k[NAMES];                                                                                \
+    UNROLL for (size_t i = 0; i < NAMES; i++) k[i] = splat(NAMES##_NUMBERS[i]);                    \
+    return half_and_odd(k, NAMES, x);                                                              \
+  }                                                                                                \
   VFN void name##run(const float *x, const float *by, float *out, uint32_t n) {                    \
     half_and_odd_run(NAMES##_NUMBERS, NAMES, x, by, out, n);                                       \
   }
