@@ -74,6 +74,7 @@ export class Tensor {
 
   // --- What it is ------------------------------------------------------------------------------
 
+  /** The sizes of the dimensions. Tensors share the list: change a copy, `[...x.shape]`. */
   get shape(): Shape {
     return this.geometry.shape;
   }

@@ -122,6 +122,39 @@ describe('`.data`', () => {
   });
 });
 
+describe('lists of sizes', () => {
+  const x = torch.arange(6);
+  const row = torch.ones(1, 3);
+  const makers: Record<string, (size: number[]) => torch.Tensor> = {
+    zeros: (size) => torch.zeros(size),
+    rand: (size) => torch.rand(size),
+    full: (size) => torch.full(size, 1),
+    view: (size) => x.view(size),
+    reshape: (size) => x.at('::1').reshape(size),
+    expand: (size) => row.expand(size),
+    unflatten: (size) => x.unflatten(0, size),
+    newZeros: (size) => x.newZeros(size),
+    'asStrided, contiguous': (size) => x.asStrided(size, [3, 1]),
+    asStrided: (size) => x.asStrided(size, [1, 2]),
+  };
+  test.each(Object.keys(makers))('that %s was given may change afterwards', (name) => {
+    const size = [2, 3];
+    const made = makers[name](size);
+    size.reverse();
+    expect([made.shape, torch.zeros(2, 3).shape]).toEqual([
+      [2, 3],
+      [2, 3],
+    ]);
+  });
+
+  test('strides that asStrided was given may change afterwards', () => {
+    const stride = [1, 2];
+    const made = x.asStrided([2, 3], stride);
+    stride[0] = 7;
+    expect(made.stride()).toEqual([1, 2]);
+  });
+});
+
 describe('wrong kinds of arguments are typed errors, never wrong numbers', () => {
   const x = torch.ones(2, 3) as unknown as Record<string, (...args: unknown[]) => unknown>;
   const f = torch as unknown as Record<string, (...args: unknown[]) => unknown>;

@@ -314,8 +314,8 @@ export const asStrided = op(
     storageOffset: number | null = null,
   ): Tensor =>
     applyView('asStridedView', input, {
-      shape: size,
-      strides: stride,
+      shape: size.slice(),
+      strides: stride.slice(),
       offset: storageOffset ?? input.offset,
       elements: Math.floor(input.storage_.bytes / input.dtype.size),
       of: { shape: input.shape, strides: input.strides, offset: input.offset },
