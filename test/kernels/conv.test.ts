@@ -52,6 +52,10 @@ const CASES: Case[] = [
   convCase([2, 3, 15, 37], [3, 1, 3, 3], { groups: 3, padding: [1, 1], stride: [2, 2] }),
   convCase([2, 2, 8, 22], [2, 1, 3, 3], { groups: 2, stride: [2, 2] }),
   convCase([1, 3, 9, 10], [3, 1, 2, 2], { groups: 3, padding: [1, 2], stride: [3, 3] }),
+  // More padding than the kernel reaches, and outputs as long as the input's places and reach.
+  convCase([1, 5, 9, 5], [5, 5, 2, 1], { stride: [1, 3], padding: [2, 2], dilation: [1, 3] }),
+  convCase([3, 2, 1, 11], [3, 2, 1, 2], { stride: [1, 2], padding: [0, 3], dilation: [1, 2] }),
+  convCase([1, 24, 4, 2], [3, 8, 2, 2], { groups: 3, stride: [1, 2], padding: [2, 1] }),
   convCase([2, 2, 5, 6], [2, 1, 1, 1], { groups: 2, padding: [1, 2], stride: [1, 2] }),
   convCase([2, 2, 10, 16], [2, 1, 3, 3], { groups: 2, padding: [1, 1], stride: [2, 2] }),
   convCase([1, 2, 101, 100], [2, 1, 3, 3], { groups: 2, padding: [1, 1] }),

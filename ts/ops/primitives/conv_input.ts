@@ -231,7 +231,7 @@ export function correlate(
   const { top, left, down, across } = gradientGrid(geometry);
   const [rows, cols] = [down + top, across + left];
   const form = { rows, cols, phases: 1, kept: 1, row_step: 1 };
-  const inPlace = rows === outH && cols === outW;
+  const inPlace = top + left === 0 && rows === outH && cols === outW;
   const buffer = inPlace ? g : pad(launcher, g, form, top, left);
   const flipped = flip(launcher, weight, geometry);
   const all = Array.from({ length: stride[0] * stride[1] }, (_, at) => ({
