@@ -67,6 +67,24 @@ describe('accumulation', () => {
   });
 });
 
+describe('where a rule could divide or multiply by 0', () => {
+  test('elements at a bound of clamp() get the whole gradient', () => {
+    const [x, low, high] = [leaf(1, 2, 3), leaf(1, 3, 1), leaf(2, 4, 3)];
+    x.clamp(low, high).sum().backward();
+    expect([x.grad, low.grad, high.grad].map(numbers)).toEqual([
+      [1, 0, 1],
+      [0, 1, 0],
+      [0, 0, 0],
+    ]);
+  });
+
+  test('a gradient of 0 stays 0 where the logarithm of xlogy() is none', () => {
+    const [x, y] = [leaf(2, 2, 0), leaf(-3, 0, -1)];
+    x.xlogy(y).backward(torch.zeros(3, options));
+    expect(numbers(x.grad)).toEqual([0, 0, 0]);
+  });
+});
+
 describe('freed graphs', () => {
   test('a second backward is an error that says what to do', () => {
     const x = leaf(1, 2);

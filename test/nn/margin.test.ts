@@ -210,6 +210,12 @@ describe('mistakes', () => {
     });
   }
 
+  it('shuffled pixels are a copy where nothing moves, too', () => {
+    const image = torch.ones(1, 4, 1, 1);
+    for (const shuffle of [F.pixelShuffle, F.pixelUnshuffle]) shuffle(image, 1).zero_();
+    expect(image.sum().itemSync()).toBe(4);
+  });
+
   it('class probabilities may have trained weights', () => {
     F.crossEntropy(x, x.div(3), trained).backward();
     expect(trained.grad?.shape).toEqual([3]);

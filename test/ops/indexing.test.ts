@@ -144,6 +144,18 @@ describe('gather and scatter', () => {
     }
   });
 
+  test('extremes of what is pointed at alone, in every integer dtype', () => {
+    for (const dtype of [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]) {
+      const src = torch.tensor([5, 4, 3], { dtype });
+      const least = (mode: 'amin' | 'amax') =>
+        torch
+          .zeros(3, { dtype })
+          .scatterReduce(0, ints(0, 0, 1), src, mode, { includeSelf: false });
+      expect(least('amin').int().tolistSync()).toEqual([4, 3, 0]);
+      expect(least('amax').int().tolistSync()).toEqual([5, 3, 0]);
+    }
+  });
+
   test('products keep their gradients where a factor is 0', () => {
     const x = torch.tensor([2, 0, 3], { dtype: torch.float64, requiresGrad: true });
     const src = torch.tensor([0, 4, 5], { dtype: torch.float64, requiresGrad: true });

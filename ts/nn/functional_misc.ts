@@ -232,7 +232,7 @@ export const pixelShuffle = op(
     const [c, h, w] = input.shape.slice(-3);
     const lead = input.shape.slice(0, -3);
     const split = input.reshape(numelOf(lead), c / (r * r), r, r, h, w).permute(0, 1, 4, 2, 5, 3);
-    return split.reshape([...lead, c / (r * r), h * r, w * r]);
+    return split.clone('contiguousFormat').view([...lead, c / (r * r), h * r, w * r]);
   },
 );
 
@@ -245,6 +245,6 @@ export const pixelUnshuffle = op(
     const [c, h, w] = input.shape.slice(-3);
     const lead = input.shape.slice(0, -3);
     const split = input.reshape(numelOf(lead), c, h / r, r, w / r, r).permute(0, 1, 3, 5, 2, 4);
-    return split.reshape([...lead, c * r * r, h / r, w / r]);
+    return split.clone('contiguousFormat').view([...lead, c * r * r, h / r, w / r]);
   },
 );

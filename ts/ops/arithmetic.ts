@@ -168,15 +168,19 @@ function widened(input: Tensor, bounds: readonly (Operand | null)[]): Tensor {
   return dtype === input.dtype ? input : input.to(dtype);
 }
 
+/** Unlike maximum() and minimum(), equal elements give their whole gradient to the input. */
+const within = (keeps: Tensor, input: Tensor, bound: Operand): Tensor =>
+  where(keeps.logicalOr(input.isnan()), input, bound);
+
 /** `input`, at least `min`. */
 export const clampMin = op('clampMin', 'input, min', (input: Tensor, min: Operand): Tensor => {
-  if (typeof min !== 'number') return elementwise.maximum(input, min);
+  if (typeof min !== 'number') return within(input.ge(min), input, min);
   return applyPointwise('clampMinScalar', [widened(input, [min])], [min]);
 });
 
 /** `input`, at most `max`. */
 export const clampMax = op('clampMax', 'input, max', (input: Tensor, max: Operand): Tensor => {
-  if (typeof max !== 'number') return elementwise.minimum(input, max);
+  if (typeof max !== 'number') return within(input.le(max), input, max);
   return applyPointwise('clampMaxScalar', [widened(input, [max])], [max]);
 });
 

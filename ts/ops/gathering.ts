@@ -295,7 +295,7 @@ export const scatterAdd = op(
 export type ReduceMode = 'sum' | 'prod' | 'mean' | 'amax' | 'amin';
 
 /** What a reduction starts from where the tensor itself is not included. */
-function identity(mode: ReduceMode, x: Tensor): number {
+function identity(mode: ReduceMode, x: Tensor): number | bigint {
   if (mode === 'sum' || mode === 'mean') return 0;
   if (mode === 'prod') return 1;
   const sign = mode === 'amax' ? -1 : 1;
@@ -303,7 +303,7 @@ function identity(mode: ReduceMode, x: Tensor): number {
   const bits = x.dtype.category === Category.Bool ? 0 : 8 * x.dtype.size - 1;
   if (x.dtype.name === 'uint8' || bits === 0)
     return sign < 0 ? 0 : x.dtype.name === 'bool' ? 1 : 255;
-  return sign < 0 ? -(2 ** bits) : 2 ** bits - 1;
+  return sign < 0 ? -(2 ** bits) : bits > 52 ? 2n ** 63n - 1n : 2 ** bits - 1;
 }
 
 /** Sums divided by how many values each place got; rounded down for integers. */

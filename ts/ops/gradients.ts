@@ -177,7 +177,7 @@ const pointwiseGradients: Pointwise = {
   ),
   xlogy: rule(
     XY,
-    (g, s) => g.mul(s.y.log()).where(s.x.ne(0).logicalOr(s.y.gt(0)), 0),
+    (g, s) => g.xlogy(s.y).where(s.x.ne(0).logicalOr(s.y.gt(0)), 0),
     (g, s) => g.mul(s.x).div(s.y),
   ),
   copysign: rule(XY, (g, s) => g.mul(s.x.sign().mul(s.x.copysign(s.y).sign())), zero),
