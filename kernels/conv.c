@@ -15,93 +15,24 @@
 #else
 #include "gemm_tile.h"
 
+// What runs once for many tiles, in every build.
+#define SMALL __attribute__((minsize))
+
 #include "conv_copy.h"
 #include "conv_tile.h"
 
-#ifndef CONV_ONCE
-#define CONV_ONCE
-// Of a block of B: its columns, and how far apart its rows are (an odd number of cache lines).
-enum { BLOCK_COLS = 64, BLOCK_STEP = 80, ROW_BLOCK = 120 };
-// Of the weight gradient read in place: taps of a unit, and groups of pixels that stay in cache.
-enum { TAP_BLOCK = 16, WEIGHT_GROUPS = 128 };
-
-// Groups of `size` pixels of rows x cols; the last of a row ends where the row does. Returns
-// the count.
-__attribute__((unused)) static uint32_t conv_groups(conv_group *to, uint32_t rows, uint32_t cols,
-                                                    uint32_t size, uint32_t source_row,
-                                                    uint32_t out_row) {
-  uint32_t n = 0;
-  for (uint32_t y = 0; y < rows; y++) {
-    for (uint32_t x = 0; x < cols; x += size) {
-      const uint32_t at = MIN(x, cols - size);
-      to[n++] = (conv_group){y * source_row + at, y * out_row + at};
-    }
-  }
-  return n;
-}
-
-// Pixels side by side: where they begin in the source, in the output and in their block.
-typedef struct {
-  uint32_t source, out, at, count;
-} conv_run;
-
-// Pixels of images, each a grid of rows x cols, and how far these are apart.
-typedef struct {
-  uint32_t rows, cols, source_image, source_row, source_step, out_image, out_row, out_step;
-} conv_grid;
-
-// Pixels [first, last) as runs; returns the count of these.
-static uint32_t conv_runs(conv_run *to, const conv_grid *g, uint32_t first, uint32_t last) {
-  uint32_t n = 0, x = first % g->cols, y = first / g->cols % g->rows,
-           image = first / g->cols / g->rows;
-  for (uint32_t at = 0; at < last - first; x = 0) {
-    const uint32_t count = MIN(g->cols - x, last - first - at);
-    to[n++] = (conv_run){image * g->source_image + y * g->source_row + x * g->source_step,
-                         image * g->out_image + y * g->out_row + x * g->out_step, at, count};
-    at += count;
-    if (++y == g->rows) {
-      y = 0;
-      image++;
-    }
-  }
-  return n;
-}
-
-// Places of taps [first, last) of (c, ky, kx) in planes; columns may be apart by their remainder.
-typedef struct {
-  uint32_t taps_h, taps_w, plane, cols;
-  int32_t row, step, phases;
-} conv_window;
-#define WINDOW(p) \
-  {p->taps_h, p->taps_w, p->plane, p->cols, p->tap_row, p->tap_step, p->phases}
-
-static void conv_taps(int32_t *to, const conv_window *w, uint32_t first, uint32_t last) {
-  uint32_t x = first % w->taps_w, y = first / w->taps_w % w->taps_h,
-           c = first / w->taps_w / w->taps_h;
-  for (uint32_t k = first; k < last; k++) {
-    const int32_t at = (int32_t)x * w->step;
-    *to++ = (int32_t)(c * w->plane) + (int32_t)y * w->row +
-            at % w->phases * (int32_t)w->cols + at / w->phases;
-    if (++x < w->taps_w) continue;
-    x = 0;
-    if (++y < w->taps_h) continue;
-    y = 0;
-    c++;
-  }
-}
-#endif
-
+#include "conv_places.h"
 #include "conv_block.h"
 #include "conv_strip.h"
 
 // Pixels are read in place in float32 only.
 #if LANES == 4
 DIRECT_TILE(main, TILE_M, TILE_V, 2)
-DIRECT_TILE(pair, 2, 4, 2)
+DIRECT_TILE(pair, 2, PAIR_V, 2)
 DIRECT_TILE(single, 1, 8, 2)
 // Groups of one vector, for short rows.
 DIRECT_TILE(fine, TILE_M, TILE_V, 1)
-WEIGHTS_TILE(main, 4, 2)
+WEIGHTS_TILE(main, WEIGHTS_M, WEIGHTS_C)
 WEIGHTS_TILE(pair, 2, 4)
 #endif
 
@@ -137,12 +68,14 @@ static NOINLINE void NAME(put_runs)(const convProduct_params *p, S *out, const S
 
 #if LANES == 4
 // Rows of the next tile: a last one, two, or four of six have tiles of their own.
+SMALL
 static uint32_t direct_rows(uint32_t rest, bool fine) {
   if (fine || (rest > 2 && (rest != 4 || TILE_M < 6))) return TILE_M;
   return MIN(rest, 2);
 }
 
 // The weights of one group in steps.
+SMALL
 static void NAME(direct_tiles)(const convProduct_params *p, uint32_t group, const int32_t *tap,
                                uint32_t depth, bool fine, int32_t *steps) {
   const S *weight = IN(S, weight) + p->weight_at + group * (size_t)p->weight_group;
@@ -155,8 +88,9 @@ static void NAME(direct_tiles)(const convProduct_params *p, uint32_t group, cons
   }
 }
 
-// `col_block` rows of pixels, read in place, by all filters. Scratch of a range: groups, taps,
-// steps.
+// `col_block` rows of pixels, read in place, by all filters. Scratch of a range: groups, lines,
+// taps, steps.
+SMALL
 static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint32_t end) {
   const uint32_t last = MIN(end * p->per_unit, p->units);
   const bool fine = p->direct > 1 && RUNS(TILE_M);
@@ -164,10 +98,11 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
   const uint32_t depth = p->channels * p->taps_h * p->taps_w;
   const uint32_t blocks = (p->grid_h + p->col_block - 1) / p->col_block;
   const uint32_t across = (p->grid_w + size - 1) / size, filters = p->filters;
-  const size_t source_size = (size_t)p->channels * p->plane;
+  const size_t source_size = (size_t)p->channels * (p->line_rows ? p->line_plane : p->plane);
   conv_group *group = (conv_group *)(OUT(S, scratch) + (size_t)begin * p->slice);
   conv_groups(group, MIN(p->col_block, p->grid_h), p->grid_w, size, p->source_row, p->out_row);
-  int32_t *tap = (int32_t *)(group + p->col_block * across), *steps = tap + depth;
+  int32_t *lines = (int32_t *)(group + p->col_block * across);
+  int32_t *tap = lines + p->line_words, *steps = tap + depth;
   const conv_window window = WINDOW(p);
   conv_taps(tap, &window, 0, depth);
   for (uint32_t unit = begin * p->per_unit, of = p->groups; unit < last; unit++) {
@@ -176,8 +111,13 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
       of = at % p->groups;
       NAME(direct_tiles)(p, of, tap, depth, fine, steps);
     }
+    const S *source = IN(S, source) + at * source_size + p->source_at +
+                      (size_t)y * (p->line_rows ? source_size : p->source_row);
+    if (p->line_rows) {
+      source = NAME(fill_lines)(LINES(p), lines, source, MIN(p->col_block, p->grid_h - y));
+    }
     NAME(direct) t = {
-        .source = IN(S, source) + at * source_size + p->source_at + (size_t)y * p->source_row,
+        .source = source,
         .end = steps,
         .group = group,
         .out = OUT(S, out) + (size_t)at * filters * p->out_plane + p->out_at +
@@ -202,7 +142,7 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
 
 // A unit is `col_block` pixels by `row_block` filters of one group. `together` images are one
 // line of pixels. Scratch of a range: a block of pixels, the results, the places of taps, the runs.
-KERNEL(convProduct) {
+SMALL KERNEL(convProduct) {
 #if LANES == 4
   if (p->direct) {
     NAME(direct_units)(p, begin, end);
@@ -270,10 +210,10 @@ KERNEL(convProduct) {
 
 // A unit is `together` channels by `downs` rows of each phase of `images` images of one group. Its
 // products have a row for each channel and column of the kernel, a column for each pixel of a row
-// of g - of these images, or of `rows` rows - and sum over rows of the kernel and filters, `part` of
-// them at a time; what belongs to a pixel of the input is added when it is stored. Scratch of a
+// of g - of these images, or of `rows` rows - and sum over rows of the kernel and filters, `part`
+// of them at a time; what belongs to a pixel of the input is added when it is stored. Scratch of a
 // range: a strip of g, results, a line for each phase, places of taps.
-KERNEL(convScatter) {
+SMALL KERNEL(convScatter) {
   const uint32_t last = MIN(end * p->per_unit, p->units);
   const uint32_t filters = p->filters, kh = p->kernel_h, kw = p->kernel_w, sh = p->stride_h;
   const uint32_t parts = (p->channels + p->together - 1) / p->together, begins = p->pad_h / sh;
@@ -339,6 +279,7 @@ KERNEL(convScatter) {
 }
 
 // Adds results of a row for each pixel of g and a column for each tap of `channels` channels.
+SMALL
 static void NAME(put_taps)(const convTurned_params *p, S *out, const S *results,
                            uint32_t channels) {
   const uint32_t size = p->kernel_h * p->kernel_w, plane = p->height * p->width;
@@ -361,7 +302,7 @@ static void NAME(put_taps)(const convTurned_params *p, S *out, const S *results,
 // The input gradient where g has few pixels: weights are read as they lie. A unit is `together`
 // channels of one group; its products have a row for each pixel of g, a column for each of their
 // taps. Scratch of a range: g turned, a block of weights, results, places of filters, runs.
-KERNEL(convTurned) {
+SMALL KERNEL(convTurned) {
   const uint32_t last = MIN(end * p->per_unit, p->units), filters = p->filters;
   const uint32_t size = p->kernel_h * p->kernel_w, pixels = p->out_h * p->out_w;
   const uint32_t parts = (p->channels + p->together - 1) / p->together;
@@ -399,27 +340,31 @@ KERNEL(convTurned) {
 }
 
 #if LANES == 4
-// Up to four filters by TAP_BLOCK taps of one group, read in place. Scratch of a range: groups,
-// then taps.
+// `row_block` filters by `col_block` taps of one group, read in place. Scratch of a range: groups,
+// taps, lines.
+SMALL
 static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, uint32_t end) {
   const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
   const uint32_t filters = p->filters, taps = p->channels * p->taps_h * p->taps_w;
-  const uint32_t quads = (filters + 3) / 4, blocks = (taps + TAP_BLOCK - 1) / TAP_BLOCK;
+  const uint32_t parts = (filters + p->row_block - 1) / p->row_block;
+  const uint32_t blocks = (taps + p->col_block - 1) / p->col_block;
   const uint32_t size = 2 * LANES, inside = p->grid_w / size * size, rest = p->grid_w - inside;
   conv_group *group = (conv_group *)(OUT(S, scratch) + (size_t)begin * p->slice);
   const uint32_t whole = conv_groups(group, p->grid_h, inside, size, p->source_row, p->grid_w);
   const uint32_t back = size - rest, partial = rest ? p->grid_h : 0;
   for (uint32_t y = 0; y < partial; y++) {
     const uint32_t x = inside - back;
-    group[whole + y] = (conv_group){y * p->source_row + x, y * p->grid_w + x};
+    group[whole + y] = (conv_group){(y * p->source_row + x) * 4, (y * p->grid_w + x) * 4};
   }
   int32_t *tap = (int32_t *)(group + whole + partial);
   const conv_window window = WINDOW(p);
   conv_taps(tap, &window, 0, taps);
+  const size_t image_size =
+      (size_t)(p->line_rows ? p->line_plane : p->plane) * p->channels * p->groups;
   NAME(weights)
   t = {.tap = tap,
        .g_row = (size_t)p->grid_h * p->grid_w,
-       .source_image = (size_t)p->plane * p->channels * p->groups,
+       .source_image = p->line_rows ? p->source_row : image_size,
        .rows = filters,
        .taps = taps};
   t.g_image = t.g_row * filters * p->groups;
@@ -435,19 +380,26 @@ static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, ui
     t.whole = MIN(WEIGHT_GROUPS, whole - at);
     at += t.whole;
     const uint32_t masked = at < whole ? 0 : partial;
+    const S *source = IN(S, source) + image * image_size;
+    if (p->line_rows) source = NAME(fill_lines)(LINES(p), tap + taps, source, images);
     // The first vector of a group may be masked wholly.
     t.all[0] = t.whole + (WEIGHTS_V == 1 && back >= LANES ? 0 : masked);
     t.all[1] = t.whole + masked;
     for (uint32_t unit = first; unit < last; unit++) {
-      const uint32_t of = unit / blocks / quads, i = unit / blocks % quads * 4;
-      const uint32_t from = unit % blocks * TAP_BLOCK, to = MIN(from + TAP_BLOCK, taps);
-      t.g = IN(S, g) + of * filters * t.g_row;
-      t.source = IN(S, source) + (size_t)of * p->channels * p->plane;
+      const uint32_t of = unit / blocks / parts, filter = unit / blocks % parts * p->row_block;
+      const uint32_t from = unit % blocks * p->col_block, to = MIN(from + p->col_block, taps);
+      const uint32_t end = MIN(filter + p->row_block, filters);
+      t.g = IN(S, g) + image * t.g_image + of * filters * t.g_row;
+      t.source = source + (size_t)of * p->channels * p->plane;
       t.out = OUT(S, out) + (size_t)of * filters * taps;
-      const bool few = filters - i <= 2;
-      for (uint32_t k = from; k < to; k += few ? 4 : 2) {
-        if (few) NAME(weights_pair)(&t, i, k, image, images);
-        else NAME(weights_main)(&t, i, k, image, images);
+      for (uint32_t i = filter, rows; i < end; i += rows) {
+        const uint32_t rest = end - i;
+        const bool few = rest <= 2 || (rest == 4 && WEIGHTS_M == 3);
+        rows = few ? 2 : WEIGHTS_M;
+        for (uint32_t k = from; k < to; k += few ? 4 : WEIGHTS_C) {
+          if (few) NAME(weights_pair)(&t, i, k, images);
+          else NAME(weights_main)(&t, i, k, images);
+        }
       }
     }
     if (at < whole) continue;
@@ -458,7 +410,7 @@ static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, ui
 #endif
 
 // A unit is `col_block` taps by `row_block` filters of one group.
-KERNEL(convWeights) {
+SMALL KERNEL(convWeights) {
 #if LANES == 4
   if (p->direct) {
     NAME(direct_weights)(p, begin, end);
@@ -497,7 +449,8 @@ KERNEL(convWeights) {
       for (uint32_t k = 0; k < pixels; k += t.depth) {
         t.depth = MIN(DEPTH_BLOCK, pixels - k);
         const uint32_t runs = conv_runs(run, &grid, k, k + t.depth);
-        NAME(pack_taps)(pack, BLOCK_STEP, IN(S, source) + place * source_size, tap, cols, run, runs);
+        const S *source = IN(S, source) + place * source_size;
+        NAME(pack_taps)(pack, BLOCK_STEP, source, tap, cols, run, runs);
         NAME(block_product)(&t);
         t.a += t.depth;
         t.add = true;

@@ -1,18 +1,32 @@
 // Products of weights and blocks of packed pixels or taps, included once per dtype.
 
-FINISH(main, TILE_M, TILE_V)
-FINISH(pair, 2, 4)
-FINISH(single, 1, 8)
+// Of the tiles that are not just stored, only the rows of whole ones that are added are many.
+#define FINISH_FEW(name, R, C)                                                    \
+  static inline void NAME(finish_##name)(const S *tile, const NAME(target) * t) { \
+    NAME(put_part)(tile, C * LANES, t);                                           \
+  }
+static NOINLINE void NAME(finish_main)(const S *tile, const NAME(target) * t) {
+  if (!t->add || t->j1 < TILE_N) {
+    NAME(put_part)(tile, TILE_N, t);
+    return;
+  }
+  S *to = t->c;
+  NO_UNROLL for (const S *end = tile + t->i1 * TILE_N; tile < end; tile += TILE_N, to += t->row) {
+    UNROLL for (int j = 0; j < TILE_N; j += LANES) store(to + j, load(to + j) + load(tile + j));
+  }
+}
+FINISH_FEW(pair, 2, PAIR_V)
+FINISH_FEW(single, 1, 8)
 // The tile for a few last columns.
 #define NARROW_M (TILE_M == 2 ? 4 : 8)
-FINISH(narrow, NARROW_M, TILE_V / 2)
+FINISH_FEW(narrow, NARROW_M, TILE_V / 2)
 TILE_ROWS(narrow, NARROW_M, TILE_V / 2)
 TILE_ROWS(main, TILE_M, TILE_V)
-TILE_ROWS(pair, 2, 4)
+TILE_ROWS(pair, 2, PAIR_V)
 TILE_ROWS(single, 1, 8)
 #if TILE_M == 6
 // Five rows, since products of few channels have 5, 9 or 21.
-FINISH(less, 5, TILE_V)
+FINISH_FEW(less, 5, TILE_V)
 TILE_ROWS(less, 5, TILE_V)
 #endif
 
@@ -73,6 +87,24 @@ static NOINLINE void NAME(pack_taps)(S *out, size_t step, const S *source, const
   }
 }
 
+#if LANES == 4
+// Fills lines of `images` images; `tap` begins their scratch. Returns the lines.
+SMALL
+static NOINLINE const S *NAME(fill_lines)(const conv_lines *t, int32_t *tap, const S *source,
+                                 uint32_t images) {
+  const uint32_t count = t->channels * t->taps_w, rows = images * t->rows;
+  const conv_window window = {1, t->taps_w, t->plane, 0, 0, 1, 1};
+  const conv_grid grid = {.rows = t->rows, .cols = t->cols, .source_row = t->row,
+                          .source_image = t->channels * t->plane, .source_step = 1};
+  conv_run *run = (conv_run *)(tap + count);
+  S *to = (S *)(run + rows);
+  conv_taps(tap, &window, 0, count);
+  NAME(pack_pixels)(to, t->pitch, source, tap, count, run,
+                    conv_runs(run, &grid, 0, rows * t->cols));
+  return to;
+}
+#endif
+
 // out[i, j] (+)= sum over k of a[i * a_step + k] * b[k * b_step + j].
 typedef struct {
   const S *a, *b;
@@ -96,6 +128,7 @@ static NOINLINE void NAME(column_loop)(uint32_t depth, const S *a, size_t a_step
 }
 
 // The last column by itself, in vectors along the depth.
+SMALL
 static void NAME(block_column)(const NAME(block) * t, uint32_t first, uint32_t last) {
   const uint32_t col = t->cols - 1, whole = t->depth / LANES * LANES;
   S column[DEPTH_BLOCK], sums[4];
@@ -114,6 +147,7 @@ static void NAME(block_column)(const NAME(block) * t, uint32_t first, uint32_t l
 
 #if TILE_M == 6
 // Rows [0, rows) of results with room, in tiles of six and five rows.
+SMALL
 static NOINLINE void NAME(block_few)(const NAME(block) * t, uint32_t rows, uint32_t cols) {
   const uint32_t tiles = (rows + 5) / 6, fives = MIN(tiles, tiles * 6 - rows);
   (void)NAME(rows_less);
@@ -131,6 +165,7 @@ static NOINLINE void NAME(block_few)(const NAME(block) * t, uint32_t rows, uint3
 
 // Rows [first, last): whole tiles, one, two or four last rows with tiles of their own, and a few
 // last columns too. Which columns are summed as one is the same for every tile.
+SMALL
 static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uint32_t last) {
   const uint32_t rest = (last - first) % TILE_M;
   const uint32_t after = rest <= 2 || rest == 4 ? last - rest : last;
@@ -150,9 +185,9 @@ static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uin
   }
   to.i1 = MIN(rest, 2);
   for (uint32_t i = after; i < last; i += 2) {
-    for (uint32_t j = 0; j < cols; j += (rest == 1 ? 8 : 4) * LANES) {
+    for (uint32_t j = 0; j < cols; j += (rest == 1 ? 8 : PAIR_V) * LANES) {
       const S *a = t->a + i * t->a_step, *b = t->b + j;
-      to.j1 = MIN((rest == 1 ? 8 : 4) * LANES, cols - j);
+      to.j1 = MIN((rest == 1 ? 8 : PAIR_V) * LANES, cols - j);
       to.c = t->out + i * t->row + j;
       if (rest == 1) NAME(rows_single)(t->depth, a, 0, b, t->b_step, &to);
       else if (TILE_M > 2) NAME(rows_pair)(t->depth, a, t->a_step, b, t->b_step, &to);
@@ -167,6 +202,7 @@ static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uin
   }
 }
 
+SMALL
 static void NAME(block_product)(const NAME(block) * t) {
 #if TILE_M == 6
   if (t->room && !t->add && t->rows <= ROW_BLOCK && t->rows > 2 && t->cols % 16 != 1) {

@@ -35,7 +35,7 @@ static inline uint32_t phase_step(uint32_t stride, uint32_t dilation) {
 
 // A unit is one plane: out[y][phase][q] = x[y * row_step - top][q * phases + phase - left] for the
 // first `kept` phases, zero outside.
-KERNEL(convPad) {
+__attribute__((minsize)) KERNEL(convPad) {
   const int32_t cols = p->cols, kept = p->kept, phases = p->phases;
   const size_t step = (size_t)kept * cols;
   for (uint32_t plane = begin; plane < end; plane++) {
@@ -91,7 +91,7 @@ static void NAME(flip_last)(const convFlip_params *p, const S *w, S *out, uint32
 
 // A unit is FLIP_CHANNELS input channels of one group, side by side in the weights. If `last` is
 // set they become [group][c][kx][ky][o] (flip_last).
-KERNEL(convFlip) {
+__attribute__((minsize)) KERNEL(convFlip) {
   const uint32_t kh = p->kernel_h, kw = p->kernel_w, size = kh * kw, filters = p->filters;
   const uint32_t step_h = phase_step(p->stride_h, p->dilation_h);
   const uint32_t step_w = phase_step(p->stride_w, p->dilation_w);

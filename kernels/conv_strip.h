@@ -18,6 +18,7 @@ typedef struct {
 
 // Fills the strip with `filters` filters. Where rows of g are side by side those that are not there
 // are zero; else nobody reads them.
+SMALL
 static NOINLINE void NAME(fill_strip)(const convScatter_params *p, const NAME(strip) * t,
                                       const S *g, uint32_t filters) {
   const int32_t end = t->first + t->count;
@@ -39,6 +40,7 @@ static NOINLINE void NAME(fill_strip)(const convScatter_params *p, const NAME(st
 }
 
 // Products of `filters` filters for the `count` rows from y; returns false if no tap reaches them.
+SMALL
 static bool NAME(strip_product)(const convScatter_params *p, const NAME(strip) * t, const S *weight,
                                 uint32_t filters, uint32_t y, uint32_t count, bool add) {
   NAME(block) b = {.b_step = p->pitch, .out = t->results, .a_step = p->kernel_h * p->filters,
@@ -70,6 +72,7 @@ static bool NAME(strip_product)(const convScatter_params *p, const NAME(strip) *
 #define SPOT(x) (((x) + LANES - 1) / LANES * p->kernel_w)
 
 // Places of the taps for every vector of a row or line, and which of its lanes they reach.
+SMALL
 static void NAME(mask_sums)(const convScatter_params *p, const NAME(strip) * t) {
   const bool plain = p->stride_w == 1;
   const uint32_t count = plain ? p->width : p->line;
@@ -97,7 +100,8 @@ static NOINLINE void NAME(join_sums)(const convScatter_params *p, const NAME(str
     to[r] = count < LANES ? few + r * LANES : out[r];
   }
   const int32_t low = (k < last ? t->reach[last - 1] : 0) - first;
-  const int32_t high = MIN((int32_t)count, (int32_t)p->out_w + (k < last ? t->reach[k] : 0) - first);
+  const int32_t end = (int32_t)p->out_w + (k < last ? t->reach[k] : 0) - first;
+  const int32_t high = MIN((int32_t)count, end);
   for (uint32_t x = 0; x < count; x += LANES) {
     if ((int32_t)x >= low && (int32_t)x + SUM_ROWS * LANES <= high) {
       for (uint32_t r = 0; r < rows; r++) {
@@ -131,6 +135,7 @@ static NOINLINE void NAME(join_sums)(const convScatter_params *p, const NAME(str
 }
 
 // `count` rows of the input from where their results begin; zero if there are none.
+SMALL
 static NOINLINE void NAME(put_rows)(const convScatter_params *p, const NAME(strip) * t, S **to,
                            const S **from, uint32_t count, bool some) {
   const uint32_t sw = p->stride_w;
@@ -150,6 +155,7 @@ static NOINLINE void NAME(put_rows)(const convScatter_params *p, const NAME(stri
 }
 
 // Rows of the input for the `count` rows from y.
+SMALL
 static void NAME(put_strip)(const convScatter_params *p, const NAME(strip) * t, S *out, uint32_t y,
                             uint32_t count, bool some) {
   const size_t plane = p->height * p->width, image = p->groups * p->channels * plane;

@@ -10,10 +10,11 @@
 #define PAIRS (TILE_V == 4 && TILE_M > 2)
 // Whether whole tiles of R rows have a loop of their own: what is rare does without.
 #define RUNS(R) (R == TILE_M && !PAIRS && LANES == 4)
-// Where a group of pixels lies in the source and in the output (or its gradient).
+// Where a group of pixels lies in the source and in the output (or its gradient), in bytes.
 typedef struct {
   uint32_t source, out;
 } conv_group;
+#define PLACE(p, bytes) ((__typeof__(p))((uintptr_t)(p) + (bytes)))
 #endif
 
 typedef struct {
@@ -27,24 +28,24 @@ typedef struct {
   uint32_t rows, count;  // count: of groups
 } NAME(direct);
 
-#define DIRECT_STEPS(R, C, G)                                                                     \
-  V acc[R][C];                                                                                    \
-  const int32_t *at = t->steps + R, *end = t->end;                                                \
-  UNROLL for (int i = 0; i < R; i++) {                                                            \
-    UNROLL for (int j = 0; j < C; j++) acc[i][j] = splat(((const S *)at)[i - R]);                 \
-  }                                                                                               \
-  NO_UNROLL for (; at < end; at += R + 1) {                                                       \
-    V right[C];                                                                                   \
-    UNROLL for (int j = 0; j < C; j++) right[j] = load(source[j / G] + *at + j % G * LANES);      \
-    UNROLL for (int i = 0; i < R; i++) {                                                          \
-      V left = splat(((const S *)at)[i + 1]);                                                     \
-      UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]);             \
-    }                                                                                             \
-  }                                                                                               \
-  S *put[C / G];                                                                                  \
-  UNROLL for (int j = 0; j < C / G; j++) put[j] = to + place[j].out;                              \
-  UNROLL for (int i = 0; i < R; i++) {                                                            \
-    UNROLL for (int j = 0; j < C; j++) store(put[j / G] + i * row + j % G * LANES, acc[i][j]);    \
+#define DIRECT_STEPS(R, C, G)                                                                  \
+  V acc[R][C];                                                                                 \
+  const int32_t *at = t->steps + R, *end = t->end;                                             \
+  UNROLL for (int i = 0; i < R; i++) {                                                         \
+    UNROLL for (int j = 0; j < C; j++) acc[i][j] = splat(((const S *)at)[i - R]);              \
+  }                                                                                            \
+  NO_UNROLL for (; at < end; at += R + 1) {                                                    \
+    V right[C];                                                                                \
+    UNROLL for (int j = 0; j < C; j++) right[j] = load(source[j / G] + *at + j % G * LANES);   \
+    UNROLL for (int i = 0; i < R; i++) {                                                       \
+      V left = splat(((const S *)at)[i + 1]);                                                  \
+      UNROLL for (int j = 0; j < C; j++) acc[i][j] = madd(left, right[j], acc[i][j]);          \
+    }                                                                                          \
+  }                                                                                            \
+  S *put[C / G];                                                                               \
+  UNROLL for (int j = 0; j < C / G; j++) put[j] = PLACE(to, place[j].out);                     \
+  UNROLL for (int i = 0; i < R; i++) {                                                         \
+    UNROLL for (int j = 0; j < C; j++) store(put[j / G] + i * row + j % G * LANES, acc[i][j]); \
   }
 
 #if LANES == 4
@@ -62,50 +63,51 @@ static int32_t *NAME(direct_steps)(int32_t *to, const S *a, const S *start, cons
 
 // loop: R rows by C / G groups from n, to their places. What is not there repeats the last.
 // run: whole tiles of R rows from i, for depths too short to pay calls. Returns how many groups.
-#define DIRECT_TILE(name, R, C, G)                                                                \
-  static NOINLINE void NAME(direct_loop_##name)(const NAME(direct) * t, uint32_t n, S *to,        \
-                                                size_t row, const conv_group *place) {            \
-    const S *source[C / G];                                                                       \
-    UNROLL for (uint32_t j = 0; j < C / G; j++) {                                                 \
-      source[j] = t->source + t->group[MIN(n + j, t->count - 1)].source;                          \
-    }                                                                                             \
-    DIRECT_STEPS(R, C, G)                                                                         \
-  }                                                                                               \
-  __attribute__((unused)) static NOINLINE uint32_t NAME(direct_run_##name)(                       \
-      const NAME(direct) * t, uint32_t i) {                                                       \
-    const uint32_t count = t->count;                                                              \
-    const size_t row = t->out_row;                                                                \
-    S *to = t->out + i * row;                                                                     \
-    uint32_t n = 0;                                                                               \
-    for (; n + C / G <= count; n += C / G) {                                                      \
-      const S *source[C / G];                                                                     \
-      const conv_group *place = t->group + n;                                                     \
-      UNROLL for (uint32_t j = 0; j < C / G; j++) source[j] = t->source + place[j].source;        \
-      DIRECT_STEPS(R, C, G)                                                                       \
-    }                                                                                             \
-    return n;                                                                                     \
-  }                                                                                               \
-  static void NAME(direct_##name)(const NAME(direct) * t, uint32_t i) {                           \
-    const uint32_t rows = MIN(R, t->rows - i);                                                    \
-    S tile[R * C * LANES], *out = t->out + i * t->out_row;                                        \
-    conv_group place[C / G];                                                                      \
-    UNROLL for (uint32_t j = 0; j < C / G; j++) place[j].out = j * G * LANES;                     \
-    uint32_t n = rows == R && RUNS(R) ? NAME(direct_run_##name)(t, i) : 0;                        \
-    for (; n < t->count; n += C / G) {                                                            \
-      const conv_group *to = t->group + n;                                                        \
-      if (rows == R && n + C / G <= t->count) {                                                   \
-        NAME(direct_loop_##name)(t, n, out, t->out_row, to);                                      \
-        continue;                                                                                 \
-      }                                                                                           \
-      NAME(direct_loop_##name)(t, n, tile, C * LANES, place);                                     \
-      for (uint32_t r = 0; r < rows; r++) {                                                       \
-        for (uint32_t j = 0; j < MIN(C / G, t->count - n); j++) {                                 \
-          UNROLL for (int v = 0; v < G * LANES; v += LANES) {                                     \
-            store(out + r * t->out_row + to[j].out + v, load(tile + (r * C + j * G) * LANES + v)); \
-          }                                                                                       \
-        }                                                                                         \
-      }                                                                                           \
-    }                                                                                             \
+#define DIRECT_TILE(name, R, C, G)                                                               \
+  static NOINLINE void NAME(direct_loop_##name)(const NAME(direct) * t, uint32_t n, S *to,       \
+                                                size_t row, const conv_group *place) {           \
+    const S *source[C / G];                                                                      \
+    UNROLL for (uint32_t j = 0; j < C / G; j++) {                                                \
+      source[j] = PLACE(t->source, t->group[MIN(n + j, t->count - 1)].source);                   \
+    }                                                                                            \
+    DIRECT_STEPS(R, C, G)                                                                        \
+  }                                                                                              \
+  __attribute__((unused)) static NOINLINE uint32_t NAME(direct_run_##name)(                      \
+      const NAME(direct) * t, uint32_t i) {                                                      \
+    const uint32_t count = t->count;                                                             \
+    const size_t row = t->out_row;                                                               \
+    S *to = t->out + i * row;                                                                    \
+    uint32_t n = 0;                                                                              \
+    for (; n + C / G <= count; n += C / G) {                                                     \
+      const S *source[C / G];                                                                    \
+      const conv_group *place = t->group + n;                                                    \
+      UNROLL for (uint32_t j = 0; j < C / G; j++) source[j] = PLACE(t->source, place[j].source); \
+      DIRECT_STEPS(R, C, G)                                                                      \
+    }                                                                                            \
+    return n;                                                                                    \
+  }                                                                                              \
+  static void NAME(direct_##name)(const NAME(direct) * t, uint32_t i) {                          \
+    const uint32_t rows = MIN(R, t->rows - i);                                                   \
+    S tile[R * C * LANES], *out = t->out + i * t->out_row;                                       \
+    conv_group place[C / G];                                                                     \
+    UNROLL for (uint32_t j = 0; j < C / G; j++) place[j].out = j * G * LANES * sizeof(S);        \
+    uint32_t n = rows == R && RUNS(R) ? NAME(direct_run_##name)(t, i) : 0;                       \
+    for (; n < t->count; n += C / G) {                                                           \
+      const conv_group *to = t->group + n;                                                       \
+      if (rows == R && n + C / G <= t->count) {                                                  \
+        NAME(direct_loop_##name)(t, n, out, t->out_row, to);                                     \
+        continue;                                                                                \
+      }                                                                                          \
+      NAME(direct_loop_##name)(t, n, tile, C * LANES, place);                                    \
+      for (uint32_t r = 0; r < rows; r++) {                                                      \
+        for (uint32_t j = 0; j < MIN(C / G, t->count - n); j++) {                                \
+          UNROLL for (int v = 0; v < G * LANES; v += LANES) {                                    \
+            store(PLACE(out, to[j].out) + r * t->out_row + v,                                    \
+                  load(tile + (r * C + j * G) * LANES + v));                                     \
+          }                                                                                      \
+        }                                                                                        \
+      }                                                                                          \
+    }                                                                                            \
   }
 
 typedef struct {
@@ -122,26 +124,28 @@ typedef struct {
 
 // Both vectors of a group are taken at once where they may be paired.
 #define WEIGHTS_V (PAIRS ? 2 : 1)
-#define WEIGHTS_STEP(R, C, masked)                                      \
-  {                                                                     \
-    V left[R][WEIGHTS_V];                                               \
-    UNROLL for (int i = 0; i < R; i++) {                                \
-      UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                      \
-        left[i][v] = masked(load(g[i] + at->out + v * LANES), v);       \
-      }                                                                 \
-    }                                                                   \
-    UNROLL for (int j = 0; j < C; j++) {                                \
-      V right[WEIGHTS_V];                                               \
-      UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                      \
-        right[v] = masked(load(source[j] + at->source + v * LANES), v); \
-      }                                                                 \
-      UNROLL for (int i = 0; i < R; i++) {                              \
-        UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                    \
-          acc[i][j][v] = madd(left[i][v], right[v], acc[i][j][v]);      \
-        }                                                               \
-      }                                                                 \
-    }                                                                   \
-    at++;                                                               \
+#define WEIGHTS_M (TILE_M == 6 ? 3 : 4)
+#define WEIGHTS_C (TILE_M == 6 ? 3 : 2)
+#define WEIGHTS_STEP(R, C, masked)                                               \
+  {                                                                              \
+    V right[C][WEIGHTS_V];                                                       \
+    UNROLL for (int j = 0; j < C; j++) {                                         \
+      UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                               \
+        right[j][v] = masked(load(PLACE(source[j], at->source) + v * LANES), v); \
+      }                                                                          \
+    }                                                                            \
+    UNROLL for (int i = 0; i < R; i++) {                                         \
+      V left[WEIGHTS_V];                                                         \
+      UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                               \
+        left[v] = masked(load(PLACE(g[i], at->out) + v * LANES), v);             \
+      }                                                                          \
+      UNROLL for (int j = 0; j < C; j++) {                                       \
+        UNROLL for (int v = 0; v < WEIGHTS_V; v++) {                             \
+          acc[i][j][v] = madd(left[v], right[j][v], acc[i][j][v]);               \
+        }                                                                        \
+      }                                                                          \
+    }                                                                            \
+    at++;                                                                        \
   }
 #define WEIGHTS_WHOLE(x, v) (x)
 #define WEIGHTS_PART(x, v) ((V)((I)(x) & (I)mask[v]))
@@ -161,12 +165,12 @@ static NOINLINE void NAME(put_sums)(const NAME(weights) * t, uint32_t i, uint32_
 }
 #endif
 
-// Rows from i by C taps from k, summed over `images` images from the first. The two vectors of a
+// Rows from i by C taps from k, summed over `images` images. The two vectors of a
 // group have sums of their own: taken together where an engine may pair them, else one after the
 // other, for registers.
 #define WEIGHTS_TILE(name, R, C)                                                             \
   static NOINLINE void NAME(weights_##name)(const NAME(weights) * t, uint32_t i, uint32_t k, \
-                                            uint32_t first, uint32_t images) {               \
+                                            uint32_t images) {                               \
     const uint32_t rows = MIN(R, t->rows - i), taps = MIN(C, t->taps - k);                   \
     S sums[R * C * 2 * LANES];                                                               \
     NO_UNROLL for (uint32_t u = 0; u < 2; u += WEIGHTS_V) {                                  \
@@ -174,11 +178,10 @@ static NOINLINE void NAME(put_sums)(const NAME(weights) * t, uint32_t i, uint32_
       V acc[R][C][WEIGHTS_V] = {0};                                                          \
       const V *mask = t->mask + u;                                                           \
       UNROLL for (uint32_t r = 0; r < R; r++) {                                              \
-        g[r] = t->g + first * t->g_image + (i + MIN(r, rows - 1)) * t->g_row + u * LANES;    \
+        g[r] = t->g + (i + MIN(r, rows - 1)) * t->g_row + u * LANES;                         \
       }                                                                                      \
       UNROLL for (uint32_t j = 0; j < C; j++) {                                              \
-        source[j] = t->source + first * t->source_image + t->tap[k + MIN(j, taps - 1)] +     \
-                    u * LANES;                                                               \
+        source[j] = t->source + t->tap[k + MIN(j, taps - 1)] + u * LANES;                    \
       }                                                                                      \
       for (uint32_t n = 0; n < images; n++) {                                                \
         const conv_group *at = t->group, *whole = at + t->whole, *last = at + t->all[u];     \

@@ -39,14 +39,17 @@ static inline __attribute__((always_inline)) V NAME(sum_each)(const V *v) {
 
 // Part of a tile, or an output without unit stride: `tile` holds rows of `width`.
 static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(target) * t) {
+  const bool add = t->add;
   for (uint32_t i = t->i0; i < t->i1; i++) {
     const S *from = tile + i * width;
     S *to = t->c + i * t->row;
     uint32_t j = t->j0;
-    for (; t->col == 1 && j + LANES <= t->j1; j += LANES) NAME(put)(to + j, load(from + j), t->add);
+    NO_UNROLL for (; t->col == 1 && j + LANES <= t->j1; j += LANES) {
+      NAME(put)(to + j, load(from + j), add);
+    }
     for (; j < t->j1; j++) {
       S *p = to + j * t->col;
-      *p = t->add ? (S)(splat(*p) + splat(from[j]))[0] : from[j];
+      *p = add ? (S)(splat(*p) + splat(from[j]))[0] : from[j];
     }
   }
 }
@@ -68,10 +71,9 @@ static inline bool NAME(is_whole)(const NAME(target) * t, uint32_t rows, uint32_
     const size_t row = t->row, col = t->col;                                                       \
     S *to = t->c;                                                                                  \
     if (whole && col == 1) {                                                                       \
-      UNROLL for (int i = 0; i < R; i++, to += row) {                                              \
-        UNROLL for (int j = 0; j < C * LANES; j += LANES) {                                        \
-          NAME(put)(to + j, load(tile + i * C * LANES + j), add);                                  \
-        }                                                                                          \
+      NO_UNROLL for (const S *end = tile + R * C * LANES; tile < end; tile += C * LANES) {         \
+        UNROLL for (int j = 0; j < C * LANES; j += LANES) NAME(put)(to + j, load(tile + j), add);  \
+        to += row;                                                                                 \
       }                                                                                            \
     } else if (whole && row == 1 && R >= LANES) {                                                  \
       for (int j = 0; j < C * LANES; j += LANES, to += LANES * col) {                              \

@@ -74,6 +74,8 @@ const CASES: Case[] = [
   convCase([2, 40, 16, 22], [130, 40, 1, 1], { stride: [2, 2] }),
   convCase([9, 8, 4, 3], [20, 8, 1, 1], { stride: [2, 3] }),
   convCase([3, 9, 8, 10], [12, 9, 1, 1], { stride: [4, 2] }),
+  convCase([19, 6, 14, 14], [16, 6, 5, 5]),
+  convCase([3, 4, 10, 10], [16, 4, 5, 5], { padding: [2, 2] }),
 ];
 
 function show(c: Case): string {

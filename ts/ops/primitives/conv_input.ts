@@ -9,6 +9,7 @@ import {
   BLOCK,
   DEPTH_BLOCK,
   fine,
+  NO_LINES,
   PACKING,
   type Product,
   pad,
@@ -254,6 +255,7 @@ export function correlate(
         tap_row: y.back * cols,
         tap_step: x.back,
         source_row: cols,
+        ...NO_LINES,
       };
       const form: Product = {
         batch,

@@ -19,9 +19,13 @@ export const RUN_WORDS = 4;
 const GROUP = 8;
 const GROUP_WORDS = 2;
 const LONG = 640;
+/** Pixels of an image whose rows may be laid end to end. */
+const MOST_LINE = 1024;
+/** Groups of the weight gradient that stay in the cache. */
+const GROUPS = 128;
 const MOST_ROWS = 32;
-/** Filters of a unit of the weight gradient that is read in place. */
-const QUAD = 4;
+/** Filters of a unit of the weight gradient that is read in place: whole tiles in every build. */
+const FILTERS = 12;
 /** Filters that packing pixels is worth, and packing taps. */
 export const PACKING = 4;
 const TRANSPOSING = 4;
@@ -45,8 +49,14 @@ interface Planes {
     readonly tap_row: number;
     readonly tap_step: number;
     readonly source_row: number;
+    readonly line_rows: number;
+    readonly line_plane: number;
+    readonly line_row: number;
+    readonly line_words: number;
   };
 }
+
+export const NO_LINES = { line_rows: 0, line_plane: 0, line_row: 0, line_words: 0 };
 
 /** Copies planes [height, width] into padded ones: kernels/conv.c says how. */
 export function pad(
@@ -74,6 +84,7 @@ function source(launcher: Launcher, x: Tensor, geometry: Geometry): Planes {
     tap_row: dilation[0] * cols * phases,
     tap_step: dilation[1],
     source_row: rowStep * cols * phases,
+    ...NO_LINES,
   });
   if (padding[0] === 0 && padding[1] === 0 && stride[1] === 1) {
     return { buffer: x, words: words(height, width, 1, stride[0]) };
@@ -165,6 +176,40 @@ export function fine(width: number, filters: number): number {
   return filters > 2 && width > GROUP && over > 0 && over <= GROUP / 2 ? GROUP / 2 : GROUP;
 }
 
+/**
+ * Words of unpadded planes without stride whose short rows are laid end to end, a line for each
+ * channel and column of the kernel; none where that does not pay.
+ */
+function inLines(
+  words: Planes['words'],
+  { groups, channels, filters, kernel, outH, outW }: Geometry,
+  packing: number,
+) {
+  const rows = outH + ((kernel[0] - 1) * words.tap_row) / words.cols;
+  const cost = (size: number, group: number) => (filters * roundUp(size, group)) / (0.92 * size);
+  const pixels = outH * outW;
+  const group = fine(outW, filters);
+  const other = Math.min(filters + packing, outW < group ? Infinity : cost(outW, group));
+  const plain = words.source_row === words.cols && words.tap_step === 1 && words.phases === 1;
+  if (!plain || kernel[1] === 1 || pixels > MOST_LINE || outW < GROUP / 2) return;
+  if (groups > 1 || cost(pixels, GROUP) + (packing * rows) / outH / kernel[0] > other) return;
+  return (images: number) => {
+    const pitch = images * rows * outW;
+    return {
+      plane: kernel[1] * pitch,
+      cols: outW,
+      phases: 1,
+      tap_row: (words.tap_row / words.cols) * outW,
+      tap_step: pitch,
+      source_row: rows * outW,
+      line_rows: rows,
+      line_plane: words.plane,
+      line_row: words.cols,
+      line_words: channels * kernel[1] * (pitch + 1) + images * rows * RUN_WORDS,
+    };
+  };
+}
+
 /** Units of rows of pixels that are read in place. */
 function cutRows(p: Product, height: number, width: number, products: number) {
   const images = p.batch * p.groups;
@@ -213,30 +258,32 @@ export function product(
   out: Tensor,
   p: Product,
   products: number,
+  lined?: (images: number) => Planes['words'],
 ): void {
   const { groups, channels, filters, taps, grid } = p;
-  const { plane, source_row } = planes.words;
+  const { source_row } = planes.words;
   const depth = channels * taps[0] * taps[1];
   const flat = p.out.out_step === 1 && p.out.out_row === grid[1];
   // Rows that fill groups stay rows where they are read in place: a block of them fits the cache.
   const direct = out.dtype.name === 'float32' && p.out.out_step === 1 && depth <= LONG;
   const line: Pair = flat && source_row === grid[1] ? [1, grid[0] * grid[1]] : grid;
   const rows = grid[1] % (GROUP / 2) === 0 && grid[1] > BLOCK / 2 ? grid : line;
-  const inPlace = direct && readsInPlace(filters, rows[1], PACKING, fine(rows[1], filters));
-  const [gridH, gridW] = inPlace ? rows : line;
+  const group = fine(rows[1], filters);
+  const inPlace = lined || (direct && readsInPlace(filters, rows[1], PACKING, group));
+  const [gridH, gridW] = lined ? grid : inPlace ? rows : line;
   const cut = inPlace
     ? cutRows(p, gridH, gridW, products)
     : cutBlocks(p, gridH * gridW, flat, products);
   const { range, words } = shares(cut.units);
-  const slice = depth + cut.scratch;
+  const places = lined?.(cut.words.col_block) ?? planes.words;
+  const slice = depth + cut.scratch + places.line_words;
   const params = {
     groups,
     channels,
     filters,
     taps_h: taps[0],
     taps_w: taps[1],
-    ...planes.words,
-    plane,
+    ...places,
     grid_h: gridH,
     grid_w: gridW,
     ...cut.words,
@@ -279,15 +326,25 @@ export function convolve(
 ): void {
   const { batch, groups, channels, filters, outH, outW, kernel } = geometry;
   const planes = source(launcher, x, geometry);
+  const size = outH * outW;
+  const depth = depthOf(geometry);
+  const short = out.dtype.name === 'float32' && depth <= LONG;
+  const lined = short ? inLines(planes.words, geometry, PACKING) : undefined;
   const form = {
-    ...{ batch, groups, channels, filters, taps: kernel },
-    grid: [outH, outW] as const,
-    out: { out_at: 0, out_plane: outH * outW, out_row: outW, out_step: 1, apart: 0 },
+    ...{ batch: lined ? 1 : batch, groups, channels, filters, taps: kernel },
+    grid: lined ? ([batch, size] as const) : ([outH, outW] as const),
+    out: {
+      out_at: 0,
+      out_plane: size,
+      out_row: lined ? filters * size : outW,
+      out_step: 1,
+      apart: 0,
+    },
     sourceAt: 0,
     weightAt: 0,
-    weightGroup: filters * depthOf(geometry),
+    weightGroup: filters * depth,
   };
-  product(launcher, planes, weight, bias, out, form, productsOf(geometry));
+  product(launcher, planes, weight, bias, out, form, productsOf(geometry), lined);
 }
 
 export function weightGradient(
@@ -301,21 +358,26 @@ export function weightGradient(
   const planes = source(launcher, x, geometry);
   const depth = depthOf(geometry);
   const products = productsOf(geometry);
-  const [gridH, gridW] = planes.words.source_row === outW ? [1, outH * outW] : [outH, outW];
-  const direct = out.dtype.name === 'float32' && readsInPlace(filters, gridW, TRANSPOSING);
+  const real = out.dtype.name === 'float32';
+  const lined = real ? inLines(planes.words, geometry, TRANSPOSING) : undefined;
+  const flat = lined || planes.words.source_row === outW;
+  const [gridH, gridW] = flat ? [1, outH * outW] : [outH, outW];
+  const direct = lined || (real && readsInPlace(filters, gridW, TRANSPOSING));
+  const places =
+    lined?.(Math.min(batch, Math.ceil(GROUPS / Math.ceil(gridW / GROUP)))) ?? planes.words;
   // Enough blocks of taps for threads, if the work is worth it.
   const blocks = Math.min(UNITS, Math.ceil(products / UNIT)) / groups;
-  const most = direct ? TILE : Math.min(BLOCK, Math.floor(depth / blocks / TILE) * TILE);
-  const colBlock = Math.max(TILE, most);
+  const most = direct ? 12 : Math.min(BLOCK, Math.floor(depth / blocks / TILE) * TILE);
+  const colBlock = Math.max(direct ? 12 : TILE, most);
   const columns = groups * Math.ceil(depth / colBlock);
-  const rows = direct ? QUAD : rowBlock(filters, columns, products);
+  const rows = direct ? Math.min(FILTERS, filters) : rowBlock(filters, columns, products);
   const { range, words } = shares(columns * Math.ceil(filters / rows));
   const slice = direct
-    ? depth + outH * Math.ceil(outW / 4) * GROUP_WORDS
+    ? depth + outH * Math.ceil(outW / 4) * GROUP_WORDS + places.line_words
     : Math.min(outH * outW, DEPTH_BLOCK) * (BLOCK_STEP + RUN_WORDS) + BLOCK;
   const params = {
     ...{ groups, channels, filters, taps_h: kernel[0], taps_w: kernel[1] },
-    ...planes.words,
+    ...places,
     ...{ grid_h: gridH, grid_w: gridW, row_block: rows, col_block: colBlock },
     ...{ ...words, slice, batch, direct: direct ? 1 : 0 },
   };
