@@ -35,9 +35,13 @@ enum { FEW_ROWS = 12 };
 // Whether V8 pairs the vectors of this build.
 #define PAIRED (TILE_M > 2 && TILE_V == 4)
 
-FINISH(main, TILE_M, TILE_V)
-TILE_ROWS(main, TILE_M, TILE_V)
 // Integers are multiplied in one way only, packed, by rows of A: for size.
+#if REAL
+FINISH(main, TILE_M, TILE_V)
+#else
+FINISH_PART(main, TILE_V)
+#endif
+TILE_ROWS(main, TILE_M, TILE_V)
 #if REAL
 TILE_COLUMNS(main, TILE_M, TILE_V)
 #endif
@@ -175,11 +179,11 @@ static NOINLINE void NAME(finish)(const matmul_params *p, const NAME(block) * t)
     if (p->depth == 0) memset(to, 0, length * sizeof(S));
     uint32_t i = 0;
     if (p->biased) {
-      for (; i + LANES <= length; i += LANES)
+      for (; REAL && i + LANES <= length; i += LANES)
         store(to + i, RELU(load(to + i) + load(bias + i)));
       for (; i < length; i++) to[i] = RELU(splat(to[i]) + splat(bias[i]))[0];
     } else if (p->relu) {
-      for (; i + LANES <= length; i += LANES) store(to + i, RELU(load(to + i)));
+      for (; REAL && i + LANES <= length; i += LANES) store(to + i, RELU(load(to + i)));
       for (; i < length; i++) to[i] = RELU(splat(to[i]))[0];
     }
   }
@@ -302,24 +306,30 @@ static NOINLINE void NAME(block_in_place)(const matmul_params *p, const NAME(blo
 #endif
 
 static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) * t) {
+#if REAL
+  const bool rows = p->b_mode == B_ROWS;
+  const bool few = rows && p->a_mode == A_ROWS && p->rows <= FEW_ROWS && p->cols >= THIN_V * LANES;
+#if LANES == 4
+  // In tiles, rows of B that share sets of the cache would come one by one; what is read past a
+  // row's end must be of the next.
+  const bool far = p->depth * (uint64_t)p->cols * sizeof(S) >= STREAMED;
+  const bool collide = p->b_depth % (4096 / sizeof(S)) == 0;
+  const bool one = p->rows <= (PAIRED ? 2 : 1);
+  const bool streamed = few && p->b_depth >= STREAM_STEP &&
+                        ((far && (collide || one)) || (TILE_V == 2 && !TILED(p)));
+#endif
+#endif
   for (uint32_t k0 = 0; k0 < p->depth; k0 += p->depth_block) {
     const uint32_t depth = MIN(p->depth_block, p->depth - k0);
     const bool add = k0 > 0;
 #if REAL
-    if (p->b_mode == B_COLUMNS) {
-      NAME(block_dot)(p, t, k0, depth, add);
+    if (p->b_mode == B_COLUMNS) NAME(block_dot)(p, t, k0, depth, add);
 #if LANES == 4
-    } else if (p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->rows == 1 &&
-               p->cols % (STREAM_V * LANES) == 0 &&
-               p->depth * (uint64_t)p->cols * sizeof(S) > STREAMED) {
-      NAME(single)(p, t, k0, depth, add);
+    else if (streamed) NAME(stream)(p, t, k0, depth, add);
 #endif
-    } else if (p->b_mode == B_ROWS && p->a_mode == A_ROWS && p->rows <= FEW_ROWS &&
-               p->cols >= THIN_V * LANES) {
-      NAME(thin)(p, t, k0, depth, add);
-    } else if (p->b_mode == B_ROWS) {
-      NAME(block_in_place)(p, t, k0, depth, add);
-    } else
+    else if (few && TILED(p)) NAME(thin)(p, t, k0, depth, add);
+    else if (rows) NAME(block_in_place)(p, t, k0, depth, add);
+    else
 #endif
       NAME(block_packed)(p, t, k0, depth, add);
   }
@@ -362,6 +372,9 @@ KERNEL(matmul) {
     // Jobs of the same columns follow each other: they run as one block.
     const uint32_t row = job % row_blocks, count = MIN(row_blocks - row, last - job);
     const uint32_t n = job / row_blocks / col_blocks, col = job / row_blocks % col_blocks;
+    // So do columns of few rows, where they are not packed.
+    const bool join = row_blocks == 1 && p->b_mode != B_PACKED;
+    const uint32_t next = join ? MIN(col_blocks - col, last - job) : 1;
     const NAME(block) t = {
         .a = IN(S, a) + n * (size_t)p->a_batch,
         .b = IN(S, b) + n * (size_t)p->b_batch,
@@ -370,10 +383,10 @@ KERNEL(matmul) {
         .i0 = row * p->row_block,
         .i1 = MIN((row + count) * p->row_block, p->rows),
         .j0 = col * p->col_block,
-        .j1 = MIN((col + 1) * p->col_block, p->cols),
+        .j1 = MIN((col + next) * p->col_block, p->cols),
     };
     NAME(run_block)(p, &t);
-    job += count;
+    job += count * next;
   }
 }
 

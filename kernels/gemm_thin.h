@@ -1,42 +1,48 @@
 // Products with few rows, whose time goes into reading B: dot products where both operands lie
-// along the depth, else tiles of one or two rows that read whole cache lines of B in place.
+// along the depth, else tiles of one or two rows that read whole cache lines of B in place, or,
+// where the cache does not hold B, its rows in order.
 
 // Two rows at a time; of columns, and of sums, what keeps enough apart where V8 pairs vectors.
+// STREAM_: rows of A, rows of B, vectors of these a turn.
 #if PAIRED
 #define THIN_V 8
 #define ONE_V 16
 #define DOT_M 4
-#define STREAM 4
+#define STREAM_TWO 2, 4, 4
+#define STREAM_ONE 1, 4, 4
 #define STREAM_V 4
+#define STREAMED (1 << 20)
 #else
 #define THIN_V 4
 #define ONE_V 8
 #define DOT_M 2
-#define STREAM 8
-#define STREAM_V 1
+#define STREAM_TWO 2, 4, 1
+#define STREAM_ONE 1, 4, 2
+#define STREAM_V 2
+#define STREAMED (1 << 19)
 #endif
 #define ONE_N (ONE_V * LANES)
 // Vectors of the depth that a dot product sums apart, and columns of B that stay in the cache.
 #define DOT_V 2
 #define DOT_STEP (DOT_V * LANES)
 #define DOT_COLS 16
-// Columns that a row streams at once, and bytes of B from which it does.
-#define STRIP 512
-#define STREAMED (1 << 20)
+// Columns that are streamed at once, rows of B likewise; from STREAMED bytes of B.
+#define STRIP 1024
+#define STREAM_DEPTH 4
+#define STREAM_STEP (STREAM_V * LANES)
 
-#define FINISH_PART(name, C)                                                     \
-  static inline void NAME(finish_##name)(const S *tile, const NAME(target) * t) { \
-    NAME(put_part)(tile, C * LANES, t);                                          \
-  }
-
-#if TILE_M == 2 && TILE_V == THIN_V
-#define rows_thin rows_main
+// What there are tiles for: narrow builds have none of two rows, tall ones other tiles for many.
+#if TILE_V == 4
+#define TILED(p) (!PAIRED || p->rows <= 4)
 #else
-FINISH_PART(thin, THIN_V)
-TILE_ROWS(thin, 2, THIN_V)
+#define TILED(p) (p->rows == 1 && p->cols >= ONE_N)
 #endif
-FINISH_PART(one, ONE_V)
-TILE_ROWS(one, 1, ONE_V)
+#if TILE_M == 2 || TILE_V == 2
+#define row_loop_thin row_loop_main
+#else
+ROW_LOOP(thin, 2, THIN_V)
+#endif
+ROW_LOOP(one, 1, ONE_V)
 
 // ---- Dot products -------------------------------------------------------------------------------
 
@@ -135,54 +141,93 @@ static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) *
 // ---- Rows ---------------------------------------------------------------------------------------
 
 #if LANES == 4
-// to[j] += the sum over STREAM rows of a[k] b[k][j], in their order; of whole vectors.
-static NOINLINE void NAME(stream)(uint32_t cols, const S *a, const S *b, size_t step, S *to) {
-  V left[STREAM];
-  const S *row[STREAM];
-  UNROLL for (int k = 0; k < STREAM; k++) {
-    left[k] = splat(a[k]);
-    row[k] = b + k * step;
-  }
-  NO_UNROLL for (uint32_t j = 0; j < cols; j += STREAM_V * LANES) {
-    V sum[STREAM_V];
-    UNROLL for (int n = 0; n < STREAM_V; n++) sum[n] = load(to + j + n * LANES);
-    UNROLL for (int k = 0; k < STREAM; k++) {
-      UNROLL for (int n = 0; n < STREAM_V; n++)
-        sum[n] = madd(left[k], load(row[k] + j + n * LANES), sum[n]);
-    }
-    UNROLL for (int n = 0; n < STREAM_V; n++) store(to + j + n * LANES, sum[n]);
-  }
-}
+// The sum first: else clang lets all products wait for it, in registers.
+#if defined(RELAXED)
+#define PLUS(sum, x, y) madd(x, y, sum)
+#else
+#define PLUS(sum, x, y) ((sum) + (x) * (y))
+#endif
 
-static NOINLINE void NAME(stream_one)(uint32_t cols, S a, const S *b, S *to) {
-  for (uint32_t j = 0; j < cols; j += LANES)
-    store(to + j, madd(splat(a), load(b + j), load(to + j)));
-}
+// Adds products of M rows of A to sums, `cols` of each: R rows of B at once, along which they
+// are read, C vectors a turn.
+#define STREAM(name, ...) STREAM_OF(name, __VA_ARGS__)
+#define STREAM_OF(name, M, R, C)                                                               \
+  static NOINLINE void NAME(name)(uint32_t depth, uint32_t cols, const S *a, size_t a_step,    \
+                                  const S *b, size_t b_step, S *sums) {                        \
+    NO_UNROLL for (; depth > 0; depth -= R, a += R, b += R * b_step) {                         \
+      V left[M][R];                                                                            \
+      const S *row[R];                                                                         \
+      S *to[M];                                                                                \
+      UNROLL for (int k = 0; k < R; k++) {                                                     \
+        UNROLL for (int i = 0; i < M; i++) left[i][k] = splat(a[i * a_step + k]);              \
+        row[k] = b + k * b_step;                                                               \
+      }                                                                                        \
+      UNROLL for (int i = 0; i < M; i++) to[i] = sums + i * cols;                              \
+      NO_UNROLL for (const S *end = sums + cols; to[0] != end;) {                              \
+        V sum[M][C];                                                                           \
+        UNROLL for (int i = 0; i < M; i++) {                                                   \
+          OPAQUE(to[i]);                                                                       \
+          UNROLL for (int j = 0; j < C; j++) sum[i][j] = load(to[i] + j * LANES);              \
+        }                                                                                      \
+        UNROLL for (int k = 0; k < R; k++, row[k - 1] += C * LANES) {                          \
+          OPAQUE(row[k]);                                                                      \
+          UNROLL for (int j = 0; j < C; j++) {                                                 \
+            V right = load(row[k] + j * LANES);                                                \
+            UNROLL for (int i = 0; i < M; i++) sum[i][j] = PLUS(sum[i][j], left[i][k], right); \
+          }                                                                                    \
+        }                                                                                      \
+        UNROLL for (int i = 0; i < M; i++, to[i - 1] += C * LANES) {                           \
+          UNROLL for (int j = 0; j < C; j++) store(to[i] + j * LANES, sum[i][j]);              \
+        }                                                                                      \
+      }                                                                                        \
+    }                                                                                          \
+  }
+STREAM(stream_two, STREAM_TWO)
+STREAM(stream_one, STREAM_ONE)
 
-// A single row times a matrix that the second-level cache does not hold: read along its rows.
-static NOINLINE void NAME(single)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
+#define STREAM_ROWS(depth, a, a_row, b, b_depth)                                 \
+  {                                                                              \
+    if (out.i1 == 2) NAME(stream_two)(depth, width, a, a_row, b, b_depth, sums); \
+    else NAME(stream_one)(depth, width, a, a_row, b, b_depth, sums);             \
+  }
+
+// A few rows times B along its rows: two of them, or the last alone. What is read past the last
+// column is the next row's, and of no consequence; the last rows, which have none, are copied.
+static NOINLINE void NAME(stream)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
                                   uint32_t depth, bool add) {
-  S sums[STRIP];
+  NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
+  const size_t a_row = p->a_row, b_depth = p->b_depth;
+  S sums[2 * STRIP], last[STREAM_DEPTH * STRIP], left[2 * STREAM_DEPTH] = {0};
   for (uint32_t j = t->j0; j < t->j1; j += STRIP) {
-    const uint32_t cols = MIN(STRIP, t->j1 - j);
-    const S *a = t->a + k0, *b = t->b + j + k0 * (size_t)p->b_depth;
-    memset(sums, 0, cols * sizeof(S));
-    uint32_t k = 0;
-    for (; k + STREAM <= depth; k += STREAM, b += STREAM * (size_t)p->b_depth)
-      NAME(stream)(cols, a + k, b, p->b_depth, sums);
-    for (; k < depth; k++, b += p->b_depth) NAME(stream_one)(cols, a[k], b, sums);
-    const NAME(target) out = {
-        .c = t->c + j * (size_t)p->out_col, .col = p->out_col, .i1 = 1, .j1 = cols, .add = add};
-    NAME(put_part)(sums, 0, &out);
+    const uint32_t cols = MIN(STRIP, t->j1 - j), width = cols + -cols % STREAM_STEP;
+    const uint32_t whole = (depth - (width > cols)) / STREAM_DEPTH * STREAM_DEPTH;
+    const S *b = t->b + j + k0 * b_depth, *rest = b + whole * b_depth;
+    out.j1 = cols;
+    memset(last, 0, sizeof last);
+    for (uint32_t k = 0; k < depth - whole; k++)
+      memcpy(last + k * width, rest + k * b_depth, cols * sizeof(S));
+    for (uint32_t i = t->i0; i < t->i1; i += 2) {
+      const S *a = t->a + i * a_row + k0;
+      out.i1 = MIN(2, t->i1 - i);
+      for (uint32_t k = 0; k < depth - whole; k++) {
+        left[k] = a[whole + k];
+        left[STREAM_DEPTH + k] = a[(out.i1 - 1) * a_row + whole + k];
+      }
+      out.c = t->c + i * out.row + j * out.col;
+      memset(sums, 0, out.i1 * width * sizeof(S));
+      STREAM_ROWS(whole, a, a_row, b, b_depth)
+      if (whole < depth) STREAM_ROWS(STREAM_DEPTH, left, STREAM_DEPTH, last, width)
+      NAME(put_part)(sums, width, &out);
+    }
   }
 }
-
 #endif
 
 // A few rows times B as it lies: two of them, or the last alone, times strips of its columns.
 static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
                                 uint32_t depth, bool add) {
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
+  S tile[2 * ONE_N];
   for (uint32_t j0 = t->j0; j0 < t->j1; j0 += ONE_N) {
     const uint32_t j1 = MIN(j0 + ONE_N, t->j1);
     for (uint32_t i = t->i0; i < t->i1; i += 2) {
@@ -196,8 +241,12 @@ static NOINLINE void NAME(thin)(const matmul_params *p, const NAME(block) * t, u
         out.j1 = out.j0 + MIN(width, j1 - j);
         const S *b = t->b + start + k0 * (size_t)p->b_depth;
         out.c = t->c + i * out.row + start * out.col;
-        if (one) NAME(rows_one)(depth, a, p->a_row, b, p->b_depth, &out);
-        else NAME(rows_thin)(depth, a, p->a_row, b, p->b_depth, &out);
+        const bool whole = out.col == 1 && !add && NAME(is_whole)(&out, 2 - one, width);
+        S *to = whole ? out.c : tile;
+        const size_t step = whole ? out.row : width;
+        if (one) NAME(row_loop_one)(depth, a, p->a_row, b, p->b_depth, 0, to, step);
+        else NAME(row_loop_thin)(depth, a, p->a_row, b, p->b_depth, out.i1 - 1, to, step);
+        if (!whole) NAME(put_part)(tile, width, &out);
       }
     }
   }

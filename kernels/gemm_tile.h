@@ -64,6 +64,12 @@ static inline bool NAME(is_whole)(const NAME(target) * t, uint32_t rows, uint32_
   return t->i0 == 0 && t->i1 == rows && t->j0 == 0 && t->j1 == cols;
 }
 
+// Defines finish_<name>, which puts C vectors of each row one by one.
+#define FINISH_PART(name, C)                                                      \
+  static inline void NAME(finish_##name)(const S *tile, const NAME(target) * t) { \
+    NAME(put_part)(tile, C * LANES, t);                                           \
+  }
+
 // Defines finish_<name>: puts R rows of C vectors from `tile` where they belong.
 #define FINISH(name, R, C)                                                                         \
   static NOINLINE void NAME(finish_##name)(const S *tile, const NAME(target) * t) {                \
@@ -119,19 +125,22 @@ static inline bool NAME(is_whole)(const NAME(target) * t, uint32_t rows, uint32_
     }                                                                                 \
   }
 
-#define TILE_ROWS(name, R, C)                                                                      \
-  static NOINLINE void NAME(row_loop_##name)(uint32_t depth, const S *a, size_t a_step,            \
-                                             const S *b, size_t b_step, uint32_t last, S *to,      \
-                                             size_t to_step) {                                     \
-    V acc[R][C] = {0};                                                                             \
-    const S *row[R];                                                                               \
-    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, last) * a_step;                    \
-    NO_UNROLL for (uint32_t k = 0; k < depth; k++, b += b_step) TILE_STEP(R, C, row[i][k])         \
-    TILE_STORE(R, C)                                                                               \
-  }                                                                                                \
-  static void NAME(rows_##name)(uint32_t depth, const S *a, size_t a_step, const S *b,             \
-                                size_t b_step, const NAME(target) * t) {                           \
-    TILE_RUN(name, R, C, row_loop)                                                                 \
+#define ROW_LOOP(name, R, C)                                                                  \
+  static NOINLINE void NAME(row_loop_##name)(uint32_t depth, const S *a, size_t a_step,       \
+                                             const S *b, size_t b_step, uint32_t last, S *to, \
+                                             size_t to_step) {                                \
+    V acc[R][C] = {0};                                                                        \
+    const S *row[R];                                                                          \
+    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, last) * a_step;               \
+    NO_UNROLL for (uint32_t k = 0; k < depth; k++, b += b_step) TILE_STEP(R, C, row[i][k])    \
+    TILE_STORE(R, C)                                                                          \
+  }
+
+#define TILE_ROWS(name, R, C)                                                          \
+  ROW_LOOP(name, R, C)                                                                 \
+  static void NAME(rows_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
+                                size_t b_step, const NAME(target) * t) {               \
+    TILE_RUN(name, R, C, row_loop)                                                     \
   }
 
 #define TILE_COLUMNS(name, R, C)                                                                   \

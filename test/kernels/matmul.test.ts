@@ -86,6 +86,9 @@ const SHAPES: [number, number, number, number][] = [
   [1, 1, 521, 530],
   [1, 130, 300, 5],
   [1, 101, 40, 2],
+  [1, 3, 1024, 261],
+  [1, 5, 1027, 262],
+  [1, 2, 3, 5000],
 ];
 
 for (const dtype of [float32, float64, int32, int64]) {

@@ -53,13 +53,14 @@ const TILE_ROWS = 8;
 const TILE_COLS = 16;
 /** The most depth that is summed before it is added to the output; blocks are equally deep. */
 const DEPTH_BLOCK = 512;
+/** The same of dot products, which sum it in eight parts, read once. */
+const LONG_BLOCK = 2048;
 /** Rows that a unit of `matmulPack` copies. */
 const TURN_ROWS = 8;
 /** A block of A and one of B share the second-level cache; blocks are a multiple of most tiles. */
 const ROW_BLOCK = 132;
 const GRAIN = 12;
 const COL_BLOCK = 64;
-const LONG_BLOCK = 512;
 /** Depth that a tile has soon summed: what surrounds it then takes as long. */
 const SOON = 32;
 /** Products of fewer multiplications are read in place: packing would cost more than it saves. */
@@ -83,9 +84,8 @@ const LONG_DOT = 128;
 const DOT_DEPTH = 16;
 /** Depth so short that columns of A are read in place, if those of B are. */
 const SHORT = 64;
-/** Rows so few that packing B costs more than it saves: half as many if B comes from far. */
+/** Rows so few that packing B costs more than it saves. */
 const FEW_ROWS = 12;
-const LARGE_MATRIX = 2 ** 21;
 /** Multiplications that make a unit worth a thread, and the most units of a launch. */
 const UNIT = 250_000;
 const MOST_UNITS = 64;
@@ -211,8 +211,7 @@ function orient(p: Product, dtype: Dtype, plain: boolean): { product: Product; m
       : p.b.side !== 1 && p.rows < p.cols;
   const product = exchange ? swap(p) : p;
   const { b, rows, cols } = product;
-  const most = p.depth * cols * dtype.size > LARGE_MATRIX ? FEW_ROWS / 2 : FEW_ROWS;
-  const few = rows <= most || (rows <= SOME_ROWS && isCached(product, dtype.size));
+  const few = rows <= FEW_ROWS || (rows <= SOME_ROWS && isCached(product, dtype.size));
   const inPlace = b.side === 1 && cols >= LEAST_COLS && (isSmall(product) || few);
   return { product, mode: inPlace ? Mode.Rows : Mode.Packed };
 }
@@ -247,11 +246,10 @@ function blockOf(size: number, most: number): number {
   return size <= most ? Math.max(size, 1) : roundUp(size / roundUp(size / most, 2), GRAIN);
 }
 
-/** Columns of a job: long pieces of B's rows for a single row, all of them for tiles soon done. */
+/** Columns of a job: all of them for tiles soon done. */
 function columnsOf({ rows, cols, depth }: Product, mode: Mode): number {
   if (mode === Mode.Whole) return cols;
   if (mode !== Mode.Rows) return COL_BLOCK;
-  if (rows === 1) return LONG_BLOCK;
   return depth <= SOON && rows * cols * depth < 2 * UNIT ? cols : COL_BLOCK;
 }
 
@@ -267,7 +265,7 @@ function launch(
   const [a, aMode] = prepare(launcher, p, mode, out.dtype);
   const colBlock = columnsOf(p, mode);
   const rowBlock = blockOf(rows, ROW_BLOCK);
-  const depthBlock = blockOf(depth, DEPTH_BLOCK);
+  const depthBlock = blockOf(depth, mode === Mode.Columns ? LONG_BLOCK : DEPTH_BLOCK);
   const jobs = batch * Math.ceil(rows / rowBlock) * Math.ceil(cols / colBlock);
   const products = productsOf(p);
   const worth = Math.floor(products / UNIT);
