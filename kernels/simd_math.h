@@ -117,8 +117,10 @@ enum { RUN = 64 };
 #define BOTH UNROLL for (int v = 0; v < 2; v++)
 #define TURNS(j, n) _Pragma("clang loop unroll(disable)") for (uint32_t j = 0; j < (n); j += 8)
 
-// y = exp(x - shift - rest) for n floats, n a multiple of 16; the same bits as exp_.
-VFN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) {
+// y = exp(x - shift - rest) for n floats, n a multiple of 16; the same bits as exp_. With sums,
+// y = exp(x - shifts), which is added to them.
+VFN void exp_runs(const float *x, float *y, uint32_t n, float shift, float rest, const float *shifts,
+                  float *sums) {
   Exp e;
   read_splats(e.k, EXP_NUMBERS, 10);
   float rests[RUN];
@@ -127,12 +129,13 @@ VFN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) 
     m = n < RUN ? n : RUN;
     i32x4 most = {0};
     TURNS(j, m) {
-      const float *from = x + j;
+      const float *from = x + j, *less = sums ? shifts + j : x;
       float *r = rests + j;
       int32_t *power = powers + j;
-      HIDE("+r"(from), "+r"(r), "+r"(power));
+      HIDE("+r"(from), "+r"(less), "+r"(r), "+r"(power));
       f32x4 a[2], t[2];
-      BOTH a[v] = load(from + 4 * v) - shift - rest;
+      BOTH a[v] = load(from + 4 * v);
+      BOTH a[v] = sums ? a[v] - load(less + 4 * v) : a[v] - shift - rest;
       BOTH most = max_(most, (i32x4)a[v] & INT32_MAX);
       BOTH a[v] = exp_rest(&e, a[v], &t[v]);
       BOTH store(power + 4 * v, (i32x4)t[v] << 23);
@@ -140,18 +143,32 @@ VFN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) 
     }
     if (any_(most > 0x42ae0000)) { // 87, as in exp_
 #pragma clang loop unroll(disable)
-      for (uint32_t j = 0; j < m; j += 4) store(y + j, exp_far(load(x + j) - shift - rest));
-      continue;
+      for (uint32_t j = 0; j < m; j += 4) {
+        f32x4 a = load(x + j);
+        a = exp_far(sums ? a - load(shifts + j) : a - shift - rest);
+        store(y + j, a);
+        if (sums) store(sums + j, load(sums + j) + a);
+      }
+      goto next;
     }
     TURNS(j, m) {
-      float *to = y + j, *r = rests + j;
+      float *to = y + j, *r = rests + j, *sum = sums ? sums + j : r;
       int32_t *power = powers + j;
-      HIDE("+r"(to), "+r"(r), "+r"(power));
+      HIDE("+r"(to), "+r"(r), "+r"(sum), "+r"(power));
       i32x4 p[2];
       BOTH p[v] = (i32x4)exp_of_rest(&e, load(r + 4 * v)) + load(power + 4 * v);
       BOTH store(to + 4 * v, (f32x4)p[v]);
+      if (sums) {
+        BOTH p[v] = (i32x4)(load(sum + 4 * v) + (f32x4)p[v]);
+        BOTH store(sum + 4 * v, (f32x4)p[v]);
+      }
     }
+  next:
+    if (sums) shifts += m, sums += m;
   }
+}
+VFN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) {
+  exp_runs(x, y, n, shift, rest, NULL, NULL);
 }
 
 // Adds exp(x - shift) to four sums, the vectors in turn; stored to y too unless it is null.

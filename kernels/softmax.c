@@ -3,9 +3,13 @@
 // as in PyTorch.
 #include "kernel.h"
 #ifndef S
+enum { FEW = 32, WIDE = 512 };
+enum { MOST, SUM, LOG_SUM, INVERSE };
 #define SOURCE "softmax.c"
 #include "each_real.h"
 #else
+
+#define INLINE static inline __attribute__((always_inline))
 
 // ---- inner = 1: one row
 // --------------------------------------------------------------------------
@@ -61,57 +65,139 @@ static inline S NAME(row_dot)(const S *g, const S *y, uint32_t n, bool product) 
   return sum_lanes((a[0] + a[2]) + (a[1] + a[3]));
 }
 
-// ---- inner > 1: K vectors of columns at once, or the last n columns of one vector
-// ------------------
+// ---- inner > 1: rows of columns side by side. Rows of few are joined: their columns come again and
+// again, and what is kept of each is folded at the end
+// --------------------------------------------------------------------------------------------------
 
-#define INLINE static inline __attribute__((always_inline))
-#define K_LOOP UNROLL for (uint32_t k = 0; k < K; k++)
-// What is done for each is long enough by itself.
-#define ROWS _Pragma("clang loop unroll(disable)") for (uint32_t r = 0; r < n; r++)
-#define GET(p) (tail ? load_tail((p) + k * LANES, tail, 0) : load((p) + k * LANES))
-#define PUT(p, v) (tail ? store_tail((p) + k * LANES, v, tail) : store((p) + k * LANES, v))
+#define ROLLED _Pragma("clang loop unroll(disable)")
+#define ROWS ROLLED for (uint32_t r = 0; r < rows; r++)
+// Whole vectors from c on, then what is left.
+#define COLUMNS(...)                                                                     \
+  {                                                                                      \
+    ROLLED for (const uint32_t tail = 0; c + LANES <= count; c += LANES) { __VA_ARGS__ } \
+    if (c < count) {                                                                     \
+      const uint32_t tail = count - c;                                                   \
+      __VA_ARGS__                                                                        \
+    }                                                                                    \
+  }
+#define GET(p, fill) (tail ? load_tail((p) + c, tail, fill) : load((p) + c))
+#define PUT(p, v) (tail ? store_tail((p) + c, v, tail) : store((p) + c, v))
 
-INLINE void NAME(columns)(const S *x, S *y, uint32_t n, size_t inner, bool logarithm,
-                          const uint32_t K, uint32_t tail) {
-  V most[4], total[4];
-  K_LOOP most[k] = splat((S)-INFINITY), total[k] = splat((S)0);
-  ROWS K_LOOP most[k] = pmax_(most[k], GET(x + r * inner));
-  ROWS K_LOOP {
-    V e = exp_(GET(x + r * inner) - most[k]);
-    if (!logarithm) PUT(y + r * inner, e);
-    total[k] += e;
+RUN_FN void NAME(most_of)(const S *x, uint32_t rows, size_t pitch, uint32_t count, S *most) {
+  ROWS {
+    uint32_t c = 0;
+    COLUMNS(store(most + c, pmax_(load(most + c), GET(x + r * pitch, (S)-INFINITY)));)
   }
-  K_LOOP total[k] = logarithm ? log_(total[k]) : (S)1 / total[k];
-  ROWS K_LOOP {
-    V v = logarithm ? GET(x + r * inner) - most[k] - total[k] : GET(y + r * inner) * total[k];
-    PUT(y + r * inner, v);
+}
+
+RUN_FN void NAME(exp_of)(const S *x, S *y, uint32_t rows, size_t pitch, uint32_t count,
+                         const S *most, S *total) {
+  S own[WIDE];
+  ROWS {
+    uint32_t c = 0;
+    const S *from = x + r * pitch;
+    S *to = y ? y + r * pitch : own;
+#if LANES == 4
+    c = count & ~15u;
+    exp_runs(from, to, c, 0, 0, most, total);
+#endif
+    COLUMNS({
+      V e = exp_(GET(from, 0) - load(most + c));
+      PUT(to, e);
+      if (tail) e = select(iota_as(e) < (S)tail, e, splat((S)0));
+      store(total + c, load(total + c) + e);
+    })
   }
+}
+
+// Folds what `copies` of the columns hold, a power of two, and gives the result to each: the largest,
+// or the sum, its logarithm or its inverse.
+RUN_FN void NAME(fold)(S *a, uint32_t columns, uint32_t copies, int result) {
+  ROLLED for (uint32_t half = copies * columns / 2; half >= columns; half /= 2)
+    ROLLED for (uint32_t i = 0; i < half; i += LANES) {
+      V v = load(a + i), w = load(a + half + i);
+      store(a + i, result == MOST ? pmax_(v, w) : v + w);
+    }
+  if (result >= LOG_SUM)
+    ROLLED for (uint32_t i = 0; i < columns; i += LANES) {
+      V v = load(a + i);
+      store(a + i, result == LOG_SUM ? log_(v) : (S)1 / v);
+    }
+  ROLLED for (uint32_t have = columns; have < copies * columns; have *= 2)
+    ROLLED for (uint32_t i = 0; i < have; i += LANES) store(a + have + i, load(a + i));
+}
+
+// How many rows to join, at most a quarter.
+static uint32_t NAME(joined)(uint32_t n, size_t inner) {
+  uint32_t copies = 1;
+  while (inner <= FEW && 8 * copies <= n && 2 * copies * inner <= WIDE) copies *= 2;
+  return copies;
+}
+
+// Does `work` with rows of `count` columns `at` the start, then with what is left of joined ones.
+#define PARTS(work)                                                                      \
+  ROLLED for (uint32_t part = 0; part < 2; part++) {      \
+    const uint32_t rows = part ? n % copies > 0 : n / copies;                            \
+    const uint32_t count = (part ? n % copies : copies) * columns;                       \
+    const size_t at = part * (n / copies) * pitch;                                       \
+    work;                                                                                \
+  }
+
+INLINE void NAME(columns)(const S *x, S *y, uint32_t n, size_t inner, uint32_t columns,
+                          bool logarithm) {
+  S most[WIDE + 2 * LANES], total[WIDE + 2 * LANES];
+  const uint32_t copies = NAME(joined)(n, inner);
+  const size_t pitch = copies * inner;
+  ROLLED for (uint32_t c = 0; c < copies * columns + LANES; c += LANES) {
+    store(most + c, splat((S)-INFINITY));
+    store(total + c, splat((S)0));
+  }
+  PARTS(NAME(most_of)(x + at, rows, pitch, count, most))
+  NAME(fold)(most, columns, copies, MOST);
+  PARTS(NAME(exp_of)(x + at, logarithm ? NULL : y + at, rows, pitch, count, most, total))
+  NAME(fold)(total, columns, copies, logarithm ? LOG_SUM : INVERSE);
+  PARTS(ROWS {
+    uint32_t c = 0;
+    const S *from = (logarithm ? x : y) + at + r * pitch;
+    COLUMNS({
+      V v = GET(from, 0), t = load(total + c);
+      PUT(y + at + r * pitch, logarithm ? v - load(most + c) - t : v * t);
+    })
+  })
 }
 
 INLINE void NAME(columns_backward)(const S *g, const S *y, S *gx, uint32_t n, size_t inner,
-                                   bool logarithm, const uint32_t K, uint32_t tail) {
-  V total[4];
-  K_LOOP total[k] = splat((S)0);
-  ROWS K_LOOP {
-    V v = GET(g + r * inner);
-    total[k] += logarithm ? v : v * GET(y + r * inner);
-  }
-  ROWS K_LOOP {
-    V v = GET(g + r * inner), w = GET(y + r * inner);
-    PUT(gx + r * inner, logarithm ? v - exp_(w) * total[k] : w * (v - total[k]));
-  }
+                                   uint32_t columns, bool logarithm) {
+  S total[WIDE + 2 * LANES];
+  const uint32_t copies = NAME(joined)(n, inner);
+  const size_t pitch = copies * inner;
+  ROLLED for (uint32_t c = 0; c < copies * columns + LANES; c += LANES) store(total + c, splat((S)0));
+  PARTS(ROWS {
+    uint32_t c = 0;
+    COLUMNS({
+      V v = GET(g + at + r * pitch, 0);
+      if (!logarithm) v *= GET(y + at + r * pitch, 0);
+      store(total + c, load(total + c) + v);
+    })
+  })
+  NAME(fold)(total, columns, copies, SUM);
+  PARTS(ROWS {
+    uint32_t c = 0;
+    COLUMNS({
+      V v = GET(g + at + r * pitch, 0), w = GET(y + at + r * pitch, 0), t = load(total + c);
+      PUT(gx + at + r * pitch, logarithm ? v - exp_(w) * t : w * (v - t));
+    })
+  })
 }
 
-// Units of inner > 1 are groups of 4 * LANES columns; calls `work` for each with its K, tail and
-// offset.
+// Units of inner > 1 are groups of FEW columns; calls `work` for as many as lie side by side.
 #define COLUMN_UNITS(work, ...)                                                          \
-  uint32_t groups = (p->inner + 15) / 16;                                                \
-  for (uint32_t u = begin; u < end; u++) {                                               \
-    uint32_t first = u % groups * 16, last = MIN(first + 16, p->inner);                  \
-    size_t base = (size_t)(u / groups) * p->n * p->inner;                                \
-    uint32_t c = first;                                                                  \
-    for (; c + 4 * LANES <= last; c += 4 * LANES) work(__VA_ARGS__, 4, 0);               \
-    for (; c < last; c += LANES) work(__VA_ARGS__, 1, last - c < LANES ? last - c : 0);  \
+  const uint32_t groups = (p->inner + FEW - 1) / FEW;                                    \
+  for (uint32_t u = begin, more; u < end; u += more) {                                   \
+    const uint32_t group = u % groups, first = group * FEW;                              \
+    more = MIN(MIN(end - u, groups - group), WIDE / FEW);                                \
+    const size_t at = (size_t)(u / groups) * p->n * p->inner + first;                    \
+    work(__VA_ARGS__, p->n, p->inner, MIN(more * FEW, p->inner - first), logarithm);     \
   }
 
 static void NAME(softmax_any)(const softmax_params *p, uint32_t begin, uint32_t end,
@@ -120,7 +206,7 @@ static void NAME(softmax_any)(const softmax_params *p, uint32_t begin, uint32_t 
   S *out = OUT(S, out);
   uint32_t n = p->n;
   if (p->inner > 1) {
-    COLUMN_UNITS(NAME(columns), x + base + c, out + base + c, n, p->inner, logarithm)
+    COLUMN_UNITS(NAME(columns), x + at, out + at)
     return;
   }
   for (uint32_t r = begin; r < end; r++) {
@@ -131,11 +217,11 @@ static void NAME(softmax_any)(const softmax_params *p, uint32_t begin, uint32_t 
     uint32_t i = 0;
     if (logarithm) {
       V m = splat(most), t = log_(splat(total));
-      for (; i + LANES <= n; i += LANES) store(to + i, load(row + i) - m - t);
+      ROLLED for (; i + LANES <= n; i += LANES) store(to + i, load(row + i) - m - t);
       if (i < n) store_tail(to + i, load_tail(row + i, n - i, 0) - m - t, n - i);
     } else {
       V t = (S)1 / splat(total);
-      for (; i + LANES <= n; i += LANES) store(to + i, load(to + i) * t);
+      ROLLED for (; i + LANES <= n; i += LANES) store(to + i, load(to + i) * t);
       if (i < n) store_tail(to + i, load_tail(to + i, n - i, 0) * t, n - i);
     }
   }
@@ -147,8 +233,7 @@ INLINE void NAME(backward_any)(const softmaxBackward_params *p, uint32_t begin, 
   S *gx = OUT(S, gx);
   uint32_t n = p->n;
   if (p->inner > 1) {
-    COLUMN_UNITS(NAME(columns_backward), g + base + c, y + base + c, gx + base + c, n, p->inner,
-                 logarithm)
+    COLUMN_UNITS(NAME(columns_backward), g + at, y + at, gx + at)
     return;
   }
   for (uint32_t r = begin; r < end; r++) {
@@ -156,7 +241,7 @@ INLINE void NAME(backward_any)(const softmaxBackward_params *p, uint32_t begin, 
     V total = splat(NAME(row_dot)(g + at, y + at, n, !logarithm));
 #define RESULT(v, w) (logarithm ? (v) - exp_(w) * total : (w) * ((v) - total))
     uint32_t i = 0;
-    for (; i + LANES <= n; i += LANES, at += LANES)
+    ROLLED for (; i + LANES <= n; i += LANES, at += LANES)
       store(gx + at, RESULT(load(g + at), load(y + at)));
     if (i < n) {
       V v = load_tail(g + at, n - i, 0), w = load_tail(y + at, n - i, 0);
@@ -174,8 +259,10 @@ KERNEL(logSoftmaxBackward) {
 }
 
 #undef INLINE
-#undef K_LOOP
+#undef PARTS
+#undef ROLLED
 #undef ROWS
+#undef COLUMNS
 #undef GET
 #undef PUT
 #undef COLUMN_UNITS

@@ -7,7 +7,7 @@ import { kernel } from '../kernel.js';
 import { type OutputSpec, primitive } from '../row.js';
 
 /** Columns per unit of work where inner > 1. */
-const COLUMNS = 16;
+const COLUMNS = 32;
 const params = { n: 'u32', inner: 'u32' } as const;
 const forwardKernel = kernel({ dtypes: ['f32', 'f64'], buffers: ['x', 'out'], params });
 const backwardKernel = kernel({ dtypes: ['f32', 'f64'], buffers: ['g', 'y', 'gx'], params });
