@@ -1,21 +1,22 @@
-// Depthwise convolution - a filter of its own for every channel - and its gradients: a few products
-// for each number read. A thread copies planes, or bands of one, into padding of its own, columns
-// and rows of equal remainder by the stride apart; then the pixel of every tap is a constant
-// distance away, over the ends of rows too. Only what lies in the plane is copied: the padding
-// stays zero. 3 x 3 taps are read once for two rows of results; the input gradient of their stride
-// 2 reads four pixels in place for sixteen.
+// Depthwise convolution of float32 - a filter of its own for every channel - and its gradients: a
+// few products for each number read. Those of 3 x 3 taps are in conv_depth_near.h. For others a
+// thread copies planes, or bands of one, into padding of its own, columns and rows of equal
+// remainder by the stride apart; then the pixel of every tap is a constant distance away, over the
+// ends of rows too. Only what lies in the plane is copied: the padding stays zero.
 #include "kernel.h"
-#ifndef S
-#define SOURCE "conv_depth.c"
-#include "each_real.h"
-#else
+#define S float
+#define V f32x4
+#define I i32x4
+#define LANES 4
+#define SUFFIX f32
 #include "gemm_common.h"
 
 #include "conv_copy.h"
 #include "conv_pad.h"
 
-#ifndef CONV_ONCE
-#define CONV_ONCE
+// Work per plane, or rarer, that compilers would repeat for each of its conditions.
+#define SMALL __attribute__((minsize))
+
 // Vectors of a span; taps that are summed at once.
 enum { DEPTH_V = 8, DEPTH_TAPS = 3 };
 
@@ -29,7 +30,8 @@ typedef struct {
 
 // Places of the taps of x, or of those that reach each phase of the input's pixels from g, and
 // their numbers; those of phase f end at end[f].
-static void depth_taps(const convDepth_params *p, int32_t *tap, uint32_t *index, uint32_t *end) {
+SMALL static void depth_taps(const convDepth_params *p, int32_t *tap, uint32_t *index,
+                             uint32_t *end) {
   const uint32_t sh = p->stride_h, sw = p->stride_w, size = p->kernel_h * p->kernel_w;
   const uint32_t below = (p->kernel_h - 1) * p->dilation_h / sh;
   const uint32_t right = (p->kernel_w - 1) * p->dilation_w / sw;
@@ -45,7 +47,6 @@ static void depth_taps(const convDepth_params *p, int32_t *tap, uint32_t *index,
     end[f] = n;
   }
 }
-#endif
 #define SPAN (DEPTH_V * LANES)
 
 #define DEPTH_STEP(k)                                                                 \
@@ -63,81 +64,16 @@ static NOINLINE void NAME(depth_loop)(const S *source, const int32_t *tap, const
   UNROLL for (int j = 0; j < DEPTH_V; j++) store(out + j * LANES, acc[j]);
 }
 
-#if LANES == 4
-#define DEPTH_ROW(w, sum) madd(w[2], v[2], madd(w[1], v[1], madd(w[0], v[0], sum)))
-
-// One vector of columns of 3 x 3 taps side by side: what is read of a row serves three sums.
-static NOINLINE void NAME(depth_roll)(const S *source, size_t cols, const S *weight, S *out,
-                                      size_t across, uint32_t rows) {
-  V w[9], v[3], bias = splat(weight[9]), above = bias, at = bias;
-  UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k]);
-  UNROLL for (int y = 0; y < 2; y++, source += cols) {
-    UNROLL for (int k = 0; k < 3; k++) v[k] = load(source + k);
-    above = DEPTH_ROW((w + 3), at);
-    at = DEPTH_ROW(w, bias);
-  }
-  NO_UNROLL for (; rows > 0; rows--, source += cols, out += across) {
-    UNROLL for (int k = 0; k < 3; k++) v[k] = load(source + k);
-    store(out, DEPTH_ROW((w + 6), above));
-    above = DEPTH_ROW((w + 3), at);
-    at = DEPTH_ROW(w, bias);
-  }
-}
-
-// The same for a stride of 2, of which odd columns are one plane further, odd rows two.
-static NOINLINE void NAME(depth_skip)(const S *source, size_t cols, size_t plane, const S *weight,
-                                      S *out, size_t across, uint32_t rows) {
-  const S *odd = source + plane, *below = odd + plane, *last = below + plane;
-  V w[9], v[3] = {load(source), load(odd), load(source + 1)}, bias = splat(weight[9]);
-  UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k]);
-  V at = DEPTH_ROW(w, bias);
-  NO_UNROLL for (size_t i = 0; rows > 0; rows--, out += across) {
-    v[0] = load(below + i), v[1] = load(last + i), v[2] = load(below + i + 1);
-    at = DEPTH_ROW((w + 3), at);
-    i += cols;
-    v[0] = load(source + i), v[1] = load(odd + i), v[2] = load(source + i + 1);
-    store(out, DEPTH_ROW((w + 6), at));
-    at = DEPTH_ROW(w, bias);
-  }
-}
-
-// Two rows of the input gradient of stride 2, from rows of g.
-static NOINLINE void NAME(depth_spread)(const S *g, const S *next, const S *w, S *out, S *below,
-                                        uint32_t width) {
-  for (uint32_t x = 0; x < width; x += LANES) {
-    x = MIN(x, width - LANES);
-    const V a = load(g + x), c = load(next + x);
-    V b, d;
-    if (x + LANES < width) {
-      b = load(g + x + 1);
-      d = load(next + x + 1);
-    } else {
-      b = __builtin_shufflevector(a, (V){0}, 1, 2, 3, 4);
-      d = __builtin_shufflevector(c, (V){0}, 1, 2, 3, 4);
-    }
-    const V even = a * splat(w[4]), odd = madd(splat(w[3]), b, a * splat(w[5]));
-    store(out + 2 * x, __builtin_shufflevector(even, odd, 0, 4, 1, 5));
-    store(out + 2 * x + LANES, __builtin_shufflevector(even, odd, 2, 6, 3, 7));
-    const V left = madd(splat(w[1]), c, a * splat(w[7]));
-    const V right = madd(splat(w[2]), c, a * splat(w[8])) + madd(splat(w[0]), d, b * splat(w[6]));
-    store(below + 2 * x, __builtin_shufflevector(left, right, 0, 4, 1, 5));
-    store(below + 2 * x + LANES, __builtin_shufflevector(left, right, 2, 6, 3, 7));
-  }
-}
-#endif
-
 // Columns of x by whether they are even, and so the others.
 static inline __attribute__((always_inline)) void NAME(part_row)(S *even, S *odd, const S *x,
                                                                  int32_t count) {
   int32_t i = 0;
-#if LANES == 4
   for (; count >= 8 && i < count - 1; i += 8) {
     i = MIN(i, (count - 8) & ~1);
     const V a = load(x + i), b = load(x + i + 4);
     store(even + i / 2, __builtin_shufflevector(a, b, 0, 2, 4, 6));
     store(odd + i / 2, __builtin_shufflevector(a, b, 1, 3, 5, 7));
   }
-#endif
   for (; i + 2 <= count; i += 2) {
     even[i / 2] = x[i];
     odd[i / 2] = x[i + 1];
@@ -215,7 +151,7 @@ static NOINLINE void NAME(depth_sums)(const S *g, const S *source, const int32_t
 }
 
 // One tap's gradient by itself, with nothing of padding.
-static S NAME(depth_exact)(const convDepth_params *p, uint32_t channel, uint32_t k) {
+SMALL static S NAME(depth_exact)(const convDepth_params *p, uint32_t channel, uint32_t k) {
   const uint32_t height = p->height, width = p->width;
   S sum = 0;
   for (uint32_t n = 0; n < p->batch; n++) {
@@ -231,10 +167,12 @@ static S NAME(depth_exact)(const convDepth_params *p, uint32_t channel, uint32_t
   return sum;
 }
 
+#include "conv_depth_near.h"
+
 // The gradient of the weights; g is `weight`, and padded like the pixels of one tap. Where its
 // padding meets an infinity, sums are done again without. A unit is one channel. Scratch of a
 // range: a plane in padding, one of g, the sums, the taps and their numbers, in whole blocks.
-static void NAME(depth_weights)(const convDepth_params *p, uint32_t begin, uint32_t end) {
+SMALL static void NAME(depth_weights)(const convDepth_params *p, uint32_t begin, uint32_t end) {
   const uint32_t last = MIN(end * p->per_unit, p->units), size = p->kernel_h * p->kernel_w;
   const uint32_t count = (size + DEPTH_TAPS - 1) / DEPTH_TAPS * DEPTH_TAPS;
   depth_plane plane = DEPTH_PLANE(p, p->stride_h, p->stride_w);
@@ -246,6 +184,10 @@ static void NAME(depth_weights)(const convDepth_params *p, uint32_t begin, uint3
   depth_taps(p, tap, index, index + count);
   for (uint32_t k = size; k < count; k++) tap[k] = 0;
   memset(padded, 0, (char *)sums - (char *)padded);
+  if (p->form) {
+    NAME(depth_grads)(p, begin * p->per_unit, last, padded);
+    return;
+  }
   for (uint32_t unit = begin * p->per_unit; unit < last; unit++) {
     NO_UNROLL for (uint32_t k = 0; k < 2 * LANES * count; k += LANES) store(sums + k, (V){0});
     for (uint32_t n = 0; n < p->batch; n++) {
@@ -270,7 +212,7 @@ static void NAME(depth_weights)(const convDepth_params *p, uint32_t begin, uint3
 
 // Rows `row` to row + count of each phase of one plane of results, through lines.
 static void NAME(depth_through)(const convDepth_params *p, const S *padded, const int32_t *tap,
-                                const uint32_t *ends, const S *factors, uint32_t row,
+                                const uint32_t *ends, const S *factors, S bias, uint32_t row,
                                 uint32_t count, S *line, S *out) {
   const uint32_t sh = p->input ? p->stride_h : 1, sw = p->input ? p->stride_w : 1;
   const size_t size = (size_t)p->lines * p->cols + SPAN;
@@ -283,72 +225,61 @@ static void NAME(depth_through)(const convDepth_params *p, const S *padded, cons
       if (y < 0 || y >= (int32_t)p->out_h) continue;
       S *to = out + (size_t)y * p->out_w;
       NAME(join_row)(to, p->out_w, line + (size_t)j * p->cols, size, sw, p->out_x);
-      for (uint32_t x = 0; p->biased && x < p->out_w; x++) {
-        to[x] += factors[p->kernel_h * p->kernel_w];
-      }
+      for (uint32_t x = 0; p->biased && x < p->out_w; x++) to[x] += bias;
     }
   }
 }
 
-// A unit is one plane, if no `batch` is summed. `together` planes are padded before they are read
-// (what was just written is slow to read), and `lines` rows of each phase of results computed at
-// once. Scratch of a range: planes in padding, lines with room for whole spans, factors and the
-// bias, the taps, their numbers and where these end.
-KERNEL(convDepth) {
+// A unit is one plane, if no `batch` is summed. Unless pixels are read in place (`edged`),
+// `together` planes are padded before they are read (what was just written is slow to read), and
+// `lines` rows of each phase of results computed at once. Scratch of a range: planes in padding,
+// lines with room for whole spans, factors, the taps, their numbers and where these end.
+SMALL KERNEL(convDepth) {
   if (p->batch) {
     NAME(depth_weights)(p, begin, end);
     return;
   }
   const uint32_t last = MIN(end * p->per_unit, p->units), size = p->kernel_h * p->kernel_w;
-  const depth_plane whole = DEPTH_PLANE(p, p->input ? 1 : p->stride_h, p->input ? 1 : p->stride_w);
+  const uint32_t step_h = p->input || p->form ? 1 : p->stride_h;
+  const depth_plane whole = DEPTH_PLANE(p, step_h, p->input || p->form ? 1 : p->stride_w);
   S *padded = OUT(S, scratch) + (size_t)begin * p->slice, *line = padded + p->together * p->step;
-  const uint32_t phases = p->form ? 2 : p->input ? p->stride_w : 1;
-  S *factors = line + phases * ((p->form ? 1 : (size_t)p->lines) * p->cols + SPAN);
-  int32_t *tap = (int32_t *)(factors + size + 1);
+  const uint32_t phases = p->form ? 0 : p->input ? p->stride_w : 1;
+  S *factors = line + phases * ((size_t)p->lines * p->cols + SPAN);
+  int32_t *tap = (int32_t *)(factors + size);
   uint32_t *index = (uint32_t *)(tap + size), *ends = index + size;
   depth_taps(p, tap, index, ends);
   memset(padded, 0, p->together * p->step * sizeof(S));
+  if (p->edged) {
+    NAME(depth_planes)(p, begin * p->per_unit, last, padded);
+    return;
+  }
   for (uint32_t unit = begin * p->per_unit; unit < last; unit += p->together) {
     const uint32_t planes = MIN(p->together, last - unit);
     depth_plane plane = whole;
     for (uint32_t row = 0; row < p->places; row += p->lines) {
       const uint32_t count = MIN(p->lines, p->places - row);
-      plane.first = row;
-      for (uint32_t u = 0; u < planes && p->form < 3; u++) {
-        NAME(depth_fill)(&plane, padded + u * p->step,
-                         IN(S, x) + (unit + u) * (size_t)p->height * p->width);
+      plane.first = p->form == 2 ? 2 * row : row;
+      for (uint32_t u = 0; u < planes; u++) {
+        const size_t at = (unit + u) * (size_t)p->height * p->width;
+        NAME(depth_fill)(&plane, padded + u * p->step, IN(S, x) + at);
       }
       for (uint32_t u = 0; u < planes; u++) {
         const uint32_t channel = (unit + u) % p->channels;
         const S *from = padded + u * p->step, *weight = IN(S, weight) + channel * size;
+        const S bias = p->biased ? IN(S, bias)[channel] : 0;
         S *out = OUT(S, out) + (unit + u) * (size_t)p->out_h * p->out_w;
-        factors[size] = p->biased ? IN(S, bias)[channel] : 0;
-        if (!p->form) {
-          for (uint32_t k = 0; k < size; k++) factors[k] = weight[index[k]];
-          NAME(depth_through)(p, from, tap, ends, factors, row, count, line, out);
+        if (p->form) {
+          const S *at = from + p->cols + 1;
+          const NAME(depth_band) band = {at, at, p->cols, p->out_w, count, 0, 0, 0};
+          out += row * p->out_w;
+          if (p->form == 2) NAME(depth_skip)(&band, weight, 1, bias, out);
+          else NAME(depth_roll)(&band, weight + 8 * p->input, p->input ? -1 : 1, bias, out);
           continue;
         }
-#if LANES == 4
-        const bool turned = p->input && p->form == 1;
-        UNROLL for (int k = 0; k < 9; k++) factors[k] = weight[turned ? 8 - k : k];
-        for (uint32_t q = 0; p->form < 3 && q < p->out_w; q += LANES) {
-          const uint32_t at = MIN(q, p->out_w - LANES);
-          S *to = out + row * p->out_w + at;
-          if (p->form == 1) NAME(depth_roll)(from + at, p->cols, factors, to, p->out_w, count);
-          else {
-            NAME(depth_skip)(from + at, p->cols, p->rows * p->cols, factors, to, p->out_w, count);
-          }
-        }
-        const S *g = IN(S, x) + (unit + u) * (size_t)p->height * p->width;
-        for (uint32_t y = 1; p->form == 3 && y <= p->height; y++, g += p->width) {
-          NAME(depth_spread)(g, y < p->height ? g + p->width : padded, factors, out,
-                             out + p->out_w, p->width);
-          out += 2 * p->out_w;
-        }
-#endif
+        for (uint32_t k = 0; k < size; k++) factors[k] = weight[index[k]];
+        NAME(depth_through)(p, from, tap, ends, factors, bias, row, count, line, out);
       }
     }
   }
 }
 
-#endif

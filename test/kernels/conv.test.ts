@@ -60,6 +60,17 @@ const CASES: Case[] = [
   convCase([2, 2, 10, 16], [2, 1, 3, 3], { groups: 2, padding: [1, 1], stride: [2, 2] }),
   convCase([1, 2, 101, 100], [2, 1, 3, 3], { groups: 2, padding: [1, 1] }),
   convCase([1, 2, 101, 100], [2, 1, 3, 3], { groups: 2, padding: [1, 0], stride: [2, 2] }),
+  convCase([3, 3, 7, 7], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
+  convCase([2, 3, 9, 5], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
+  convCase([2, 3, 1, 13], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
+  convCase([2, 3, 2, 6], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
+  convCase([2, 3, 8, 4], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
+  convCase([2, 3, 14, 14], [3, 1, 3, 3], { groups: 3, padding: [1, 1], stride: [2, 2] }),
+  convCase([2, 3, 2, 10], [3, 1, 3, 3], { groups: 3, padding: [1, 1], stride: [2, 2] }),
+  convCase([2, 3, 8, 8], [3, 1, 3, 3], { groups: 3, padding: [1, 1], stride: [2, 2] }),
+  convCase([1, 2, 120, 136], [2, 1, 3, 3], { groups: 2, padding: [1, 1], stride: [2, 2] }),
+  convCase([2, 2, 9, 10], [2, 1, 3, 3], { groups: 2 }),
+  convCase([2, 2, 9, 10], [2, 1, 3, 3], { groups: 2, padding: [2, 3] }),
   convCase([9, 6, 14, 14], [16, 6, 5, 5]),
   convCase([1, 3, 21, 75], [6, 3, 3, 3], { padding: [1, 1], stride: [2, 2] }),
   convCase([1, 40, 7, 7], [40, 40, 3, 3], { padding: [1, 1] }),
@@ -189,6 +200,38 @@ describe('conv2d', () => {
       ...[20, 0, 0, 25, 0, 0, 20, 24, 20, 20, 24, 20, 25, 30, 25, 20, 24, 20],
     ]);
     for (const at of [1, 2, 4, 5]) expect(grad[at]).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('computes large depthwise convolutions in bands', () => {
+    const [channels, many] = [2, 456];
+    const same = { ...attributes, padding: [1, 1] as const, groups: channels };
+    for (const [h, w, step] of [
+      [49, 50, 1],
+      [98, 96, 2],
+    ]) {
+      reset();
+      const repeat = (v: number[], times = many / channels) => Array(times).fill(v).flat();
+      const [x, weights] = [randoms(channels * h * w, 1), randoms(channels * 9, 2)];
+      const g = randoms((channels * h * w) / step / step, 3);
+      const run = (n: number) => {
+        const all = { ...same, stride: [step, step] as const, groups: n };
+        const tx = input(repeat(x, n / channels), [1, n, h, w], float32);
+        const tw = input(repeat(weights, n / channels), [n, 1, 3, 3], float32);
+        const tg = input(repeat(g, n / channels), [1, n, h / step, w / step], float32);
+        return [
+          results(conv2d, [tx, tw], all)[0],
+          results(conv2dInputGrad, [tg, tw], { ...all, inputSize: [h, w] })[0],
+          results(conv2dWeightGrad, [tx, tg], { ...all, kernelSize: [3, 3] })[0],
+        ];
+      };
+      const few = run(channels);
+      run(many).forEach((all, i) => {
+        const last = all.slice(-few[i].length);
+        expect(all.length).toBe((few[i].length * many) / channels);
+        if (i < 2) expect(last).toEqual(few[i]);
+        else close(last, few[i], 1e-5, 1e-4);
+      });
+    }
   });
 
   it('takes an empty batch', () => {

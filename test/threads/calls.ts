@@ -108,6 +108,10 @@ const FLOATS: Calls = {
     model(new nn.Conv2d(70, 160, 3, { padding: 1 }), rand(1, 70, 6, 7)),
   'conv2d, depthwise': () =>
     model(new nn.Conv2d(12, 12, 3, { padding: 1, groups: 12 }), rand(3, 12, 33, 30)),
+  'conv2d, depthwise, strided': () =>
+    model(new nn.Conv2d(12, 12, 3, { stride: 2, padding: 1, groups: 12 }), rand(3, 12, 32, 30)),
+  'conv2d, depthwise, dilated': () =>
+    model(new nn.Conv2d(12, 12, 3, { dilation: 2, groups: 12 }), rand(3, 12, 33, 30)),
   pooling: () => withGradients([rand(5, 7, 30, 31)], ([x]) => F.maxPool2d(x, 3)),
   norms: () => [0, 1, 2, 3, 4.5, Infinity].map((p) => rand(70, 211).norm(p, 1)),
   statistics: () => [rand(103, 211).mean(1), rand(103, 211).std(0), rand(40, 301).logcumsumexp(1)],

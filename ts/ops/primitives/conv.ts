@@ -46,7 +46,7 @@ export const conv2d = primitive<ConvAttributes>()({
   },
   run(launcher, [x, weight, bias], [out], attributes) {
     const geometry = geometryOf('conv2d', x.shape, weight.shape, attributes);
-    if (isDepthwise(geometry)) {
+    if (isDepthwise(geometry, x)) {
       depthwise(launcher, undefined, x, weight, bias, out, geometry);
     } else convolve(launcher, x, weight, bias, out, geometry);
   },
@@ -76,7 +76,7 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
   },
   run(launcher, [g, weight], [out], attributes) {
     const geometry = geometryOf('conv2dInputGrad', out.shape, weight.shape, attributes);
-    if (isDepthwise(geometry, true)) {
+    if (isDepthwise(geometry, g, true)) {
       depthwise(launcher, 'input', g, weight, undefined, out, geometry);
     } else if (turns(geometry)) turn(launcher, g, weight, out, geometry);
     else if (scatters(geometry)) scatter(launcher, g, weight, out, geometry);
@@ -109,7 +109,7 @@ export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
   run(launcher, [x, g], [out], attributes) {
     const geometry = geometryOf('conv2dWeightGrad', x.shape, out.shape, attributes);
     if (geometry.batch === 0) zeroFill(launcher, out);
-    else if (isDepthwise(geometry)) {
+    else if (isDepthwise(geometry, x)) {
       depthwise(launcher, 'weight', x, g, undefined, out, geometry);
     } else weightGradient(launcher, x, g, out, geometry);
   },

@@ -1,6 +1,5 @@
 /** Depthwise convolutions and their gradients: kernels/conv_depth.c says how. */
 
-import { suffix } from '../../core/dtype.js';
 import type { Tensor } from '../../tensor.js';
 import type { Launcher } from '../row.js';
 import { type Geometry, productsOf } from './conv_geometry.js';
@@ -20,13 +19,17 @@ type Gradient = 'input' | 'weight' | undefined;
  * One dimension of a plane in padding: its phases, elements of each and how many of these are
  * padding, places of results, and how far the first is before the result.
  */
-function extent(geo: Geometry, d: 0 | 1, input: boolean) {
+function extent(geo: Geometry, d: 0 | 1, input: boolean, near: boolean) {
   const stride = geo.stride[d];
   const pad = geo.padding[d];
   const size = d === 0 ? geo.height : geo.width;
   const outSize = d === 0 ? geo.outH : geo.outW;
-  const reach = Math.floor(((geo.kernel[d] - 1) * geo.dilation[d]) / stride);
-  if (!input) return { phases: stride, count: outSize + reach, top: pad, places: outSize, out: 0 };
+  const phases = near && !input ? 1 : stride;
+  const reach = Math.floor(((geo.kernel[d] - 1) * geo.dilation[d]) / phases);
+  if (!input) {
+    const count = ((outSize - 1) * stride) / phases + 1 + reach;
+    return { phases, count, top: pad, places: outSize, out: 0 };
+  }
   const first = Math.floor(pad / stride);
   const places = Math.floor((size - 1 + pad) / stride) + 1 - first;
   return { phases: 1, count: places + reach, top: reach - first, places, out: pad % stride };
@@ -42,21 +45,33 @@ function pitch({ phases, count, top, places }: ReturnType<typeof extent>, width:
   return Math.max(count - first, last);
 }
 
-function planeOf(geo: Geometry, input: boolean) {
-  const [y, x] = [extent(geo, 0, input), extent(geo, 1, input)];
+function planeOf(geo: Geometry, input: boolean, near = false) {
+  const [y, x] = [extent(geo, 0, input, near), extent(geo, 1, input, near)];
   const cols = pitch(x, input ? geo.outW : geo.width);
   return { y, x, cols, count: y.count * cols * y.phases * x.phases };
 }
 
-/** Whether every channel has one filter of its own, and planes fit the cache. */
-export function isDepthwise(geo: Geometry, input = false): boolean {
+/** Whether every channel has one filter of its own, float32, and planes fit the cache. */
+export function isDepthwise(geo: Geometry, { dtype }: Tensor, input = false): boolean {
   const { channels, filters, groups } = geo;
-  return groups > 1 && channels === 1 && filters === 1 && planeOf(geo, input).count <= MOST;
+  return (
+    dtype.name === 'float32' &&
+    groups > 1 &&
+    channels === 1 &&
+    filters === 1 &&
+    planeOf(geo, input).count <= MOST
+  );
+}
+
+/** Whether 3 x 3 taps find their pixels in the tensors, with one of padding on each side. */
+function isEdged({ padding, stride, height, width, outH, outW }: Geometry): boolean {
+  const whole = height === stride[0] * outH && width === stride[1] * outW;
+  return whole && padding[0] === 1 && padding[1] === 1 && outW > 4;
 }
 
 /** Which loops compute it: 0 any, 1 and 2 for 3 x 3 taps and strides, 3 for a stride's gradient. */
-function formOf(geo: Geometry, gradient: Gradient, float: boolean): number {
-  const { kernel, stride, dilation, padding, height, width, outH, outW } = geo;
+function formOf(geo: Geometry, gradient: Gradient, edged: boolean): number {
+  const { kernel, stride, dilation, width, outW } = geo;
   const [step] = stride;
   const near =
     kernel[0] === 3 &&
@@ -64,11 +79,15 @@ function formOf(geo: Geometry, gradient: Gradient, float: boolean): number {
     dilation[0] === 1 &&
     dilation[1] === 1 &&
     stride[1] === step;
-  const narrow = Math.min(outW, width) < 4;
-  if (!float || !near || step > 2 || gradient === 'weight' || narrow) return 0;
-  if (gradient === undefined || step === 1) return step;
-  const even = height === 2 * outH && width === 2 * outW;
-  return even && padding[0] === 1 && padding[1] === 1 ? 3 : 0;
+  if (!near || step > 2 || Math.min(outW, width) < 4) return 0;
+  if (gradient === 'input' && step === 2) return edged ? 3 : 0;
+  return gradient === 'weight' && !edged ? 0 : step;
+}
+
+/** Rows of planes computed, or summed, at once: few where memory is slow to bring them. */
+function bandOf({ batch, groups, height, width, outH, outW }: Geometry): number {
+  const blocks = Math.ceil((outH * outW) / 2048);
+  return blocks > 1 && batch * groups * height * width > 1 << 20 ? 8 : Math.ceil(outH / blocks);
 }
 
 /** The convolution of x, its input gradient from g as `x`, or its weight's from g as `weight`. */
@@ -84,18 +103,25 @@ export function depthwise(
   const { batch, groups, height, width, outH, outW, kernel, stride, padding, dilation } = geo;
   const input = gradient === 'input';
   const weights = gradient === 'weight';
-  const form = formOf(geo, gradient, out.dtype.name === 'float32');
-  const { y, x: across, cols } = planeOf(geo, input);
-  const reach = y.count - y.places;
+  const inPlace = isEdged(geo);
+  const form = formOf(geo, gradient, inPlace);
+  const edged = inPlace && form > 0;
+  const plane = planeOf(geo, input, form > 0);
+  const { y, x: across } = plane;
+  const cols = edged ? 0 : plane.cols;
+  const apart = form === 2 ? 2 : 1;
+  const reach = y.count - apart * y.places;
   const phases = y.phases * across.phases;
   const results = form > 0 ? 0 : input ? stride[1] : 1;
-  const fit = Math.floor(FIRST_CACHE / cols / (phases + results)) - reach;
-  const bands = form === 3 ? 1 : Math.ceil(y.places / Math.max(reach, 4, fit));
-  const lines = Math.ceil(y.places / bands);
-  const step = (lines + reach) * cols * phases + cols + SPAN;
-  const together = bands > 1 || weights || form === 3 ? 1 : Math.ceil(FIRST_CACHE / 2 / step);
+  const fit = (FIRST_CACHE / cols / (phases + results) - reach) / apart;
+  const bands = Math.ceil(y.places / Math.max(reach, 4, Math.floor(fit)));
+  const lines = !edged ? Math.ceil(y.places / bands) : form < 3 ? bandOf(geo) : y.places;
+  const rows = apart * lines + reach;
+  const step = edged ? width + 4 * SPAN : rows * cols * phases + cols + SPAN;
+  const alone = edged || bands > 1 || weights;
+  const together = alone ? 1 : Math.ceil(FIRST_CACHE / 2 / step);
   const size = (kernel[0] * kernel[1] + TAPS) * (weights ? SUMS + 2 : 3);
-  const line = form > 0 ? 2 * (cols + SPAN) : Math.max(1, results) * (lines * cols + SPAN);
+  const line = Math.max(1, results) * (lines * cols + SPAN);
   const slice = together * step + line + size + stride[0] * stride[1];
   const { range, words: share } = shares(weights ? groups : batch * groups);
   const params = {
@@ -107,10 +133,9 @@ export function depthwise(
     ...{ stride_h: stride[0], stride_w: stride[1] },
     ...{ dilation_h: dilation[0], dilation_w: dilation[1] },
     ...{ pad_h: padding[0], pad_w: padding[1], top: y.top, left: across.top },
-    ...{ rows: lines + reach, cols, lines, places: y.places, together, step },
+    ...{ edged: edged ? 1 : 0, rows, cols, lines, places: y.places, together, step },
     ...{ biased: bias ? 1 : 0, ...share, slice },
   };
   const buffers = [x, weight, bias ?? weight, out, launcher.scratch(range * slice, out.dtype)];
-  const dtype = suffix(out.dtype);
-  launcher.launch('convDepth', depthKernel, dtype, buffers, params, range, productsOf(geo));
+  launcher.launch('convDepth', depthKernel, 'f32', buffers, params, range, productsOf(geo));
 }

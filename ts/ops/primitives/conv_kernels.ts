@@ -130,10 +130,11 @@ export const turnedKernel = kernel({
 });
 
 export const depthKernel = kernel({
-  dtypes: REALS,
+  dtypes: ['f32'],
   buffers: ['x', 'weight', 'bias', 'out', 'scratch'],
   params: {
     form: 'u32',
+    edged: 'u32',
     input: 'u32',
     batch: 'u32',
     channels: 'u32',
