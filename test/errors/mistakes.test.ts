@@ -420,6 +420,30 @@ const modules: Mistake[] = [
     says: ['Empty has no forward()'],
   },
   {
+    what: 'snake_case in zeroGrad()',
+    make: () => new nn.Linear(1, 1).zeroGrad(loosely({ set_to_none: true })),
+    type: torch.ValueError,
+    says: [/^zeroGrad: /, "'set_to_none'", 'setToNone'],
+  },
+  {
+    what: 'a typing error in loadStateDict()',
+    make: () => new nn.Linear(1, 1).loadStateDict({}, loosely({ strct: false })),
+    type: torch.ValueError,
+    says: [/^loadStateDict: /, "'strct'", 'strict'],
+  },
+  {
+    what: 'a module of integers',
+    make: () => new nn.Linear(1, 1).to(torch.int32),
+    type: torch.DtypeError,
+    says: [/^to: /, 'floating point', 'torch.int32'],
+  },
+  {
+    what: 'clipping at nothing',
+    make: () => nn.utils.clipGradValue_([x], loosely(undefined)),
+    type: torch.ValueError,
+    says: [/^clipGradValue_: /, 'a number', 'undefined'],
+  },
+  {
     what: 'an optimiser of nothing',
     make: () => new optim.SGD([], { lr: 1 }),
     type: torch.ValueError,

@@ -29,6 +29,10 @@ const more = ['RAdam', 'Rprop', 'ASGD'] as const;
 describe.each([...kinds, ...more])('%s', (name) => {
   const make = (params: torch.Tensor[]) => new optim[name](params, { lr: 0.1 });
 
+  it('takes the learning rate by its place, too', () => {
+    expect(new optim[name]([parameter(1)], 0.25).paramGroups[0].lr).toBe(0.25);
+  });
+
   it('leaves parameters without a gradient alone', () => {
     const [moved, left] = [parameter(1, 2, 3), parameter(4)];
     setGrads(moved);
@@ -93,6 +97,9 @@ describe('groups', () => {
     const sgd = new optim.SGD([a], { lr: 1 });
     setGrads(a);
     sgd.zeroGrad({ setToNone: false });
+    expect(a.grad?.tolistSync()).toEqual([0, 0]);
+    setGrads(a);
+    sgd.zeroGrad(false);
     expect(a.grad?.tolistSync()).toEqual([0, 0]);
     sgd.zeroGrad();
     expect(a.grad).toBe(null);

@@ -23,6 +23,17 @@ export function checkOptions(op: string, options: object, names: readonly string
   }
 }
 
+/** A flag that is given alone or by its name, true if neither. */
+export function flag<K extends string>(
+  op: string,
+  name: K,
+  given: boolean | { readonly [name in K]?: boolean },
+): boolean {
+  if (typeof given === 'boolean') return given;
+  checkOptions(op, given, [name]);
+  return given[name] ?? true;
+}
+
 /** Throws ValueError where sparse gradients are asked for: there are none. */
 export function checkDense(op: string, option: string, sparse: boolean): void {
   if (!sparse) return;

@@ -1,9 +1,9 @@
 /** The base class of all networks and layers. */
 
 import { bfloat16, type Dtype } from '../core/dtype.js';
-import { AutogradError, suggestion, ValueError } from '../core/errors.js';
+import { AutogradError, DtypeError, suggestion, ValueError } from '../core/errors.js';
 import { hidden, visible } from '../core/memory.js';
-import { checkOptions, isOptions } from '../core/options.js';
+import { checkOptions, flag, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import type { ToOptions } from '../ops/convert.js';
 import { isTensor } from '../ops/promote.js';
@@ -335,7 +335,7 @@ export abstract class Module {
 
   /** Forgets the gradients (or, with `setToNone: false`, fills them with zeros). */
   zeroGrad(options: boolean | { setToNone?: boolean } = true): void {
-    const { setToNone = true } = typeof options === 'boolean' ? { setToNone: options } : options;
+    const setToNone = flag('zeroGrad', 'setToNone', options);
     for (const parameter of this.parameters()) {
       if (setToNone) parameter.grad = null;
       else if (parameter.grad !== null) parameter.grad = parameter.grad.detach().zero_();
@@ -346,6 +346,9 @@ export abstract class Module {
   to(...args: (Dtype | DeviceType | Tensor | ToOptions)[]): this {
     return this.convert((tensor) => {
       const moved = tensor.detach().to(...args);
+      if (tensor.dtype.isFloatingPoint && !moved.dtype.isFloatingPoint) {
+        throw new DtypeError(`to: a module takes floating point dtypes, got ${moved.dtype}`);
+      }
       return tensor.dtype.isFloatingPoint || moved.dtype === tensor.dtype
         ? moved
         : tensor.detach().to(moved.device);
@@ -405,8 +408,7 @@ export abstract class Module {
     stateDict: Readonly<StateDict>,
     options: boolean | { strict?: boolean } = {},
   ): IncompatibleKeys {
-    const { strict = true } = typeof options === 'boolean' ? { strict: options } : options;
-    return loadState(this, stateDict, strict);
+    return loadState(this, stateDict, flag('loadStateDict', 'strict', options));
   }
 
   // --- Hooks -----------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ abstract class AdamBase extends FusedOptimizer<AdamOptions, 'adamStep'> {
  * p -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps). Kingma and Ba, 2014.
  */
 export class Adam extends AdamBase {
-  constructor(params: Params<AdamOptions>, options?: Given<AdamOptions>) {
+  constructor(params: Params<AdamOptions>, options?: Given<AdamOptions> | number) {
     super(params, { ...ADAM }, options);
   }
 }
@@ -76,7 +76,7 @@ export class AdamW extends AdamBase {
     return true;
   }
 
-  constructor(params: Params<AdamOptions>, options?: Given<AdamOptions>) {
+  constructor(params: Params<AdamOptions>, options?: Given<AdamOptions> | number) {
     super(params, { ...ADAM, weightDecay: 0.01 }, options);
   }
 }
@@ -99,7 +99,7 @@ export class Adamax extends FusedOptimizer<AdamaxOptions, 'adamaxStep'> {
   protected readonly kernel = 'adamaxStep';
   protected readonly slots = ['exp_avg', 'exp_inf'];
 
-  constructor(params: Params<AdamaxOptions>, options?: Given<AdamaxOptions>) {
+  constructor(params: Params<AdamaxOptions>, options?: Given<AdamaxOptions> | number) {
     const defaults = { lr: 2e-3, eps: 1e-8, weightDecay: 0, maximize: false };
     super(params, { ...defaults, betas: [0.9, 0.999] }, options);
   }
@@ -138,7 +138,7 @@ export class NAdam extends FusedOptimizer<NAdamOptions, 'nadamStep'> {
   protected readonly kernel = 'nadamStep';
   protected readonly slots = ['exp_avg', 'exp_avg_sq'];
 
-  constructor(params: Params<NAdamOptions>, options?: Given<NAdamOptions>) {
+  constructor(params: Params<NAdamOptions>, options?: Given<NAdamOptions> | number) {
     const sizes = { lr: 2e-3, eps: 1e-8, weightDecay: 0, momentumDecay: 4e-3 };
     super(params, { ...sizes, betas: [0.9, 0.999], maximize: false }, options);
   }
@@ -190,7 +190,7 @@ export class RAdam extends FusedOptimizer<RAdamOptions, 'radamStep'> {
   protected readonly kernel = 'radamStep';
   protected readonly slots = ['exp_avg', 'exp_avg_sq'];
 
-  constructor(params: Params<RAdamOptions>, options?: Given<RAdamOptions>) {
+  constructor(params: Params<RAdamOptions>, options?: Given<RAdamOptions> | number) {
     const sizes = { lr: 1e-3, eps: 1e-8, weightDecay: 0 };
     super(params, { ...sizes, betas: [0.9, 0.999], maximize: false }, options);
   }

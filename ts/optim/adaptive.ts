@@ -36,7 +36,7 @@ export class RMSprop extends FusedOptimizer<RMSpropOptions, 'rmspropStep'> {
   protected readonly kernel = 'rmspropStep';
   protected readonly slots = ['square_avg', 'momentum_buffer', 'grad_avg'];
 
-  constructor(params: Params<RMSpropOptions>, options?: Given<RMSpropOptions>) {
+  constructor(params: Params<RMSpropOptions>, options?: Given<RMSpropOptions> | number) {
     const sizes = { lr: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0 };
     super(params, { ...sizes, centered: false, maximize: false }, options);
   }
@@ -86,7 +86,7 @@ export class Adagrad extends FusedOptimizer<AdagradOptions, 'adagradStep'> {
   protected readonly kernel = 'adagradStep';
   protected readonly slots = ['sum'];
 
-  constructor(params: Params<AdagradOptions>, options?: Given<AdagradOptions>) {
+  constructor(params: Params<AdagradOptions>, options?: Given<AdagradOptions> | number) {
     const sizes = { lr: 1e-2, lrDecay: 0, weightDecay: 0, initialAccumulatorValue: 0, eps: 1e-10 };
     super(params, { ...sizes, maximize: false }, options);
   }
@@ -134,7 +134,7 @@ export class Adadelta extends FusedOptimizer<AdadeltaOptions, 'adadeltaStep'> {
   protected readonly kernel = 'adadeltaStep';
   protected readonly slots = ['square_avg', 'acc_delta'];
 
-  constructor(params: Params<AdadeltaOptions>, options?: Given<AdadeltaOptions>) {
+  constructor(params: Params<AdadeltaOptions>, options?: Given<AdadeltaOptions> | number) {
     super(params, { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0, maximize: false }, options);
   }
 
@@ -173,7 +173,7 @@ export class Rprop extends FusedOptimizer<RpropOptions, 'rpropStep'> {
   protected readonly kernel = 'rpropStep';
   protected readonly slots = ['prev', 'step_size'];
 
-  constructor(params: Params<RpropOptions>, options?: Given<RpropOptions>) {
+  constructor(params: Params<RpropOptions>, options?: Given<RpropOptions> | number) {
     super(params, { lr: 1e-2, etas: [0.5, 1.2], stepSizes: [1e-6, 50], maximize: false }, options);
   }
 
@@ -223,7 +223,7 @@ export class ASGD extends FusedOptimizer<ASGDOptions, 'asgdStep'> {
   protected readonly kernel = 'asgdStep';
   protected readonly slots = ['ax'];
 
-  constructor(params: Params<ASGDOptions>, options?: Given<ASGDOptions>) {
+  constructor(params: Params<ASGDOptions>, options?: Given<ASGDOptions> | number) {
     const sizes = { lr: 1e-2, lambd: 1e-4, alpha: 0.75, t0: 1e6, weightDecay: 0 };
     super(params, { ...sizes, maximize: false }, options);
   }

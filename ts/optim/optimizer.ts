@@ -3,7 +3,7 @@
 import { ShapeError, StateDictError, showShape, ValueError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
 import { scope } from '../core/memory.js';
-import { checkOptions } from '../core/options.js';
+import { checkOptions, flag } from '../core/options.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
 import { whenRead } from './reading.js';
@@ -90,8 +90,10 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     params: Params<Options>,
     /** Options a group does not give itself. */
     readonly defaults: Options,
-    given: object = {},
+    /** Others than the defaults; a number is `lr`. */
+    options: object | number = {},
   ) {
+    const given = typeof options === 'number' ? { lr: options } : options;
     this.checkNames(given);
     this.checkKinds(given as Record<string, unknown>);
     Object.assign(defaults, given);
@@ -170,7 +172,8 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
   }
 
   /** Forgets the gradients (or, with `setToNone: false`, fills them with zeros). */
-  zeroGrad({ setToNone = true }: { setToNone?: boolean } = {}): void {
+  zeroGrad(options: boolean | { setToNone?: boolean } = true): void {
+    const setToNone = flag('zeroGrad', 'setToNone', options);
     for (const { params } of this.paramGroups) {
       for (const param of params) {
         if (setToNone) param.grad = null;

@@ -28,9 +28,9 @@ export class SGD extends FusedOptimizer<SGDOptions, 'sgdStep'> {
   protected readonly kernel = 'sgdStep';
   protected readonly slots = ['momentum_buffer'];
 
-  constructor(params: Params<SGDOptions>, options: Given<SGDOptions> & { lr: number });
+  constructor(params: Params<SGDOptions>, options: (Given<SGDOptions> & { lr: number }) | number);
   constructor(groups: Iterable<{ params: Iterable<Tensor> | Tensor; lr: number }>);
-  constructor(params: Params<SGDOptions>, options?: Given<SGDOptions>) {
+  constructor(params: Params<SGDOptions>, options?: Given<SGDOptions> | number) {
     const defaults = {
       lr: Number.NaN,
       momentum: 0,
