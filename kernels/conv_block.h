@@ -39,17 +39,21 @@ TILE_ROWS(less, 5, TILE_V)
     UNROLL for (int i = 0; i < C; i++) store(to + (i < C - 1 ? i * LANES : last), v[i]); \
   }
 
-// out[k][pixel] = source[tap[k] + pixel], up to four vectors of a run for every k.
+// out[k][pixel] = source[tap[k] + pixel], some vectors of a run for every k.
 static NOINLINE void NAME(pack_pixels)(S *out, size_t step, const S *source, const int32_t *tap,
                                        uint32_t depth, const conv_run *run, uint32_t runs) {
   const int32_t *end = tap + depth;
   for (; runs > 0; runs--, run++) {
-    const uint32_t count = run->count, most = MIN(4 * LANES, count), last = most - LANES;
+    const uint32_t count = run->count;
+    const uint32_t many = count % (7 * LANES) == 0 ? 7 : count % (6 * LANES) == 0 ? 6 : 4;
+    const uint32_t most = MIN(many * LANES, count), last = most - LANES;
     for (uint32_t q = 0; q < count; q += most) {
       q = MIN(q, count - most);
       const S *from = source + run->source + q;
       S *to = out + run->at + q;
-      if (most > 3 * LANES) PACK_PIXELS(4)
+      if (most > 6 * LANES) PACK_PIXELS(7)
+      else if (most > 4 * LANES) PACK_PIXELS(6)
+      else if (most > 3 * LANES) PACK_PIXELS(4)
       else if (most > 2 * LANES) PACK_PIXELS(3)
       else if (most > LANES) PACK_PIXELS(2)
       else if (most == LANES) PACK_PIXELS(1)

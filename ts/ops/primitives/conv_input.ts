@@ -118,7 +118,7 @@ export function scatters(geometry: Geometry): boolean {
  * fill tiles best.
  */
 function columns({ batch, filters, outW }: Geometry, places: number) {
-  const cost = (n: number) => (roundUp(n * outW, TILE / 2) + TILE / 4) / (n * outW);
+  const cost = (n: number) => (roundUp(n * outW, TILE) + TILE / 4) / (n * outW);
   const best = (most: number) => {
     let best = 1;
     for (let n = 2; n <= most && n * outW <= MOST_COLS; n++) {
