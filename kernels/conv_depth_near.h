@@ -252,21 +252,22 @@ static NOINLINE void NAME(depth_pairs)(const S *x, const S *g, const S *behind, 
   UNROLL for (int k = 0; k < 9; k++) store(to + k * LANES, sums[k]);
 }
 
-// Adds the lanes of four sums to out.
-static inline __attribute__((always_inline)) void NAME(depth_four)(S *out, const V *v) {
+// out = from + the lanes of each of four sums.
+static inline __attribute__((always_inline)) void NAME(depth_four)(S *out, const S *from,
+                                                                   const V *v) {
   const V a = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5) +
               __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
   const V b = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5) +
               __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
-  store(out, load(out) + __builtin_shufflevector(a, b, 0, 1, 4, 5) +
+  store(out, load(from) + __builtin_shufflevector(a, b, 0, 1, 4, 5) +
                  __builtin_shufflevector(a, b, 2, 3, 6, 7));
 }
-static NOINLINE void NAME(depth_add)(const S *sums, S *out) {
+static NOINLINE void NAME(depth_add)(S *out, const S *from, const S *sums) {
   V v[9];
   UNROLL for (int k = 0; k < 9; k++) v[k] = load(sums + (k % 3 * 3 + k / 3) * LANES);
-  NAME(depth_four)(out, v);
-  NAME(depth_four)(out + LANES, v + LANES);
-  out[8] += sum_lanes(v[8]);
+  NAME(depth_four)(out, from, v);
+  NAME(depth_four)(out + LANES, from + LANES, v + LANES);
+  out[8] = from[8] + sum_lanes(v[8]);
 }
 
 // The gradients of the weights of channels [unit, last): planes are added up by bands. Scratch is
@@ -278,7 +279,7 @@ SMALL static void NAME(depth_grads)(const convDepth_params *p, uint32_t unit, ui
   const S *zeros = scratch + 9 * LANES;
   const I keep = iota_as((I){0}) >= (int32_t)(-width % LANES);
   for (; unit < last; unit++) {
-    S sums[12] = {0}, *out = OUT(S, out) + unit * 9;
+    S sums[9], *out = OUT(S, out) + unit * 9;
     for (uint32_t n = 0; n < p->batch; n++) {
       const size_t plane = n * p->channels + unit;
       const S *x = IN(S, x) + plane * pixels, *g = IN(S, weight) + plane * size;
@@ -306,7 +307,7 @@ SMALL static void NAME(depth_grads)(const convDepth_params *p, uint32_t unit, ui
           }
           NAME(depth_first)(DEPTH_PAIR(0), scratch, scratch, keep);
         }
-        NAME(depth_add)(scratch, sums);
+        NAME(depth_add)(sums, n + row > 0 ? sums : zeros, scratch);
         x += step * step * far;
         g += far;
       }
