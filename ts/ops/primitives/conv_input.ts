@@ -49,7 +49,7 @@ function flip(launcher: Launcher, weight: Tensor, geometry: Geometry, last = fal
   const flipped = launcher.scratch(count, weight.dtype);
   const buffers = [weight, flipped];
   const range = groups * Math.ceil(channels / FLIP_CHANNELS);
-  const params = { ...shapeParams(geometry), last: last ? 1 : 0 };
+  const params = Object.assign(shapeParams(geometry), { last: last ? 1 : 0 });
   launcher.launch('convFlip', convFlip, suffix(weight.dtype), buffers, params, range);
   return flipped;
 }

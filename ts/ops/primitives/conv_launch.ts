@@ -69,7 +69,7 @@ export function pad(
   const [batch, channels, height, width] = x.shape;
   const count = batch * channels;
   const buffer = launcher.scratch(count * form.rows * form.cols * form.kept, x.dtype);
-  const params = { height, width, ...form, top, left };
+  const params = Object.assign({ height, width, top, left }, form);
   launcher.launch('convPad', convPad, suffix(x.dtype), [x, buffer], params, count);
   return buffer;
 }
@@ -84,7 +84,10 @@ function source(launcher: Launcher, x: Tensor, geometry: Geometry): Planes {
     tap_row: dilation[0] * cols * phases,
     tap_step: dilation[1],
     source_row: rowStep * cols * phases,
-    ...NO_LINES,
+    line_rows: 0,
+    line_plane: 0,
+    line_row: 0,
+    line_words: 0,
   });
   if (padding[0] === 0 && padding[1] === 0 && stride[1] === 1) {
     return { buffer: x, words: words(height, width, 1, stride[0]) };
@@ -277,24 +280,21 @@ export function product(
   const { range, words } = shares(cut.units);
   const places = lined?.(cut.words.col_block) ?? planes.words;
   const slice = depth + cut.scratch + places.line_words;
-  const params = {
+  const own = {
     groups,
     channels,
     filters,
     taps_h: taps[0],
     taps_w: taps[1],
-    ...places,
     grid_h: gridH,
     grid_w: gridW,
-    ...cut.words,
-    ...words,
     slice,
     source_at: p.sourceAt,
     weight_at: p.weightAt,
     weight_group: p.weightGroup,
     biased: bias ? 1 : 0,
-    ...p.out,
   };
+  const params = Object.assign(own, places, cut.words, words, p.out);
   const scratch = launcher.scratch(range * slice, out.dtype);
   const buffers = [planes.buffer, weight, bias ?? weight, out, scratch];
   launcher.launch(
@@ -331,7 +331,11 @@ export function convolve(
   const short = out.dtype.name === 'float32' && depth <= LONG;
   const lined = short ? inLines(planes.words, geometry, PACKING) : undefined;
   const form = {
-    ...{ batch: lined ? 1 : batch, groups, channels, filters, taps: kernel },
+    batch: lined ? 1 : batch,
+    groups,
+    channels,
+    filters,
+    taps: kernel,
     grid: lined ? ([batch, size] as const) : ([outH, outW] as const),
     out: {
       out_at: 0,
@@ -375,12 +379,21 @@ export function weightGradient(
   const slice = direct
     ? depth + outH * Math.ceil(outW / 4) * GROUP_WORDS + places.line_words
     : Math.min(outH * outW, DEPTH_BLOCK) * (BLOCK_STEP + RUN_WORDS) + BLOCK;
-  const params = {
-    ...{ groups, channels, filters, taps_h: kernel[0], taps_w: kernel[1] },
-    ...places,
-    ...{ grid_h: gridH, grid_w: gridW, row_block: rows, col_block: colBlock },
-    ...{ ...words, slice, batch, direct: direct ? 1 : 0 },
+  const own = {
+    groups,
+    channels,
+    filters,
+    taps_h: kernel[0],
+    taps_w: kernel[1],
+    grid_h: gridH,
+    grid_w: gridW,
+    row_block: rows,
+    col_block: colBlock,
+    slice,
+    batch,
+    direct: direct ? 1 : 0,
   };
+  const params = Object.assign(own, places, words);
   const scratch = launcher.scratch(range * slice, x.dtype);
   const buffers = [planes.buffer, g, out, scratch];
   const dtype = suffix(x.dtype);
