@@ -6,13 +6,12 @@
 
 import { Session } from 'node:inspector';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { contiguousStrides } from '../ts/core/layout.js';
 import { cpu } from '../ts/device/cpu/cpu.js';
 import * as torch from '../ts/index.js';
 import { emptyTensor } from '../ts/tensor.js';
 
-const CALLS = 20_000;
-const ROUNDS = 6;
+const CALLS = 10_000;
+const ROUNDS = 4;
 
 interface Site {
   readonly selfSize: number;
@@ -56,30 +55,71 @@ const values = [1.5, 2, 3, 4];
 const [x, y, w] = [torch.tensor(values), torch.tensor(values), torch.tensor(values)];
 w.requiresGrad_();
 const layer = new torch.nn.Linear(64, 64);
+const norm = new torch.nn.LayerNorm(64);
+const conv = new torch.nn.Conv2d(1, 2, 3);
 const row = torch.ones([1, 64]);
+const square = torch.ones([8, 8]);
+const images = torch.ones([1, 1, 8, 8]);
+const classes = torch.tensor([3]);
 const shape = [4];
+const F = torch.nn.functional;
+
+/** A step of an optimiser for one parameter. */
+function stepOf(make: (params: torch.Tensor[]) => { step(): unknown }): () => void {
+  const param = torch.tensor(values).requiresGrad_();
+  param.grad = torch.ones([4]);
+  const optimizer = make([param]);
+  return () => {
+    optimizer.step();
+  };
+}
+
+const RESULTS: Readonly<Record<string, () => torch.Tensor>> = {
+  'a bare tensor': () => emptyTensor(shape, torch.float32, cpu),
+  'x.relu()': () => x.relu(),
+  'x.add(y)': () => x.add(y),
+  'x.add(1)': () => x.add(1),
+  'x.lt(y)': () => x.lt(y),
+  'x.add_(y)': () => x.add_(y),
+  'x.sum()': () => x.sum(),
+  'x.mean()': () => x.mean(),
+  'x.amax()': () => x.amax(),
+  'square.sum(1)': () => square.sum(1),
+  'square.argmax(1)': () => square.argmax(1),
+  'square.softmax(1)': () => square.softmax(1),
+  'square.matmul(square)': () => square.matmul(square),
+  'square.t()': () => square.t(),
+  'square.transpose(0, 1)': () => square.transpose(0, 1),
+  'square.view(64)': () => square.view(64),
+  'square.reshape(4, 16)': () => square.reshape(4, 16),
+  'Linear, one row': () => layer(row),
+  'LayerNorm, one row': () => norm(row),
+  'Conv2d, one image': () => conv(images),
+  'crossEntropy, one row': () => F.crossEntropy(row, classes),
+};
 
 const CALLS_OF: Readonly<Record<string, () => void>> = {
-  'a bare tensor': () => emptyTensor(shape, torch.float32, cpu).dispose(),
-  'its strides': () => {
-    contiguousStrides(shape);
-  },
-  'x.relu()': () => x.relu().dispose(),
-  'x.add(y)': () => x.add(y).dispose(),
-  'x.add(1)': () => x.add(1).dispose(),
-  'x.add_(y)': () => x.add_(y),
-  'x.sum()': () => x.sum().dispose(),
+  ...Object.fromEntries(
+    Object.entries(RESULTS).map(([name, run]) => [
+      name,
+      name.endsWith('_(y)') ? run : () => run().dispose(),
+    ]),
+  ),
   'recorded w.add(y)': () => w.add(y).dispose(),
   'recorded w.relu()': () => w.relu().dispose(),
+  'recorded w.sum()': () => w.sum().dispose(),
+  'recorded Linear': () => layer(row).dispose(),
   'recorded, sum(), backward()': () => {
     w.grad = null;
     torch.scope(() => w.add(y).sum().backward());
   },
-  'Linear, one row': () => torch.noGrad(() => layer(row)).dispose(),
+  'SGD, one parameter': stepOf((params) => new torch.optim.SGD(params, { lr: 1e-6 })),
+  'Adam, one parameter': stepOf((params) => new torch.optim.Adam(params, { lr: 1e-6 })),
 };
 
 const withSites = process.argv.includes('--sites');
 for (const [name, run] of Object.entries(CALLS_OF)) {
+  torch.setGradEnabled(!(name in RESULTS));
   for (let round = 0; round < ROUNDS; round++) {
     for (let i = 0; i < CALLS; i++) run();
     await sleep(20);

@@ -30,9 +30,12 @@ const shaders = {
 };
 
 /** What the entry begins with. */
-const core = ['ops/methods.js', 'nn/own.js']
+const core = ['ops/methods.js', 'nn/own.js', 'optim/index.js', 'autograd.js', 'ops/linalg.js']
   .map((path) => `import ${JSON.stringify(resolve(root, 'ts', path))};\n`)
   .join('');
+
+/** Where users meet no class. */
+const internal = /ts.(?:device|ops|core.(?:layout|memory)|autograd.\w*node)/;
 
 /**
  * Classes that users meet keep their names, which modules, optimisers and errors print. Those of
@@ -50,6 +53,7 @@ const classNames = {
     });
     onLoad({ filter: /[\\/]ts[\\/].*\.ts$/ }, ({ path }) => {
       const source = (late.has(path) ? core : '') + readFileSync(path, 'utf8');
+      if (internal.test(path)) return { contents: source, loader: 'ts' };
       const printed = 'export class|export abstract class|class(?= \\w+ extends (?:Module|Custom))';
       const head = new RegExp(`^(?:${printed}) (\\w+)[^{]*\\{`, 'gm');
       const contents = source.replace(head, (found, name) => `${found} static name = '${name}';`);
@@ -91,7 +95,7 @@ function bundle(platform) {
     conditions: [platform],
     minify: true,
     // An uncaught error shows the line it was thrown in.
-    lineLimit: 2000,
+    lineLimit: 4000,
     legalComments: 'none',
     metafile: true,
   });

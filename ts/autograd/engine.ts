@@ -276,7 +276,7 @@ function tidy(node: Node, grads: Grads, needed: ReadonlySet<Node> | undefined): 
     return results;
   } finally {
     runFor(before);
-    leave(outer, (tensor) => results.includes(tensor));
+    leave(outer, results);
   }
 }
 

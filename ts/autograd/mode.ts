@@ -25,11 +25,8 @@ function withMode<R>(name: string, on: boolean, body?: () => R): R | ModeGuard {
   if (body !== undefined && typeof body !== 'function') {
     throw new ValueError(`${name}: expected a function to run, or nothing for the \`using\` form`);
   }
+  if (body === undefined) return guard(on);
   const before = setGradEnabled(on);
-  const restore = () => {
-    setGradEnabled(before);
-  };
-  if (body === undefined) return { [Symbol.dispose]: restore };
   try {
     const result = body();
     if (typeof result === 'object' && result !== null && 'then' in result) {
@@ -40,8 +37,17 @@ function withMode<R>(name: string, on: boolean, body?: () => R): R | ModeGuard {
     }
     return result;
   } finally {
-    restore();
+    setGradEnabled(before);
   }
+}
+
+function guard(on: boolean): ModeGuard {
+  const before = setGradEnabled(on);
+  return {
+    [Symbol.dispose]() {
+      setGradEnabled(before);
+    },
+  };
 }
 
 /**

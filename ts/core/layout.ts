@@ -15,6 +15,8 @@ export interface Layout {
 export class Geometry {
   readonly elements: number;
   readonly contiguous: boolean;
+  /** Whether row-major tensors of the shape share it. */
+  shared = false;
   /** Of a matrix, once it was asked for: turnedForm(). */
   turned: Turned | undefined = undefined;
 
@@ -56,26 +58,29 @@ export function rowMajor(shape: Shape): Geometry {
   let found = known[at];
   if (found === undefined || !sameShape(found.shape, shape)) {
     found = new Geometry(shape.slice(), contiguousStrides(shape));
+    found.shared = true;
     known[at] = found;
   }
   return found;
 }
 
-const one = [0];
-const three = [0, 0, 0];
-
-/** The row-major geometry of so many elements in a row. */
-export function rowMajor1(count: number): Geometry {
-  one[0] = count;
-  return rowMajor(one);
+/** A geometry: the one that row-major tensors of the shape share, if it is theirs. */
+export function geometryOf(shape: Shape, strides: readonly number[]): Geometry {
+  const plain = rowMajor(shape);
+  return sameShape(plain.strides, strides) ? plain : new Geometry(plain.shape, strides);
 }
 
-/** The row-major geometry of three sizes. */
-export function rowMajor3(outer: number, n: number, inner: number): Geometry {
-  three[0] = outer;
-  three[1] = n;
-  three[2] = inner;
-  return rowMajor(three);
+const given = [[], [0], [0, 0], [0, 0, 0], [0, 0, 0, 0]];
+
+/** The row-major geometry of one to four sizes. */
+export function sized(a: number, b?: number, c?: number, d?: number): Geometry {
+  const count = c === undefined ? (b === undefined ? 1 : 2) : d === undefined ? 3 : 4;
+  const shape: number[] = given[count];
+  shape[0] = a;
+  if (count > 1) shape[1] = b as number;
+  if (count > 2) shape[2] = c as number;
+  if (count > 3) shape[3] = d as number;
+  return rowMajor(shape);
 }
 
 /** Number of elements of a shape (1 for a 0-d tensor). */
@@ -250,8 +255,8 @@ export function broadcastStrides(
 }
 
 /** Fills in one -1 of a requested shape and checks the element count. */
-export function inferShape(requested: Shape, count: number, op: string): number[] {
-  const shape = requested.slice();
+export function inferShape(requested: Shape, count: number, op: string): Shape {
+  const shape = requested.includes(-1) ? requested.slice() : (requested as number[]);
   let known = 1;
   let unknown = -1;
   for (let i = 0; i < shape.length; i++) {

@@ -4,6 +4,7 @@ import type { Device } from '../device/device.js';
 import type { Tensor } from '../tensor.js';
 import { ValueError } from './errors.js';
 import { isTensor } from './is_tensor.js';
+import { giveBack, lend } from './lend.js';
 
 /** What the finaliser knows of a block of device memory; it outlives the block's owner. */
 export interface Ticket {
@@ -183,36 +184,55 @@ export function macrotask(): Promise<void> {
   });
 }
 
-/** Where newly made tensors are noted while a scope is open. */
-let current: Tensor[] | undefined;
+/**
+ * Tensors made in the scopes that are open, those of inner scopes behind; what a scope has let go
+ * left a gap. Lists of each scope's own would be made anew all the time.
+ */
+const noted: (Tensor | undefined)[] = [];
+let count = 0;
+/** Where those of the innermost scope begin; -1: none is open. */
+let start = -1;
 
 /** Notes a tensor in the open scope, if there is one. */
 export function note(tensor: Tensor): void {
-  if (current !== undefined) current.push(tensor);
+  if (start >= 0) noted[count++] = tensor;
 }
 
 /** Opens a scope and returns the one outside it, for `leave`. */
-export function enter(): Tensor[] | undefined {
-  const outer = current;
-  current = [];
+export function enter(): number {
+  const outer = start;
+  if (start === own) ownInner = count;
+  start = count;
   return outer;
 }
 
-/** Closes the scope, disposing what was made in it unless `keeps` says to keep it. */
-export function leave(outer: Tensor[] | undefined, keeps: (tensor: Tensor) => boolean): void {
-  const made = current as Tensor[];
-  current = outer;
-  for (const tensor of made) {
-    if (keeps(tensor)) {
-      if (outer !== undefined) outer.push(tensor);
-    } else tensor.dispose();
+/** What leaves a scope alive; undefined: everything. */
+type Kept = readonly unknown[] | ReadonlySet<unknown> | undefined;
+
+function keeps(kept: Kept, tensor: Tensor): boolean {
+  return kept === undefined || ('has' in kept ? kept.has(tensor) : kept.includes(tensor));
+}
+
+/** Closes the scope, disposing what was made in it, but not what is `kept` or lies before `seen`. */
+export function leave(outer: number, kept: Kept, seen = 0): void {
+  const begin = start;
+  const end = count;
+  start = outer;
+  count = begin;
+  for (let i = begin; i < end; i++) {
+    const tensor = noted[i];
+    noted[i] = undefined;
+    if (tensor === undefined) continue;
+    if (i >= seen && !keeps(kept, tensor)) tensor.dispose();
+    else if (outer >= 0) noted[count++] = tensor;
   }
 }
 
 /** Leaves a tensor to the collector instead of the open scope. */
 export function escape(tensor: Tensor): void {
-  const index = current?.lastIndexOf(tensor) ?? -1;
-  if (index >= 0) current?.splice(index, 1);
+  if (start < 0) return;
+  const index = noted.lastIndexOf(tensor, count - 1);
+  if (index >= start) noted[index] = undefined;
 }
 
 function collectTensors(value: unknown, into: Set<unknown>, depth = 0): void {
@@ -247,12 +267,16 @@ export function scope<R>(body: () => R): R {
     collectTensors(result, kept);
     return result;
   } finally {
-    leave(outer, (tensor) => kept.has(tensor));
+    leave(outer, kept);
   }
 }
 
-/** The scope of the library's own code that is open, if one is, and the one outside it. */
-let own: { readonly made: Tensor[]; readonly outer: Tensor[] | undefined } | undefined;
+/** Where the tensors of the library's own code that runs begin, or -1: none does. */
+let own = -1;
+/** Its outer scope, where the scopes in it begin, and up to where users may have seen tensors. */
+let ownOuter = -1;
+let ownInner = 0;
+let seen = 0;
 
 /** The tensors in a result and what they are views of; undefined: it may hold others, too. */
 function held(result: unknown, into: unknown[]): unknown[] | undefined {
@@ -266,36 +290,56 @@ function held(result: unknown, into: unknown[]): unknown[] | undefined {
  * Runs code of which users see nothing but the result, and frees what it made on the way. What it
  * calls that is not the library's must run in `visible`.
  */
-export function hidden<R>(body: () => R): R {
-  if (own !== undefined) return body();
+export function hidden<R>(
+  body: (...args: never[]) => R,
+  self?: unknown,
+  args: readonly unknown[] = NO_ARGUMENTS,
+): R {
+  if (own >= 0) return body.apply(self, args as never);
   const outer = enter();
-  own = { made: current as Tensor[], outer };
-  let kept: unknown[] | undefined = [];
+  own = start;
+  ownOuter = outer;
+  seen = start;
+  const pair = lend<unknown>(2);
+  let kept: unknown[] | undefined = pair;
   try {
-    const result = body();
-    kept = held(result, []);
+    const result = body.apply(self, args as never);
+    if (isTensor(result)) {
+      pair[0] = result;
+      pair[1] = result.meta?.base;
+    } else kept = held(result, []);
     return result;
   } finally {
-    own = undefined;
-    leave(outer, (tensor) => kept?.includes(tensor) ?? true);
+    own = -1;
+    leave(outer, kept, seen);
+    giveBack(pair);
   }
 }
 
 /** Runs users' code, inside or outside of `hidden`: what was made so far may have been seen. */
-export function visible<R>(body: () => R): R {
-  if (own === undefined) return body();
-  const [inside, scope] = [own, current];
-  inside.outer?.push(...inside.made);
-  inside.made.length = 0;
-  own = undefined;
-  if (current === inside.made) current = inside.outer;
+export function visible<R>(
+  body: (...args: never[]) => R,
+  self?: unknown,
+  args: readonly unknown[] = NO_ARGUMENTS,
+): R {
+  if (own < 0) return body.apply(self, args as never);
+  const [inside, outside, scope] = [own, ownOuter, start];
+  const direct = scope === own;
+  const end = direct ? count : ownInner;
+  own = -1;
+  if (direct) start = outside;
   try {
-    return body();
+    return body.apply(self, args as never);
   } finally {
     own = inside;
-    current = scope;
+    ownOuter = outside;
+    ownInner = end;
+    seen = direct ? count : end;
+    start = scope;
   }
 }
+
+const NO_ARGUMENTS: readonly unknown[] = [];
 
 /** What torch.memory() reports. */
 export interface MemoryReport {

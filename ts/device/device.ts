@@ -116,6 +116,8 @@ export interface Device {
   read(handle: number, byteOffset: number, bytes: number, into?: Uint8Array): Promise<Uint8Array>;
   /** Copies bytes out at once; throws DeviceError unless the device is `synchronous`. */
   readSync(handle: number, byteOffset: number, bytes: number): Uint8Array;
+  /** One 32-bit word of a buffer, if it can be had at once. */
+  readWord?(handle: number, byteOffset: number): number;
   /** The dtype a tensor of this dtype has here; throws DtypeError if there is none. */
   stored(dtype: Dtype): Dtype;
   /** Dtypes that kernels can take as they are stored, and the suffix of those kernels. */

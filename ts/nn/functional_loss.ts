@@ -3,8 +3,9 @@
 import { Function as CustomFunction, type FunctionContext } from '../autograd/function.js';
 import { isGradEnabled } from '../autograd/mode.js';
 import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { broadcastShapes, numelOf, sameShape } from '../core/layout.js';
-import { applyCanonical } from '../ops/canonical.js';
+import { broadcastShapes, type Shape, sameShape, sized } from '../core/layout.js';
+import { lend, lend3 } from '../core/lend.js';
+import { applyCanonical, type Form, firstOf } from '../ops/canonical.js';
 import { elementwise } from '../ops/elementwise.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
@@ -224,14 +225,16 @@ export const binaryCrossEntropyWithLogits = op(
 
 // --- Classes -------------------------------------------------------------------------------------
 
-/** Shapes around the class dimension: 1, or 0 for a single sample of scores alone. */
-interface Classes {
-  /** [outer, classes, inner]. */
-  readonly scores: readonly number[];
-  readonly target: readonly number[];
+/** Whether a target has a place for each position of scores [N, C, ...], or of a single sample. */
+function isTarget({ shape }: Tensor, target: Shape): boolean {
+  if (target.length !== Math.max(0, shape.length - 2) + Number(shape.length > 1)) return false;
+  for (let i = 0; i < target.length; i++) {
+    if (target[i] !== shape[i === 0 ? 0 : i + 1]) return false;
+  }
+  return shape.length > 0;
 }
 
-function classesOf(name: string, input: Tensor, target: Tensor, weight: Tensor | null): Classes {
+function checkClasses(name: string, input: Tensor, target: Tensor, weight: Tensor | null): void {
   const { shape } = input;
   if (weight?.requiresGrad && isGradEnabled()) {
     throw new AutogradError(
@@ -239,26 +242,21 @@ function classesOf(name: string, input: Tensor, target: Tensor, weight: Tensor |
         'weight.detach(), or requiresGrad_(false)',
     );
   }
-  const single = shape.length === 1;
-  const [outer, classes] = single ? [1, shape[0]] : shape;
-  const expected = single ? [] : [outer, ...shape.slice(2)];
-  if (shape.length === 0 || !sameShape(expected, target.shape)) {
+  if (!isTarget(input, target.shape)) {
+    const expected = shape.filter((_, i) => shape.length > 1 && i !== 1);
     const form = shape.length === 0 ? 'scores [N, C, ...]' : `a target ${showShape(expected)}`;
     throw new ShapeError(
       `${name}: expected ${form} for input ${showShape(shape)}, got ${showShape(target.shape)}. ` +
         'The class dimension of the input is 1 (0 for a single sample)',
     );
   }
+  const classes = shape[shape.length === 1 ? 0 : 1];
   if (weight !== null && (weight.ndim !== 1 || weight.shape[0] !== classes)) {
     throw new ShapeError(
       `${name}: expected a weight for each of the ${classes} classes, got ` +
         showShape(weight.shape),
     );
   }
-  return {
-    scores: [outer, classes, single ? 1 : numelOf(shape.slice(2))],
-    target: [outer, single ? 1 : numelOf(shape.slice(2))],
-  };
 }
 
 function againstClasses(
@@ -266,18 +264,27 @@ function againstClasses(
   input: Tensor,
   target: Tensor,
   weight: Tensor | null,
-  attributes: { ignoreIndex: number; labelSmoothing?: number },
-  how: Reduction,
+  attributes: {
+    ignoreIndex: number;
+    labelSmoothing?: number;
+    reduction: 'mean' | 'sum' | undefined;
+  },
 ): Tensor {
-  const { scores, target: flat } = classesOf(name, input, target, weight);
-  const inputs = [input, target, weight ?? undefined];
-  const forms = [{ shape: scores }, { shape: flat }, undefined];
-  const reduction = how === 'none' ? undefined : how;
-  const loss = reduction === undefined ? target.shape : [];
-  const shapes = [loss, loss, target.shape, target.shape];
-  const given = { ...attributes, reduction };
-  return applyCanonical(name, inputs, forms, shapes, given, 'NllLossBackward0')[0];
+  checkClasses(name, input, target, weight);
+  const { shape } = input;
+  const single = shape.length === 1;
+  const outer = single ? 1 : shape[0];
+  let inner = 1;
+  for (let i = 2; i < shape.length; i++) inner *= shape[i];
+  const scores = sized(outer, shape[single ? 0 : 1], inner);
+  const inputs = lend3<Tensor | undefined>(input, target, weight ?? undefined);
+  const forms = lend3<Form | undefined>(scores, sized(outer, inner), undefined);
+  const shapes = lend<Shape>(4).fill(target.shape);
+  if (attributes.reduction !== undefined) shapes.fill(SCALAR, 0, 2);
+  return firstOf(applyCanonical(name, inputs, forms, shapes, attributes, 'NllLossBackward0'));
 }
+
+const SCALAR: Shape = [];
 
 /** -weight[target] * input[target] for log-probabilities [N, C, ...] and classes [N, ...]. */
 export const nllLoss = op(
@@ -293,7 +300,8 @@ export const nllLoss = op(
     reduction: Reduction = 'mean',
   ): Tensor => {
     const how = reductionOf('nllLoss', reduction, sizeAverage, reduce);
-    return againstClasses('nllLoss', input, target, weight, { ignoreIndex }, how);
+    const attributes = { ignoreIndex, reduction: how === 'none' ? undefined : how };
+    return againstClasses('nllLoss', input, target, weight, attributes);
   },
 );
 
@@ -349,7 +357,8 @@ export const crossEntropy = op(
     if (sameShape(input.shape, target.shape) && input.ndim > 0) {
       return againstDistributions(input, target, weight, labelSmoothing, how);
     }
-    const attributes = { ignoreIndex, labelSmoothing };
-    return againstClasses('crossEntropy', input, target, weight, attributes, how);
+    const given = how === 'none' ? undefined : how;
+    const attributes = { ignoreIndex, labelSmoothing, reduction: given };
+    return againstClasses('crossEntropy', input, target, weight, attributes);
   },
 );

@@ -1,8 +1,9 @@
 /** Normalisations. */
 
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
-import { numelOf } from '../core/layout.js';
-import { applyCanonical } from '../ops/canonical.js';
+import { type Geometry, numelOf, rowMajor, type Shape, sameShape, sized } from '../core/layout.js';
+import { giveBack, lend, lend3 } from '../core/lend.js';
+import { applyCanonical, firstOf } from '../ops/canonical.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 
@@ -162,22 +163,49 @@ export const nativeBatchNorm = op(
 
 function groups(
   x: Tensor,
-  form: readonly number[],
+  form: Geometry,
   weight: Maybe,
   bias: Maybe,
   eps: number,
   statistics: readonly number[],
   shown: string,
 ): Tensor[] {
-  const vector = { shape: [form[1] * form[2]] };
-  return applyCanonical(
-    'groupNorm',
-    [x, weight ?? undefined, bias ?? undefined],
-    [{ shape: form }, vector, vector],
-    [x.shape, statistics, statistics],
-    { eps },
-    shown,
+  const inputs = lend3<Tensor | undefined>(x, weight ?? undefined, bias ?? undefined);
+  const vector = sized(form.shape[1] * form.shape[2]);
+  const shapes = lend3<Shape>(x.shape, statistics, statistics);
+  return applyCanonical('groupNorm', inputs, lend3(form, vector, vector), shapes, { eps }, shown);
+}
+
+function checkVector(what: string, vector: Maybe, normalizedShape: Shape): void {
+  if (vector === null || sameShape(vector.shape, normalizedShape)) return;
+  throw new ShapeError(
+    `layerNorm: expected a ${what} of shape ${showShape(normalizedShape)}, got ` +
+      showShape(vector.shape),
   );
+}
+
+function overLast(input: Tensor, last: Shape, weight: Maybe, bias: Maybe, eps: number): Tensor[] {
+  const { shape } = input;
+  const lead = shape.length - last.length;
+  let same = last.length > 0;
+  for (let i = 0; i < last.length; i++) same &&= shape[lead + i] === last[i];
+  if (!same) {
+    throw new ShapeError(
+      `layerNorm: expected input [..., ${last.join(', ')}], got ${showShape(shape)}`,
+    );
+  }
+  checkVector('weight', weight, last);
+  checkVector('bias', bias, last);
+  const sizes = lend<number>(shape.length);
+  let outer = 1;
+  for (let i = 0; i < shape.length; i++) {
+    sizes[i] = i < lead ? shape[i] : 1;
+    outer *= sizes[i];
+  }
+  const statistics = rowMajor(sizes).shape;
+  giveBack(sizes);
+  const form = sized(outer, 1, numelOf(last), 1);
+  return groups(input, form, weight, bias, eps, statistics, 'NativeLayerNormBackward0');
 }
 
 /**
@@ -194,27 +222,7 @@ export const nativeLayerNorm = op(
     bias: Maybe,
     eps: number,
   ): [Tensor, Tensor, Tensor] => {
-    const { shape } = input;
-    const lead = shape.length - normalizedShape.length;
-    const fits =
-      normalizedShape.length > 0 && normalizedShape.every((size, d) => shape[lead + d] === size);
-    if (!fits) {
-      throw new ShapeError(
-        `layerNorm: expected input [..., ${normalizedShape.join(', ')}], got ${showShape(shape)}`,
-      );
-    }
-    for (const [what, vector] of Object.entries({ weight, bias })) {
-      if (vector === null || showShape(vector.shape) === showShape(normalizedShape)) continue;
-      throw new ShapeError(
-        `layerNorm: expected a ${what} of shape ${showShape(normalizedShape)}, got ` +
-          showShape(vector.shape),
-      );
-    }
-    const outer = numelOf(shape.slice(0, lead));
-    const form = [outer, 1, numelOf(normalizedShape), 1];
-    const statistics = [...shape.slice(0, lead), ...normalizedShape.map(() => 1)];
-    const shown = 'NativeLayerNormBackward0';
-    const [output, mean, rstd] = groups(input, form, weight, bias, eps, statistics, shown);
+    const [output, mean, rstd] = overLast(input, normalizedShape, weight, bias, eps);
     return [output, mean.detach(), rstd.detach()];
   },
 );
@@ -229,7 +237,7 @@ export const layerNorm = op(
     weight: Maybe = null,
     bias: Maybe = null,
     eps = 1e-5,
-  ): Tensor => nativeLayerNorm(input, normalizedShape, weight, bias, eps)[0],
+  ): Tensor => firstOf(overLast(input, normalizedShape, weight, bias, eps)),
 );
 
 /** (x - mean) / sqrt(var + eps) * weight + bias over each of `numGroups` groups of channels. */
@@ -251,10 +259,11 @@ export const groupNorm = op(
           `into ${numGroups} groups`,
       );
     }
-    const form = [batch, numGroups, channels / numGroups, numelOf(input.shape.slice(2))];
+    const length = numelOf(input.shape.slice(2));
+    const form = sized(batch, numGroups, channels / numGroups, length);
     const statistics = [batch, numGroups];
     const shown = 'NativeGroupNormBackward0';
-    return groups(input, form, weight, bias, eps, statistics, shown)[0];
+    return firstOf(groups(input, form, weight, bias, eps, statistics, shown));
   },
 );
 
@@ -287,7 +296,7 @@ export const instanceNorm = op(
           showShape(input.shape),
       );
     }
-    const form = [batch, channels, 1, length];
+    const form = sized(batch, channels, 1, length);
     const [output, mean, rstd] = groups(
       input,
       form,

@@ -25,5 +25,5 @@ export function together(first: Module, next: unknown, input: Tensor): Tensor | 
   const last = next as Module | undefined;
   if (next !== F.relu && (last?.constructor !== ReLU || !isPlain(last))) return undefined;
   const { weight, bias } = first as Linear;
-  return hidden(() => linearRelu(input, weight, bias));
+  return hidden(linearRelu, undefined, [input, weight, bias]);
 }

@@ -92,9 +92,18 @@ export abstract class Module {
     }
     const { call } = this[STATE];
     const around = library.get(this.constructor) === forward ? hidden : visible;
-    if (!isHooked(call)) return around(() => forward.apply(this, this.inPositions(given)));
+    if (!isHooked(call)) return around(forward, this, this.inPositions(given));
+    return this.hooked(call, around, forward, given);
+  }
+
+  private hooked(
+    call: ModuleState['call'],
+    around: typeof hidden,
+    forward: (...values: unknown[]) => unknown,
+    given: unknown[],
+  ): unknown {
     const inPositions = (args: unknown[]) => this.inPositions(args);
-    const inside = (args: unknown[]) => around(() => forward.apply(this, args));
+    const inside = (args: unknown[]) => around(forward, this, args);
     return visible(() => runHooked(this, call, given, inPositions, inside));
   }
 

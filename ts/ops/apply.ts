@@ -25,12 +25,13 @@ import {
 import {
   broadcastShapes,
   Geometry,
+  geometryOf,
   type Layout,
   rowMajor,
-  rowMajor1,
   type Shape,
+  sized,
 } from '../core/layout.js';
-import { giveBack, lend, lend1, lend2 } from '../core/lend.js';
+import { giveBack, lend, lend1 } from '../core/lend.js';
 import type { Device } from '../device/device.js';
 import { emptyOf, Tensor } from '../tensor.js';
 import { gradients } from './gradients.js';
@@ -119,22 +120,34 @@ function prepare(op: string, operand: Operand, want: Dtype, target: Tensor | und
   return target !== undefined && spoils(target, operand) ? contiguousCopy(operand) : operand;
 }
 
+// As core/lend.ts, where every nanosecond counts: one list, which calls within the call do without.
+let unary: Operand[] | undefined;
+let binary: Operand[] | undefined;
+
 /** Runs an elementwise operator of one operand, or of two. */
 export function applyUnary(name: PointwiseName, x: Operand): Tensor {
-  const operands = lend1(x);
+  const operands = unary ?? [0];
+  unary = undefined;
+  operands[0] = x;
   try {
     return applyPointwise(name, operands);
   } finally {
-    giveBack(operands);
+    operands[0] = 0;
+    unary = operands;
   }
 }
 
 export function applyBinary(name: PointwiseName, x: Operand, y: Operand): Tensor {
-  const operands = lend2(x, y);
+  const operands = binary ?? [0, 0];
+  binary = undefined;
+  operands[0] = x;
+  operands[1] = y;
   try {
     return applyPointwise(name, operands);
   } finally {
-    giveBack(operands);
+    operands[0] = 0;
+    operands[1] = 0;
+    binary = operands;
   }
 }
 
@@ -149,20 +162,6 @@ export function applyPointwise(
   scalars: readonly number[] = NO_SCALARS,
   target?: Tensor,
   op: string = publicName(name),
-): Tensor {
-  try {
-    return evaluate(name, operands, scalars, target, op);
-  } catch (error) {
-    throw located(error, op, operands);
-  }
-}
-
-function evaluate(
-  name: PointwiseName,
-  operands: readonly Operand[],
-  scalars: readonly number[],
-  target: Tensor | undefined,
-  op: string,
 ): Tensor {
   const row: PointwiseRow = pointwise[name];
   for (const operand of operands) checkOperand(op, operand);
@@ -198,6 +197,8 @@ function evaluate(
     }
     out = direct ? target : emptyOf(resultGeometry(shape, prepared), raw, device);
     launchPointwise(name, compute, prepared, scalars, out, suffix);
+  } catch (error) {
+    throw located(error, op, operands);
   } finally {
     for (let i = 0; prepared !== operands && i < prepared.length; i++) {
       const operand = prepared[i];
@@ -278,6 +279,7 @@ function scalarAttributes(row: PointwiseRow, scalars: readonly number[]): object
 }
 
 const NO_ATTRIBUTES = Object.freeze({});
+const NONE: never[] = [];
 
 /** Runs a view operator: the same storage under another layout. */
 export function applyView<K extends ViewName>(
@@ -294,7 +296,7 @@ export function applyView<K extends ViewName>(
         `shape ${showShape(shape)} at ${offset}`,
     );
   }
-  const result = new Tensor(x.storage_, new Geometry(shape, strides), offset, x.dtype);
+  const result = new Tensor(x.storage_, geometryOf(shape, strides), offset, x.dtype);
   result.untracked = x.untracked;
   if (x.dtype.category !== Category.Float) return result;
   if (isGradEnabled()) {
@@ -326,7 +328,7 @@ export function applyPrimitive<K extends PrimitiveName>(
   const promoted = promotedInput(row, inputs);
   const compute = row.dtypes === 'any' ? promoted : computeDtype(promoted);
   const launches = Launches.on(device);
-  let outputs: Tensor[] = [];
+  let outputs: Tensor[] = NONE;
   const prepared = lend<Tensor>(inputs.length);
   try {
     const program = device.programs?.[name];
@@ -378,7 +380,7 @@ function allocate(
       const type = dtype === stored ? compute : dtype;
       if (within === undefined) made[i] = emptyOf(rowMajor(shape), type, device);
       else {
-        shared ??= emptyOf(rowMajor1(within.numel), type, device);
+        shared ??= emptyOf(sized(within.numel), type, device);
         const geometry = new Geometry(shape, within.strides);
         made[i] = new Tensor(shared.storage_, geometry, within.offset, shared.dtype);
       }

@@ -10,8 +10,8 @@ import {
   broadcastStrides,
   Geometry,
   rowMajor,
-  rowMajor3,
   type Shape,
+  sized,
   viewStrides,
 } from '../core/layout.js';
 import { giveBack, lend, lend1, only } from '../core/lend.js';
@@ -230,6 +230,12 @@ export function applySeen<K extends PrimitiveName>(
   return only(applyCanonical(name, lend1(x), lend1(form), lend1(shape), attributes, shown));
 }
 
+/** The first output alone. */
+export function firstOf(outputs: readonly Tensor[]): Tensor {
+  for (let i = 1; i < outputs.length; i++) outputs[i].dispose();
+  return only(outputs);
+}
+
 /** The form [outer, n, inner] of a shape for the dimensions from `start` to `end` (not included). */
 export function aroundDims(shape: Shape, start: number, end: number): Geometry {
   let outer = 1;
@@ -238,7 +244,7 @@ export function aroundDims(shape: Shape, start: number, end: number): Geometry {
   for (let i = 0; i < start; i++) outer *= shape[i];
   for (let i = start; i < end; i++) n *= shape[i] ?? 1;
   for (let i = end; i < shape.length; i++) inner *= shape[i];
-  return rowMajor3(outer, n, inner);
+  return sized(outer, n, inner);
 }
 
 /** The form [outer, n, inner] of a shape for one dimension; a 0-d tensor is [1, 1, 1]. */

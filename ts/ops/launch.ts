@@ -49,9 +49,14 @@ function writeScalar(dtype: Dtype, value: number | bigint | boolean): void {
 
 /** How an elementwise result lies: in its operands' order of dimensions, without gaps. */
 export function resultGeometry(shape: Shape, operands: readonly Operand[]): Geometry {
-  let plain = true;
-  for (const x of operands) if (isTensor(x) && !x.isContiguous()) plain = false;
-  return plain ? rowMajor(shape) : new Geometry(shape, mixedStrides(shape, operands));
+  let plain: Geometry | undefined;
+  for (const x of operands) {
+    if (!isTensor(x)) continue;
+    const own = x.geometry;
+    if (!own.contiguous) return new Geometry(shape, mixedStrides(shape, operands));
+    if (own.shared && own.shape === shape) plain = own;
+  }
+  return plain ?? rowMajor(shape);
 }
 
 function mixedStrides(shape: Shape, operands: readonly Operand[]): number[] {

@@ -15,10 +15,11 @@ function place(buffer: Tensor | BufferRef): void {
   block.bytes += 'storage_' in buffer ? buffer.numel() * buffer.dtype.size : storage.bytes;
 }
 
-const NONE: readonly never[] = [];
+const ZERO = new Uint8Array(4);
 
 export class Launches implements Launcher {
-  private held: (Storage | Tensor)[] | undefined = undefined;
+  private readonly held: (Storage | Tensor | undefined)[] = [];
+  private count = 0;
   private first = true;
 
   private constructor(private device: Device) {}
@@ -81,7 +82,7 @@ export class Launches implements Launcher {
   status(): BufferRef {
     if (this.device.status !== undefined) return this.device.status();
     const word = this.scratch(1, int32);
-    this.device.write(word.storage.handle, 0, new Uint8Array(4));
+    this.device.write(word.storage.handle, 0, ZERO);
     return word;
   }
 
@@ -90,7 +91,8 @@ export class Launches implements Launcher {
       this.device.defer(status, explain);
       return;
     }
-    const [word] = this.readInts(status, 1);
+    const { storage, offset } = status;
+    const word = this.device.readWord?.(storage.handle, offset * 4) ?? this.readInts(status, 1)[0];
     if (word !== 0) throw explain(word);
   }
 
@@ -111,16 +113,16 @@ export class Launches implements Launcher {
   }
 
   private hold(item: Storage | Tensor): void {
-    if (this.held === undefined) this.held = [item];
-    else this.held.push(item);
+    this.held[this.count++] = item;
   }
 
   end(): void {
-    for (const item of this.held ?? NONE) {
+    for (; this.count > 0; this.count--) {
+      const item = this.held[this.count - 1];
+      this.held[this.count - 1] = undefined;
       if (item instanceof Storage) item.release();
-      else item.dispose();
+      else item?.dispose();
     }
-    this.held = undefined;
     idle = this;
   }
 }

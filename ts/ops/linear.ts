@@ -1,14 +1,15 @@
 /** Products of vectors, matrices and batches of them. All of them run the row `matmul`. */
 
 import { ShapeError, showShape } from '../core/errors.js';
-import { broadcastShapes, numelOf, type Shape } from '../core/layout.js';
+import { broadcastShapes, numelOf, type Shape, sized } from '../core/layout.js';
+import { lend3 } from '../core/lend.js';
 import type { Tensor } from '../tensor.js';
 import { where } from './arithmetic.js';
 import { type Form, isView } from './canonical.js';
 import { tensor } from './creation.js';
 import { elementwise } from './elementwise.js';
 import { assignFrom } from './inplace.js';
-import { checkDtypes, linear as linearOf, mismatch, product } from './products.js';
+import { checkDtypes, linear as linearOf, mismatch, product, productOf } from './products.js';
 import { op } from './signature.js';
 
 export * from './distances.js';
@@ -42,10 +43,12 @@ export const mm = op('mm', 'input, mat2', (input: Tensor, mat2: Tensor): Tensor 
 
 function matrices(name: string, a: Tensor, b: Tensor, shown: string, bias?: Tensor): Tensor {
   checkDtypes(name, a, b);
-  const [m, k] = a.shape;
-  const [rows, n] = b.shape;
-  checkInner(name, a, b, k, rows);
-  return product(a, b, [{ shape: [1, m, k] }, { shape: [1, k, n] }], [m, n], shown, bias);
+  const m = a.shape[0];
+  const k = a.shape[1];
+  const n = b.shape[1];
+  checkInner(name, a, b, k, b.shape[0]);
+  const forms = lend3<Form | undefined>(sized(1, m, k), sized(1, k, n), undefined);
+  return productOf(a, b, bias, forms, sized(m, n).shape, shown);
 }
 
 /** Product of each pair of matrices of two batches: [B, M, K] and [B, K, N] give [B, M, N]. */

@@ -2,7 +2,8 @@
 
 import { bool } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { numelOf, type Shape } from '../core/layout.js';
+import { rowMajor, type Shape, sized, turnedForm } from '../core/layout.js';
+import { giveBack, lend, lend1, lend3, only } from '../core/lend.js';
 import { isTensor, type Tensor } from '../tensor.js';
 import { applyCanonical, type Form } from './canonical.js';
 import { elementwise } from './elementwise.js';
@@ -11,7 +12,7 @@ import { op } from './signature.js';
 
 /** Every product needs operands of one dtype, as in PyTorch. */
 export function checkDtypes(name: string, ...operands: Tensor[]): void {
-  const [{ dtype }] = operands;
+  const { dtype } = operands[0];
   for (const operand of operands) {
     if (!isTensor(operand)) {
       throw new ValueError(
@@ -42,37 +43,64 @@ export function product(
   shape: Shape,
   shown: string,
   bias?: Tensor,
+): Tensor {
+  const seen = lend3<Form | undefined>(forms[0], forms[1], undefined);
+  return productOf(a, b, bias, seen, shape, shown);
+}
+
+/** product(), which takes the list of forms. */
+export function productOf(
+  a: Tensor,
+  b: Tensor,
+  bias: Tensor | undefined,
+  forms: (Form | undefined)[],
+  shape: Shape,
+  shown: string,
   epilogue: Epilogue = NOTHING,
 ): Tensor {
-  return applyCanonical('matmul', [a, b, bias], forms, [shape], epilogue, shown)[0];
+  const inputs = lend3<Tensor | undefined>(a, b, bias);
+  return only(applyCanonical('matmul', inputs, forms, lend1(shape), epilogue, shown));
 }
+
 const NOTHING: Epilogue = {};
 const RELU: Epilogue = { activation: 'relu' };
 
 function affine(input: Tensor, weight: Tensor, bias: Tensor | null, relu: boolean): Tensor {
   const b = bias ?? undefined;
-  const behind = (x: Tensor) => (relu ? elementwise.relu(x) : x);
   if (weight.ndim !== 2 || input.ndim === 0) {
-    if (weight.ndim === 1 && input.ndim > 0) return behind(plus(input.matmul(weight), b));
+    if (weight.ndim === 1 && input.ndim > 0) return behind(plus(input.matmul(weight), b), relu);
     throw mismatch('linear', input, weight, 'expected an input [..., K] and a weight [N, K]');
   }
   checkDtypes('linear', input, weight);
-  const [n, k] = weight.shape;
-  const last = input.ndim - 1;
-  if (input.shape[last] !== k) {
-    const why = `the input ends with size ${input.shape[last]}, the weight takes ${k}`;
+  const n = weight.shape[0];
+  const k = weight.shape[1];
+  const { shape } = input;
+  const last = shape.length - 1;
+  if (shape[last] !== k) {
+    const why = `the input ends with size ${shape[last]}, the weight takes ${k}`;
     throw mismatch('linear', input, weight, why);
   }
-  const rows = numelOf(input.shape.slice(0, -1));
-  const forms = [{ shape: [1, rows, k] }, { order: [1, 0], shape: [1, k, n] }] as const;
-  const shape = [...input.shape.slice(0, -1), n];
+  const sizes = lend<number>(last + 1);
+  let rows = 1;
+  for (let i = 0; i < last; i++) {
+    sizes[i] = shape[i];
+    rows *= shape[i];
+  }
+  sizes[last] = n;
+  const result = rowMajor(sizes).shape;
+  giveBack(sizes);
   const fused = b !== undefined && b.ndim === 1 && b.shape[0] === n && b.dtype === input.dtype;
   const shown = linearName(input.ndim, fused);
   // Halves are rounded before relu(), and small integers wrap.
   const whole = relu && (fused || b === undefined) && input.dtype.size >= 4;
+  const forms = lend3<Form | undefined>(sized(1, rows, k), turnedForm(weight.geometry), undefined);
   const epilogue = whole ? RELU : NOTHING;
-  const result = product(input, weight, forms, shape, shown, fused ? b : undefined, epilogue);
-  return whole ? result : behind(fused ? result : plus(result, b));
+  const product = productOf(input, weight, fused ? b : undefined, forms, result, shown, epilogue);
+  return whole ? product : behind(fused ? product : plus(product, b), relu);
+}
+
+function behind(x: Tensor, relu: boolean): Tensor {
+  return relu ? elementwise.relu(x) : x;
 }
 
 function linearName(ndim: number, fused: boolean): string {

@@ -2,7 +2,7 @@
 
 import { bool, type Dtype, toFloating, uint8 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { normalizeDim, rowMajor3 } from '../core/layout.js';
+import { normalizeDim, sized } from '../core/layout.js';
 import { giveBack, lend1, lend2 } from '../core/lend.js';
 import { scope } from '../core/memory.js';
 import type { Tensor } from '../tensor.js';
@@ -138,7 +138,7 @@ function extremeIndex(name: 'argmax' | 'argmin') {
       const d = full ? 0 : normalizeDim(dim, input.ndim, name);
       const dims = full || input.ndim === 0 ? allDims(input.ndim) : oneDim(d);
       checkSome(name, input, dims);
-      const form = full ? rowMajor3(1, input.numel(), 1) : aroundDim(input.shape, d);
+      const form = full ? sized(1, input.numel(), 1) : aroundDim(input.shape, d);
       return applySeen(name, input, form, reducedShape(input.shape, dims, keepdim), NONE);
     },
   );

@@ -1,6 +1,6 @@
 /** The shape of the rows of the operator table: what a primitive is, before anything runs. */
 
-import type { Dtype } from '../core/dtype.js';
+import { type Dtype, float32 } from '../core/dtype.js';
 import type { Storage } from '../core/storage.js';
 import type { Tensor } from '../tensor.js';
 import type { KernelDeclaration, KernelDtype, ParamsOf } from './kernel.js';
@@ -15,6 +15,15 @@ export interface OutputSpec {
     readonly strides: readonly number[];
     readonly offset: number;
   };
+}
+
+const single: { shape: readonly number[]; dtype: Dtype }[] = [{ shape: [], dtype: float32 }];
+
+/** A row's only output, as a list that all calls share: the gate reads it before the next one. */
+export function oneOutput(shape: readonly number[], dtype: Dtype): readonly OutputSpec[] {
+  single[0].shape = shape;
+  single[0].dtype = dtype;
+  return single;
 }
 
 /** A place in a storage: what a kernel's buffer word is made from. `offset` counts elements. */

@@ -59,7 +59,7 @@ function viewDtype(input: Tensor, dtype: dt.Dtype): Tensor {
 export const reshape = (input: Tensor, ...shape: Sizes): Tensor => {
   const sizes = inferShape(listOf(shape), input.numel(), 'reshape');
   if (sameShape(sizes, input.shape)) return alias(input);
-  const fits = viewStrides(input.shape, input.strides, sizes) !== undefined;
+  const fits = input.isContiguous() || viewStrides(input.shape, input.strides, sizes) !== undefined;
   return applyView('view', fits ? input : clone(input, 'contiguousFormat'), { shape: sizes });
 };
 

@@ -1,7 +1,14 @@
 /** Rows of the view operators: a new layout over the same storage, nothing moves. */
 
 import { IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { type Layout, numelOf, type Shape, viewStrides } from '../core/layout.js';
+import {
+  type Layout,
+  numelOf,
+  rowMajor,
+  type Shape,
+  sameShape,
+  viewStrides,
+} from '../core/layout.js';
 
 export interface ViewRow<Attributes> {
   readonly kind: 'view';
@@ -34,13 +41,19 @@ function replaced<T>(list: readonly T[], index: number, value: T): T[] {
   return copy;
 }
 
+/** viewStrides(), which for row-major tensors are known. */
+function stridesOf({ shape, strides }: Layout, target: Shape): readonly number[] | undefined {
+  const plain = sameShape(rowMajor(shape).strides, strides);
+  return plain ? rowMajor(target).strides : viewStrides(shape, strides, target);
+}
+
 export const views = {
   /** The same layout. */
   alias: view<Record<string, never>>((input) => input),
 
   /** Another shape over the same elements. */
   view: view<{ shape: Shape }>((input, { shape }) => {
-    const strides = viewStrides(input.shape, input.strides, shape);
+    const strides = stridesOf(input, shape);
     if (strides === undefined) {
       throw new ShapeError(
         `view: shape ${showShape(shape)} cannot be laid over a tensor of shape ` +

@@ -112,7 +112,8 @@ export abstract class FusedOptimizer<
     state.step++;
     const given = param.meta?.grad as Tensor;
     const grad = given.isContiguous() ? given : given.detach().contiguous();
-    return { param: target, grad, ...this.scalars(state, param, group) };
+    const { states, a, b, c } = this.scalars(state, param, group);
+    return { param: target, grad, states, a, b, c };
   }
 
   private launch(entries: readonly StepEntry[], options: StepOptions<K>): void {

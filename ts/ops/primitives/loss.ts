@@ -80,9 +80,11 @@ export function sharing(g: Tensor, total: Tensor | undefined) {
   return { step: Number(g.numel() > 1), mean: Number(total !== undefined) };
 }
 
+const ONE = [1];
+
 /** Losses and scales, each for itself or as one. */
 function lossesOf(x: Tensor, target: Tensor, { reduction }: Classes): OutputSpec[] {
-  const each = { shape: reduction === undefined ? target.shape : [1], dtype: x.dtype };
+  const each = { shape: reduction === undefined ? target.shape : ONE, dtype: x.dtype };
   return [each, each];
 }
 
@@ -129,14 +131,17 @@ export const crossEntropy = primitive<Smoothing>()({
   outputs([x, target, weight], attributes): OutputSpec[] {
     check('crossEntropy', x.shape, target, weight);
     const each = { shape: target.shape, dtype: x.dtype };
-    return [...lossesOf(x, target, attributes), each, each];
+    const [loss, scale] = lossesOf(x, target, attributes);
+    return [loss, scale, each, each];
   },
   run(launcher, [x, target, weight], outputs, attributes) {
     const { ignoreIndex, labelSmoothing = 0 } = attributes;
     const count = numelOf(target.shape);
     emitLosses(launcher, outputs, count, attributes, (losses, scales) => {
       checkingIndices(launcher, 'crossEntropy', target, x.shape[1], (status) => {
-        const values = { ...params(x.shape, weight, ignoreIndex), smoothing: labelSmoothing };
+        const sizes = params(x.shape, weight, ignoreIndex);
+        const { classes, inner, weighted, ignore } = sizes;
+        const values = { classes, inner, weighted, ignore, smoothing: labelSmoothing };
         const buffers = [x, target, weight ?? x, losses, scales, outputs[2], outputs[3], status];
         const dtype = suffix(x.dtype);
         const range = units(x.shape);

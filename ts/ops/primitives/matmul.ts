@@ -2,9 +2,11 @@
 
 import { type Dtype, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
+import { sized } from '../../core/layout.js';
+import { giveBack, lend } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, NUMBERS } from '../kernel.js';
-import { type BufferRef, type Launcher, primitive } from '../row.js';
+import { type BufferRef, type Launcher, oneOutput, primitive } from '../row.js';
 
 /** Copies A into rows for `matmul`, `out_row` apart; a unit is some rows of one matrix. */
 const matmulPack = kernel({
@@ -122,6 +124,8 @@ export interface Product {
   readonly batch: number;
   /** The operands are exchanged: out is written transposed. */
   readonly swapped: boolean;
+  /** How B is read; integers are packed. */
+  mode: Mode;
 }
 
 /** Whether the last two dimensions can be read in place: one of them has unit stride. */
@@ -140,7 +144,8 @@ export function describe(a: Tensor, b: Tensor): Product {
   const [batch, rows, depth] = a.shape;
   const left = { tensor: a, batch: a.strides[0], side: strideOf(a, 1), depth: strideOf(a, 2) };
   const right = { tensor: b, batch: b.strides[0], side: strideOf(b, 2), depth: strideOf(b, 1) };
-  return { a: left, b: right, rows, cols: b.shape[2], depth, batch, swapped: false };
+  const cols = b.shape[2];
+  return { a: left, b: right, rows, cols, depth, batch, swapped: false, mode: Mode.Packed };
 }
 
 /** The same as the transpose of the product of the transposes. */
@@ -166,10 +171,9 @@ function isCached({ b, depth }: Product, bytes: number): boolean {
 }
 
 /** Whether dot products along the depth beat packing: their operands are rows, A's few. */
-function isDotted(p: Product): boolean {
-  const { rows, cols, depth } = p;
-  if (p.b.depth !== 1 || rows > cols || (p.a.depth !== 1 && p.a.side !== 1)) return false;
-  if (rows < 4 && (p.a.depth === 1 || depth >= DOT_DEPTH)) return true;
+function isDotted(a: Operand, b: Operand, rows: number, cols: number, depth: number): boolean {
+  if (b.depth !== 1 || rows > cols || (a.depth !== 1 && a.side !== 1)) return false;
+  if (rows < 4 && (a.depth === 1 || depth >= DOT_DEPTH)) return true;
   return rows <= FEW_DOTS && depth >= LONG_DOT;
 }
 
@@ -190,19 +194,19 @@ function split(p: Product): Product {
   if (batch !== 1 || depth > SHALLOW) return p;
   let part = Math.min(rows, SOME_ROWS, Math.floor(SMALL / (cols * depth)));
   while (part > TILE_ROWS && rows % part !== 0) part--;
-  if (part < TILE_ROWS || rows % part !== 0) return p;
+  if (part < TILE_ROWS || part === rows || rows % part !== 0) return p;
   const parts = { a: { ...a, batch: part * a.side }, b: { ...b, batch: 0 } };
   return { ...p, ...parts, rows: part, batch: rows / part };
 }
 
-/** The cheaper of the product and its transpose, and how its B is read: of integers, packed. */
-function orient(p: Product, dtype: Dtype, plain: boolean): { product: Product; mode: Mode } {
-  if (!dtype.isFloatingPoint) return { product: p, mode: Mode.Packed };
+/** The cheaper of the product and its transpose. */
+function orient(p: Product, dtype: Dtype, plain: boolean): Product {
+  if (!dtype.isFloatingPoint) return p;
   const parts = plain && dtype.size === 4 ? split(p) : undefined;
-  if (parts && isWhole(parts)) return { product: parts, mode: Mode.Whole };
-  for (const product of [p, swap(p)]) {
-    if (isDotted(product)) return { product, mode: Mode.Columns };
-  }
+  if (parts && isWhole(parts)) return as(Mode.Whole, parts);
+  const { a, b, rows, cols, depth } = p;
+  if (isDotted(a, b, rows, cols, depth)) return as(Mode.Columns, p);
+  if (isDotted(b, a, cols, rows, depth)) return as(Mode.Columns, swap(p));
   // Exchanged, a transposed A becomes a B that is read in place; of two, the smaller is turned.
   const vector = p.cols === 1 && p.b.depth === 1;
   const exchange =
@@ -210,20 +214,25 @@ function orient(p: Product, dtype: Dtype, plain: boolean): { product: Product; m
       ? vector || p.b.side !== 1 || (p.rows >= 2 * p.cols && (p.cols < LEAST_COLS || !isSmall(p)))
       : p.b.side !== 1 && p.rows < p.cols;
   const product = exchange ? swap(p) : p;
-  const { b, rows, cols } = product;
-  const few = rows <= FEW_ROWS || (rows <= SOME_ROWS && isCached(product, dtype.size));
-  const inPlace = b.side === 1 && cols >= LEAST_COLS && (isSmall(product) || few);
-  return { product, mode: inPlace ? Mode.Rows : Mode.Packed };
+  const some = product.rows <= SOME_ROWS && isCached(product, dtype.size);
+  const few = product.rows <= FEW_ROWS || some;
+  const readable = product.b.side === 1 && product.cols >= LEAST_COLS;
+  return as(readable && (isSmall(product) || few) ? Mode.Rows : Mode.Packed, product);
+}
+
+function as(mode: Mode, p: Product): Product {
+  p.mode = mode;
+  return p;
 }
 
 /** A as it is read: in place, or copied into rows by a launch of its own. */
-function prepare(launcher: Launcher, p: Product, mode: Mode, dtype: Dtype): [Operand, Mode] {
-  const { a, rows, depth } = p;
-  if (a.depth === 1) return [a, Mode.Rows];
+function prepare(launcher: Launcher, p: Product, dtype: Dtype): Operand {
+  const { a, rows, depth, mode } = p;
+  if (a.depth === 1) return a;
   const short = isSmall(p) || (mode === Mode.Rows && depth <= SHORT);
   const inPlace = dtype.isFloatingPoint && mode !== Mode.Columns && short;
   const enough = rows >= TILE_ROWS || mode === Mode.Whole;
-  if (a.side === 1 && inPlace && enough) return [a, Mode.Columns];
+  if (a.side === 1 && inPlace && enough) return a;
   const matrices = a.batch === 0 ? 1 : p.batch;
   // Rows a multiple of 1 KiB apart would share few sets of the first-level cache.
   const step = depth % 256 === 0 ? depth + 16 : depth;
@@ -234,7 +243,7 @@ function prepare(launcher: Launcher, p: Product, mode: Mode, dtype: Dtype): [Ope
   const products = productsOf(p);
   launcher.launch('matmulPack', matmulPack, suffix(dtype), buffers, params, range, products);
   const batch = a.batch === 0 ? 0 : rows * step;
-  return [{ tensor: packed, batch, side: step, depth: 1 }, Mode.Rows];
+  return { tensor: packed, batch, side: step, depth: 1 };
 }
 
 function roundUp(value: number, multiple: number): number {
@@ -247,23 +256,47 @@ function blockOf(size: number, most: number): number {
 }
 
 /** Columns of a job: all of them for tiles soon done. */
-function columnsOf({ rows, cols, depth }: Product, mode: Mode): number {
+function columnsOf({ rows, cols, depth, mode }: Product): number {
   if (mode === Mode.Whole) return cols;
   if (mode !== Mode.Rows) return COL_BLOCK;
   return depth <= SOON && rows * cols * depth < 2 * UNIT ? cols : COL_BLOCK;
 }
 
+/** The parameters of the launch under way, which reads them before it does anything else. */
+const matmulNow = {
+  batch: 0,
+  rows: 0,
+  cols: 0,
+  depth: 0,
+  a_mode: 0,
+  a_batch: 0,
+  a_row: 0,
+  a_depth: 0,
+  b_mode: 0,
+  b_batch: 0,
+  b_depth: 0,
+  b_col: 0,
+  out_row: 0,
+  out_col: 0,
+  biased: 0,
+  relu: 0,
+  depth_block: 0,
+  row_block: 0,
+  col_block: 0,
+  per_unit: 0,
+  slice: 0,
+};
+
 function launch(
   launcher: Launcher,
   p: Product,
-  mode: Mode,
   out: Tensor,
   bias: Tensor | undefined,
   relu: boolean,
 ): void {
-  const { batch, rows, cols, depth, b, swapped } = p;
-  const [a, aMode] = prepare(launcher, p, mode, out.dtype);
-  const colBlock = columnsOf(p, mode);
+  const { batch, rows, cols, depth, b, swapped, mode } = p;
+  const a = prepare(launcher, p, out.dtype);
+  const colBlock = columnsOf(p);
   const rowBlock = blockOf(rows, ROW_BLOCK);
   const depthBlock = blockOf(depth, mode === Mode.Columns ? LONG_BLOCK : DEPTH_BLOCK);
   const jobs = batch * Math.ceil(rows / rowBlock) * Math.ceil(cols / colBlock);
@@ -274,51 +307,59 @@ function launch(
   const packs = mode === Mode.Packed;
   const slice = packs ? depthBlock * roundUp(Math.min(cols, COL_BLOCK), TILE_COLS) : 0;
   const scratch = packs ? launcher.scratch(units * slice, out.dtype) : out;
-  const params = {
-    batch,
-    rows,
-    cols,
-    depth,
-    a_mode: aMode,
-    a_batch: a.batch,
-    a_row: a.side,
-    a_depth: a.depth,
-    b_mode: mode,
-    b_batch: b.batch,
-    b_depth: b.depth,
-    b_col: b.side,
-    out_row: swapped ? 1 : cols,
-    out_col: swapped ? rows : 1,
-    biased: bias ? (swapped ? Bias.Rows : Bias.Columns) : Bias.None,
-    relu: Number(relu),
-    depth_block: depthBlock,
-    row_block: rowBlock,
-    col_block: colBlock,
-    per_unit: perUnit,
-    slice,
-  };
-  const buffers = [a.tensor, b.tensor, bias ?? out, out, scratch];
+  const now = matmulNow;
+  now.batch = batch;
+  now.rows = rows;
+  now.cols = cols;
+  now.depth = depth;
+  now.a_mode = a.depth === 1 ? Mode.Rows : Mode.Columns;
+  now.a_batch = a.batch;
+  now.a_row = a.side;
+  now.a_depth = a.depth;
+  now.b_mode = mode;
+  now.b_batch = b.batch;
+  now.b_depth = b.depth;
+  now.b_col = b.side;
+  now.out_row = swapped ? 1 : cols;
+  now.out_col = swapped ? rows : 1;
+  now.biased = bias ? (swapped ? Bias.Rows : Bias.Columns) : Bias.None;
+  now.relu = Number(relu);
+  now.depth_block = depthBlock;
+  now.row_block = rowBlock;
+  now.col_block = colBlock;
+  now.per_unit = perUnit;
+  now.slice = slice;
+  const buffers = lend<Tensor | BufferRef>(5);
+  buffers[0] = a.tensor;
+  buffers[1] = b.tensor;
+  buffers[2] = bias ?? out;
+  buffers[3] = out;
+  buffers[4] = scratch;
   const range = Math.ceil(jobs / perUnit);
-  launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, params, range, products);
+  launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, now, range, products);
+  giveBack(buffers);
+}
+
+function shapes(a: Tensor, b: Tensor): string {
+  return `${showShape(a.shape)} and ${showShape(b.shape)}`;
 }
 
 function checkShapes(a: Tensor, b: Tensor, bias: Tensor | undefined): void {
-  const given = () => `${showShape(a.shape)} and ${showShape(b.shape)}`;
   if (a.shape.length !== 3 || b.shape.length !== 3) {
-    throw new ShapeError(`matmul: expected matrices [B, M, K] and [B, K, N], got ${given()}`);
+    throw new ShapeError(`matmul: expected matrices [B, M, K] and [B, K, N], got ${shapes(a, b)}`);
   }
   if (a.shape[0] !== b.shape[0]) {
-    throw new ShapeError(`matmul: the batch sizes differ, got ${given()}`);
+    throw new ShapeError(`matmul: the batch sizes differ, got ${shapes(a, b)}`);
   }
   if (a.shape[2] !== b.shape[1]) {
     throw new ShapeError(
       `matmul: the columns of the first matrix must be as many as the rows of the second, got ` +
-        `${given()}: ${a.shape[2]} is not ${b.shape[1]}. Transpose one of them?`,
+        `${shapes(a, b)}: ${a.shape[2]} is not ${b.shape[1]}. Transpose one of them?`,
     );
   }
   if (bias && (bias.shape.length !== 1 || bias.shape[0] !== b.shape[2])) {
     throw new ShapeError(
-      `matmul: expected a bias [${b.shape[2]}] for matrices ${given()}, got ${showShape(bias.shape)}`,
+      `matmul: expected a bias [${b.shape[2]}] for matrices ${shapes(a, b)}, got ${showShape(bias.shape)}`,
     );
   }
 }
@@ -337,10 +378,10 @@ export const matmul = primitive<Epilogue>()({
   readable: isMatrixReadable,
   outputs([a, b, bias]) {
     checkShapes(a, b, bias);
-    return [{ shape: [a.shape[0], a.shape[1], b.shape[2]], dtype: a.dtype }];
+    return oneOutput(sized(a.shape[0], a.shape[1], b.shape[2]).shape, a.dtype);
   },
   run(launcher, [a, b, bias], [out], { activation }) {
-    const { product, mode } = orient(describe(a, b), out.dtype, !bias && !activation);
-    launch(launcher, product, mode, out, bias, activation === 'relu');
+    const product = orient(describe(a, b), out.dtype, !bias && !activation);
+    launch(launcher, product, out, bias, activation === 'relu');
   },
 });

@@ -6,7 +6,7 @@
 
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
-import { numelOf } from '../../core/layout.js';
+import { numelOf, sized } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, REALS } from '../kernel.js';
 import { type OutputSpec, primitive } from '../row.js';
@@ -96,15 +96,15 @@ export const groupNorm = primitive<{ eps: number }>()({
   dtypes: 'real',
   outputs([x, weight, bias]: readonly Maybe[] & readonly [Tensor]) {
     check('groupNorm', x, 4, x.shape[1] * x.shape[2], [weight, bias]);
-    const statistic = { shape: [x.shape[0], x.shape[1]], dtype: x.dtype };
+    const statistic = { shape: sized(x.shape[0], x.shape[1]).shape, dtype: x.dtype };
     return [{ shape: x.shape, dtype: x.dtype }, statistic, statistic];
   },
   run(launcher, [x, weight, bias], [y, mean, rstd], { eps }) {
-    const { outer, ...sizes } = groupParams(x);
-    const given = { weighted: Number(weight !== undefined), biased: Number(bias !== undefined) };
+    const { outer, groups, channels, length } = groupParams(x);
     const buffers = [x, weight ?? x, bias ?? x, y, mean, rstd];
-    const values = { ...sizes, ...given, eps };
-    const range = outer * sizes.groups;
+    const [weighted, biased] = [Number(weight !== undefined), Number(bias !== undefined)];
+    const values = { groups, channels, length, weighted, biased, eps };
+    const range = outer * groups;
     const { groupNorm } = groupNormKernels;
     launcher.launch('groupNorm', groupNorm, suffix(x.dtype), buffers, values, range);
   },

@@ -52,6 +52,8 @@ export const steps = {
 
 export type StepName = keyof typeof steps.kernels;
 
+const NONE: readonly never[] = [];
+
 /** The options of a step: numbers and flags. */
 export type StepOptions<K extends StepName> = {
   readonly [O in Exclude<keyof (typeof steps.kernels)[K]['params'], 'table'>]: number | boolean;
@@ -72,13 +74,19 @@ export interface StepEntry {
 const doubles = new Float64Array(1);
 const words = new Uint32Array(doubles.buffer);
 
-function pushDouble(table: (number | Tensor)[], value: number): void {
+/** The table of the launch under way, which all launches share: made anew, it would be garbage. */
+const table: (number | Tensor)[] = [];
+const WORDS = 12;
+
+function setDouble(at: number, value: number): void {
   doubles[0] = value;
-  table.push(words[0], words[1]);
+  table[at] = words[0];
+  table[at + 1] = words[1];
 }
 
 function check(name: string, { param, grad, states }: StepEntry): void {
-  for (const t of [grad, ...states]) {
+  for (let i = -1; i < states.length; i++) {
+    const t = i < 0 ? grad : states[i];
     if (t.numel() === param.numel() && t.dtype === param.dtype) continue;
     throw new ShapeError(
       `${name}: gradients and states must match their parameter ${param.dtype} ` +
@@ -87,25 +95,23 @@ function check(name: string, { param, grad, states }: StepEntry): void {
   }
 }
 
-/** Words of the table, in parts that fit the parameter block of a launch, and their units. */
-function tables(entries: readonly StepEntry[]): { table: (number | Tensor)[]; range: number }[] {
-  const parts: { table: (number | Tensor)[]; range: number }[] = [];
-  for (let start = 0; start < entries.length; start += MOST_ENTRIES) {
-    const table: (number | Tensor)[] = [];
-    let range = 0;
-    for (const entry of entries.slice(start, start + MOST_ENTRIES)) {
-      const { param, grad, states, a = 0, b = 0, c = 0 } = entry;
-      const [s0 = param, s1 = param, s2 = param] = states;
-      const count = param.numel();
-      table.push(param, grad, s0, s1, s2, count);
-      pushDouble(table, a);
-      pushDouble(table, b);
-      pushDouble(table, c);
-      range += Math.ceil(count / BLOCK);
-    }
-    parts.push({ table, range });
+/** Writes the words of the entries into the table, and gives the units. */
+function fill(entries: readonly StepEntry[], start: number, end: number): number {
+  let range = 0;
+  for (let i = start, at = 0; i < end; i++, at += WORDS) {
+    const { param, grad, states, a = 0, b = 0, c = 0 } = entries[i];
+    const count = param.numel();
+    table[at] = param;
+    table[at + 1] = grad;
+    for (let k = 0; k < 3; k++) table[at + 2 + k] = states[k] ?? param;
+    table[at + 5] = count;
+    setDouble(at + 6, a);
+    setDouble(at + 8, b);
+    setDouble(at + 10, c);
+    range += Math.ceil(count / BLOCK);
   }
-  return parts;
+  table.length = WORDS * (end - start);
+  return range;
 }
 
 /**
@@ -120,10 +126,14 @@ export function emitStep<K extends StepName>(
   options: StepOptions<K>,
 ): void {
   for (const entry of entries) check(name, entry);
-  const values = Object.fromEntries(Object.entries(options).map(([o, v]) => [o, Number(v)]));
-  for (const { table, range } of tables(entries)) {
-    const params = { ...values, table } as Record<string, number> & { table: typeof table };
-    const dtype = suffix(entries[0].param.dtype);
-    launcher.launch(name, steps.kernels[name] as never, dtype, [], params as never, range);
+  const params: Record<string, number | typeof table> = { table };
+  const given = options as Readonly<Record<string, number | boolean>>;
+  for (const option in given) params[option] = Number(given[option]);
+  const dtype = suffix(entries[0].param.dtype);
+  for (let start = 0; start < entries.length; start += MOST_ENTRIES) {
+    const range = fill(entries, start, Math.min(start + MOST_ENTRIES, entries.length));
+    launcher.launch(name, steps.kernels[name] as never, dtype, NONE, params as never, range);
   }
+  // It must not keep tensors from the collector.
+  table.fill(0);
 }

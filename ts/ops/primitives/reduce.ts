@@ -2,9 +2,11 @@
 
 import { bool, type Dtype, int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
+import { sized } from '../../core/layout.js';
+import { giveBack, lend2 } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, NUMBERS, REALS, WIDTHS } from '../kernel.js';
-import { type BufferRef, type Launcher, type OutputSpec, primitive } from '../row.js';
+import { type BufferRef, type Launcher, type OutputSpec, oneOutput, primitive } from '../row.js';
 import { width } from './index.js';
 import { truthMask } from './mask.js';
 
@@ -37,14 +39,26 @@ const truthKernel = kernel({
 
 type Operand = Tensor | BufferRef;
 
-/** One launch of a reduction: from `x` to `out`, `last` if `out` holds the results. */
+type Tree = { n: number; inner: number; block: number; blocks: number };
+
+/**
+ * One launch of a reduction: from `x` to `out`, `last` if `out` holds the results. `option` is what
+ * the call was given, so that no call makes functions.
+ */
 type Level = (
+  launcher: Launcher,
   x: Operand,
   out: Operand,
-  params: { n: number; inner: number; block: number; blocks: number },
+  params: Readonly<Tree>,
   range: number,
   last: boolean,
+  depth: number,
+  option: number,
 ) => void;
+
+/** The parameters of the launch under way: a launch reads them before it does anything else. */
+const sizesNow: Tree = { n: 0, inner: 0, block: 0, blocks: 0 };
+const sumNow = { ...sizesNow, divisor: 1, power: 1 };
 
 /** The sizes of an input in its canonical form. */
 function sizes(name: string, x: Tensor): [number, number, number] {
@@ -56,7 +70,12 @@ function sizes(name: string, x: Tensor): [number, number, number] {
 
 function reduced(name: string, x: Tensor, dtype: Dtype = x.dtype): OutputSpec {
   const [outer, , inner] = sizes(name, x);
-  return { shape: [outer, inner], dtype };
+  return { shape: sized(outer, inner).shape, dtype };
+}
+
+function oneReduced(name: string, x: Tensor, dtype: Dtype = x.dtype): readonly OutputSpec[] {
+  const [outer, , inner] = sizes(name, x);
+  return oneOutput(sized(outer, inner).shape, dtype);
 }
 
 function refuseEmpty(name: string, x: Tensor): void {
@@ -83,7 +102,8 @@ function reduceTree(
   out: Operand,
   [outer, size, inner]: readonly number[],
   partial: Dtype,
-  level: (depth: number) => Level,
+  level: Level,
+  option = 0,
 ): void {
   const block = inner === 1 ? BLOCK : ROWS;
   let n = size;
@@ -93,7 +113,11 @@ function reduceTree(
     const last = blocks === 1;
     const to = last ? out : launcher.scratch(outer * blocks * inner, partial);
     const range = outer * blocks * chunksOf(inner);
-    level(depth)(from, to, { n, inner, block, blocks }, range, last);
+    sizesNow.n = n;
+    sizesNow.inner = inner;
+    sizesNow.block = block;
+    sizesNow.blocks = blocks;
+    level(launcher, from, to, sizesNow, range, last, depth, option);
     if (last) return;
     from = to;
     n = blocks;
@@ -108,14 +132,28 @@ export function emitSum(
   sizes: readonly number[],
   divisor = 1,
 ): void {
-  const dtype = suffix(x.dtype);
-  reduceTree(launcher, x, out, sizes, x.dtype, () => (from, to, params, range, last) => {
-    // Field by field: spreading takes longer than the sum of a few elements.
-    const { n, inner, block, blocks } = params;
-    const values = { n, inner, block, blocks, divisor: last ? divisor : 1, power: 1 };
-    launcher.launch('sum', sumKernel, dtype, [from, to], values, range);
-  });
+  reduceTree(launcher, x, out, sizes, x.dtype, sumLevel, divisor);
 }
+
+const sumLevel: Level = (
+  launcher,
+  from,
+  to,
+  { n, inner, block, blocks },
+  range,
+  last,
+  _,
+  divisor,
+) => {
+  sumNow.n = n;
+  sumNow.inner = inner;
+  sumNow.block = block;
+  sumNow.blocks = blocks;
+  sumNow.divisor = last ? divisor : 1;
+  const buffers = lend2(from, to);
+  launcher.launch('sum', sumKernel, suffix(from.dtype), buffers, sumNow, range);
+  giveBack(buffers);
+};
 
 /**
  * Sum of [outer, n, inner] over n, divided by `divisor` (default 1).
@@ -125,25 +163,28 @@ export const sum = primitive<{ divisor?: number }>()({
   kernels: { sum: sumKernel },
   inputs: ['x'],
   dtypes: 'number',
-  outputs: ([x]) => [reduced('sum', x)],
+  outputs: ([x]) => oneReduced('sum', x),
   run(launcher, [x], [out], { divisor = 1 }) {
     emitSum(launcher, x, out, x.shape, divisor);
   },
 });
 
 function fold(name: 'prod' | 'amax' | 'amin') {
+  const level: Level = (launcher, from, to, params, range) => {
+    const buffers = lend2(from, to);
+    launcher.launch(name, foldKernel, suffix(from.dtype), buffers, params, range);
+    giveBack(buffers);
+  };
   return primitive<Record<never, never>>()({
     kernels: { [name]: foldKernel },
     inputs: ['x'],
     dtypes: 'number',
     outputs([x]) {
       if (name !== 'prod') refuseEmpty(name, x);
-      return [reduced(name, x)];
+      return oneReduced(name, x);
     },
     run(launcher, [x], [out]) {
-      reduceTree(launcher, x, out, x.shape, x.dtype, () => (from, to, params, range) => {
-        launcher.launch(name, foldKernel, suffix(x.dtype), [from, to], params, range);
-      });
+      reduceTree(launcher, x, out, x.shape, x.dtype, level);
     },
   });
 }
@@ -156,17 +197,17 @@ export const amax = fold('amax');
 export const amin = fold('amin');
 
 function truth(name: 'any' | 'all') {
+  const level: Level = (launcher, from, to, params, range) => {
+    const values = { ...params, ...truthMask(from.dtype) };
+    launcher.launch(name, truthKernel, width(from.dtype), [from, to], values, range);
+  };
   return primitive<Record<never, never>>()({
     kernels: { [name]: truthKernel },
     inputs: ['x'],
     dtypes: 'any',
-    outputs: ([x]) => [reduced(name, x, bool)],
+    outputs: ([x]) => oneReduced(name, x, bool),
     run(launcher, [x], [out]) {
-      reduceTree(launcher, x, out, x.shape, bool, (depth) => (from, to, params, range) => {
-        const dtype = depth === 0 ? x.dtype : bool;
-        const values = { ...params, ...truthMask(dtype) };
-        launcher.launch(name, truthKernel, width(dtype), [from, to], values, range);
-      });
+      reduceTree(launcher, x, out, x.shape, bool, level);
     },
   });
 }
@@ -228,7 +269,7 @@ function extremeIndex(name: 'argmax' | 'argmin', least: number) {
     positions: [0],
     outputs([x]) {
       refuseEmpty(name, x);
-      return [reduced(name, x, int32)];
+      return oneReduced(name, x, int32);
     },
     run(launcher, [x], [indices]) {
       const values = launcher.scratch(x.shape[0] * x.shape[2], x.dtype);
@@ -306,6 +347,30 @@ const normKernels = {
   aminAbs: foldAbsKernel,
 };
 
+const extremeNorm: Level = (launcher, from, to, params, range, _, depth, p) => {
+  const name = p > 0 ? 'amax' : 'amin';
+  const kernelName = depth === 0 ? (`${name}Abs` as const) : name;
+  launcher.launch(
+    kernelName,
+    normKernels[kernelName],
+    suffix(from.dtype),
+    [from, to],
+    params,
+    range,
+  );
+};
+
+const powerNorm: Level = (launcher, from, to, params, range, last, depth, p) => {
+  const dtype = suffix(from.dtype);
+  const values = { ...params, divisor: 1, power: last && p !== 0 ? 1 / p : 1 };
+  const buffers = [from, to];
+  if (depth > 0) return launcher.launch('sum', sumKernel, dtype, buffers, values, range);
+  const common = ({ 0: 'sumNonzero', 1: 'sumAbs', 2: 'sumSquares' } as const)[p];
+  if (common) return launcher.launch(common, termKernel, dtype, buffers, values, range);
+  const raised = { ...values, exponent: p };
+  launcher.launch('sumPowers', powerKernel, dtype, buffers, raised, range);
+};
+
 /**
  * The p-norm of [outer, n, inner] over n, for any real p and 0, inf, -inf.
  * The p-norm: sum(|x|^p)^(1/p); p = 0 counts, p = inf and -inf take the extremes of |x|.
@@ -320,25 +385,7 @@ export const vectorNorm = primitive<{ p: number }>()({
     return [reduced('norm', x)];
   },
   run(launcher, [x], [out], { p }) {
-    const dtype = suffix(x.dtype);
-    if (Math.abs(p) === Number.POSITIVE_INFINITY) {
-      const name = p > 0 ? 'amax' : 'amin';
-      const first = `${name}Abs` as const;
-      reduceTree(launcher, x, out, x.shape, x.dtype, (depth) => (from, to, params, range) => {
-        const kernelName = depth === 0 ? first : name;
-        launcher.launch(kernelName, normKernels[kernelName], dtype, [from, to], params, range);
-      });
-      return;
-    }
-    reduceTree(launcher, x, out, x.shape, x.dtype, (depth) => (from, to, params, range, last) => {
-      const power = last && p !== 0 ? 1 / p : 1;
-      const values = { ...params, divisor: 1, power };
-      const buffers = [from, to];
-      if (depth > 0) return launcher.launch('sum', sumKernel, dtype, buffers, values, range);
-      const common = ({ 0: 'sumNonzero', 1: 'sumAbs', 2: 'sumSquares' } as const)[p];
-      if (common) return launcher.launch(common, termKernel, dtype, buffers, values, range);
-      const raised = { ...values, exponent: p };
-      launcher.launch('sumPowers', powerKernel, dtype, buffers, raised, range);
-    });
+    const level = Math.abs(p) === Number.POSITIVE_INFINITY ? extremeNorm : powerNorm;
+    reduceTree(launcher, x, out, x.shape, x.dtype, level, p);
   },
 });

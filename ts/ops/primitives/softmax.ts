@@ -2,9 +2,11 @@
 
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
+import { sameShape } from '../../core/layout.js';
+import { giveBack, lend2, lend3 } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel } from '../kernel.js';
-import { type OutputSpec, primitive } from '../row.js';
+import { type OutputSpec, oneOutput, primitive } from '../row.js';
 
 /** Columns per unit of work where inner > 1. */
 const COLUMNS = 32;
@@ -12,20 +14,26 @@ const params = { n: 'u32', inner: 'u32' } as const;
 const forwardKernel = kernel({ dtypes: ['f32', 'f64'], buffers: ['x', 'out'], params });
 const backwardKernel = kernel({ dtypes: ['f32', 'f64'], buffers: ['g', 'y', 'gx'], params });
 
-function like(name: string, inputs: readonly Tensor[]): OutputSpec[] {
+function like(name: string, inputs: readonly Tensor[]): readonly OutputSpec[] {
   const [x] = inputs;
-  const same = inputs.every((t) => t.shape.every((size, i) => size === x.shape[i]));
+  let same = true;
+  for (const t of inputs) same &&= sameShape(t.shape, x.shape);
   if (x.shape.length !== 3 || !same) {
     const shapes = inputs.map((t) => showShape(t.shape)).join(' and ');
     throw new ShapeError(`${name}: the kernel takes equal shapes [outer, n, inner], got ${shapes}`);
   }
-  return [{ shape: x.shape, dtype: x.dtype }];
+  return oneOutput(x.shape, x.dtype);
 }
 
-function launchSizes(x: Tensor) {
-  const [outer, n, inner] = x.shape;
-  const range = inner === 1 ? outer : outer * Math.ceil(inner / COLUMNS);
-  return { params: { n, inner }, range };
+/** The parameters of the launch under way, which reads them before it does anything else. */
+const now = { n: 0, inner: 0 };
+
+/** Sets the parameters, and gives the range. */
+function prepare(x: Tensor): number {
+  const outer = x.shape[0];
+  now.n = x.shape[1];
+  now.inner = x.shape[2];
+  return now.inner === 1 ? outer : outer * Math.ceil(now.inner / COLUMNS);
 }
 
 function forward(name: 'softmax' | 'logSoftmax') {
@@ -35,8 +43,9 @@ function forward(name: 'softmax' | 'logSoftmax') {
     dtypes: 'real',
     outputs: (inputs) => like(name, inputs),
     run(launcher, [x], [out]) {
-      const { params, range } = launchSizes(x);
-      launcher.launch(name, forwardKernel, suffix(x.dtype), [x, out], params, range);
+      const buffers = lend2(x, out);
+      launcher.launch(name, forwardKernel, suffix(x.dtype), buffers, now, prepare(x));
+      giveBack(buffers);
     },
   });
 }
@@ -48,8 +57,9 @@ function backward(name: 'softmaxBackward' | 'logSoftmaxBackward') {
     dtypes: 'real',
     outputs: (inputs) => like(name, inputs),
     run(launcher, [g, y], [gx]) {
-      const { params, range } = launchSizes(g);
-      launcher.launch(name, backwardKernel, suffix(g.dtype), [g, y, gx], params, range);
+      const buffers = lend3(g, y, gx);
+      launcher.launch(name, backwardKernel, suffix(g.dtype), buffers, now, prepare(g));
+      giveBack(buffers);
     },
   });
 }
