@@ -438,12 +438,6 @@ const modules: Mistake[] = [
     says: [/^to: /, 'floating point', 'torch.int32'],
   },
   {
-    what: 'clipping at nothing',
-    make: () => nn.utils.clipGradValue_([x], loosely(undefined)),
-    type: torch.ValueError,
-    says: [/^clipGradValue_: /, 'a number', 'undefined'],
-  },
-  {
     what: 'an optimiser of nothing',
     make: () => new optim.SGD([], { lr: 1 }),
     type: torch.ValueError,

@@ -6,6 +6,7 @@ import { hidden, visible } from '../core/memory.js';
 import { checkOptions, flag, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import type { ToOptions } from '../ops/convert.js';
+import { zeroGrads } from '../ops/inplace.js';
 import { isTensor } from '../ops/promote.js';
 import { spread } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
@@ -344,11 +345,7 @@ export abstract class Module {
 
   /** Forgets the gradients (or, with `setToNone: false`, fills them with zeros). */
   zeroGrad(options: boolean | { setToNone?: boolean } = true): void {
-    const setToNone = flag('zeroGrad', 'setToNone', options);
-    for (const parameter of this.parameters()) {
-      if (setToNone) parameter.grad = null;
-      else if (parameter.grad !== null) parameter.grad = parameter.grad.detach().zero_();
-    }
+    zeroGrads(this.parameters(), options);
   }
 
   /** Moves or casts all parameters and buffers; dtypes change only for floating point ones. */

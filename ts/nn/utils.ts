@@ -79,9 +79,6 @@ export const clipGradValue_ = op(
   'clipGradValue_',
   'parameters, clipValue',
   (parameters: Parameters, clipValue: number): void => {
-    if (typeof clipValue !== 'number') {
-      throw new ValueError(`clipGradValue_: clipValue is a number, got ${clipValue}`);
-    }
     noGrad(() => {
       for (const grad of gradsOf(parameters)) grad.clamp_(-clipValue, clipValue);
     });

@@ -45,13 +45,8 @@ function finish(result: Tensor, options: TensorOptions | undefined): Tensor {
   return options?.requiresGrad ? result.requiresGrad_() : result;
 }
 
-function make(
-  shape: Shape,
-  dtype: Dtype,
-  options: TensorOptions | undefined,
-  strides?: readonly number[],
-): Tensor {
-  assertDtype('tensor', dtype);
+/** Throws ShapeError unless all sizes can be. */
+export function checkSizes(shape: Shape): void {
   for (const size of shape) {
     if (!Number.isInteger(size) || size < 0) {
       throw new ShapeError(
@@ -59,6 +54,16 @@ function make(
       );
     }
   }
+}
+
+function make(
+  shape: Shape,
+  dtype: Dtype,
+  options: TensorOptions | undefined,
+  strides?: readonly number[],
+): Tensor {
+  assertDtype('tensor', dtype);
+  checkSizes(shape);
   return emptyTensor(shape, dtype, deviceOf(options?.device ?? 'cpu'), strides);
 }
 

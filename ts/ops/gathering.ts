@@ -300,10 +300,10 @@ function identity(mode: ReduceMode, x: Tensor): number | bigint {
   if (mode === 'prod') return 1;
   const sign = mode === 'amax' ? -1 : 1;
   if (x.dtype.isFloatingPoint) return sign * Number.POSITIVE_INFINITY;
-  const bits = x.dtype.category === Category.Bool ? 0 : 8 * x.dtype.size - 1;
-  if (x.dtype.name === 'uint8' || bits === 0)
-    return sign < 0 ? 0 : x.dtype.name === 'bool' ? 1 : 255;
-  return sign < 0 ? -(2 ** bits) : bits > 52 ? 2n ** 63n - 1n : 2 ** bits - 1;
+  const { name, size } = x.dtype;
+  if (name === 'bool' || name === 'uint8') return sign < 0 ? 0 : name === 'bool' ? 1 : 255;
+  const most = 2n ** BigInt(8 * size - 1);
+  return sign < 0 ? -most : most - 1n;
 }
 
 /** Sums divided by how many values each place got; rounded down for integers. */

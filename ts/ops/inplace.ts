@@ -6,6 +6,7 @@ import type { Dtype } from '../core/dtype.js';
 import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { hasInternalOverlap, type Shape, sameShape } from '../core/layout.js';
 import { giveBack, lend1, lend2 } from '../core/lend.js';
+import { flag } from '../core/options.js';
 import { type AutogradMeta, emptyTensor, setViewRefresher, type Tensor } from '../tensor.js';
 import { anyRequires, applyPointwise, applyView } from './apply.js';
 import { gradients } from './gradients.js';
@@ -267,3 +268,15 @@ function refresh(view: Tensor, meta: AutogradMeta): void {
 }
 
 setViewRefresher(refresh);
+
+/** Forgets gradients, or fills them with zeros: new ones, since users may have seen the old. */
+export function zeroGrads(
+  tensors: Iterable<Tensor>,
+  options: boolean | { setToNone?: boolean },
+): void {
+  const forget = flag('zeroGrad', 'setToNone', options);
+  for (const tensor of tensors) {
+    if (forget) tensor.grad = null;
+    else if (tensor.grad !== null) tensor.grad = tensor.grad.detach().zero_();
+  }
+}

@@ -2,13 +2,13 @@
 
 import { fillNormal, fillRandint, fillRandperm, fillUniform } from '../core/distributions.js';
 import { type DataArray, type Dtype, getDefaultDtype, int32, uint8 } from '../core/dtype.js';
-import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { DtypeError, ValueError } from '../core/errors.js';
 import { broadcastShapes, type Shape } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import { defaultGenerator, Generator } from '../core/random.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, stridesLike, type Tensor } from '../tensor.js';
-import { tensor } from './creation.js';
+import { checkSizes, tensor } from './creation.js';
 import { isTensor } from './promote.js';
 import { drawInto } from './random_fill.js';
 import { expand } from './shape.js';
@@ -48,9 +48,7 @@ function make(
   draw: Draw,
   strides?: readonly number[],
 ): Tensor {
-  if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
-    throw new ShapeError(`a tensor cannot have shape ${showShape(shape)}: sizes are integers >= 0`);
-  }
+  checkSizes(shape);
   const result = emptyTensor(shape, dtype, deviceOf(options.device ?? 'cpu'), strides);
   drawInto(result, (out, contiguous) =>
     draw(out, result.dtype, options.generator ?? undefined, contiguous),

@@ -3,7 +3,8 @@
 import { ShapeError, StateDictError, showShape, ValueError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
 import { scope } from '../core/memory.js';
-import { checkOptions, flag } from '../core/options.js';
+import { checkOptions } from '../core/options.js';
+import { zeroGrads } from '../ops/inplace.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
 import { whenRead } from './reading.js';
@@ -173,13 +174,10 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
 
   /** Forgets the gradients (or, with `setToNone: false`, fills them with zeros). */
   zeroGrad(options: boolean | { setToNone?: boolean } = true): void {
-    const setToNone = flag('zeroGrad', 'setToNone', options);
-    for (const { params } of this.paramGroups) {
-      for (const param of params) {
-        if (setToNone) param.grad = null;
-        else if (param.grad !== null) param.grad = param.grad.detach().zero_();
-      }
-    }
+    zeroGrads(
+      this.paramGroups.flatMap(({ params }) => params),
+      options,
+    );
   }
 
   /** Changes all parameters by their gradients. */
