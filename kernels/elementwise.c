@@ -1,6 +1,4 @@
-#include "elementwise.h"
-
-typedef unsigned char byte;
+#include "elementwise_turn.h"
 
 #define MOVE(type)                                                                    \
   {                                                                                   \
@@ -42,81 +40,6 @@ void move_strided(
     case 4: MOVE(uint32_t) break;
     default: MOVE(uint64_t) break;
   }
-}
-
-#define TURN(type)                                                                    \
-  for (uint32_t c = first_column; c < columns; c++)                                   \
-    for (uint32_t r = c < whole_columns ? whole_rows : 0; r < rows; r++)              \
-      ((type *)to)[r * to_row + c] = ((const type *)from)[c * from_column + r];
-
-#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-
-// Elements of four bytes move in 4 x 4 squares of vector shuffles, down the columns, so that a line of the cache is done
-// with when it has been read once. A constant distance of rows saves instructions.
-static inline __attribute__((always_inline)) void turn_squares(
-    int32_t *to, ptrdiff_t to_row, const int32_t *from, ptrdiff_t from_column, uint32_t rows, uint32_t columns) {
-  for (uint32_t c = 0; c < columns; c += 4, from += 4 * from_column, to += 4) {
-    const int32_t *second = from + from_column, *third = second + from_column, *fourth = third + from_column;
-#pragma clang loop unroll_count(4)
-    for (uint32_t r = 0; r < rows; r += 4) {
-      int32_t *out = to + r * to_row;
-      i32x4 a = load(from + r), b = load(second + r), d = load(third + r), e = load(fourth + r);
-      i32x4 ab_low = MIX(a, b, 0, 4, 1, 5), ab_high = MIX(a, b, 2, 6, 3, 7);
-      i32x4 de_low = MIX(d, e, 0, 4, 1, 5), de_high = MIX(d, e, 2, 6, 3, 7);
-      store(out, MIX(ab_low, de_low, 0, 1, 4, 5));
-      store(out + to_row, MIX(ab_low, de_low, 2, 3, 6, 7));
-      store(out + 2 * to_row, MIX(ab_high, de_high, 0, 1, 4, 5));
-      store(out + 3 * to_row, MIX(ab_high, de_high, 2, 3, 6, 7));
-    }
-  }
-}
-
-// Triples to three rows (of images, channels last), four at a time; and back. Return how many they did.
-static uint32_t split_triples(int32_t *to, ptrdiff_t to_row, const int32_t *from, uint32_t columns) {
-  uint32_t c = 0;
-  for (; c + 4 <= columns; c += 4, from += 12, to += 4) {
-    i32x4 a = load(from), b = load(from + 4), d = load(from + 8);
-    store(to, MIX(MIX(a, b, 0, 3, 6, 6), d, 0, 1, 2, 5));
-    store(to + to_row, MIX(MIX(a, b, 1, 4, 7, 7), d, 0, 1, 2, 6));
-    store(to + 2 * to_row, MIX(MIX(a, b, 2, 5, 5, 5), d, 0, 1, 4, 7));
-  }
-  return c;
-}
-
-static uint32_t join_triples(int32_t *to, const int32_t *from, ptrdiff_t from_column, uint32_t rows) {
-  uint32_t r = 0;
-  for (; r + 4 <= rows; r += 4, from += 4, to += 12) {
-    i32x4 a = load(from), b = load(from + from_column), d = load(from + 2 * from_column);
-    i32x4 ab = MIX(a, b, 0, 4, 1, 5), high = MIX(b, d, 2, 6, 3, 7);
-    store(to, MIX(ab, d, 0, 1, 4, 2));
-    store(to + 4, MIX(MIX(ab, d, 3, 5, 5, 5), MIX(a, high, 2, 4, 4, 4), 0, 1, 4, 5));
-    store(to + 8, MIX(a, high, 5, 3, 6, 7));
-  }
-  return r;
-}
-
-// Copies rows x columns elements that lie column by column, to rows.
-static void turn(
-    byte *to, ptrdiff_t to_row, const byte *from, ptrdiff_t from_column, uint32_t rows, uint32_t columns,
-    uint32_t size) {
-  int32_t *t = (int32_t *)to;
-  const int32_t *f = (const int32_t *)from;
-  // What vectors have done: the first columns of the first rows.
-  uint32_t whole_rows = 0, whole_columns = columns, first_column = 0;
-  if (size == 4) {
-    if (rows == 3 && from_column == 3) first_column = split_triples(t, to_row, f, columns);
-    else if (columns == 3 && to_row == 3) whole_rows = join_triples(t, f, from_column, rows);
-    else {
-      whole_rows = rows & ~3u;
-      whole_columns = columns & ~3u;
-      if (to_row == 256) turn_squares(t, 256, f, from_column, whole_rows, whole_columns);
-      else turn_squares(t, to_row, f, from_column, whole_rows, whole_columns);
-    }
-  }
-  if (size == 1) TURN(uint8_t)
-  else if (size == 2) TURN(uint16_t)
-  else if (size == 4) TURN(uint32_t)
-  else TURN(uint64_t)
 }
 
 // Where a walk over the index space stands, with the element offset of each operand.
@@ -180,7 +103,7 @@ static uint32_t widest(const Operands *ops) {
   return most;
 }
 
-static const Rows ONE_ROW = {1, {0}};
+static const Rows ONE_ROW = {.count = 1};
 
 // Runs the body, which does whole vectors, on n elements: the last few in copies padded to a vector.
 static void run_body(
@@ -232,21 +155,69 @@ static void fill_block(
     move_strided(to, 1, from, across, columns, size);
 }
 
-// Rows of a block, if `tiles` operands pass through tiles: two lines of the cache where there is room.
-static uint32_t block_rows(const Walk *walk, uint32_t inputs) {
-  uint32_t tiles = 0;
-  for (uint32_t k = 0; k < inputs; k++) tiles += row_stride(walk, k) != 1;
-  return MIN(tiles > 2 ? 16 : 32, walk->sizes[walk->ndim - 2]);
+// How many rows at once are turned in registers, if the last input alone lies column by column and the kernel is one of
+// those: fewer of a copy, where columns lie so far apart that they fall on a few places of the cache.
+enum { ROWS_TURNED = 256, ROWS_COPIED = 64, COPY_PITCH = 80 };
+static uint32_t rows_turned(const Walk *walk, const Operands *ops) {
+  const uint32_t last = ops->inputs - 1, d = walk->ndim - 1;
+  if (ops->rows < 2 || d == 0 || row_stride(walk, last) <= 1 || row_stride(walk, last + 1) != 1) return 0;
+  const int32_t *down = walk->strides + d - 1, row = down[(last + 1) * walk->ndim];
+  if (down[last * walk->ndim] != 1 || (last > 0 && (row_stride(walk, 0) != 1 || down[0] != row))) return 0;
+  return row_stride(walk, last) % 128 == 0 ? ROWS_COPIED : ROWS_TURNED;
 }
 
-// Whole rows from where the walk stands, at most block_rows(), in blocks of columns.
+// Does some of these rows' columns from c on, a multiple of 8, and returns how many.
+static uint32_t run_squares(
+    const Walk *walk, byte *const *base, uint32_t c, uint32_t rows, const Operands *ops, bool copies, float *copy) {
+  const uint32_t inputs = ops->inputs, d = walk->ndim - 1, columns = walk->sizes[d] - c;
+  const uint32_t n = (copies ? MIN(columns, COLUMNS_TURNED) : columns) & ~7u;
+  ptrdiff_t across = row_stride(walk, inputs - 1);
+  const float *x = (const float *)base[0] + walk->offset[0] + c;
+  const float *y = (const float *)base[inputs - 1] + walk->offset[inputs - 1] + c * across;
+  float *out = (float *)base[inputs] + walk->offset[inputs] + c;
+  if (copies) {
+    float *to = copy;
+    for (uint32_t column = 0; column < n; column++, y += across, to += COPY_PITCH)
+#pragma clang loop unroll_count(4)
+      for (uint32_t r = 0; r < rows; r += 4) store(to + r, load(y + r));
+    y = copy;
+    across = COPY_PITCH;
+  }
+#define TURNED(kind) \
+  case kind: turned_rows(kind, x, y, across, out, n, rows, walk->strides[inputs * walk->ndim + d - 1]); break;
+  switch (ops->rows) {
+    TURNED(TURNED_ADD)
+    TURNED(TURNED_MUL)
+    TURNED(TURNED_COPY)
+  }
+  return n;
+}
+
+// Rows of a block, of n elements at most: two lines of the cache where there is room for what passes through tiles.
+static uint32_t block_rows(const Walk *walk, const Operands *ops, uint32_t n, uint32_t turns) {
+  const uint32_t d = walk->ndim - 1, rest = MIN(walk->sizes[d - 1] - walk->index[d - 1], n / walk->sizes[d]);
+  uint32_t tiles = 0;
+  for (uint32_t k = 0; k < ops->inputs; k++) tiles += row_stride(walk, k) != 1;
+  const uint32_t rows = MIN(turns ? turns : tiles > 2 ? 16 : 32, rest);
+  return turns && rows > 4 ? rows & ~3u : rows;
+}
+
+// Whole rows from where the walk stands, in blocks of columns.
 static void run_turned(
     Walk *walk, byte *const *base, uint32_t rows, const Operands *ops, const uint32_t *scalars, Body body,
-    Tile *tile) {
-  const uint32_t inputs = ops->inputs, d = walk->ndim - 1, columns = walk->sizes[d];
-  const uint32_t most = block_rows(walk, inputs), wide = MAX(4, widest(ops));
-  const uint32_t pitch = (most > 16 ? 2 : 1) * TILE_BYTES / wide / most & ~15u;
+    Tile *tile, uint32_t turns) {
+  const uint32_t inputs = ops->inputs, d = walk->ndim - 1, columns = walk->sizes[d], wide = MAX(4, widest(ops));
+  const uint32_t pitch = (rows > 16 ? 2 : 1) * TILE_BYTES / wide / rows & ~15u;
   for (uint32_t c = 0, count; c < columns; c += count) {
+    if (turns && rows % 4 == 0) {
+      // The last columns, also some that are done already, unless these are what was read.
+      if (columns - c < 8 && c > 0 && base[0] != base[inputs]) c = columns - 8;
+      count = columns - c;
+      if (count >= 8) {
+        count = run_squares(walk, base, c, rows, ops, turns == ROWS_COPIED, (float *)tile);
+        continue;
+      }
+    }
     count = MIN(pitch, columns - c);
     if (count > 4) count &= ~3u;
     const byte *in[MAX_OPERANDS];
@@ -260,9 +231,9 @@ static void run_turned(
       block.step[k] = down * size;
       if (across == 1) continue;
       fill_block(free, pitch, in[k], down, across, rows, count, size);
-      in[k] = free;
       block.step[k] = pitch * size;
-      free += most * pitch * size;
+      in[k] = free;
+      free += rows * pitch * size;
     }
     if (ops->rows && count * widest(ops) % 16 == 0) {
       body((const void *const *)in, (byte *)in[inputs], count, scalars, &block);
@@ -283,13 +254,13 @@ static void run_rows(
   uint32_t inputs = ops->inputs, direct = 1;
   for (uint32_t k = 0; k <= inputs; k++) direct &= row_stride(walk, k) == 1;
   const bool turned = is_turned(walk, inputs);
+  const uint32_t turns = rows_turned(walk, ops);
   while (n > 0) {
     uint32_t d = walk->ndim - 1;
     uint32_t count = MIN(walk->sizes[d] - walk->index[d], n);
     if (turned && walk->index[d] == 0 && n >= walk->sizes[d]) {
-      const uint32_t rest = walk->sizes[d - 1] - walk->index[d - 1];
-      const uint32_t rows = MIN(MIN(block_rows(walk, inputs), rest), n / walk->sizes[d]);
-      run_turned(walk, base, rows, ops, scalars, body, tile);
+      const uint32_t rows = block_rows(walk, ops, n, turns);
+      run_turned(walk, base, rows, ops, scalars, body, tile, turns);
       n -= rows * walk->sizes[d];
       continue;
     }
@@ -399,9 +370,10 @@ static __attribute__((noinline)) void run_walk(
   bring_together(sizes, strides, ndim, inputs);
   Walk walk = {.ndim = ndim, .count = inputs + 1, .sizes = sizes, .strides = strides};
   walk_start(&walk, begin);
-  _Alignas(16) Tile tile[MAX_OPERANDS];
+  _Alignas(64) Tile tile[MAX_OPERANDS];
   const uint32_t row = is_flat(&walk, inputs) ? FLAT_ROW : LONG_ROW;
-  if (sizes[ndim - 1] >= row) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
+  const bool rows = sizes[ndim - 1] >= (rows_turned(&walk, ops) == ROWS_TURNED ? 16 : row);
+  if (rows) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
   else run_tiles(&walk, base, end - begin, ops, scalars, body, tile);
 }
 

@@ -13,7 +13,11 @@
 // MAX_NDIM is checked by ts/ops/launch.ts: 2^32 elements have no more dimensions of size 2.
 enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, LONG_ROW = 64, FLAT_ROW = 256 };
 
-// Inputs come first, the output last; sizes are bytes per element. `rows` says that the body does several rows.
+// What elementwise.c does itself where the last input lies column by column.
+enum { TURNED_ADD = 2, TURNED_SUB, TURNED_MUL, TURNED_DIV, TURNED_COPY };
+
+// Inputs come first, the output last; sizes are bytes per element. `rows` says that the body does several rows, and if
+// more than 1, which of the above it is.
 typedef struct {
   uint8_t inputs, scalars, rows, size[MAX_OPERANDS];
 } Operands;

@@ -20,7 +20,7 @@ import { brotli, lzma } from './pack.mjs';
 import { findToolchain } from './toolchain.mjs';
 
 /** Kernels that gain from -O3; the others are as quick and a tenth smaller with -O2. */
-const HOT = /gemm|conv|softmax|sort|elementwise/;
+const HOT = /gemm|conv|softmax|sort/;
 
 /** Kernels that are twice as quick where the compiler unrolls their loops; only float32 is. */
 const UNROLLED = /^(reduce|softmax|norm)/;

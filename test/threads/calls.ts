@@ -95,6 +95,10 @@ function steps(make: (parameters: torch.nn.Parameter[]) => Steps) {
 
 /** Of the default float dtype. */
 const FLOATS: Calls = {
+  'elementwise, turned': () => [
+    rand(301, 259).add(rand(259, 301).t()),
+    rand(256, 384).mul(rand(384, 256).t()),
+  ],
   'elementwise, strided': () => [rand(301, 203).t().exp().add(rand(203, 1))],
   matmul: () => withGradients([rand(331, 217), rand(217, 285)], ([a, b]) => a.matmul(b)),
   'matmul, transposed': () =>

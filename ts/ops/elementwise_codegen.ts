@@ -50,6 +50,12 @@ function doesRows(row: PointwiseRow, type: CType): boolean {
   return row.inputs > 1 && row.result === 'same' && isShort(row.c, type);
 }
 
+/** Float32 functions that elementwise.c itself does beside a last input lying column by column. */
+const TURNED: Readonly<Record<string, string>> = {
+  addTensors: 'TURNED_ADD',
+  mul: 'TURNED_MUL',
+};
+
 function body(name: string, row: PointwiseRow, type: CType): string {
   const expression = row.c.replace(/\bK\(([^()]*)\)/g, `splat((${type.scalar})($1))`);
   const pointers = Array.from({ length: row.inputs }, (_, i) => {
@@ -88,9 +94,10 @@ function entry(name: string, row: PointwiseRow, type: CType): string {
   const sizes = Array.from({ length: row.inputs }, (_, i) => (row.masks?.includes(i) ? 1 : bytes));
   const operands = [...sizes, row.result === 'bool' ? 1 : bytes];
   const kernel = `${name}_${type.suffix}`;
+  const does = (type === F32 && TURNED[name]) || Number(doesRows(row, type));
   return [
     `static const Operands ${kernel}_operands = ` +
-      `{${row.inputs}, ${row.scalars?.length ?? 0}, ${doesRows(row, type)}, {${operands.join(', ')}}};`,
+      `{${row.inputs}, ${row.scalars?.length ?? 0}, ${does}, {${operands.join(', ')}}};`,
     `EXPORTED void ${kernel}(const uint32_t *words, uint32_t begin, uint32_t end) {`,
     `  elementwise(words, begin, end, &${kernel}_operands, ${kernel}_body);`,
     '}',

@@ -1,0 +1,134 @@
+/** Elementwise results beside operands in other memory orders: each element, against plain loops. */
+
+import { describe, expect, it } from 'vitest';
+import * as torch from '../../ts/index.js';
+
+const pool = torch.randn(400_000, { generator: new torch.Generator().manualSeed(5) });
+const values = pool.dataSync() as Float32Array;
+
+/** A tensor of the pool from `start` with the shape and strides given. */
+const lying = (shape: number[], strides: number[], start = 0) =>
+  pool.asStrided(shape, strides, start);
+
+/** The elements of a tensor of the pool, in order. */
+function elements(x: torch.Tensor): Float32Array {
+  const result = new Float32Array(x.numel());
+  const index = new Array<number>(x.ndim).fill(0);
+  let place = x.offset;
+  for (let i = 0; i < result.length; i++) {
+    result[i] = values[place];
+    for (let d = x.ndim - 1; d >= 0; d--) {
+      place += x.strides[d];
+      if (++index[d] < x.shape[d]) break;
+      place -= x.shape[d] * x.strides[d];
+      index[d] = 0;
+    }
+  }
+  return result;
+}
+
+const functions: [(x: torch.Tensor, y: torch.Tensor) => torch.Tensor, typeof Math.pow][] = [
+  [(x, y) => x.add(y), (a, b) => a + b],
+  [(x, y) => x.sub(y), (a, b) => a - b],
+  [(x, y) => x.mul(y), (a, b) => a * b],
+  [(x, y) => x.div(y), (a, b) => a / b],
+  [torch.maximum, Math.max],
+];
+
+/** The first place where `got` is not f of the elements of x and y, or -1. */
+function firstWrong(got: torch.Tensor, x: Float32Array, y: Float32Array, f: typeof Math.pow) {
+  const found = got.contiguous().dataSync() as Float32Array;
+  return found.findIndex((value, i) => value !== Math.fround(f(x[i], y[i])));
+}
+
+function check(x: torch.Tensor, y: torch.Tensor, some = functions): void {
+  const [p, q] = [elements(x), elements(y)];
+  for (const [run, f] of some) expect(firstWrong(run(x, y), p, q, f)).toBe(-1);
+  for (const [run, f] of some) expect(firstWrong(run(y, x), q, p, f)).toBe(-1);
+  expect(firstWrong(y.contiguous(), p, q, (_, b) => b)).toBe(-1);
+  // In place: what is read is what is written.
+  const sum = torch.empty(x.shape).copy_(x);
+  expect(firstWrong(sum.add_(y), p, q, (a, b) => a + b)).toBe(-1);
+}
+
+describe('rows beside columns', () => {
+  const sides = Array.from({ length: 70 }, (_, i) => i + 1);
+  it.each(sides)('%i rows', (rows) => {
+    for (const columns of sides) {
+      const x = lying([rows, columns], [columns, 1], rows);
+      check(
+        x,
+        lying([rows, columns], [1, rows], columns),
+        functions.slice(columns % 4, (columns % 4) + 1),
+      );
+    }
+  });
+
+  // 128 k elements apart, columns fall on the same places of the cache, and so do rows of the result.
+  it.each([
+    [260, 100, 260],
+    [260, 128, 260],
+    [259, 256, 384],
+    [67, 391, 128],
+    [70, 384, 128],
+    [66, 512, 640],
+    [133, 259, 256],
+    [3, 1000, 3],
+    [1000, 3, 1000],
+    [5, 700, 384],
+  ])('%i x %i, columns %i apart', (rows, columns, across) => {
+    check(lying([rows, columns], [columns, 1]), lying([rows, columns], [1, across], 7));
+    check(lying([rows, columns], [columns + 5, 1], 3), lying([rows, columns], [1, across]));
+    check(lying([rows, columns], [0, 1], 3), lying([rows, columns], [1, across]));
+    check(lying([rows, columns], [1, 0], 3), lying([rows, columns], [1, across]));
+  });
+});
+
+describe('more dimensions', () => {
+  const shapes = [
+    [9, 70, 41],
+    [128, 3, 130],
+    [5, 8, 17, 33],
+    [3, 64, 9, 16],
+    [2, 3, 4, 20, 19],
+  ];
+  const orders = (dims: number[]): number[][] =>
+    dims.length < 2
+      ? [dims]
+      : dims.flatMap((dim) => orders(dims.filter((d) => d !== dim)).map((rest) => [dim, ...rest]));
+  it.each(shapes)('%i x %i x %i', (...shape) => {
+    const all = orders([...shape.keys()]);
+    const contiguous = pool
+      .narrow(
+        0,
+        11,
+        shape.reduce((a, b) => a * b),
+      )
+      .view(shape);
+    for (const order of all.filter((_, i) => all.length < 25 || i % 7 === 0)) {
+      const strides = new Array<number>(shape.length);
+      order.reduceRight((step, d) => {
+        strides[d] = step;
+        return step * shape[d];
+      }, 1);
+      check(contiguous, lying(shape, strides, 2), functions.slice(0, 2));
+      strides[order[0]] = 0;
+      check(contiguous, lying(shape, strides), functions.slice(3, 4));
+    }
+  });
+});
+
+it('gives the same bits as contiguous operands: signed zeros, infinities, NaN', () => {
+  const [rows, columns] = [36, 72];
+  const special = [0, -0, Infinity, -Infinity, Number.NaN, 1e-45, 3e38, -1];
+  const x = torch.tensor(Array.from({ length: rows * columns }, (_, i) => special[i % 8]));
+  const y = torch.tensor(Array.from({ length: rows * columns }, (_, i) => special[(i >> 3) % 8]));
+  const [a, b] = [x.view(rows, columns), y.view(columns, rows).t()];
+  const bits = (t: torch.Tensor) => new Uint32Array((t.dataSync() as Float32Array).slice().buffer);
+  for (const [run] of functions) expect(bits(run(a, b))).toEqual(bits(run(a, b.contiguous())));
+  const [copy, places] = [bits(b.contiguous()), bits(y)];
+  const moved = copy.findIndex(
+    (word, i) => word !== places[(i % columns) * rows + Math.floor(i / columns)],
+  );
+  expect(moved).toBe(-1);
+});
