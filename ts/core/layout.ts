@@ -90,6 +90,17 @@ export function numelOf(shape: Shape): number {
   return count;
 }
 
+/** Throws ShapeError unless all sizes can be. */
+export function checkSizes(shape: Shape): void {
+  for (const size of shape) {
+    if (!Number.isInteger(size) || size < 0) {
+      throw new ShapeError(
+        `a tensor cannot have shape ${showShape(shape)}: sizes are integers >= 0`,
+      );
+    }
+  }
+}
+
 /** Row-major strides of a shape. */
 export function contiguousStrides(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);

@@ -12,8 +12,8 @@ import {
   int64,
   toFloating,
 } from '../core/dtype.js';
-import { ShapeError, showShape, ValueError } from '../core/errors.js';
-import type { Shape } from '../core/layout.js';
+import { ValueError } from '../core/errors.js';
+import { checkSizes, type Shape } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
@@ -43,17 +43,6 @@ export type { TensorOptions } from './tensor_options.js';
 
 function finish(result: Tensor, options: TensorOptions | undefined): Tensor {
   return options?.requiresGrad ? result.requiresGrad_() : result;
-}
-
-/** Throws ShapeError unless all sizes can be. */
-export function checkSizes(shape: Shape): void {
-  for (const size of shape) {
-    if (!Number.isInteger(size) || size < 0) {
-      throw new ShapeError(
-        `a tensor cannot have shape ${showShape(shape)}: sizes are integers >= 0`,
-      );
-    }
-  }
 }
 
 function make(

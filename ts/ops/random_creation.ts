@@ -3,12 +3,12 @@
 import { fillNormal, fillRandint, fillRandperm, fillUniform } from '../core/distributions.js';
 import { type DataArray, type Dtype, getDefaultDtype, int32, uint8 } from '../core/dtype.js';
 import { DtypeError, ValueError } from '../core/errors.js';
-import { broadcastShapes, type Shape } from '../core/layout.js';
+import { broadcastShapes, checkSizes, type Shape } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import { defaultGenerator, Generator } from '../core/random.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, stridesLike, type Tensor } from '../tensor.js';
-import { checkSizes, tensor } from './creation.js';
+import { tensor } from './creation.js';
 import { isTensor } from './promote.js';
 import { drawInto } from './random_fill.js';
 import { expand } from './shape.js';
