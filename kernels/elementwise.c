@@ -187,7 +187,9 @@ static uint32_t run_squares(
   case kind: turned_rows(kind, x, y, across, out, n, rows, walk->strides[inputs * walk->ndim + d - 1]); break;
   switch (ops->rows) {
     TURNED(TURNED_ADD)
+    TURNED(TURNED_SUB)
     TURNED(TURNED_MUL)
+    TURNED(TURNED_DIV)
     TURNED(TURNED_COPY)
   }
   return n;

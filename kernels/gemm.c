@@ -16,7 +16,7 @@
 #define GEMM_ONCE
 enum { A_ROWS = 0, A_COLUMNS = 1 };                // a_mode: what is contiguous
 enum { B_ROWS = 0, B_COLUMNS = 1, B_PACKED = 2 };  // b_mode: likewise, or packed here
-enum { B_WHOLE = 3 };                              // or in any way, but small
+enum { B_WHOLE = 3, B_ABREAST = 4 };               // or in any way, but small, or tiny
 enum { BIAS_ROWS = 2 };                            // biased: rows instead of columns
 // Rows of A that are turned side by side: half a cache line of A, and few places to write to.
 enum { TURN_ROWS = 8 };
@@ -364,6 +364,10 @@ KERNEL(matmul) {
 #if REAL && LANES == 4
   if (p->b_mode == B_WHOLE) {
     NAME(run_grid)(p, begin * p->per_unit, last - begin * p->per_unit);
+    return;
+  }
+  if (p->b_mode == B_ABREAST) {
+    NAME(run_abreast)(p, begin * p->per_unit, last);
     return;
   }
 #endif

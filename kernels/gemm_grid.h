@@ -77,3 +77,53 @@ static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
     a += some * p->a_batch, b += some * p->b_batch;
   }
 }
+
+// Products of tiny matrices, one in each lane: elements of as many are turned, so that all layouts
+// cost the same. Elements of a matrix:
+#define TINY 64
+
+// Two rows by two columns at a time; where one is left, twice the same.
+static NOINLINE void NAME(abreast)(const matmul_params *p, const S *left, const S *right, S *out) {
+  const uint32_t rows = p->rows, cols = p->cols, depth = p->depth;
+  const size_t a_step = p->a_depth * LANES, b_step = p->b_depth * LANES;
+  for (uint32_t i = 0; i < rows; i += 2) {
+    const uint32_t line[2] = {i, MIN(i + 1, rows - 1)};
+    for (uint32_t j = 0; j < cols; j += 2) {
+      const uint32_t col[2] = {j, MIN(j + 1, cols - 1)};
+      V acc[4] = {0};
+      const S *a[2], *b[2];
+      UNROLL for (int n = 0; n < 2; n++) {
+        a[n] = left + line[n] * p->a_row * LANES;
+        b[n] = right + col[n] * p->b_col * LANES;
+      }
+      NO_UNROLL for (uint32_t k = 0; k < depth; k++) {
+        UNROLL for (int n = 0; n < 2; n++) {
+          OPAQUE(a[n]);
+          OPAQUE(b[n]);
+        }
+        UNROLL for (int n = 0; n < 4; n++) acc[n] = madd(load(a[n / 2]), load(b[n % 2]), acc[n]);
+        UNROLL for (int n = 0; n < 2; n++) a[n] += a_step, b[n] += b_step;
+      }
+      UNROLL for (int n = 0; n < 4; n++)
+        store(out + (line[n / 2] * cols + col[n % 2]) * LANES, acc[n]);
+    }
+  }
+}
+
+// Products [n, end) of at least LANES.
+static void NAME(run_abreast)(const matmul_params *p, uint32_t n, uint32_t end) {
+  const uint32_t a_size = p->rows * p->depth, b_size = p->depth * p->cols;
+  const uint32_t size = p->rows * p->cols;
+  S left[TINY * LANES], right[TINY * LANES], sums[TINY * LANES], some[TINY * LANES];
+  for (; n < end; n += LANES) {
+    const uint32_t first = MIN(n, p->batch - LANES), count = MIN(LANES, end - n);
+    const S *a = IN(S, a) + (size_t)first * p->a_batch, *b = IN(S, b) + (size_t)first * p->b_batch;
+    S *out = OUT(S, out) + (size_t)n * size;
+    S *to = count == LANES ? out : some;
+    NAME(turn)(left, LANES, a, LANES, a_size, p->a_batch, 0, 1);
+    NAME(turn)(right, LANES, b, LANES, b_size, p->b_batch, 0, 1);
+    NAME(abreast)(p, left, right, sums);
+    NAME(turn)(to, size, sums, size, LANES, LANES, 0, 1);
+    if (to == some) memcpy(out, some + (n - first) * size, count * size * sizeof(S));
+  }
+}

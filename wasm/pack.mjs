@@ -35,6 +35,7 @@ export function brotli(bytes) {
     [constants.BROTLI_PARAM_QUALITY]: 11,
     [constants.BROTLI_PARAM_LGWIN]: 24,
     [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+    [constants.BROTLI_PARAM_NPOSTFIX]: 1,
   };
   return brotliCompressSync(bytes, { params });
 }

@@ -21,7 +21,7 @@ import {
 } from './package.js';
 
 /** What a page loads. Node reads its own from a disk; that has the tiles of 256 bits besides. */
-const CORE_BUDGETS = { 'index.browser.js': 300_000, 'index.node.js': 310_000 };
+const CORE_BUDGETS = { 'index.browser.js': 300_000, 'index.node.js': 312_000 };
 const FIRST_OPERATION_MS = 100;
 
 let folder: string;

@@ -53,7 +53,9 @@ function doesRows(row: PointwiseRow, type: CType): boolean {
 /** Float32 functions that elementwise.c itself does beside a last input lying column by column. */
 const TURNED: Readonly<Record<string, string>> = {
   addTensors: 'TURNED_ADD',
+  subTensors: 'TURNED_SUB',
   mul: 'TURNED_MUL',
+  divTrue: 'TURNED_DIV',
 };
 
 function body(name: string, row: PointwiseRow, type: CType): string {

@@ -70,6 +70,8 @@ const SMALL = 48 ** 3;
 /** Rows, columns and depth of the smallest product that is done whole, floats of B to be turned. */
 const LEAST_WHOLE = 4;
 const WHOLE_SPACE = 4096;
+/** Elements of matrices that are multiplied in lanes. */
+const TINY = 64;
 /** Depth so short that storing takes longer than multiplying. */
 const SHALLOW = 12;
 /** Columns that the narrowest tile takes. */
@@ -98,6 +100,7 @@ enum Mode {
   Columns = 1,
   Packed = 2,
   Whole = 3,
+  Abreast = 4,
 }
 
 /** What the bias belongs to, likewise. */
@@ -188,11 +191,28 @@ function isWhole(p: Product): boolean {
   return depth >= LEAST_WHOLE && cols * depth <= WHOLE_SPACE;
 }
 
+/** Whether tiny matrices, each without gaps, are multiplied in lanes: not where tiles fit as well. */
+function isAbreast(p: Product): boolean {
+  const { a, b, batch, rows, cols, depth } = p;
+  if (batch < LEAST_WHOLE) return false;
+  const [left, right, result] = [rows * depth, depth * cols, rows * cols];
+  if (Math.min(left, right, result) < LEAST_WHOLE) return false;
+  if (Math.max(left, right, result) > TINY) return false;
+  if (!isDense(a, rows, depth) || !isDense(b, cols, depth)) return false;
+  return !isWhole(p) || (cols % LEAST_WHOLE > 0 && cols < LEAST_COLS - 1);
+}
+
+/** Whether a matrix is without gaps, by rows or by columns. */
+function isDense({ side, depth: step }: Operand, sides: number, depth: number): boolean {
+  return (step === 1 && side === depth) || (side === 1 && step === sides);
+}
+
 /** A product of little depth as products of some of its rows each, small ones. */
 function split(p: Product): Product {
   const { a, b, batch, rows, cols, depth } = p;
   if (batch !== 1 || depth > SHALLOW) return p;
-  let part = Math.min(rows, SOME_ROWS, Math.floor(SMALL / (cols * depth)));
+  const space = cols < LEAST_WHOLE ? TINY / Math.max(cols, depth) : SMALL / (cols * depth);
+  let part = Math.min(rows, SOME_ROWS, Math.floor(space));
   while (part > TILE_ROWS && rows % part !== 0) part--;
   if (part < TILE_ROWS || part === rows || rows % part !== 0) return p;
   const parts = { a: { ...a, batch: part * a.side }, b: { ...b, batch: 0 } };
@@ -202,8 +222,11 @@ function split(p: Product): Product {
 /** The cheaper of the product and its transpose. */
 function orient(p: Product, dtype: Dtype, plain: boolean): Product {
   if (!dtype.isFloatingPoint) return p;
-  const parts = plain && dtype.size === 4 ? split(p) : undefined;
-  if (parts && isWhole(parts)) return as(Mode.Whole, parts);
+  if (plain && dtype.size === 4) {
+    const parts = split(p);
+    if (isAbreast(parts)) return as(Mode.Abreast, parts);
+    if (isWhole(parts)) return as(Mode.Whole, parts);
+  }
   const { a, b, rows, cols, depth } = p;
   if (isDotted(a, b, rows, cols, depth)) return as(Mode.Columns, p);
   if (isDotted(b, a, cols, rows, depth)) return as(Mode.Columns, swap(p));
@@ -231,7 +254,7 @@ function prepare(launcher: Launcher, p: Product, dtype: Dtype): Operand {
   if (a.depth === 1) return a;
   const short = isSmall(p) || (mode === Mode.Rows && depth <= SHORT);
   const inPlace = dtype.isFloatingPoint && mode !== Mode.Columns && short;
-  const enough = rows >= TILE_ROWS || mode === Mode.Whole;
+  const enough = rows >= TILE_ROWS || mode >= Mode.Whole;
   if (a.side === 1 && inPlace && enough) return a;
   const matrices = a.batch === 0 ? 1 : p.batch;
   // Rows a multiple of 1 KiB apart would share few sets of the first-level cache.
@@ -257,7 +280,7 @@ function blockOf(size: number, most: number): number {
 
 /** Columns of a job: all of them for tiles soon done. */
 function columnsOf({ rows, cols, depth, mode }: Product): number {
-  if (mode === Mode.Whole) return cols;
+  if (mode >= Mode.Whole) return cols;
   if (mode !== Mode.Rows) return COL_BLOCK;
   return depth <= SOON && rows * cols * depth < 2 * UNIT ? cols : COL_BLOCK;
 }
