@@ -11,13 +11,14 @@ import {
   halfToNumber,
 } from './core/dtype.js';
 import { AutogradError, DisposedError, DtypeError, ShapeError, showShape } from './core/errors.js';
+import { isTensor } from './core/is_tensor.js';
 import { denseStrides, Geometry, rowMajor, type Shape, sameShape } from './core/layout.js';
 import { breathe, escape, note } from './core/memory.js';
 import { formatTensor } from './core/print.js';
 import { Storage } from './core/storage.js';
 import type { Device, DeviceType } from './device/device.js';
 
-export { isTensor } from './core/is_tensor.js';
+export { isTensor };
 
 /** What a tensor carries once autograd knows it. Most tensors have none. */
 export class AutogradMeta {
@@ -252,6 +253,9 @@ export class Tensor {
   }
 
   set grad(value: Tensor | null) {
+    if (value !== null && !isTensor(value)) {
+      throw new AutogradError(`grad: expected a tensor or null, got ${String(value)}`);
+    }
     if (value !== null && !sameShape(value.shape, this.shape)) {
       throw new ShapeError(
         `grad: the gradient of a tensor of shape ${showShape(this.shape)} has that shape, ` +

@@ -92,6 +92,7 @@ export function numelOf(shape: Shape): number {
 
 /** Throws ShapeError unless all sizes can be. */
 export function checkSizes(shape: Shape): void {
+  if (!Array.isArray(shape)) throw new ShapeError(`expected a list of sizes, got ${shape}`);
   for (const size of shape) {
     if (!Number.isInteger(size) || size < 0) {
       throw new ShapeError(

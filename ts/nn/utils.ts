@@ -79,6 +79,9 @@ export const clipGradValue_ = op(
   'clipGradValue_',
   'parameters, clipValue',
   (parameters: Parameters, clipValue: number): void => {
+    if (!(clipValue >= 0)) {
+      throw new ValueError(`clipGradValue_: expected a clipValue of at least 0, got ${clipValue}`);
+    }
     noGrad(() => {
       for (const grad of gradsOf(parameters)) grad.clamp_(-clipValue, clipValue);
     });

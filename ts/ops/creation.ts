@@ -241,7 +241,7 @@ export const arange = (...args: (number | boolean | (TensorOptions & ArangeOptio
   const count = Math.max(0, Math.ceil((end - start) / step));
   if (options.dtype && !options.dtype.isFloatingPoint) [start, , step] = integers;
   if (step === 0) throw new ValueError('arange: the step of an integer range is below 1');
-  const values = Float64Array.from({ length: count }, (_, i) => start + i * step);
+  const values = counted('arange', count, (i) => start + i * step);
   return fromNumbers(values, [count], options.dtype ?? inferDtype([start, end, step]), options);
 };
 
@@ -249,6 +249,15 @@ interface ArangeOptions {
   start?: number;
   end?: number;
   step?: number;
+}
+
+/** More float32 than the CPU's heap holds. */
+const MOST_NUMBERS = 2 ** 30;
+
+/** `count` numbers by their places. */
+function counted(name: string, count: number, at: (i: number) => number): Float64Array {
+  if (count > MOST_NUMBERS) throw new ValueError(`${name}: ${count} numbers are more than fit`);
+  return Float64Array.from({ length: count }, (_, i) => at(i));
 }
 
 function steps(name: string, count: number): number {
@@ -259,10 +268,10 @@ function steps(name: string, count: number): number {
 }
 
 /** `count` numbers from start to end, both included. */
-function spaced(start: number, end: number, count: number): Float64Array {
+function spaced(name: string, start: number, end: number, count: number): Float64Array {
   const step = count > 1 ? (end - start) / (count - 1) : 0;
   // The second half counts from the end, so that the last one is exact.
-  return Float64Array.from({ length: count }, (_, i) =>
+  return counted(name, steps(name, count), (i) =>
     i < count / 2 ? start + i * step : end - (count - 1 - i) * step,
   );
 }
@@ -290,7 +299,7 @@ export const linspace = op(
   ): Tensor => {
     const type = dtype ?? getDefaultDtype();
     const [first, last] = [held(start, type), held(end, type)];
-    const values = spaced(first, last, steps('linspace', count));
+    const values = spaced('linspace', first, last, count);
     return fromNumbers(values, [count], type, { device, requiresGrad });
   },
 );
@@ -312,7 +321,7 @@ export const logspace = op(
   ): Tensor => {
     const type = dtype ?? getDefaultDtype();
     const [first, last, root] = [held(start, type), held(end, type), held(base, type)];
-    let powers = spaced(first, last, steps('logspace', count));
+    let powers = spaced('logspace', first, last, count);
     if (!type.isFloatingPoint && count > 1) {
       // PyTorch's step is an integer division for integer dtypes.
       const step = Math.trunc((last - first) / (count - 1));

@@ -6,7 +6,7 @@ import { sameShape } from '../../core/layout.js';
 import { elementwise } from '../../ops/elementwise.js';
 import { headsOf } from '../../ops/heads.js';
 import { cat } from '../../ops/joining.js';
-import type { Tensor } from '../../tensor.js';
+import { isTensor, type Tensor } from '../../tensor.js';
 import {
   type Arguments,
   bind,
@@ -186,11 +186,11 @@ export class MultiheadAttention extends Module {
   private check(query: Tensor, key: Tensor, value: Tensor): void {
     const sizes = [this.embedDim, this.kdim, this.vdim];
     const inputs = [query, key, value];
-    const { ndim } = query;
+    const ndim = query?.ndim;
     const batch = this.batchFirst ? 0 : 1;
     const fits =
       (ndim === 2 || ndim === 3) &&
-      inputs.every((x, i) => x.ndim === ndim && x.shape[ndim - 1] === sizes[i]) &&
+      inputs.every((x, i) => x?.ndim === ndim && x.shape[ndim - 1] === sizes[i]) &&
       sameShape(key.shape.slice(0, -1), value.shape.slice(0, -1)) &&
       (ndim === 2 || query.shape[batch] === key.shape[batch]);
     if (fits) return;
@@ -199,7 +199,7 @@ export class MultiheadAttention extends Module {
     throw new ShapeError(
       `MultiheadAttention: expected query ${form('L', sizes[0])}, key ${form('S', sizes[1])} and ` +
         `value ${form('S', sizes[2])}, all perhaps without N, got ` +
-        inputs.map((x) => showShape(x.shape)).join(', '),
+        inputs.map((x) => (isTensor(x) ? showShape(x.shape) : String(x))).join(', '),
     );
   }
 

@@ -1,0 +1,56 @@
+/** Arguments that are missing, or of another kind, where nothing but the function itself can tell. */
+
+import { describe, expect, test } from 'vitest';
+import * as torch from '../../ts/index.js';
+
+const { nn } = torch;
+const trained = (): torch.Tensor => {
+  const p = torch.ones(2, { requiresGrad: true });
+  p.mul(2).sum().backward();
+  return p;
+};
+/** A value as plain JavaScript passes it on. */
+const loose = <T>(value: unknown): T => value as T;
+
+describe('are told of', () => {
+  test('clipGradValue_ without a bound leaves the gradients', () => {
+    const p = trained();
+    for (const bound of [undefined, Number.NaN, -1]) {
+      const clip = () => nn.utils.clipGradValue_([p], loose<number>(bound));
+      expect(clip).toThrow(`clipGradValue_: expected a clipValue of at least 0, got ${bound}`);
+    }
+    expect(p.grad?.tolistSync()).toEqual([2, 2]);
+  });
+
+  test('a gradient that is no tensor leaves the old one', () => {
+    const p = trained();
+    for (const value of [0, undefined, [1, 1]]) {
+      const assign = () => {
+        p.grad = loose<null>(value);
+      };
+      expect(assign).toThrow(torch.AutogradError);
+      expect(assign).toThrow('grad: expected a tensor or null, got');
+    }
+    expect(p.grad?.tolistSync()).toEqual([2, 2]);
+  });
+
+  test('a size where a list of sizes belongs', () => {
+    expect(() => torch.full(loose<number[]>(3), 1)).toThrow(torch.ShapeError);
+    expect(() => torch.full(loose<number[]>(3), 1)).toThrow('expected a list of sizes, got 3');
+  });
+
+  test('attention without keys and values', () => {
+    const attention = loose<(x: torch.Tensor) => unknown>(new nn.MultiheadAttention(4, 2));
+    expect(() => attention(torch.ones(3, 1, 4))).toThrow(torch.ShapeError);
+    expect(() => attention(torch.ones(3, 1, 4))).toThrow('got [3, 1, 4], undefined, undefined');
+  });
+
+  test.each([
+    ['arange', () => torch.arange(1e12)],
+    ['linspace', () => torch.linspace(0, 1, 1e12)],
+    ['logspace', () => torch.logspace(0, 1, 1e12)],
+  ])('%s of more than fits', (name, make) => {
+    expect(make).toThrow(torch.ValueError);
+    expect(make).toThrow(`${name}: 1000000000000 numbers are more than fit`);
+  });
+});
