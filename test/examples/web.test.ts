@@ -288,6 +288,15 @@ describe('the page', () => {
     }
   });
 
+  it('is accessible while pictures are on their way', async () => {
+    const context = await browser.newContext();
+    await context.route('**/*-images*', () => {});
+    const page = await context.newPage();
+    await page.goto(server.url);
+    await page.locator('#images .card').first().waitFor({ state: 'attached' });
+    expect(await accessibilityProblems(page)).toEqual([]);
+  });
+
   it.each(['light', 'dark'] as const)('is accessible: %s', async (colorScheme) => {
     const page = await open(server.url, { colorScheme, reducedMotion: 'reduce' });
     expect(await accessibilityProblems(page)).toEqual([]);
