@@ -4,35 +4,38 @@ import { expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Bytes that calls may leave to the collector; ts/ARCHITECTURE.md says what they are. */
+/**
+ * Bytes that calls may leave to the collector; ts/ARCHITECTURE.md says what they are. Where a call
+ * makes more than its result, half more than is usual: what V8 saves differs between runs.
+ */
 const MOST: Readonly<Record<string, number>> = {
-  'a bare tensor': 200,
-  'x.relu()': 200,
-  'x.add(y)': 200,
-  'x.add(1)': 200,
-  'x.lt(y)': 200,
+  'a bare tensor': 220,
+  'x.relu()': 220,
+  'x.add(y)': 220,
+  'x.add(1)': 220,
+  'x.lt(y)': 220,
   'x.add_(y)': 30,
-  'x.sum()': 320,
-  'x.mean()': 360,
-  'x.amax()': 380,
-  'square.sum(1)': 380,
-  'square.argmax(1)': 700,
-  'square.softmax(1)': 380,
-  'square.matmul(square)': 1450,
-  'square.t()': 550,
-  'square.transpose(0, 1)': 550,
-  'square.view(64)': 320,
-  'square.reshape(4, 16)': 320,
-  'Linear, one row': 850,
-  'LayerNorm, one row': 1900,
-  'Conv2d, one image': 6000,
-  'crossEntropy, one row': 3200,
-  'recorded w.add(y)': 720,
-  'recorded w.relu()': 850,
-  'recorded w.sum()': 1200,
-  'recorded Linear': 1850,
-  'SGD, one parameter': 1900,
-  'Adam, one parameter': 2700,
+  'x.sum()': 440,
+  'x.mean()': 480,
+  'x.amax()': 520,
+  'square.sum(1)': 520,
+  'square.argmax(1)': 900,
+  'square.softmax(1)': 520,
+  'square.matmul(square)': 1500,
+  'square.t()': 1000,
+  'square.transpose(0, 1)': 720,
+  'square.view(64)': 380,
+  'square.reshape(4, 16)': 380,
+  'Linear, one row': 1100,
+  'LayerNorm, one row': 2400,
+  'Conv2d, one image': 8000,
+  'crossEntropy, one row': 4000,
+  'recorded w.add(y)': 900,
+  'recorded w.relu()': 1100,
+  'recorded w.sum()': 1600,
+  'recorded Linear': 2400,
+  'SGD, one parameter': 2400,
+  'Adam, one parameter': 3500,
 };
 
 it('a call leaves little beside its result to the collector', { timeout: 120_000 }, () => {
