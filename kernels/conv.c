@@ -15,9 +15,6 @@
 #else
 #include "gemm_tile.h"
 
-// What runs once for many tiles, in every build.
-#define SMALL __attribute__((minsize))
-
 #include "conv_copy.h"
 #include "conv_tile.h"
 

@@ -14,9 +14,6 @@
 #include "conv_copy.h"
 #include "conv_pad.h"
 
-// Work per plane, or rarer, that compilers would repeat for each of its conditions.
-#define SMALL __attribute__((minsize))
-
 // Vectors of a span; taps that are summed at once.
 enum { DEPTH_V = 8, DEPTH_TAPS = 3 };
 

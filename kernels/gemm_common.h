@@ -11,8 +11,6 @@
 #ifndef DEPTH_BLOCK
 // Depth of one block: a panel of B stays in the first-level cache.
 #define DEPTH_BLOCK 256
-// V8 optimises a function when it is next entered: the loop over a tile must be a call of its own.
-#define NOINLINE __attribute__((noinline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define NO_UNROLL _Pragma("clang loop unroll(disable)")
 // A pointer that a loop moves by itself: clang would make several from one, by additions instead of

@@ -8,7 +8,6 @@
 
 #ifndef POOL_ONCE
 #define POOL_ONCE
-#define NOINLINE __attribute__((noinline))
 // Windows along one dimension: output i covers inputs start + t * dilation, t < count.
 typedef struct {
   int32_t start, count;

@@ -9,8 +9,6 @@ enum { MOST, SUM, LOG_SUM, INVERSE };
 #include "each_real.h"
 #else
 
-#define INLINE static inline __attribute__((always_inline))
-
 // ---- inner = 1: one row
 // --------------------------------------------------------------------------
 

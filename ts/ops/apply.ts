@@ -152,9 +152,9 @@ export function applyBinary(name: PointwiseName, x: Operand, y: Operand): Tensor
 }
 
 /**
- * Runs an elementwise operator. With `target` the result is
- * written there (in place); the caller has checked that it may be. Returns the result: then the
- * target, or if the operation was recorded, another handle on it.
+ * Runs an elementwise operator. With `target` the result is written there (in place); the caller
+ * has checked that it may be. Returns the result: then the target, or if the operation was
+ * recorded, another handle on it.
  */
 export function applyPointwise(
   name: PointwiseName,
