@@ -77,36 +77,38 @@ static inline __attribute__((always_inline)) void NAME(depth_second)(const NAME(
   }
 }
 
-// Weights are read backwards by a `step` of -1.
-#define DEPTH_WEIGHTS           \
-  V w[9], bias = splat(offset); \
+// A band of results of 3 x 3 taps, `apart` where the stride is 2; weights are read backwards by a
+// `step` of -1. On the way the next band is read in its order in memory, so that the processor
+// fetches ahead, which columns keep it from.
+static inline __attribute__((always_inline)) void NAME(depth_rows)(const NAME(depth_band) *b,
+                                                                   const S *weight, int32_t step,
+                                                                   S offset, S *out, bool apart) {
+  const uint32_t width = b->across, side = b->edged ? LANES : 0, right = apart ? 0 : side;
+  const uint32_t ahead = apart ? b->rows : b->rows / 4;
+  const S *next = b->next;
+  V w[9], bias = splat(offset);
   UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k * step]);
+#define DEPTH_AT(q, edge)                                    \
+  {                                                          \
+    if (apart) NAME(depth_second)(b, w, bias, out, q, edge); \
+    else NAME(depth_column)(b, w, bias, out, q, edge);       \
+  }
+  if (side) DEPTH_AT(0, -1)
+  NO_UNROLL for (uint32_t q = side; q < width - right; q += LANES) {
+    for (uint32_t i = side ? ahead : 0; i > 0; i--, next += 16) DEPTH_TOUCH(next)
+    DEPTH_AT(MIN(q, width - LANES), 0)
+  }
+  if (right) DEPTH_AT(width - LANES, 1)
+}
 
-// A band of results of 3 x 3 taps. On the way the next one is read in its order in memory, so that
-// the processor fetches ahead, which columns keep it from.
 static NOINLINE void NAME(depth_roll)(const NAME(depth_band) *b, const S *weight, int32_t step,
                                       S offset, S *out) {
-  const uint32_t width = b->across, side = b->edged ? LANES : 0;
-  const S *next = b->next;
-  DEPTH_WEIGHTS
-  if (side) NAME(depth_column)(b, w, bias, out, 0, -1);
-  NO_UNROLL for (uint32_t q = side; q < width - side; q += LANES) {
-    for (uint32_t i = side ? b->rows / 4 : 0; i > 0; i--, next += 16) DEPTH_TOUCH(next)
-    NAME(depth_column)(b, w, bias, out, MIN(q, width - LANES), 0);
-  }
-  if (side) NAME(depth_column)(b, w, bias, out, width - LANES, 1);
+  NAME(depth_rows)(b, weight, step, offset, out, false);
 }
 
 static NOINLINE void NAME(depth_skip)(const NAME(depth_band) *b, const S *weight, int32_t step,
                                       S offset, S *out) {
-  const uint32_t width = b->across, side = b->edged ? LANES : 0;
-  const S *next = b->next;
-  DEPTH_WEIGHTS
-  if (side) NAME(depth_second)(b, w, bias, out, 0, -1);
-  NO_UNROLL for (uint32_t q = side; q < width; q += LANES) {
-    for (uint32_t i = side ? b->rows : 0; i > 0; i--, next += 16) DEPTH_TOUCH(next)
-    NAME(depth_second)(b, w, bias, out, MIN(q, width - LANES), 0);
-  }
+  NAME(depth_rows)(b, weight, step, offset, out, true);
 }
 
 // Four columns of two rows of the input gradient of stride 2 from each of g and the next row's.
