@@ -47,7 +47,6 @@ static inline void *address(uint32_t word) { return arena + word; }
 // NAME(helper) gives a static helper its own name in each instantiation.
 #define NAME(name) JOIN(name, SUFFIX)
 
-#define INLINE static inline __attribute__((always_inline))
 // V8 optimises a function when it is next entered: the loop over a tile must be a call of its own.
 #define NOINLINE __attribute__((noinline))
 // What runs once for many tiles, or per plane, which compilers would repeat for each condition.

@@ -11,6 +11,8 @@
 #include "each_real.h"
 #else
 
+#define INLINE static inline __attribute__((always_inline))
+
 // What a step may read and write of LANES elements.
 typedef struct {
   V param, grad, state[3];

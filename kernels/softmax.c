@@ -9,6 +9,8 @@ enum { MOST, SUM, LOG_SUM, INVERSE };
 #include "each_real.h"
 #else
 
+#define INLINE static inline __attribute__((always_inline))
+
 // ---- inner = 1: one row
 // --------------------------------------------------------------------------
 
