@@ -17,6 +17,7 @@ import {
   writeWhole,
 } from './compile.mjs';
 import { brotli, lzma } from './pack.mjs';
+import { split } from './split.mjs';
 import { findToolchain } from './toolchain.mjs';
 
 /** Kernels that gain from -O3; the others are as quick and a tenth smaller with -O2. */
@@ -43,6 +44,7 @@ const LINK_FLAGS = [
   '--max-memory=4294967296',
   '--gc-sections',
   '--strip-all',
+  '--compress-relocations',
   '-z',
   'stack-size=131072',
   '--stack-first',
@@ -125,12 +127,14 @@ async function tileModules(root, tools, kernels, start) {
   return { modules, failures, end };
 }
 
-/** Modules one after the other, and their sizes. */
+/** What modules consist of, and their sizes. */
 async function moduleText(modules, end, pack) {
   const sizes = Object.entries(modules).map(([name, { length }]) => `'${name}': ${length}`);
-  const packed = await pack(Buffer.concat(Object.values(modules)));
+  const streams = split(Object.values(modules));
+  const packed = await pack(streams);
   return [
     `export const packed = '${packed.toString('base64')}';`,
+    `export const length = ${streams.length};`,
     `export const sizes = { ${sizes.join(', ')} };`,
     `export const dataEnd = ${end};\n`,
   ].join('\n');
@@ -140,6 +144,7 @@ async function moduleText(modules, end, pack) {
 async function embed(root, modules, end) {
   const key = createHash('sha256').update(JSON.stringify(FOR_NODE));
   for (const [name, bytes] of Object.entries(modules)) key.update(name).update(bytes);
+  for (const file of ['pack.mjs', 'split.mjs']) key.update(readFileSync(join(root, 'wasm', file)));
   const digest = key.digest('hex');
   const marker = join(root, 'build/module.key');
   const files = ['module.js', 'module.node.js', 'module.key'].map((f) => join(root, 'build', f));

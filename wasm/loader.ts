@@ -1,8 +1,9 @@
 /** Instantiates the embedded kernels, synchronously and only when asked. */
 
-import { dataEnd, packed, sizes } from '#module';
+import { dataEnd, length, packed, sizes } from '#module';
 import { unpack } from '#platform';
 import { DeviceError } from '../ts/core/errors.js';
+import { Joiner } from './join.js';
 
 /** A kernel: the address of its parameter block, and the range of work units to do. */
 export type KernelFunction = (params: number, begin: number, end: number) => void;
@@ -95,25 +96,19 @@ function memoryFlagsIndex(bytes: Uint8Array): number {
   throw new Error('the embedded kernel module is damaged: it imports no shared memory');
 }
 
-let unpacked: ReadonlyMap<string, Uint8Array<ArrayBuffer>> | undefined;
+let joiner: Joiner | undefined;
+const joined = new Map<string, Uint8Array<ArrayBuffer>>();
 
-/** The bytes of every embedded module, unpacked once. */
-function embedded(): ReadonlyMap<string, Uint8Array<ArrayBuffer>> {
-  if (unpacked) return unpacked;
-  const entries = Object.entries(sizes);
-  const all = unpack(
-    packed,
-    entries.reduce((sum, [, size]) => sum + size, 0),
-  );
-  let start = 0;
-  unpacked = new Map(
-    entries.map(([name, size]) => {
-      const bytes = all.slice(start, start + size);
-      start += size;
-      return [name, bytes];
-    }),
-  );
-  return unpacked;
+/** The bytes of an embedded module, unpacked with those before it when first asked for. */
+function embedded(wanted: string): Uint8Array<ArrayBuffer> {
+  for (const [name, size] of Object.entries(sizes)) {
+    if (joined.has(wanted)) break;
+    joiner ??= new Joiner(unpack(packed, length));
+    if (!joined.has(name)) joined.set(name, joiner.module(size));
+  }
+  const bytes = joined.get(wanted);
+  if (bytes === undefined) throw new Error(`there is no build '${wanted}' of the kernels`);
+  return bytes;
 }
 
 /** The further builds of the kernels that are made of tiles; see TILES in `wasm/build.mjs`. */
@@ -123,8 +118,7 @@ export function tileBuilds(): string[] {
 
 /** The bytes of a module for shared or unshared memory: the same code, one bit apart. */
 export function moduleBytes(name: string, shared: boolean): Uint8Array<ArrayBuffer> {
-  const bytes = embedded().get(name);
-  if (bytes === undefined) throw new Error(`there is no build '${name}' of the kernels`);
+  const bytes = embedded(name);
   bytes[memoryFlagsIndex(bytes)] = shared ? SHARED_WITH_MAXIMUM : UNSHARED_WITH_MAXIMUM;
   return bytes;
 }
