@@ -32,7 +32,9 @@ fn moments(group: u32, lane: u32) {
     }
     let all = group_sum_f32(squares.x + squares.y + (squares.z + squares.w), at, team);
     if (at % team == 0u && result < p.results) {
-      finish(result, centre + total / size, all - total * total / size);
+      // An infinite mean is one already.
+      let rest = select(total / size, 0.0, isinf_f32(centre));
+      finish(result, centre + rest, all - total * total / size);
     }
   }
 }

@@ -28,7 +28,8 @@ fn moments(group: u32, lane: u32) {
     }
     if (lane % team == 0u && result < p.results) {
       let rest = total.x / f32(size);
-      set4_parts(result, vec4<f32>(centre + rest, total.y - total.x * rest, 0.0, 0.0));
+      let mean = select(centre + rest, centre, isinf_f32(centre));
+      set4_parts(result, vec4<f32>(mean, total.y - total.x * rest, 0.0, 0.0));
     }
   }
 }

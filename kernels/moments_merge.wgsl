@@ -8,6 +8,7 @@ fn moments_merge(group: u32, lane: u32) {
   let line = result / p.inner * p.blocks * p.inner + result % p.inner;
   var shift = 0.0;
   if (blocks > 0u) { shift = get_means(line * p.record); }
+  if (!isfinite_f32(shift)) { shift = 0.0; }
   var sum = 0.0;
   for (var b = at % team; b < blocks; b += team) {
     let size = f32(min(p.n, (b + 1u) * p.block) - b * p.block);

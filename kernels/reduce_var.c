@@ -33,7 +33,9 @@ static inline void NAME(moments)(const S *x, uint32_t n, S *mean, S *m2) {
   NAME(deviations)(x, n, 0, &sum, &squares);
   S centre = sum / (S)n;
   NAME(deviations)(x, n, centre, &sum, &squares);
-  *mean = centre + sum / (S)n;
+  S rest = sum / (S)n;
+  // An infinite mean is one already.
+  *mean = rest == rest ? centre + rest : centre;
   *m2 = squares - sum * sum / (S)n;
 }
 
@@ -54,7 +56,7 @@ static inline __attribute__((always_inline)) void NAME(moments_tile)(
   }
   K_LOOP {
     V shift = sum[k] * inverse;
-    PUT(mean, centre[k] + shift);
+    PUT(mean, select(isnan_(shift), centre[k], centre[k] + shift));
     PUT(m2, squares[k] - sum[k] * shift);
   }
 }

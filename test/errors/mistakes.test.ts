@@ -1,30 +1,19 @@
 /** Typical mistakes: the class of the error, and a text that names operation, shapes and way out. */
 
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import * as torch from '../../ts/index.js';
+import { loosely, type Mistake, testMistakes, x } from './mistake.js';
 
-const { nn, optim } = torch;
+const { nn } = torch;
 const F = nn.functional;
 
-interface Mistake {
-  readonly what: string;
-  readonly make: () => unknown;
-  readonly type: new (...args: never[]) => Error;
-  /** Parts of the text, in any order. */
-  readonly says: readonly (string | RegExp)[];
-}
-
-const x = torch.ones(2, 3);
 const wide = torch.ones(4, 5);
 const ints = torch.ones(2, 3, { dtype: torch.int32 });
 const masks = x.gt(0);
-const images = torch.ones(1, 3, 8, 8);
 
 /** Calls as plain JavaScript makes them, which the types would refuse. */
 const loose = torch as unknown as Record<string, (...args: unknown[]) => unknown>;
 const looseX = x as unknown as Record<string, (...args: unknown[]) => unknown>;
-declare class Bare {}
-const loosely = <T>(value: unknown): T => value as T;
 
 const shapes: Mistake[] = [
   {
@@ -332,172 +321,7 @@ const values: Mistake[] = [
   },
 ];
 
-const autograd: Mistake[] = [
-  {
-    what: 'backward of a vector',
-    make: () => torch.ones(3).requiresGrad_().mul(2).backward(),
-    type: torch.AutogradError,
-    says: [/^backward: /, '[3]', 'sum()', 'gradient'],
-  },
-  {
-    what: 'backward twice',
-    make: () => {
-      const y = torch.ones(3).requiresGrad_().square().sum();
-      y.backward();
-      y.backward();
-    },
-    type: torch.AutogradError,
-    says: ['PowBackward0', 'retainGraph'],
-  },
-  {
-    what: 'backward without a graph',
-    make: () => x.sum().backward(),
-    type: torch.AutogradError,
-    says: [/^backward: /, 'requiresGrad'],
-  },
-  {
-    what: 'a leaf changed in place',
-    make: () => torch.ones(3).requiresGrad_().zero_(),
-    type: torch.AutogradError,
-    says: [/^zero_: /, 'leaf', 'noGrad', '.data'],
-  },
-];
-
-const modules: Mistake[] = [
-  {
-    what: 'a linear layer of other features',
-    make: () => new nn.Linear(4, 2).forward(x),
-    type: torch.ShapeError,
-    says: [/^linear: /, '[2, 3]', '4'],
-  },
-  {
-    what: 'channels that do not fit a convolution',
-    make: () => new nn.Conv2d(1, 6, 3).forward(images),
-    type: torch.ShapeError,
-    says: [/^conv2d: /, '[1, 3, 8, 8]', '[6, 1, 3, 3]'],
-  },
-  {
-    what: 'a kernel larger than the image',
-    make: () => new nn.Conv2d(3, 6, 11).forward(images),
-    type: torch.ShapeError,
-    says: [/^conv2d: /, '[1, 3, 8, 8]', '11', 'padding'],
-  },
-  {
-    what: 'a window larger than the image',
-    make: () => F.maxPool2d(images, 9),
-    type: torch.TorchError,
-    says: [/^maxPool2d: /, '9'],
-  },
-  {
-    what: 'other channels for batch norm',
-    make: () => new nn.BatchNorm2d(4).forward(images),
-    type: torch.TorchError,
-    says: [/batchNorm|BatchNorm2d/, '4', '3'],
-  },
-  {
-    what: 'an unknown option of a layer',
-    make: () => new nn.Conv2d(3, 6, 3, loosely<Record<never, never>>({ paddding: 1 })),
-    type: torch.ValueError,
-    says: ['Conv2d', "'paddding'", "Did you mean 'padding'"],
-  },
-  {
-    what: 'an unknown option of an optimiser',
-    make: () => new optim.SGD(new nn.Linear(1, 1).parameters(), loosely({ learningRate: 1 })),
-    type: torch.ValueError,
-    says: ['SGD', "'learningRate'", 'lr'],
-  },
-  {
-    what: 'a negative learning rate',
-    make: () => new optim.Adam(new nn.Linear(1, 1).parameters(), { lr: -1 }),
-    type: torch.ValueError,
-    says: ['Adam', 'lr', '-1'],
-  },
-  {
-    what: 'a module without forward()',
-    make: () =>
-      loosely<() => unknown>(new (class Empty extends loosely<typeof Bare>(nn.Module) {})())(),
-    type: torch.ValueError,
-    says: ['Empty has no forward()'],
-  },
-  {
-    what: 'snake_case in zeroGrad()',
-    make: () => new nn.Linear(1, 1).zeroGrad(loosely({ set_to_none: true })),
-    type: torch.ValueError,
-    says: [/^zeroGrad: /, "'set_to_none'", 'setToNone'],
-  },
-  {
-    what: 'a typing error in loadStateDict()',
-    make: () => new nn.Linear(1, 1).loadStateDict({}, loosely({ strct: false })),
-    type: torch.ValueError,
-    says: [/^loadStateDict: /, "'strct'", 'strict'],
-  },
-  {
-    what: 'a module of integers',
-    make: () => new nn.Linear(1, 1).to(torch.int32),
-    type: torch.DtypeError,
-    says: [/^to: /, 'floating point', 'torch.int32'],
-  },
-  {
-    what: 'an optimiser of nothing',
-    make: () => new optim.SGD([], { lr: 1 }),
-    type: torch.ValueError,
-    says: ['SGD', 'no parameters'],
-  },
-  {
-    what: 'targets of another batch',
-    make: () => F.crossEntropy(x, torch.tensor([0, 1, 2])),
-    type: torch.ShapeError,
-    says: [/^crossEntropy: /, '[2, 3]', '[3]'],
-  },
-  {
-    what: 'a state dict of another model',
-    make: () => new nn.Linear(2, 2).loadStateDict(new nn.Linear(3, 2).stateDict()),
-    type: torch.StateDictError,
-    says: ['weight', '[2, 3]', '[2, 2]'],
-  },
-  {
-    what: 'a state dict with other names',
-    make: () => new nn.Linear(2, 2).loadStateDict({}),
-    type: torch.StateDictError,
-    says: ['weight', 'bias', /missing/i],
-  },
-];
-
-const groups = { shapes, dimensions, dtypes, values, autograd, modules };
-
-for (const [group, list] of Object.entries(groups)) {
-  describe(group, () => {
-    for (const { what, make, type, says } of list) {
-      test(what, () => {
-        let error: unknown;
-        try {
-          make();
-        } catch (caught) {
-          error = caught;
-        }
-        expect(error).toBeInstanceOf(type);
-        const { message } = error as Error;
-        for (const part of says) {
-          if (typeof part === 'string') expect(message).toContain(part);
-          else expect(message).toMatch(part);
-        }
-      });
-    }
-  });
-}
-
-test('every error is a TorchError with the name of its class', () => {
-  for (const list of Object.values(groups)) {
-    for (const { make } of list) {
-      try {
-        make();
-      } catch (error) {
-        expect(error).toBeInstanceOf(torch.TorchError);
-        expect((error as Error).name).toBe((error as Error).constructor.name);
-      }
-    }
-  }
-});
+testMistakes({ shapes, dimensions, dtypes, values });
 
 test('item() rejects; it does not throw', async () => {
   await expect(torch.ones(3).item()).rejects.toThrow(torch.ShapeError);

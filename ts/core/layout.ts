@@ -25,7 +25,7 @@ export class Geometry {
     readonly strides: readonly number[],
   ) {
     this.elements = numelOf(shape);
-    this.contiguous = isContiguousLayout(shape, strides);
+    this.contiguous = this.elements === 0 || isContiguousLayout(shape, strides);
   }
 }
 

@@ -129,8 +129,8 @@ export const tanh = op('tanh', 'input', (input: Tensor): Tensor => elementwise.t
 function bounded(input: Tensor, low: number, high: number): Tensor {
   const held = applyPointwise('clampScalars', [input.detach()], [low, high]);
   if (!isGradEnabled() || !input.requiresGrad) return held;
-  const inside = elementwise.logicalAnd(elementwise.gt(input, low), elementwise.lt(input, high));
-  return input.where(inside, held);
+  const outside = elementwise.logicalOr(elementwise.le(input, low), elementwise.ge(input, high));
+  return held.where(outside, input);
 }
 
 /** input held between minVal and maxVal. */

@@ -96,14 +96,28 @@ function located(error: unknown, op: string, operands: readonly unknown[]): unkn
   return error;
 }
 
-function checkDomain(name: string, row: PointwiseRow, promoted: Dtype): void {
-  if (promoted === bool && row.noBool !== undefined) {
-    throw new DtypeError(`${name}: not defined for bool tensors; ${row.noBool}`);
+function checkDomain(
+  name: string,
+  row: PointwiseRow,
+  promoted: Dtype,
+  operands: readonly Operand[],
+): void {
+  if (row.noBool !== undefined && (row.inputs > 1 || promoted === bool)) {
+    refuseBool(name, operands, row.noBool);
   }
   if (row.domain === 'int' && promoted.category === Category.Float) {
     throw new DtypeError(
       `${name}: defined for integer and bool tensors, got ${promoted}; cast with int() first`,
     );
+  }
+}
+
+/** Throws if an operand is bool, whatever it would be promoted to. */
+export function refuseBool(name: string, operands: readonly Operand[], hint: string): void {
+  for (const x of operands) {
+    if (typeof x === 'boolean' || (x as Tensor).dtype === bool) {
+      throw new DtypeError(`${name}: not defined for bool tensors; ${hint}`);
+    }
   }
 }
 
@@ -170,7 +184,7 @@ export function applyPointwise(
   const valued = masks === undefined ? operands : without(operands, masks);
   const given = resultDtype(valued);
   const promoted = given === bool && row.boolAsInt ? int32 : given;
-  checkDomain(op, row, promoted);
+  checkDomain(op, row, promoted, operands);
   if (row.keepsIntegers && promoted.category !== Category.Float) {
     return target?.bare() ?? denseCopy(operands[0] as Tensor);
   }

@@ -1,30 +1,37 @@
 /** Arithmetic, comparison and choice between tensors and numbers: composites over the table. */
 
+import { isGradEnabled } from '../autograd/mode.js';
 import { bool, Category, type Dtype } from '../core/dtype.js';
 import { DtypeError, ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
-import { applyBinary, applyPointwise, applyUnary } from './apply.js';
+import { anyRequires, applyBinary, applyPointwise, applyUnary, refuseBool } from './apply.js';
 import { elementwise } from './elementwise.js';
 import { assignBinary, assignFrom, assignInPlace } from './inplace.js';
 import { afterReading } from './later.js';
 import { nonzero } from './masking.js';
+import { SUBTRACT_BOOL } from './pointwise.js';
 import { isTensor, type Operand, resultDtype } from './promote.js';
 import { op } from './signature.js';
 
 /** How a division is rounded: not at all, toward zero, or down. */
 export type RoundingMode = 'trunc' | 'floor' | null;
 
-/** Python's True and False count as 1 and 0. */
-const scale = (alpha: number | boolean): number => Number(alpha);
-
-function checkAlpha(name: string, alpha: number, operands: readonly Operand[]): void {
+/** The factor of the second operand as a number: of bools, whether it is not 0. */
+function factor(name: string, alpha: number | boolean, operands: readonly Operand[]): number {
   const dtype = resultDtype(operands);
-  if (dtype === bool && name.startsWith('sub')) {
-    throw new DtypeError(`${name}: not defined for bool tensors; use logicalXor() instead`);
+  const scale = Number(alpha);
+  const isFlag = typeof alpha === 'boolean' && dtype !== bool;
+  if (isFlag || (dtype.category !== Category.Float && !Number.isInteger(scale))) {
+    const wanted = dtype.isFloatingPoint ? 'a number' : 'an integer';
+    throw new DtypeError(`${name}: alpha must be ${wanted} for ${dtype} tensors, got ${alpha}`);
   }
-  if (dtype.category !== Category.Float && !Number.isInteger(alpha)) {
-    throw new DtypeError(`${name}: alpha must be an integer for ${dtype} tensors, got ${alpha}`);
-  }
+  return dtype === bool ? Number(scale !== 0) : scale;
+}
+
+/** As factor(), of differences. */
+function minus(name: string, alpha: number | boolean, operands: readonly Operand[]): number {
+  refuseBool(name, operands, SUBTRACT_BOOL);
+  return -factor(name, alpha, operands);
 }
 
 /** `input + alpha * other`. */
@@ -32,9 +39,9 @@ export const add = op(
   'add',
   'input, other, alpha',
   (input: Operand, other: Operand, alpha: number | boolean = 1): Tensor => {
-    if (scale(alpha) === 1) return applyBinary('addTensors', input, other);
-    checkAlpha('add', scale(alpha), [input, other]);
-    return applyPointwise('addScaled', [input, other], [scale(alpha)]);
+    if (alpha === 1) return applyBinary('addTensors', input, other);
+    const operands = [input, other];
+    return applyPointwise('addScaled', operands, [factor('add', alpha, operands)]);
   },
 );
 
@@ -42,9 +49,9 @@ export const add_ = op(
   'add_',
   'input, other, alpha',
   (input: Tensor, other: Operand, alpha: number | boolean = 1): Tensor => {
-    if (scale(alpha) === 1) return assignBinary('add_', input, 'addTensors', other);
-    checkAlpha('add_', scale(alpha), [input, other]);
-    return assignBinary('add_', input, 'addScaled', other, [scale(alpha)]);
+    if (alpha === 1) return assignBinary('add_', input, 'addTensors', other);
+    const scale = factor('add_', alpha, [input, other]);
+    return assignBinary('add_', input, 'addScaled', other, [scale]);
   },
 );
 
@@ -53,9 +60,9 @@ export const sub = op(
   'sub',
   'input, other, alpha',
   (input: Operand, other: Operand, alpha: number | boolean = 1): Tensor => {
-    if (scale(alpha) === 1) return applyBinary('subTensors', input, other);
-    checkAlpha('sub', scale(alpha), [input, other]);
-    return applyPointwise('addScaled', [input, other], [-scale(alpha)]);
+    if (alpha === 1) return applyBinary('subTensors', input, other);
+    const operands = [input, other];
+    return applyPointwise('addScaled', operands, [minus('sub', alpha, operands)]);
   },
 );
 
@@ -63,9 +70,9 @@ export const sub_ = op(
   'sub_',
   'input, other, alpha',
   (input: Tensor, other: Operand, alpha: number | boolean = 1): Tensor => {
-    if (scale(alpha) === 1) return assignBinary('sub_', input, 'subTensors', other);
-    checkAlpha('sub_', scale(alpha), [input, other]);
-    return assignBinary('sub_', input, 'addScaled', other, [-scale(alpha)]);
+    if (alpha === 1) return assignBinary('sub_', input, 'subTensors', other);
+    const scale = minus('sub_', alpha, [input, other]);
+    return assignBinary('sub_', input, 'addScaled', other, [scale]);
   },
 );
 
@@ -155,10 +162,7 @@ export const clamp = op(
     if (typeof min === 'number' && typeof max === 'number') {
       return applyPointwise('clampScalars', [wide], [min, max]);
     }
-    let result = wide;
-    if (min !== null) result = clampMin(result, min);
-    if (max !== null) result = clampMax(result, max);
-    return result;
+    return clampTensors(wide, min, max);
   },
 );
 
@@ -168,19 +172,37 @@ function widened(input: Tensor, bounds: readonly (Operand | null)[]): Tensor {
   return dtype === input.dtype ? input : input.to(dtype);
 }
 
-/** Unlike maximum() and minimum(), equal elements give their whole gradient to the input. */
+/** The input, NaN included, or the bound where it does not keep to it. */
 const within = (keeps: Tensor, input: Tensor, bound: Operand): Tensor =>
   where(keeps.logicalOr(input.isnan()), input, bound);
 
+const detached = <T>(x: T): T => (isTensor(x) ? (x.detach() as T) : x);
+
+/**
+ * Gradients go to the input between the bounds, these included; below it to min, if it is less
+ * than max; and to max above it, or where min is more. Nobody gets any below two equal bounds.
+ */
+function clampTensors(input: Tensor, min: Operand | null, max: Operand | null): Tensor {
+  const [x, low, high] = [input, min ?? -Infinity, max ?? Infinity].map(detached);
+  const { ge, gt, le, lt, logicalAnd } = elementwise;
+  const raised = min === null ? (x as Tensor) : within(ge(x, low), x as Tensor, low);
+  let result = max === null ? raised : within(le(raised, high), raised, high);
+  const bounds = [input, min, max].filter((bound) => bound !== null);
+  if (!isGradEnabled() || !anyRequires(bounds)) return result;
+  if (isTensor(max)) result = where(gt(raised, high), max, result);
+  if (isTensor(min)) result = where(logicalAnd(lt(x, low), lt(low, high)), min, result);
+  return where(logicalAnd(ge(x, low), le(x, high)), input, result);
+}
+
 /** `input`, at least `min`. */
 export const clampMin = op('clampMin', 'input, min', (input: Tensor, min: Operand): Tensor => {
-  if (typeof min !== 'number') return within(input.ge(min), input, min);
+  if (typeof min !== 'number') return clamp(input, min);
   return applyPointwise('clampMinScalar', [widened(input, [min])], [min]);
 });
 
 /** `input`, at most `max`. */
 export const clampMax = op('clampMax', 'input, max', (input: Tensor, max: Operand): Tensor => {
-  if (typeof max !== 'number') return within(input.le(max), input, max);
+  if (typeof max !== 'number') return clamp(input, null, max);
   return applyPointwise('clampMaxScalar', [widened(input, [max])], [max]);
 });
 
@@ -292,7 +314,7 @@ export const round_ = op(
 /** The tensor itself, as +x. */
 export const positive = (input: Tensor): Tensor => {
   if (input.dtype === bool) throw new DtypeError('positive: not defined for bool tensors');
-  return input.alias();
+  return input;
 };
 
 export const absolute = elementwise.abs;

@@ -224,10 +224,16 @@ function scatterInto(
   input: Tensor,
   dim: number,
   index: Tensor,
+  src: Tensor,
   run: (x: Tensor, index: Tensor, along: number) => Tensor,
 ): Tensor {
   const along = normalizeDim(dim, input.ndim, name);
-  if (index.numel() === 0) return input.clone();
+  // Nothing is added of the values, which have a gradient of zeros.
+  if (index.numel() === 0) {
+    if (!src.requiresGrad) return input.clone();
+    checkSource(name, input, src);
+    return input.sub(reshape(src, [-1]).narrow(0, 0, 0).sum());
+  }
   checkIndex(name, index);
   checkWithin(name, index, input, along, 'a tensor');
   const part = corner(input, index.shape, along);
@@ -271,7 +277,7 @@ export const scatter = op(
       throw new ValueError(`scatter: reduce is 'add' or 'multiply', got '${reduce}'`);
     }
     const values = isTensor(given) ? given : input.newFull(index.shape, Number(given));
-    return scatterInto('scatter', input, dim, index, (x, flat, along) => {
+    return scatterInto('scatter', input, dim, index, values, (x, flat, along) => {
       const source = scatterValues('scatter', input, index, values, along);
       if (reduce === null) return applyPrimitive('scatter', [x, flat, source], WRAP)[0];
       const mode = reduce === 'add' ? 'sum' : 'prod';
@@ -285,7 +291,7 @@ export const scatterAdd = op(
   'scatterAdd',
   'input, dim, index, src',
   (input: Tensor, dim: number, index: Tensor, src: Tensor): Tensor =>
-    scatterInto('scatterAdd', input, dim, index, (x, flat, along) => {
+    scatterInto('scatterAdd', input, dim, index, src, (x, flat, along) => {
       const values = scatterValues('scatterAdd', input, index, src, along);
       return applyPrimitive('scatterAdd', [x, flat, values], WRAP)[0];
     }),
@@ -335,7 +341,7 @@ export const scatterReduce = op(
         `scatterReduce: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin', got '${reduce}'`,
       );
     }
-    return scatterInto('scatterReduce', input, dim, index, (x, flat, along) => {
+    return scatterInto('scatterReduce', input, dim, index, src, (x, flat, along) => {
       const values = scatterValues('scatterReduce', input, index, src, along);
       let start = x;
       if (!includeSelf) {

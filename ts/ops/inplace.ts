@@ -11,6 +11,7 @@ import { type AutogradMeta, emptyTensor, setViewRefresher, type Tensor } from '.
 import { anyRequires, applyPointwise, applyView } from './apply.js';
 import { gradients } from './gradients.js';
 import { copyInto, denseCopy } from './launch.js';
+import { inPlaceNode, recordLinear } from './linear_node.js';
 import type { PointwiseName } from './pointwise.js';
 import type { Operand } from './promote.js';
 
@@ -149,7 +150,7 @@ export function assignInPlace(
   const old = isGradEnabled() && isNeeded(target, row, operands) ? before(target, true) : target;
   const given = old === target ? operands : operands.map((x) => (x === target ? old : x));
   const result = applyPointwise(row, given, scalars, target, op);
-  adoptHistory(target, result);
+  adoptHistory(op, target, result);
   if (result !== target) result.dispose();
   return target;
 }
@@ -163,18 +164,21 @@ export function assign(op: string, target: Tensor, value: Tensor): Tensor {
   checkResult(op, target, value.shape, value.dtype);
   copyInto(target, value);
   if (!target.untracked) target.storage_.written(op);
-  if (value.dtype === target.dtype || !value.requiresGrad) adoptHistory(target, value);
+  if (value.dtype === target.dtype || !value.requiresGrad) adoptHistory(op, target, value);
   else {
     // Only its place in the graph is wanted.
     const converted = value.to(target.dtype);
-    adoptHistory(target, converted);
+    adoptHistory(op, target, converted);
     converted.dispose();
   }
   return target;
 }
 
-/** Makes `target` the output that `result` is in the graph; a view hands it on to its base. */
-export function adoptHistory(target: Tensor, result: Tensor): void {
+/**
+ * Makes `target` the output that `result` is in the graph; a view hands it on to its base. What
+ * has no gradient itself gives zeros to what `target` was.
+ */
+export function adoptHistory(op: string, target: Tensor, result: Tensor): void {
   if (target.untracked || !isGradEnabled()) return;
   const meta = target.meta;
   const gradFn = result === target ? undefined : result.meta?.gradFn;
@@ -184,7 +188,7 @@ export function adoptHistory(target: Tensor, result: Tensor): void {
     rebaseView(target, meta as AutogradMeta, base, gradFn, result.meta?.outputIndex ?? 0);
   } else if (gradFn !== undefined) {
     setHistory(target, gradFn, result.meta?.outputIndex ?? 0);
-  } else if (meta !== undefined) meta.gradFn = undefined;
+  } else recordLinear(inPlaceNode(op), [target], target, (g) => g.zerosLike());
 }
 
 /** The base becomes itself with the view's elements replaced; the view is read from it anew. */

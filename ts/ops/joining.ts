@@ -42,7 +42,7 @@ function listed(name: string, tensors: unknown): readonly Tensor[] {
 
 /** Each part gets the slice of the gradient that it filled. */
 class CatBackward extends Node {
-  private readonly sizes: readonly number[];
+  private readonly shapes: readonly Shape[];
   private readonly dtypes: readonly Dtype[];
 
   constructor(
@@ -50,7 +50,7 @@ class CatBackward extends Node {
     private readonly along: number,
   ) {
     super('CatBackward0', 1);
-    this.sizes = parts.map((part) => part.shape[along]);
+    this.shapes = parts.map((part) => part.shape);
     this.dtypes = parts.map((part) => part.dtype);
     for (const part of parts) this.connect(part);
   }
@@ -58,10 +58,13 @@ class CatBackward extends Node {
   run([g]: Grads): Grads {
     if (g === undefined) return [];
     let start = 0;
-    return this.sizes.map((size, i) => {
+    return this.shapes.map((shape, i) => {
       const from = start;
+      const size = shape.length < g.ndim ? 0 : shape[this.along];
       start += size;
-      return this.needs(i) ? g.narrow(this.along, from, size).to(this.dtypes[i]) : undefined;
+      if (!this.needs(i)) return undefined;
+      const part = g.narrow(this.along, from, size).to(this.dtypes[i]);
+      return shape.length < g.ndim ? reshape(part, shape) : part;
     });
   }
 }
@@ -106,8 +109,8 @@ export const cat = op('cat', 'tensors, dim', (tensors: readonly Tensor[], dim = 
     place.dispose();
     offset += part.shape[along] * strides[along];
   }
-  if (isGradEnabled() && dtype.isFloatingPoint && parts.some((part) => part.requiresGrad)) {
-    setHistory(result, new CatBackward(parts, along), 0);
+  if (isGradEnabled() && dtype.isFloatingPoint && all.some((part) => part.requiresGrad)) {
+    setHistory(result, new CatBackward(all, along), 0);
   }
   return result;
 });

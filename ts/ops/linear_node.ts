@@ -41,6 +41,11 @@ export function recordLinear(
   return result;
 }
 
+/** As PyTorch prints the node of an operation such as 'lt_': `LtBackward0`. */
+export function inPlaceNode(op: string): string {
+  return op === 'copy_' ? 'CopyBackwards' : `${op[0].toUpperCase()}${op.slice(1, -1)}Backward0`;
+}
+
 /** A node of several outputs that together are its one input, cut up. */
 class PartsBackward extends Node {
   private readonly shapes: readonly Shape[];

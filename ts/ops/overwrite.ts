@@ -3,7 +3,7 @@
 import { isGradEnabled } from '../autograd/mode.js';
 import type { Tensor } from '../tensor.js';
 import { adoptHistory, checkWritable } from './inplace.js';
-import { type Pullback, recordLinear } from './linear_node.js';
+import { inPlaceNode, type Pullback, recordLinear } from './linear_node.js';
 
 /**
  * Lets `write` fill the elements of `target`. The old values get a zero gradient; `source`, if
@@ -23,9 +23,8 @@ export function overwrite(
   const tracked = target.meta !== undefined || source?.requiresGrad === true;
   if (tracked && isGradEnabled() && target.dtype.isFloatingPoint) {
     const result = target.bare();
-    const node = `${name[0].toUpperCase()}${name.slice(1, -1)}Backward0`;
-    recordLinear(node, [target, source], result, (g) => g.zerosLike(), pullback);
-    adoptHistory(target, result);
+    recordLinear(inPlaceNode(name), [target, source], result, (g) => g.zerosLike(), pullback);
+    adoptHistory(name, target, result);
     result.dispose();
   }
   return target;

@@ -65,7 +65,7 @@ const ternary = <const E extends Extra>(c: string, extra: E) => row(TERNARY, c, 
 const test = <const E extends Extra>(c: string, extra: E) => row(TEST, c, extra);
 const compare = <const E extends Extra>(c: string, extra: E) => row(COMPARE, c, extra);
 
-const SUBTRACT_BOOL = 'use logicalXor() or logicalNot() on bool tensors';
+export const SUBTRACT_BOOL = 'use logicalNot() or logicalXor(), or cast with int()';
 
 export const pointwise = {
   // Exponentials and logarithms.

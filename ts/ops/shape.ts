@@ -22,10 +22,11 @@ import {
 import { Tensor } from '../tensor.js';
 import { applyView, recordAs } from './apply.js';
 import { to } from './convert.js';
-import { assign, checkBroadcast, checkWritable } from './inplace.js';
+import { checkBroadcast, checkWritable } from './inplace.js';
 import { afterReading } from './later.js';
-import { contiguousCopy, denseCopy } from './launch.js';
+import { contiguousCopy, copyInto, denseCopy } from './launch.js';
 import { checkFormat, type MemoryFormat } from './memory_format.js';
+import { overwrite } from './overwrite.js';
 import { isTensor } from './promote.js';
 import { listOf, op } from './signature.js';
 
@@ -77,6 +78,7 @@ export const flatten = op(
     if (start > end) {
       throw new ShapeError(`flatten: startDim ${startDim} comes after endDim ${endDim}`);
     }
+    if (start === end) return input;
     const middle = numelOf(input.shape.slice(start, end + 1));
     return reshape(input, [...input.shape.slice(0, start), middle, ...input.shape.slice(end + 1)]);
   },
@@ -421,24 +423,24 @@ export const asStrided_ = op(
 /** Writes the elements of `src` (broadcast, cast, of any device) into the tensor. */
 export const copy_ = op('copy_', 'input, src', (input: Tensor, src: Tensor): Tensor => {
   if (!isTensor(src)) throw new ValueError(`copy_: expected a tensor to copy, got ${String(src)}`);
-  checkWritable('copy_', input);
   checkBroadcast('copy_', src.shape, input.shape);
-  return assign('copy_', input, expand(to(to(src, input.dtype), input.device), input.shape));
+  const value = expand(to(to(src, input.dtype), input.device), input.shape);
+  return overwrite('copy_', input, () => copyInto(input, value), value);
 });
 
 /** At least 1, 2 or 3 dimensions, new ones of size 1. */
 export const atleast1d = (...tensors: (Tensor | readonly Tensor[])[]): Tensor | Tensor[] =>
-  eachOf(tensors, (x) => (x.ndim === 0 ? reshape(x, [1]) : alias(x)));
+  eachOf(tensors, (x) => (x.ndim === 0 ? reshape(x, [1]) : x));
 export const atleast2d = (...tensors: (Tensor | readonly Tensor[])[]): Tensor | Tensor[] =>
   eachOf(tensors, (x) => {
     if (x.ndim === 0) return reshape(x, [1, 1]);
-    return x.ndim === 1 ? unsqueeze(x, 0) : alias(x);
+    return x.ndim === 1 ? unsqueeze(x, 0) : x;
   });
 export const atleast3d = (...tensors: (Tensor | readonly Tensor[])[]): Tensor | Tensor[] =>
   eachOf(tensors, (x) => {
     if (x.ndim === 0) return reshape(x, [1, 1, 1]);
     if (x.ndim === 1) return unsqueeze(unsqueeze(x, 0), 2);
-    return x.ndim === 2 ? unsqueeze(x, 2) : alias(x);
+    return x.ndim === 2 ? unsqueeze(x, 2) : x;
   });
 
 function eachOf(

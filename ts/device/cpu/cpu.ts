@@ -164,7 +164,16 @@ export class CpuDevice implements Device {
         this.unshared = `shared memory was refused: ${error.message}`;
       }
     }
-    return instantiate();
+    try {
+      return instantiate();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new DeviceError(
+        `cpu: the engine gave no memory to WebAssembly (${error.message}). It sets address space ` +
+          'aside for each module: end workers and pages that hold others, or raise the ' +
+          "process's limit (ulimit -v)",
+      );
+    }
   }
 
   private createPool({ module, allocator }: Heap): Pool {

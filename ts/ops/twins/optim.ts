@@ -56,9 +56,22 @@ function vectors({ words, bufferWords, bufferCount, storages }: LaunchBlock): bo
   return true;
 }
 
-function stepKernel(name: string, params: Readonly<Record<string, ParamType>>): GpuKernel {
-  const places = (stepDefinitions.get(name) ?? '').matchAll(/\bstate\[(\d)\]/g);
-  const states = 1 + Math.max(...Array.from(places, ([, k]) => Number(k)));
+/** How many states each step of kernels/optim_steps.wgsl has at most. */
+const STATES: { readonly [K in StepName]: number } = {
+  sgdStep: 1,
+  adamStep: 3,
+  adamaxStep: 2,
+  nadamStep: 2,
+  radamStep: 2,
+  rmspropStep: 3,
+  adagradStep: 1,
+  adadeltaStep: 2,
+  rpropStep: 2,
+  asgdStep: 1,
+};
+
+function stepKernel(name: StepName, params: Readonly<Record<string, ParamType>>): GpuKernel {
+  const states = STATES[name];
   const make = (four: boolean, choose?: GpuKernel['choose']) => {
     const text = stepsText(states, four);
     const source = `${driverSource}fn step_once() -> u32 { return ${name}(); }\n${text}`;
@@ -71,5 +84,8 @@ function stepKernel(name: string, params: Readonly<Record<string, ParamType>>): 
 
 /** The kernel of every step, by the name of its launch. */
 export const stepKernels = Object.fromEntries(
-  Object.entries(steps.kernels).map(([name, { params }]) => [name, stepKernel(name, params)]),
+  (Object.keys(STATES) as StepName[]).map((name) => [
+    name,
+    stepKernel(name, steps.kernels[name].params),
+  ]),
 ) as unknown as Readonly<Record<StepName, GpuKernel>>;
