@@ -221,7 +221,7 @@ SMALL KERNEL(convScatter) {
   t.results = t.pack + p->strip;
   t.line = t.results + p->space;
   t.mask = t.line + SUM_ROWS * p->stride_w * p->line;
-  t.up = (int32_t *)(t.mask + p->spots * LANES);
+  t.up = (int32_t *)(t.mask + p->spots * 2 * LANES);
   t.place = t.up + kh;
   t.reach = t.place + kw;
   t.ends = (uint32_t *)(t.reach + kw);

@@ -68,69 +68,59 @@ static bool NAME(strip_product)(const convScatter_params *p, const NAME(strip) *
   return from < to;
 }
 
-// Of the tables: the vector of pixels at x.
-#define SPOT(x) (((x) + LANES - 1) / LANES * p->kernel_w)
+// Of the tables: the pair of vectors of pixels at x.
+#define SPOT(x) (((x) + 2 * LANES - 1) / (2 * LANES) * p->kernel_w)
 
-// Places of the taps for every vector of a row or line, and which of its lanes they reach.
+// Places of the taps for every pair of a row or line, and which of its lanes they reach.
 SMALL
 static void NAME(mask_sums)(const convScatter_params *p, const NAME(strip) * t) {
   const bool plain = p->stride_w == 1;
   const uint32_t count = plain ? p->width : p->line;
   for (uint32_t k = 0; k < p->kernel_w; k++) {
-    for (uint32_t x = 0; x < count; x += LANES) {
-      if (count >= LANES) x = MIN(x, count - LANES);
+    for (uint32_t x = 0; x < count; x += 2 * LANES) {
+      if (count >= 2 * LANES) x = MIN(x, count - 2 * LANES);
       const int32_t at = (int32_t)x + (plain ? (int32_t)p->pad_w : 0), q = at - t->reach[k];
-      const I lane = iota_as((I){0}) + q;
-      const bool some = q > -LANES && q < (int32_t)p->out_w;
+      const bool some = q > -2 * LANES && q < (int32_t)p->out_w;
       t->spot[SPOT(x) + k] = some ? t->place[k] + at : 0;
-      store(t->mask + (SPOT(x) + k) * LANES, (V)((lane >= 0) & (lane < (int32_t)p->out_w)));
+      for (int32_t l = 0; l < 2 * LANES; l += LANES) {
+        const I lane = iota_as((I){0}) + q + l;
+        store(t->mask + (SPOT(x) + k) * 2 * LANES + l,
+              (V)((lane >= 0) & (lane < (int32_t)p->out_w)));
+      }
     }
   }
 }
 
-// Sums of the taps [k, last) for `count` pixels, the first of which is `first`, of `rows` rows:
-// several vectors of a row where all taps reach, else one of SUM_ROWS rows.
+// Sums of the taps [k, last) for `count` pixels of SUM_ROWS rows.
 static NOINLINE void NAME(join_sums)(const convScatter_params *p, const NAME(strip) * t, uint32_t k,
-                                     uint32_t last, S *const *out, uint32_t count, int32_t first,
-                                     const S *const *from, uint32_t rows) {
+                                     uint32_t last, S *const *out, uint32_t count,
+                                     const S *const *from) {
   const S *row[SUM_ROWS];
-  S few[SUM_ROWS * LANES], *to[SUM_ROWS];
+  S few[SUM_ROWS * 2 * LANES], *to[SUM_ROWS];
   UNROLL for (int r = 0; r < SUM_ROWS; r++) {
     row[r] = from[r];
-    to[r] = count < LANES ? few + r * LANES : out[r];
+    to[r] = count < 2 * LANES ? few + r * 2 * LANES : out[r];
   }
-  const int32_t low = (k < last ? t->reach[last - 1] : 0) - first;
-  const int32_t end = (int32_t)p->out_w + (k < last ? t->reach[k] : 0) - first;
-  const int32_t high = MIN((int32_t)count, end);
-  for (uint32_t x = 0; x < count; x += LANES) {
-    if ((int32_t)x >= low && (int32_t)x + SUM_ROWS * LANES <= high) {
-      for (uint32_t r = 0; r < rows; r++) {
-        const S *at = from[r] + first + x;
-        V sum[SUM_ROWS] = {0};
-        NO_UNROLL for (uint32_t i = k; i < last; i++) {
-          UNROLL for (int v = 0; v < SUM_ROWS; v++) {
-            sum[v] += load(at + t->place[i] + v * LANES);
-          }
-        }
-        UNROLL for (int v = 0; v < SUM_ROWS; v++) store(out[r] + x + v * LANES, sum[v]);
-      }
-      x += (SUM_ROWS - 1) * LANES;
-      continue;
-    }
-    if (count >= LANES) x = MIN(x, count - LANES);
+  for (uint32_t x = 0; x < count; x += 2 * LANES) {
+    if (count >= 2 * LANES) x = MIN(x, count - 2 * LANES);
     const int32_t *spot = t->spot + SPOT(x);
-    const S *mask = t->mask + SPOT(x) * LANES;
-    V sum[SUM_ROWS] = {0};
+    const S *mask = t->mask + SPOT(x) * 2 * LANES;
+    V sum[SUM_ROWS][2] = {0};
     NO_UNROLL for (uint32_t i = k; i < last; i++) {
-      const I reached = (I)load(mask + i * LANES);
+      const I low = (I)load(mask + i * 2 * LANES), high = (I)load(mask + i * 2 * LANES + LANES);
       UNROLL for (int r = 0; r < SUM_ROWS; r++) {
-        sum[r] += (V)((I)load(row[r] + spot[i]) & reached);
+        const S *at = row[r] + spot[i];
+        sum[r][0] += (V)((I)load(at) & low);
+        sum[r][1] += (V)((I)load(at + LANES) & high);
       }
     }
-    UNROLL for (int r = 0; r < SUM_ROWS; r++) store(to[r] + x, sum[r]);
+    UNROLL for (int r = 0; r < SUM_ROWS; r++) {
+      store(to[r] + x, sum[r][0]);
+      store(to[r] + x + LANES, sum[r][1]);
+    }
   }
-  for (uint32_t i = 0; count < LANES && i < SUM_ROWS * count; i++) {
-    out[i / count][i % count] = few[i / count * LANES + i % count];
+  for (uint32_t r = 0; count < 2 * LANES && r < SUM_ROWS; r++) {
+    NAME(copy_run)(out[r], few + r * 2 * LANES, count);
   }
 }
 
@@ -147,7 +137,7 @@ static NOINLINE void NAME(put_rows)(const convScatter_params *p, const NAME(stri
   for (uint32_t f = 0, k = 0; f < sw; k = t->ends[f++]) {
     for (uint32_t r = 0; r < SUM_ROWS; r++) line[r] = t->line + (r * sw + f) * p->line;
     NAME(join_sums)(p, t, k, some ? t->ends[f] : k, sw == 1 ? to : line,
-                    sw == 1 ? p->width : p->line, sw == 1 ? p->pad_w : 0, from, count);
+                    sw == 1 ? p->width : p->line, from);
   }
   for (uint32_t r = 0; r < count && sw > 1; r++) {
     NAME(join_row)(to[r], p->width, t->line + r * sw * p->line, p->line, sw, p->pad_w);

@@ -209,10 +209,10 @@ export function scatter(
   const strip = part * pitch * (rows > 1 ? 1 : downs + reach(0));
   const line = Math.max(outW + reach(1), Math.floor((width - 1 + padding[1]) / stride[1]) + 1);
   const space = (together * kernel[1] + TILE) * pitch;
-  const spots = kernel[1] * Math.ceil(Math.max(line, width) / 2 + 1);
+  const spots = kernel[1] * Math.ceil(Math.max(line, width) / 4);
   const words = kernel[0] + 2 * kernel[1] + stride[1];
   const slice =
-    strip + space + SUM_ROWS * stride[1] * line + 5 * spots + words + filters + images * RUN_WORDS;
+    strip + space + SUM_ROWS * stride[1] * line + 9 * spots + words + filters + images * RUN_WORDS;
   const { range, words: share } = shares(others * blocksOf(downs) * Math.ceil(channels / together));
   const sizes = { together, images, downs, rows, part, pitch, strip, space, line, spots, slice };
   const params = Object.assign(gradientParams(geo), share, sizes);
