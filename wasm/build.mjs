@@ -52,6 +52,14 @@ const LINK_FLAGS = [
   '--export=__stack_pointer',
 ];
 
+const UNPACKER_LINK_FLAGS = [
+  '--no-entry',
+  '--strip-all',
+  '--compress-relocations',
+  '-z',
+  'stack-size=8192',
+];
+
 /**
  * Further builds of the float32 kernels that are made of tiles, by the shape of the tile: which is
  * fastest depends on the engine. They take the place of the kernels of the same names.
@@ -127,31 +135,55 @@ async function tileModules(root, tools, kernels, start) {
   return { modules, failures, end };
 }
 
-/** What modules consist of, and their sizes. */
-async function moduleText(modules, end, pack) {
+/** The module that unpacks the others. */
+async function buildUnpacker(root, { compiler, ld }) {
+  const file = join(root, 'build/unpack');
+  const flags = ['-Oz', '-mbulk-memory', '-fno-builtin', ...COMMON_FLAGS];
+  const source = join(root, 'wasm/unpack.c');
+  await writeWhole(`${file}.o`, (passing) =>
+    run(compiler.program, [...flags, '-c', source, '-o', passing], { env: compiler.env }),
+  );
+  const names = ['unpack_lzma', 'join_begin', 'join_next', '__heap_base'];
+  const exports = names.map((name) => `--export=${name}`);
+  await writeWhole(`${file}.wasm`, (passing) =>
+    run(ld, [...UNPACKER_LINK_FLAGS, ...exports, `${file}.o`, '-o', passing]),
+  );
+  return readFileSync(`${file}.wasm`);
+}
+
+/** The module that unpacks, what the others consist of, and their sizes. */
+async function moduleText(unpacker, modules, end, pack) {
   const sizes = Object.entries(modules).map(([name, { length }]) => `'${name}': ${length}`);
   const streams = split(Object.values(modules));
-  const packed = await pack(streams);
+  const packed = await pack(unpacker, streams);
   return [
     `export const packed = '${packed.toString('base64')}';`,
+    `export const unpackerSize = ${unpacker.length};`,
     `export const length = ${streams.length};`,
     `export const sizes = { ${sizes.join(', ')} };`,
     `export const dataEnd = ${end};\n`,
   ].join('\n');
 }
 
+const forNode = async (unpacker, streams) => brotli(Buffer.concat([unpacker, streams]));
+const forPage = async (unpacker, streams) => Buffer.concat([unpacker, await lzma(streams)]);
+
 /** Writes the modules packed as each platform unpacks them. */
-async function embed(root, modules, end) {
+async function embed(root, tools, modules, end) {
   const key = createHash('sha256').update(JSON.stringify(FOR_NODE));
   for (const [name, bytes] of Object.entries(modules)) key.update(name).update(bytes);
-  for (const file of ['pack.mjs', 'split.mjs']) key.update(readFileSync(join(root, 'wasm', file)));
+  for (const file of ['build.mjs', 'pack.mjs', 'split.mjs', 'unpack.c']) {
+    key.update(readFileSync(join(root, 'wasm', file)));
+  }
   const digest = key.digest('hex');
   const marker = join(root, 'build/module.key');
   const files = ['module.js', 'module.node.js', 'module.key'].map((f) => join(root, 'build', f));
   if (files.every(existsSync) && readFileSync(marker, 'utf8') === digest) return;
-  const forPages = Object.entries(modules).filter(([name]) => !FOR_NODE.includes(name));
-  await writeIfChanged(files[1], await moduleText(modules, end, brotli));
-  await writeIfChanged(files[0], await moduleText(Object.fromEntries(forPages), end, lzma));
+  const unpacker = await buildUnpacker(root, tools);
+  const ofPage = Object.entries(modules).filter(([name]) => !FOR_NODE.includes(name));
+  await writeIfChanged(files[1], await moduleText(unpacker, modules, end, forNode));
+  const text = await moduleText(unpacker, Object.fromEntries(ofPage), end, forPage);
+  await writeIfChanged(files[0], text);
   writeFileSync(marker, digest);
 }
 
@@ -170,7 +202,7 @@ export async function buildKernels(root, { keepGoing = false } = {}) {
     const { bytes, end, names } = await link(root, tools, 'kernels', objects);
     const tiles = await tileModules(root, tools, kernels, end);
     failures.push(...tiles.failures);
-    await embed(root, { main: bytes, ...tiles.modules }, tiles.end);
+    await embed(root, tools, { main: bytes, ...tiles.modules }, tiles.end);
     const missing = missingKernels(kernels, names);
     if (missing.length > 0) failures.push(`declared but not written in C: ${missing.join(' ')}`);
   }

@@ -1,9 +1,9 @@
 /** Instantiates the embedded kernels, synchronously and only when asked. */
 
-import { dataEnd, length, packed, sizes } from '#module';
+import { dataEnd, length, packed, sizes, unpackerSize } from '#module';
 import { unpack } from '#platform';
 import { DeviceError } from '../ts/core/errors.js';
-import { Joiner } from './join.js';
+import { Unpacker } from './unpack.js';
 
 /** A kernel: the address of its parameter block, and the range of work units to do. */
 export type KernelFunction = (params: number, begin: number, end: number) => void;
@@ -96,17 +96,28 @@ function memoryFlagsIndex(bytes: Uint8Array): number {
   throw new Error('the embedded kernel module is damaged: it imports no shared memory');
 }
 
-let joiner: Joiner | undefined;
-const joined = new Map<string, Uint8Array<ArrayBuffer>>();
+let unpacker: Unpacker | undefined;
+const unpacked = new Map<string, Uint8Array<ArrayBuffer>>();
+
+/** The unpacker, which comes first, with the modules behind it. */
+function startUnpacker(): Unpacker {
+  const bytes = unpack(packed);
+  const started = new Unpacker(bytes.slice(0, unpackerSize));
+  const rest = bytes.subarray(unpackerSize);
+  // Node has unpacked them already.
+  const streams = rest.length === length ? rest : started.lzma(rest, length);
+  started.begin(streams, Math.max(...Object.values(sizes)));
+  return started;
+}
 
 /** The bytes of an embedded module, unpacked with those before it when first asked for. */
 function embedded(wanted: string): Uint8Array<ArrayBuffer> {
   for (const [name, size] of Object.entries(sizes)) {
-    if (joined.has(wanted)) break;
-    joiner ??= new Joiner(unpack(packed, length));
-    if (!joined.has(name)) joined.set(name, joiner.module(size));
+    if (unpacked.has(wanted)) break;
+    unpacker ??= startUnpacker();
+    if (!unpacked.has(name)) unpacked.set(name, unpacker.next(size));
   }
-  const bytes = joined.get(wanted);
+  const bytes = unpacked.get(wanted);
   if (bytes === undefined) throw new Error(`there is no build '${wanted}' of the kernels`);
   return bytes;
 }

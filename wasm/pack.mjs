@@ -1,5 +1,5 @@
-// Packs bytes for embedding, as small as they get: Node unpacks Brotli by itself, a page has
-// ts/platform/lzma.ts.
+// Packs bytes for embedding, as small as they get: Node unpacks Brotli by itself, pages LZMA by
+// wasm/unpack.c.
 import { spawn } from 'node:child_process';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { findProgram, required } from './toolchain.mjs';

@@ -1,5 +1,5 @@
 // Sorts what modules consist of by its kind: instructions, locals, offsets, constants and so on become
-// streams of their own, each of which packs far better than the mixture. `wasm/join.ts` puts them
+// streams of their own, each of which packs far better than the mixture. `wasm/unpack.c` puts them
 // together again.
 
 /** The streams by number; operands of instructions follow. */

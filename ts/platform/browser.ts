@@ -2,7 +2,6 @@
 
 import { gunzipSync } from 'fflate';
 import { DeviceError, ValueError } from '../core/errors.js';
-import { unpackLzma } from './lzma.js';
 import { bytesSource, type Sink, type Source } from './source.js';
 import { fetchBytes, isUrl } from './url.js';
 
@@ -50,12 +49,12 @@ export async function writeBytes(path: string, _bytes: Uint8Array): Promise<void
   await openSink(path);
 }
 
-/** The `size` bytes that were packed into a text. */
-export function unpack(text: string, size: number): Uint8Array<ArrayBuffer> {
+/** The bytes of a text in base64, packed as they are. */
+export function unpack(text: string): Uint8Array<ArrayBuffer> {
   const characters = atob(text);
-  const packed = new Uint8Array(characters.length);
-  for (let i = 0; i < packed.length; i++) packed[i] = characters.charCodeAt(i);
-  return unpackLzma(packed, size);
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return bytes;
 }
 
 /** The browser's WebGPU. Throws DeviceError where it has none. */

@@ -109,8 +109,8 @@ export async function writeBytes(path: string, bytes: Uint8Array): Promise<void>
 
 let counter = 0;
 
-/** The `size` bytes that were packed into a text. */
-export function unpack(text: string, _size: number): Uint8Array<ArrayBuffer> {
+/** The bytes of a text in base64, unpacked by Brotli. */
+export function unpack(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(brotliDecompressSync(Buffer.from(text, 'base64')));
 }
 

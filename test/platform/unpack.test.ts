@@ -1,8 +1,48 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Joiner } from '../../wasm/join.js';
+import { length, packed, unpackerSize } from '#module';
+import { unpack as bytesInPage } from '../../ts/platform/browser.js';
+import { unpack } from '../../ts/platform/node.js';
 import { MAIN, moduleBytes, tileBuilds } from '../../wasm/loader.js';
+import { lzma } from '../../wasm/pack.mjs';
 import { split } from '../../wasm/split.mjs';
+import { Unpacker } from '../../wasm/unpack.js';
+
+const bytes = unpack(packed);
+const start = () => new Unpacker(bytes.slice(0, unpackerSize));
+
+/** Bytes with runs, repeats at many distances and noise, always the same. */
+function sample(length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let seed = 1;
+  const next = (limit: number) => {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    return Math.floor((seed / 2 ** 32) * limit);
+  };
+  for (let at = 0; at < length; ) {
+    const run = Math.min(1 + next(600), length - at);
+    const back = 1 + next(at);
+    const kind = next(3);
+    for (let i = 0; i < run; i++, at++) {
+      bytes[at] = kind === 0 ? next(256) : kind === 1 ? 7 : (bytes[at - back] ?? 0);
+    }
+  }
+  return bytes;
+}
+
+describe('LZMA', () => {
+  it.each([1, 2, 300, 5000, 300_000])('gives back what was packed: %i bytes', async (length) => {
+    const bytes = sample(length);
+    expect(Buffer.compare(start().lzma(await lzma(bytes), length), bytes)).toBe(0);
+  });
+
+  it('gives a page the very streams that Node unpacks', async () => {
+    const streams = bytes.subarray(unpackerSize);
+    expect(streams.length).toBe(length);
+    const text = Buffer.from(await lzma(streams)).toString('base64');
+    expect(Buffer.compare(start().lzma(bytesInPage(text), length), streams)).toBe(0);
+  });
+});
 
 /** A module of one function, with the declarations of locals and the instructions given. */
 function moduleOf(...body: number[]): Uint8Array {
@@ -13,16 +53,20 @@ function moduleOf(...body: number[]): Uint8Array {
   ]);
 }
 
-const rejoined = (bytes: Uint8Array) => new Joiner(split([bytes])).module(bytes.length);
+/** What becomes of modules that were split. */
+function rejoined(...modules: Uint8Array[]): Uint8Array[] {
+  const unpacker = start();
+  unpacker.begin(split(modules), Math.max(...modules.map(({ length }) => length)));
+  return modules.map(({ length }) => unpacker.next(length));
+}
 
 describe('modules as streams', () => {
   it('come back byte by byte, one after the other', () => {
     const modules = [MAIN, ...tileBuilds()].map((name) => moduleBytes(name, true));
     expect(modules.length).toBeGreaterThan(1);
-    const joiner = new Joiner(split(modules));
-    for (const bytes of modules) {
-      expect(Buffer.compare(joiner.module(bytes.length), bytes)).toBe(0);
-    }
+    rejoined(...modules).forEach((bytes, i) => {
+      expect(Buffer.compare(bytes, modules[i])).toBe(0);
+    });
   });
 
   it('are what was linked, but for how addresses are said to be aligned', () => {
@@ -47,7 +91,7 @@ describe('modules as streams', () => {
     ['atomics, which need their alignment', [0, 65, 0, 0xfe, 0x10, 2, 4, 0x1a, 0xfe, 3, 0, 0x0b]],
   ])('hold %s', (_what, body) => {
     const bytes = moduleOf(...body);
-    expect(Buffer.compare(rejoined(bytes), bytes)).toBe(0);
+    expect(Buffer.compare(rejoined(bytes)[0], bytes)).toBe(0);
   });
 
   it('hold no instruction that the splitter does not know', () => {
