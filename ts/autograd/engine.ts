@@ -276,7 +276,7 @@ function tidy(node: Node, grads: Grads, needed: ReadonlySet<Node> | undefined): 
     return results;
   } finally {
     runFor(before);
-    leave(outer, results);
+    leave(outer, results, 0, true);
   }
 }
 

@@ -164,7 +164,7 @@ export class SavedTensor {
           'change a clone()',
       );
     }
-    const tensor = new Tensor(this.storage, this.geometry, this.offset, this.dtype);
+    const tensor = Tensor.of(this.storage, this.geometry, this.offset, this.dtype);
     if (this.node !== undefined && isGradEnabled()) {
       const meta = new AutogradMeta();
       if (this.node instanceof Accumulate) {
