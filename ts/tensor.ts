@@ -116,10 +116,11 @@ export class Tensor {
       storage_.release();
       if (storage_.references === 0) storage_.recycle();
     }
-    if (spares === MOST_SPARE || this.constructor !== Tensor || typeof this === 'function') return;
+    // Rules may still look at the shape of what has a place in the graph.
+    if (spares === MOST_SPARE || this.meta !== undefined) return;
+    if (this.constructor !== Tensor || typeof this === 'function') return;
     // It must not keep the memory of others.
     this.storage_ = undefined as unknown as Storage;
-    this.meta = undefined;
     spare[spares++] = this;
   }
 
