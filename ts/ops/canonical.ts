@@ -125,13 +125,18 @@ class CanonicalNode extends OpNode {
   }
 
   override run(grads: Grads): Grads {
-    const results = super.run(grads.map((g, i) => g?.reshape(this.outForms[i])));
-    return results.map((g, i) => {
+    const formed = lend<Tensor | undefined>(grads.length);
+    for (let i = 0; i < grads.length; i++) formed[i] = grads[i]?.reshape(this.outForms[i]);
+    const results = super.run(formed);
+    giveBack(formed);
+    for (let i = 0; i < results.length; i++) {
+      const g = results[i];
+      if (g === undefined) continue;
       const form = this.forms[i];
-      if (g === undefined) return undefined;
       const { shape } = this.given[i];
-      return this.sumTo(form === undefined ? g : unview(g, form, shape), shape, i);
-    });
+      results[i] = this.sumTo(form === undefined ? g : unview(g, form, shape), shape, i);
+    }
+    return results;
   }
 
   override optional(position: number): Tensor | undefined {
