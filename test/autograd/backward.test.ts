@@ -367,10 +367,10 @@ describe('what the graph holds', () => {
 describe('backward within backward', () => {
   /** y = x^3 and a hook on y that runs `inside` when its gradient arrives. */
   function hooked(inside: (x: torch.Tensor, square: torch.Tensor) => void): torch.Tensor {
-    const x = torch.tensor([2, 3]).requiresGrad_();
+    const x = torch.tensor([2, 3], { dtype: torch.float32 }).requiresGrad_();
     const square = x.mul(x);
     const cube = square.mul(x);
-    square.registerHook(() => inside(x, square));
+    square.registerHook(() => torch.enableGrad(() => inside(x, square)));
     cube.sum().backward({ retainGraph: true });
     return x.grad as torch.Tensor;
   }
