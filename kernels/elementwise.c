@@ -28,6 +28,7 @@ void move_strided(
     n -= i;
   }
   if (to_stride == 1 && from_stride == 2 && size == 4) {
+#pragma clang loop unroll_count(4)
     for (; i + 4 < n; i += 4, from += 32, to += 16) {
       i32x4 low = load((const int32_t *)from), high = load((const int32_t *)from + 4);
       store((int32_t *)to, __builtin_shufflevector(low, high, 0, 2, 4, 6));
@@ -160,7 +161,7 @@ static void fill_block(
 enum { ROWS_TURNED = 256, ROWS_COPIED = 64, COPY_PITCH = 80 };
 static uint32_t rows_turned(const Walk *walk, const Operands *ops) {
   const uint32_t last = ops->inputs - 1, d = walk->ndim - 1;
-  if (ops->rows < 2 || d == 0 || row_stride(walk, last) <= 1 || row_stride(walk, last + 1) != 1) return 0;
+  if (ops->rows < TURNED_ADD || ops->rows > TURNED_COPY || d == 0 || row_stride(walk, last) <= 1 || row_stride(walk, last + 1) != 1) return 0;
   const int32_t *down = walk->strides + d - 1, row = down[(last + 1) * walk->ndim];
   if (down[last * walk->ndim] != 1 || (last > 0 && (row_stride(walk, 0) != 1 || down[0] != row))) return 0;
   return row_stride(walk, last) % 128 == 0 ? ROWS_COPIED : ROWS_TURNED;
@@ -249,25 +250,53 @@ static void run_turned(
   walk_advance(walk, d - 1, rows);
 }
 
-// Long rows: operands with stride 1 are used in place, the others pass through a tile.
+// Whether whole rows are used in place, and the body does several of them.
+static bool is_direct(const Walk *walk, const Operands *ops) {
+  bool direct = ops->rows && walk->ndim > 1 && walk->sizes[walk->ndim - 1] * widest(ops) % 16 == 0;
+  for (uint32_t k = 0; k <= ops->inputs; k++) direct &= row_stride(walk, k) == 1;
+  return direct;
+}
+
+// Long rows: operands with stride 1 are used in place, the others pass through a tile. Copies need none.
 static void run_rows(
     Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
   const byte *splatted[MAX_OPERANDS] = {0};
-  uint32_t inputs = ops->inputs, direct = 1;
-  for (uint32_t k = 0; k <= inputs; k++) direct &= row_stride(walk, k) == 1;
-  const bool turned = is_turned(walk, inputs);
-  const uint32_t turns = rows_turned(walk, ops);
+  const uint32_t inputs = ops->inputs, turns = rows_turned(walk, ops);
+  const bool turned = is_turned(walk, inputs), direct = is_direct(walk, ops), copies = ops->rows >= TURNED_COPY;
+  bool in_place = true;
+  for (uint32_t k = 0; k <= inputs; k++) in_place &= row_stride(walk, k) == 1;
   while (n > 0) {
     uint32_t d = walk->ndim - 1;
     uint32_t count = MIN(walk->sizes[d] - walk->index[d], n);
-    if (turned && walk->index[d] == 0 && n >= walk->sizes[d]) {
+    const bool whole = count == walk->sizes[d];
+    if (turned && whole) {
       const uint32_t rows = block_rows(walk, ops, n, turns);
       run_turned(walk, base, rows, ops, scalars, body, tile, turns);
       n -= rows * walk->sizes[d];
       continue;
     }
-    if (!direct) count = MIN(count, TILE);
     const void *in[MAX_OPERANDS];
+    byte *out = base[inputs] + walk->offset[inputs] * ops->size[inputs];
+    const int32_t out_stride = row_stride(walk, inputs);
+    if (direct && whole) {
+      Rows block = {.count = MIN(walk->sizes[d - 1] - walk->index[d - 1], n / count)};
+      for (uint32_t k = 0; k <= inputs; k++) {
+        in[k] = base[k] + walk->offset[k] * ops->size[k];
+        block.step[k] = walk->strides[k * walk->ndim + d - 1] * (ptrdiff_t)ops->size[k];
+      }
+      body(in, out, count, scalars, &block);
+      n -= block.count * count;
+      walk_advance(walk, d - 1, block.count);
+      continue;
+    }
+    if (copies) {
+      const uint32_t size = ops->size[0];
+      move_strided(out, out_stride, base[0] + walk->offset[0] * size, row_stride(walk, 0), count, size);
+      walk_advance(walk, d, count);
+      n -= count;
+      continue;
+    }
+    if (!in_place) count = MIN(count, TILE);
     for (uint32_t k = 0; k < inputs; k++) {
       const byte *from = base[k] + walk->offset[k] * ops->size[k];
       int32_t stride = row_stride(walk, k);
@@ -278,12 +307,10 @@ static void run_rows(
       move_strided(tile[k], 1, from, stride, stride == 0 ? MIN(TILE, walk->sizes[d]) : count, ops->size[k]);
       splatted[k] = stride == 0 ? from : 0;
     }
-    byte *out = base[inputs] + walk->offset[inputs] * ops->size[inputs];
-    int32_t stride = row_stride(walk, inputs);
-    if (stride == 1) run_body(body, ops, in, out, count, scalars);
+    if (out_stride == 1) run_body(body, ops, in, out, count, scalars);
     else {
       run_body(body, ops, in, tile[inputs], count, scalars);
-      move_strided(out, stride, tile[inputs], 1, count, ops->size[inputs]);
+      move_strided(out, out_stride, tile[inputs], 1, count, ops->size[inputs]);
     }
     walk_advance(walk, d, count);
     n -= count;
@@ -374,8 +401,8 @@ static __attribute__((noinline)) void run_walk(
   walk_start(&walk, begin);
   _Alignas(64) Tile tile[MAX_OPERANDS];
   const uint32_t row = is_flat(&walk, inputs) ? FLAT_ROW : LONG_ROW;
-  const bool rows = sizes[ndim - 1] >= (rows_turned(&walk, ops) == ROWS_TURNED ? 16 : row);
-  if (rows) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
+  const bool quick = rows_turned(&walk, ops) == ROWS_TURNED || is_direct(&walk, ops);
+  if (sizes[ndim - 1] >= (quick ? 16 : row)) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
   else run_tiles(&walk, base, end - begin, ops, scalars, body, tile);
 }
 

@@ -14,10 +14,10 @@
 enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, LONG_ROW = 64, FLAT_ROW = 256 };
 
 // What elementwise.c does itself where the last input lies column by column.
-enum { TURNED_ADD = 2, TURNED_SUB, TURNED_MUL, TURNED_DIV, TURNED_COPY };
+enum { TURNED_ADD = 2, TURNED_SUB, TURNED_MUL, TURNED_DIV, TURNED_COPY, PLAIN_COPY };
 
 // Inputs come first, the output last; sizes are bytes per element. `rows` says that the body does several rows, and if
-// more than 1, which of the above it is.
+// more than 1, which of the above it is. PLAIN_COPY is a copy that it does not turn.
 typedef struct {
   uint8_t inputs, scalars, rows, size[MAX_OPERANDS];
 } Operands;

@@ -38,13 +38,14 @@ static inline bool all_below(const int32_t *index, uint32_t n) {
 }
 
 // Copies that are mostly short: a call into memory.copy costs more than a few vectors.
-static inline void move_bytes(void *to, const void *from, size_t bytes) {
+static NOINLINE void move_bytes(void *to, const void *from, size_t bytes) {
   if (bytes > 256) {
     memcpy(to, from, bytes);
     return;
   }
   uint8_t *d = to;
   const uint8_t *s = from;
+  for (; bytes >= 64; bytes -= 64, d += 64, s += 64) UNROLL for (int k = 0; k < 64; k += 16) memcpy(d + k, s + k, 16);
   for (; bytes >= 16; bytes -= 16, d += 16, s += 16) memcpy(d, s, 16);
   for (; bytes >= 4; bytes -= 4, d += 4, s += 4) memcpy(d, s, 4);
   for (; bytes; bytes--) *d++ = *s++;

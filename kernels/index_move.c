@@ -6,29 +6,33 @@
 #include "each_width.h"
 #else
 
+// out[c] = x[index[c] * pitch + c] for `count` places c; with a pitch of 1 x[index[c]].
+static NOINLINE void NAME(pick)(const S *x, const int32_t *index, S *out, uint32_t count, uint32_t n, uint32_t wrap,
+                                uint32_t pitch, uint32_t place, uint32_t *status) {
+  for (uint32_t c = 0, row; c < count;) {
+    if (pitch > 1)
+      for (; c + 4 <= count && all_below(index + c, n); c += 4)
+        UNROLL for (uint32_t k = 0; k < 4; k++) out[c + k] = x[(size_t)(uint32_t)index[c + k] * pitch + c + k];
+    else
+      for (; c + 8 <= count && all_below(index + c, n) && all_below(index + c + 4, n); c += 8)
+        UNROLL for (uint32_t k = 0; k < 8; k++) out[c + k] = x[index[c + k]];
+    for (uint32_t last = MIN(count, c + 8); c < last; c++)
+      if (resolve(index[c], n, wrap, place + c, status, &row)) out[c] = x[(size_t)row * pitch + (pitch > 1 ? c : 0)];
+  }
+}
+
 // out[o, i, c] = x[o, index[o, i, c], c]. Units are the rows (o, i).
 KERNEL(gather) {
   const S *x = IN(S, x);
   const int32_t *index = IN(int32_t, index);
   S *out = OUT(S, out);
-  uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
-  uint32_t count = p->count, wrap = p->wrap;
-  for (uint32_t u = begin; u < end;) {
-    // The rest of the rows of one o; with inner = 1 a plain loop.
-    uint32_t o = u / count, stop = MIN(end, (o + 1) * count);
-    const S *from = x + (size_t)o * n * inner;
-    if (inner == 1) {
-      while (u < stop) {
-        for (; u + 4 <= stop && all_below(index + u, n); u += 4)
-          UNROLL for (int k = 0; k < 4; k++) out[u + k] = from[index[u + k]];
-        for (uint32_t last = MIN(stop, u + 4); u < last; u++)
-          if (resolve(index[u], n, wrap, u, status, &row)) out[u] = from[row];
-      }
-      continue;
-    }
-    for (size_t at = (size_t)u * inner; u < stop; u++)
-      for (uint32_t c = 0; c < inner; c++, at++)
-        if (resolve(index[at], n, wrap, at, status, &row)) out[at] = from[(size_t)row * inner + c];
+  uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, count = p->count, wrap = p->wrap;
+  for (uint32_t u = begin, more; u < end; u += more) {
+    // A row, or with inner = 1 the rest of the rows of one o.
+    const uint32_t o = u / count;
+    more = inner == 1 ? MIN(end, (o + 1) * count) - u : 1;
+    const size_t at = (size_t)u * inner;
+    NAME(pick)(x + (size_t)o * n * inner, index + at, out + at, more * inner, n, wrap, inner, at, status);
   }
 }
 
@@ -60,14 +64,17 @@ KERNEL(indexSelect) {
   const int32_t *index = IN(int32_t, index);
   S *out = OUT(S, out);
   uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
-  for (uint32_t u = begin; u < end; u++) {
-    uint32_t i = u % p->count;
-    if (!resolve(index[i], n, p->wrap, i, status, &row)) continue;
-    const S *from = x + ((size_t)(u / p->count) * n + row) * inner;
-    if (inner == 1)
-      out[u] = *from;
-    else
-      move_bytes(out + (size_t)u * inner, from, inner * sizeof(S));
+  const uint32_t count = p->count, wrap = p->wrap;
+  uint32_t i = begin % count;
+  const S *from = x + (size_t)(begin / count) * n * inner;
+  for (uint32_t u = begin, more = 1; u < end; u += more) {
+    if (inner == 1) {
+      more = MIN(end - u, count - i);
+      NAME(pick)(from, index + i, out + u, more, n, wrap, 1, i, status);
+    } else if (resolve(index[i], n, wrap, i, status, &row))
+      move_bytes(out + (size_t)u * inner, from + (size_t)row * inner, inner * sizeof(S));
+    i += more;
+    if (i == count) i = 0, from += (size_t)n * inner;
   }
 }
 

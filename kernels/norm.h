@@ -9,6 +9,6 @@
 #define NORM_BLOCK 4096
 // Rows and columns of one unit where results belong to columns.
 #define NORM_ROWS 64
-#define NORM_COLUMNS 64
+#define NORM_COLUMNS 256
 
 #endif

@@ -19,53 +19,50 @@ static inline void NAME(statistics)(double sum, double rest, double squares, dou
   *rstd = (S)(1 / sqrt(spread + eps));
 }
 
-// Length 1: per column c of [first, last), totals of `one` and `two` over all rows: vectors within
-// NORM_ROWS rows, doubles across them.
-#define COLUMN_TOTALS(rows, first, last, A, B, one, two)                                 \
-  for (uint32_t start = 0; start < (rows); start += NORM_ROWS) {                         \
-    uint32_t stop = MIN((rows), start + NORM_ROWS);                                      \
-    V a[NORM_COLUMNS / LANES], b[NORM_COLUMNS / LANES];                                  \
-    for (int k = 0; k < NORM_COLUMNS / LANES; k++) a[k] = b[k] = splat((S)0);            \
-    for (uint32_t o = start; o < stop; o++)                                              \
-      for (uint32_t c = (first), k = 0; c < (last); c += LANES, k++) {                   \
-        uint32_t left = (last)-c;                                                        \
-        size_t at = (size_t)o * channels + c;                                            \
-        a[k] += (one);                                                                   \
-        b[k] += (two);                                                                   \
-      }                                                                                  \
-    for (uint32_t c = 0; c < (last) - (first); c++) {                                    \
-      A[c] += a[c / LANES][c % LANES];                                                   \
-      B[c] += b[c / LANES][c % LANES];                                                   \
-    }                                                                                    \
+// Length 1: adds to totals of n columns those of d = x - centre and d * d, or of g and g * d: vectors within NORM_ROWS
+// rows, doubles across them.
+static NOINLINE void NAME(column_totals)(const S *g, const S *x, size_t pitch, uint32_t rows, uint32_t n,
+                                         const S *centre, double *sum, double *dot) {
+  const bool own = g == x;
+  for (uint32_t start = 0; start < rows; start += NORM_ROWS) {
+    S a[NORM_COLUMNS + LANES] = {0}, b[NORM_COLUMNS + LANES] = {0};
+    for (uint32_t o = start; o < MIN(rows, start + NORM_ROWS); o++, x += pitch, g += pitch) {
+      EACH_VECTOR({
+        V d = NAME(get)(x + i, left, 0) - load(centre + i), v = own ? d : NAME(get)(g + i, left, 0);
+        store(a + i, load(a + i) + v);
+        store(b + i, load(b + i) + v * d);
+      })
+    }
+    for (uint32_t c = 0; c < n; c++) sum[c] += a[c], dot[c] += b[c];
   }
-#define GET(q) NAME(get)((q) + at, left, 0)
+}
 
-static void NAME(batch_columns)(const batchNorm_params *p, uint32_t first, uint32_t last) {
-  const S *x = IN(S, x), *weight = p->weighted ? IN(S, weight) : NULL;
-  const S *bias = p->biased ? IN(S, bias) : NULL;
-  S *y = OUT(S, y), *mean = OUT(S, mean), *var = OUT(S, var), *rstd = OUT(S, rstd);
+// y = (x - m) * r + b with numbers for each of n columns.
+static NOINLINE void NAME(affine_columns)(const S *x, S *y, size_t pitch, uint32_t rows, uint32_t n, const S *m,
+                                          const S *r, const S *b) {
+  for (; rows > 0; rows--, x += pitch, y += pitch) {
+    EACH_VECTOR(NAME(set)(
+        y + i, (NAME(get)(x + i, left, 0) - load(m + i)) * load(r + i) + load(b + i), left))
+  }
+}
+
+static void NAME(batch_columns)(const batchNorm_params *p, uint32_t first, uint32_t n) {
+  const S *x = IN(S, x) + first, *weight = p->weighted ? IN(S, weight) + first : NULL;
+  const S *bias = p->biased ? IN(S, bias) + first : NULL;
+  S *mean = OUT(S, mean) + first, *var = OUT(S, var) + first, *rstd = OUT(S, rstd) + first;
   uint32_t rows = p->outer, channels = p->channels;
   double sum[NORM_COLUMNS] = {0}, rest[NORM_COLUMNS] = {0}, squares[NORM_COLUMNS] = {0};
   S centre[NORM_COLUMNS + LANES] = {0}, scale[NORM_COLUMNS + LANES], shift[NORM_COLUMNS + LANES];
-  COLUMN_TOTALS(rows, first, last, sum, squares, GET(x), splat((S)0))
-  for (uint32_t c = first; c < last; c++) centre[c - first] = (S)(sum[c - first] / rows);
-#define DEVIATION (GET(x) - load(centre + c - first))
-  COLUMN_TOTALS(rows, first, last, rest, squares, DEVIATION, DEVIATION *DEVIATION)
-#undef DEVIATION
-  for (uint32_t c = first; c < last; c++) {
-    uint32_t k = c - first;
-    NAME(statistics)(sum[k], rest[k], squares[k], rows, F64(p->eps), mean + c, var + c, rstd + c);
-    centre[k] = mean[c];
-    scale[k] = rstd[c] * WEIGHT(c);
-    shift[k] = BIAS(c);
+  NAME(column_totals)(x, x, channels, rows, n, centre, sum, squares);
+  for (uint32_t c = 0; c < n; c++) centre[c] = (S)(sum[c] / rows), squares[c] = 0;
+  NAME(column_totals)(x, x, channels, rows, n, centre, rest, squares);
+  for (uint32_t c = 0; c < n; c++) {
+    NAME(statistics)(sum[c], rest[c], squares[c], rows, F64(p->eps), mean + c, var + c, rstd + c);
+    centre[c] = mean[c];
+    scale[c] = rstd[c] * WEIGHT(c);
+    shift[c] = BIAS(c);
   }
-  for (uint32_t o = 0; o < rows; o++)
-    for (uint32_t c = first; c < last; c += LANES) {
-      size_t at = (size_t)o * channels + c;
-      uint32_t left = last - c, k = c - first;
-      V v = (GET(x) - load(centre + k)) * load(scale + k) + load(shift + k);
-      NAME(set)(y + at, v, left);
-    }
+  NAME(affine_columns)(x, OUT(S, y) + first, channels, rows, n, centre, scale, shift);
 }
 
 // y = (x - mean) * rstd * weight + bias with the statistics of the batch; var is divided by outer *
@@ -78,7 +75,7 @@ KERNEL(batchNorm) {
   double n = (double)outer * length;
   for (uint32_t u = begin; u < end; u++) {
     if (length == 1) {
-      NAME(batch_columns)(p, u * NORM_COLUMNS, MIN(channels, (u + 1) * NORM_COLUMNS));
+      NAME(batch_columns)(p, u * NORM_COLUMNS, MIN(channels - u * NORM_COLUMNS, NORM_COLUMNS));
       continue;
     }
     size_t first = (size_t)u * length, step = (size_t)channels * length;
@@ -94,33 +91,30 @@ KERNEL(batchNorm) {
   }
 }
 
-static void NAME(backward_columns)(const batchNormBackward_params *p, uint32_t first,
-                                   uint32_t last) {
-  const S *g = IN(S, g), *x = IN(S, x), *mean = IN(S, mean), *rstd = IN(S, rstd);
-  const S *weight = p->weighted ? IN(S, weight) : NULL;
-  S *gx = OUT(S, gx), *gweight = OUT(S, gweight), *gbias = OUT(S, gbias);
+static void NAME(backward_columns)(const batchNormBackward_params *p, uint32_t first, uint32_t n) {
+  const S *g = IN(S, g) + first, *x = IN(S, x) + first, *mean = IN(S, mean) + first, *rstd = IN(S, rstd) + first;
+  const S *weight = p->weighted ? IN(S, weight) + first : NULL;
+  S *gx = OUT(S, gx) + first, *gweight = OUT(S, gweight) + first, *gbias = OUT(S, gbias) + first;
   uint32_t rows = p->outer, channels = p->channels;
   double sum[NORM_COLUMNS] = {0}, dot[NORM_COLUMNS] = {0};
-  S centre[NORM_COLUMNS + LANES] = {0}, scale[NORM_COLUMNS + LANES], a[NORM_COLUMNS + LANES],
-                              b[NORM_COLUMNS + LANES];
-  for (uint32_t c = first; c < last; c++) centre[c - first] = mean[c];
-  COLUMN_TOTALS(rows, first, last, sum, dot, GET(g), GET(g) * (GET(x) - load(centre + c - first)))
-  for (uint32_t c = first; c < last; c++) {
-    uint32_t k = c - first;
+  S centre[NORM_COLUMNS + LANES] = {0}, scale[NORM_COLUMNS + LANES],
+                              a[NORM_COLUMNS + LANES], b[NORM_COLUMNS + LANES];
+  for (uint32_t c = 0; c < n; c++) centre[c] = mean[c];
+  NAME(column_totals)(g, x, channels, rows, n, centre, sum, dot);
+  for (uint32_t c = 0; c < n; c++) {
     S r = rstd[c];
-    gweight[c] = (S)(dot[k] * r);
-    gbias[c] = (S)sum[k];
-    scale[k] = r * WEIGHT(c);
-    a[k] = (S)(sum[k] / rows);
-    b[k] = (S)(dot[k] * r * r / rows);
+    gweight[c] = (S)(dot[c] * r);
+    gbias[c] = (S)sum[c];
+    scale[c] = r * WEIGHT(c);
+    a[c] = (S)(sum[c] / rows);
+    b[c] = (S)(dot[c] * r * r / rows);
   }
-  for (uint32_t o = 0; o < rows; o++)
-    for (uint32_t c = first; c < last; c += LANES) {
-      size_t at = (size_t)o * channels + c;
-      uint32_t left = last - c, k = c - first;
-      V d = GET(x) - load(centre + k);
-      NAME(set)(gx + at, load(scale + k) * (GET(g) - load(a + k) - d * load(b + k)), left);
-    }
+  for (uint32_t o = 0; o < rows; o++, x += channels, g += channels, gx += channels) {
+    EACH_VECTOR({
+      V d = NAME(get)(x + i, left, 0) - load(centre + i);
+      NAME(set)(gx + i, load(scale + i) * (NAME(get)(g + i, left, 0) - load(a + i) - d * load(b + i)), left);
+    })
+  }
 }
 
 // gx = weight rstd (g - mean(g) - xhat mean(g xhat)), gweight = sum(g xhat), gbias = sum(g).
@@ -132,7 +126,7 @@ KERNEL(batchNormBackward) {
   double n = (double)outer * length;
   for (uint32_t u = begin; u < end; u++) {
     if (length == 1) {
-      NAME(backward_columns)(p, u * NORM_COLUMNS, MIN(channels, (u + 1) * NORM_COLUMNS));
+      NAME(backward_columns)(p, u * NORM_COLUMNS, MIN(channels - u * NORM_COLUMNS, NORM_COLUMNS));
       continue;
     }
     size_t first = (size_t)u * length, step = (size_t)channels * length;
@@ -158,20 +152,25 @@ KERNEL(batchNormInference) {
   S *y = OUT(S, y);
   uint32_t channels = p->channels, length = p->length;
   double eps = F64(p->eps);
-  for (uint32_t c = 0; c < channels; c++) {
-    S scale = (S)(WEIGHT(c) / sqrt(var[c] + eps)), m = mean[c], b = BIAS(c);
-    for (uint32_t o = begin; o < end; o++) {
-      size_t at = ((size_t)o * channels + c) * length;
-      if (length == 1)
-        y[at] = (x[at] - m) * scale + b;
-      else
-        NAME(affine)(x + at, y + at, length, m, scale, b);
+  S centre[NORM_COLUMNS + LANES], scale[NORM_COLUMNS + LANES], shift[NORM_COLUMNS + LANES];
+  for (uint32_t first = 0, n; first < channels; first += n) {
+    n = MIN(channels - first, NORM_COLUMNS);
+    for (uint32_t k = 0; k < n; k++) {
+      const uint32_t c = first + k;
+      centre[k] = mean[c], scale[k] = (S)(WEIGHT(c) / sqrt(var[c] + eps)), shift[k] = BIAS(c);
     }
+    const size_t at = (size_t)begin * channels + first;
+    if (length == 1) NAME(affine_columns)(x + at, y + at, channels, end - begin, n, centre, scale, shift);
+    else
+      for (uint32_t o = begin; o < end; o++)
+        for (uint32_t k = 0; k < n; k++) {
+          const size_t plane = ((size_t)o * channels + first + k) * length;
+          NAME(affine)(x + plane, y + plane, length, centre[k], scale[k], shift[k]);
+        }
   }
 }
 
 #undef WEIGHT
 #undef BIAS
-#undef COLUMN_TOTALS
-#undef GET
+#undef EACH_VECTOR
 #endif

@@ -72,11 +72,11 @@ static inline void NAME(dots)(const S *g, const S *x, const S *w, uint32_t n, S 
 }
 
 // Whole vectors, then what is left: `left` lanes of one.
-#define EACH_VECTOR(body)                                                                          \
+#define EACH_VECTOR(...)                                                                           \
   uint32_t i = 0, left = LANES;                                                                    \
-  for (; i + LANES <= n; i += LANES) body;                                                         \
+  for (; i + LANES <= n; i += LANES) __VA_ARGS__;                                                      \
   left = n - i;                                                                                    \
-  if (left > 0) body;
+  if (left > 0) __VA_ARGS__;
 
 // y = (x - m) * r + b.
 static inline void NAME(affine)(const S *x, S *y, uint32_t n, S m, S r, S b) {
@@ -104,4 +104,3 @@ static inline void NAME(gradient)(const S *g, const S *x, const S *ws, S *gx, ui
     NAME(set)(gx + i, splat(r) * (v - splat(a) - d * splat(b)), left);
   })
 }
-#undef EACH_VECTOR

@@ -425,11 +425,12 @@ VFN f64x2 gelu_slope_(f64x2 x) {
 // Max 1.97 ULP, at -6.238. 1 / (1 + exp(-x)), by e = exp(-|x|) so that small results keep their
 // digits. What the sum 1 + e loses is a relative error lost / (1 + e); 1 - e / 2 is near enough to
 // 1 / (1 + e) there.
-VFN f32x4 sigmoid_(f32x4 x) {
-  f32x4 e = exp_(-abs_(x)), sum = e + 1.0f, lost = e - (sum - 1.0f);
+VFN f32x4 sigmoid_of(f32x4 x, f32x4 e) {
+  f32x4 sum = e + 1.0f, lost = e - (sum - 1.0f);
   f32x4 value = select(x < 0, e, (f32x4){1, 1, 1, 1}) / sum;
   return value - value * (lost * (1.0f - 0.5f * e));
 }
+VFN f32x4 sigmoid_(f32x4 x) { return sigmoid_of(x, exp_(-abs_(x))); }
 VFN f64x2 sigmoid_(f64x2 x) {
   f64x2 e = exp_(-abs_(x));
   return select(x < 0, e, (f64x2){1, 1}) / (1.0 + e);
@@ -482,6 +483,7 @@ VFN f32x4 logaddexp2_(f32x4 a, f32x4 b) {
 #undef ROUNDER
 #undef ROUNDER_BITS
 #undef WIDE
+#include "simd_run.h"
 #undef HIDE
 #undef BOTH
 #undef TURNS

@@ -85,12 +85,19 @@ KERNEL(sort) {
     keys[1] = keys[0] + n;
     order[1] = order[0] + n;
     const S *line = x + (size_t)(u / inner) * n * inner + u % inner;
+    bool rises = true, falls = true;
+    U last = 0;
     for (uint32_t i = 0; i < n; i++) {
-      keys[0][i] = NAME(key)(line[(size_t)i * inner], p->descending);
+      const U key = NAME(key)(line[(size_t)i * inner], p->descending);
+      rises &= i == 0 || key >= last;
+      falls &= i == 0 || key < last;
+      keys[0][i] = last = key;
       order[0][i] = (int32_t)i;
     }
     uint32_t half = 0;
-    if (n <= INSERTION)
+    if (rises || falls)
+      for (uint32_t i = 0; i < n && falls; i++) order[0][i] = (int32_t)(n - 1 - i);
+    else if (n <= INSERTION)
       NAME(insertion)(keys[0], order[0], n);
     else
       half = NAME(radix)(keys, order, n);

@@ -119,6 +119,7 @@ for (const dtype of [float32, float64]) {
     for (const shape of [
       [4, 3, 1],
       [150, 67, 1],
+      [70, 301, 1],
       [3, 5, 9],
       [2, 2, 5000],
       [1, 1, 2],

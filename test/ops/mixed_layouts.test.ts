@@ -27,6 +27,8 @@ function elements(x: torch.Tensor): Float32Array {
   return result;
 }
 
+const elementsOf = (x: torch.Tensor) => x.contiguous().dataSync() as Float32Array;
+
 const functions: [(x: torch.Tensor, y: torch.Tensor) => torch.Tensor, typeof Math.pow][] = [
   [(x, y) => x.add(y), (a, b) => a + b],
   [(x, y) => x.sub(y), (a, b) => a - b],
@@ -131,4 +133,59 @@ it('gives the same bits as contiguous operands: signed zeros, infinities, NaN', 
     (word, i) => word !== places[(i % columns) * rows + Math.floor(i / columns)],
   );
   expect(moved).toBe(-1);
+});
+
+describe('parts of rows and steps along them', () => {
+  it.each([1, 2, 3, 4])('steps of %i', (step) => {
+    for (const columns of [16, 20, 33, 63, 64, 100, 260, 1040]) {
+      for (const rows of [1, 3, 9]) {
+        const x = lying([rows, columns], [columns + 4, 1], 3);
+        check(x, lying([rows, columns], [step * columns + 8, step], 1));
+        check(lying([rows, columns], [step * columns, step]), lying([rows, columns], [1, 0], 5));
+      }
+    }
+  });
+
+  it('are written side by side', () => {
+    for (const width of [15, 16, 64, 100, 512]) {
+      const parts = [0, 1, 2].map((i) => lying([2, 5, width], [5 * width + 8, width, 1], i));
+      const joined = torch.cat(parts, 2);
+      parts.forEach((part, i) => {
+        const got = elementsOf(joined.narrow(2, i * width, width));
+        expect(got).toEqual(elements(part));
+      });
+    }
+  });
+});
+
+describe('reductions of permuted tensors', () => {
+  const rows: [string, (x: torch.Tensor, dim?: number) => torch.Tensor][] = [
+    ['sum', (x, dim) => x.sum(dim)],
+    ['mean', (x, dim) => x.mean(dim)],
+    ['amax', (x, dim) => x.amax(dim)],
+    ['prod', (x, dim) => (dim === undefined ? x.prod() : x.prod(dim))],
+  ];
+  const layouts = [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 0, 2],
+    [0, 2, 1],
+    [1, 2, 0],
+  ];
+  it.each(rows)('%s', (_, reduce) => {
+    for (const order of layouts) {
+      for (const dim of [undefined, 0, 1, 2]) {
+        const x = lying([5, 6, 7], [42, 7, 1], 11).permute(order).detach().requiresGrad_();
+        const flat = x.detach().contiguous().requiresGrad_();
+        const [got, expected] = [reduce(x, dim), reduce(flat, dim)];
+        expect(got.shape).toEqual(expected.shape);
+        expect(torch.allclose(got, expected, { rtol: 1e-4, atol: 1e-5 })).toBe(true);
+        const weight = torch.randn(got.shape);
+        got.mul(weight).sum().backward();
+        expected.mul(weight).sum().backward();
+        const grads = [x, flat].map((t) => t.grad as torch.Tensor);
+        expect(torch.allclose(grads[0], grads[1], { rtol: 1e-3, atol: 1e-4 })).toBe(true);
+      }
+    }
+  });
 });

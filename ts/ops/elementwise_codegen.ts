@@ -35,7 +35,10 @@ function loads(row: PointwiseRow, type: CType): string {
 
 /** Float32 functions that are quicker in runs: how many elements are done so, and doing it. */
 const RUNS: Readonly<Record<string, string>> = {
-  exp: 'n & ~15u;\n  exp_run(in0, out, i, 0, 0)',
+  exp: 'n & ~15u;\n  exp_all(in0, out, i)',
+  sigmoid: 'n & ~15u;\n  sigmoid_run(in0, in0, out, i, SIGMOID)',
+  silu: 'n & ~15u;\n  sigmoid_run(in0, in0, out, i, SILU)',
+  siluBackward: 'n & ~15u;\n  sigmoid_run(in0, in1, out, i, SILU_SLOPE)',
   geluErf: 'n;\n  normal_cdf_run(in0, in0, out, i)',
   geluErfBackward: 'n;\n  gelu_slope_run(in1, in0, out, i)',
 };

@@ -32,6 +32,19 @@ function normalizedGradient(
   return [centred.mul(rstd), hat];
 }
 
+type Inference = GradContext<{ eps: number }>;
+
+/** weight / sqrt(var + eps). */
+function inferenceScale(s: Inference): Tensor {
+  const rstd = s.z.add(s.attributes.eps).rsqrt();
+  return s.optional(3)?.mul(rstd) ?? rstd;
+}
+
+/** The sum of g (x - mean) in each channel. */
+function centredSum(g: Tensor, s: Inference): Tensor {
+  return g.mul(s.x.sub(s.y.view(1, -1, 1))).sum([0, 2]);
+}
+
 /** Mean and 1 / sqrt(var + eps) as functions of x, where eps is what the given rstd implies. */
 function statistics(x: Tensor, rstd: Tensor, dims: number[]): [Tensor, Tensor] {
   const mean = x.mean(dims, true);
@@ -154,12 +167,14 @@ export const nnGradients: {
     const [gx, hat] = normalizedGradient(grad, input, mean, invStd, vector, [0, 2]);
     return [gx, grad.mul(hat).sum([0, 2]), grad.sum([0, 2])];
   }),
-  batchNormInference: throughComposite(5, ([x, mean, variance, weight, bias], { eps }) => {
-    const invStd = (variance as Tensor).add(eps).rsqrt();
-    const hat = (x as Tensor).sub((mean as Tensor).view(1, -1, 1)).mul(invStd.view(1, -1, 1));
-    const scaled = weight === undefined ? hat : hat.mul(weight.view(1, -1, 1));
-    return [bias === undefined ? scaled : scaled.add(bias.view(1, -1, 1))];
-  }),
+  batchNormInference: rule(
+    { inputs: [0, 1, 2, 3] },
+    (g, s) => g.mul(inferenceScale(s).view(1, -1, 1)),
+    (g, s) => g.sum([0, 2]).mul(inferenceScale(s)).neg(),
+    (g, s) => centredSum(g, s).mul(inferenceScale(s)).div(s.z.add(s.attributes.eps).mul(-2)),
+    (g, s) => centredSum(g, s).mul(s.z.add(s.attributes.eps).rsqrt()),
+    (g) => g.sum([0, 2]),
+  ),
 
   crossEntropy: {
     kind: 'joint',

@@ -1,10 +1,18 @@
 /** Which dimensions a reduction takes, and how they become the middle of [outer, n, inner]. */
 
 import { ShapeError } from '../core/errors.js';
-import { normalizeDim, normalizeDims, numelOf, rowMajor, type Shape } from '../core/layout.js';
+import {
+  isDenseLayout,
+  memoryOrder,
+  normalizeDim,
+  normalizeDims,
+  numelOf,
+  rowMajor,
+  type Shape,
+} from '../core/layout.js';
 import { giveBack, lend } from '../core/lend.js';
 import type { Tensor } from '../tensor.js';
-import { applyCanonical, applySeen, aroundDims } from './canonical.js';
+import { applyCanonical, applySeen, aroundDims, type Form } from './canonical.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
 
 /** One dimension, several, or null (or an empty list) for all. */
@@ -81,6 +89,17 @@ function runsOf(shape: Shape, dims: readonly number[]): [number, number][] {
 /** Rows that may be applied to one run of dimensions after another. */
 type Stepwise = 'sum' | 'prod' | 'amax' | 'amin' | 'any' | 'all';
 
+/** How one dimension or all are reduced where they lie, if those that are left do so in order. */
+function asItLies(x: Tensor, start: number, count: number): Form | undefined {
+  if (x.isContiguous() || !isDenseLayout(x.shape, x.strides)) return undefined;
+  const order = memoryOrder(x.shape, [x.strides]).reverse();
+  const first = count === 1 ? order.indexOf(start) : 0;
+  const left = order.filter((_, i) => i < first || i >= first + count);
+  if (left.some((dim, i) => dim < left[i - 1])) return undefined;
+  const shape = order.map((dim) => x.shape[dim]);
+  return { order, shape: aroundDims(shape, first, first + count).shape };
+}
+
 /** Reduces one run of neighbouring dimensions after another; `attributes` go to the last step. */
 export function reduceRuns<K extends Stepwise>(
   row: K,
@@ -94,7 +113,8 @@ export function reduceRuns<K extends Stepwise>(
   const count = dims.length;
   if (count === 1 || count === x.ndim) {
     const start = count === 1 ? dims[0] : 0;
-    return applySeen(row, x, aroundDims(x.shape, start, start + count), final, attributes, shown);
+    const form = asItLies(x, start, count) ?? aroundDims(x.shape, start, start + count);
+    return applySeen(row, x, form, final, attributes, shown);
   }
   const runs = runsOf(x.shape, dims);
   let current = x;

@@ -13,7 +13,7 @@ import { type OutputSpec, primitive } from '../row.js';
 import { emitSum, sumKernel } from './reduce.js';
 
 /** As in kernels/norm.h. */
-const COLUMNS = 64;
+const COLUMNS = 256;
 /** Rows whose sums for weight and bias are one unit's: the most, the least, and units otherwise. */
 const ROWS = 64;
 const LEAST_ROWS = 4;
