@@ -60,6 +60,10 @@ const conv = new torch.nn.Conv2d(1, 2, 3);
 const row = torch.ones([1, 64]);
 const square = torch.ones([8, 8]);
 const images = torch.ones([1, 1, 8, 8]);
+const squares = [square, square];
+const embedding = new torch.nn.Embedding(8, 4);
+const indices = torch.tensor([1, 2]);
+const pool = new torch.nn.MaxPool2d(2);
 const classes = torch.tensor([3]);
 const shape = [4];
 const F = torch.nn.functional;
@@ -86,13 +90,23 @@ const RESULTS: Readonly<Record<string, () => torch.Tensor>> = {
   'x.amax()': () => x.amax(),
   'square.sum(1)': () => square.sum(1),
   'square.argmax(1)': () => square.argmax(1),
+  'square.max(1)': () => {
+    const { values, indices } = square.max(1);
+    indices.dispose();
+    return values;
+  },
   'square.softmax(1)': () => square.softmax(1),
   'square.matmul(square)': () => square.matmul(square),
   'square.t()': () => square.t(),
   'square.transpose(0, 1)': () => square.transpose(0, 1),
   'square.view(64)': () => square.view(64),
   'square.reshape(4, 16)': () => square.reshape(4, 16),
+  'square.select(0, 1)': () => square.select(0, 1),
+  'square.narrow(0, 1, 2)': () => square.narrow(0, 1, 2),
+  'torch.cat([square, square])': () => torch.cat(squares),
   'Linear, one row': () => layer(row),
+  'Embedding, two rows': () => embedding(indices),
+  'MaxPool2d, one image': () => pool(images),
   'LayerNorm, one row': () => norm(row),
   'Conv2d, one image': () => conv(images),
   'crossEntropy, one row': () => F.crossEntropy(row, classes),

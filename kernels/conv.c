@@ -138,10 +138,10 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
 #endif
 
 // A unit is `col_block` pixels by `row_block` filters of one group. `together` images are one
-// line of pixels. Scratch of a range: a block of pixels, the results, the places of taps, the runs.
+// line of pixels; where single taps find all of a line side by side (PLANAR), it is not copied. Scratch of a range: a block of pixels, the results, the places of taps, the runs.
 SMALL KERNEL(convProduct) {
 #if LANES == 4
-  if (p->direct) {
+  if (p->direct && p->direct < PLANAR) {
     NAME(direct_units)(p, begin, end);
     return;
   }
@@ -184,6 +184,14 @@ SMALL KERNEL(convProduct) {
         .cols = cols,
         .add = p->biased,
     };
+    unit += count;
+    if (p->direct) {
+      t.b = source + at;
+      t.b_step = p->plane;
+      t.depth = depth;
+      NAME(planar_product)(&t, p->biased ? IN(S, bias) + group * p->filters : NULL);
+      continue;
+    }
     for (uint32_t i = 0; i < rows && p->biased; i++) {
       const S bias = IN(S, bias)[group * p->filters + filter + i];
       for (uint32_t j = 0; j < cols; j++) t.out[i * t.row + j] = bias;
@@ -192,7 +200,7 @@ SMALL KERNEL(convProduct) {
     do {
       t.depth = MIN(DEPTH_BLOCK, depth - k);
       // What a part before this one packed is still there, unless it took several blocks.
-      if (depth > DEPTH_BLOCK || part == 0 || unit == first) {
+      if (depth > DEPTH_BLOCK || part == 0 || unit - count == first) {
         NAME(pack_pixels)(pack, BLOCK_STEP, source, tap + k, t.depth, run, runs);
       }
       NAME(block_product)(&t);
@@ -201,7 +209,6 @@ SMALL KERNEL(convProduct) {
       k += t.depth;
     } while (k < depth);
     if (p->staged) NAME(put_runs)(p, out, results, rows, run, runs);
-    unit += count;
   }
 }
 

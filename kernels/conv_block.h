@@ -218,3 +218,38 @@ static void NAME(block_product)(const NAME(block) * t) {
     NAME(block_rows)(t, i, MIN(i + ROW_BLOCK, t->rows));
   }
 }
+
+// Rows of few steps at a time, so that few lines of results are written side by side; and elements
+// of planes that stay in the cache.
+enum {
+  PLANAR_DEPTH = 32,
+  PLANAR_ROWS = TILE_M == 2 ? 48 : TILE_M,
+  PLANAR_WORDS = TILE_M == 6 ? 630000 : 1 << 30
+};
+
+// A product of planes of pixels that are read where they lie. All are touched first, one after the
+// other: of more than two at once no processor fetches ahead.
+SMALL
+static void NAME(planar_product)(NAME(block) * t, const S *bias) {
+  const uint32_t depth = t->depth, step = depth > PLANAR_DEPTH ? t->rows : PLANAR_ROWS;
+  const uint32_t parts = (depth * t->cols - 1) / PLANAR_WORDS + 1;
+  t->depth = (depth + parts - 1) / parts;
+  for (uint32_t k = 0; k < depth; k += t->depth) {
+    t->depth = MIN(t->depth, depth - k);
+    for (uint32_t i = 0; i < t->depth; i++) {
+      const S *from = t->b + i * t->b_step, *end = from + t->cols;
+      for (; from < end; from += 64 / sizeof(S)) (void)*(const volatile S *)from;
+    }
+    for (uint32_t i = 0; i < t->rows; i += step) {
+      const uint32_t last = MIN(i + step, t->rows);
+      for (uint32_t r = i; bias && r < last; r++) {
+        S *to = t->out + r * t->row;
+        for (uint32_t j = 0; j < t->cols; j += LANES) store(to + j, splat(bias[r]));
+      }
+      NAME(block_rows)(t, i, last);
+    }
+    t->a += t->depth;
+    t->b += t->depth * t->b_step;
+    t->add = true;
+  }
+}

@@ -6,6 +6,8 @@
 enum { BLOCK_COLS = 64, BLOCK_STEP = 80, ROW_BLOCK = 120 };
 // Of a tile of two rows.
 enum { PAIR_V = PAIRS ? 8 : 4 };
+// What `direct` is where planes are read in place, without groups.
+enum { PLANAR = 3 };
 // Of the weight gradient read in place: groups of pixels that stay in cache.
 enum { WEIGHT_GROUPS = 128 };
 

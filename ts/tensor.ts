@@ -48,6 +48,10 @@ export function setViewRefresher(refresh: typeof refreshView): void {
   refreshView = refresh;
 }
 
+const MOST_SPARE = 64;
+const spare = new Array<Tensor | undefined>(MOST_SPARE);
+let spares = 0;
+
 /** Nested arrays of numbers, as `tolist()` gives them. */
 export type NestedArray = number | bigint | boolean | NestedArray[];
 
@@ -71,6 +75,53 @@ export class Tensor {
   ) {
     storage_.references++;
     note(this);
+  }
+
+  /** @internal As the constructor, in a handle that was recycled if there is one. */
+  static of(storage: Storage, geometry: Geometry, start: number, dtype: Dtype): Tensor {
+    if (spares === 0) return new Tensor(storage, geometry, start, dtype);
+    const tensor = Tensor.lent(storage, geometry, start, dtype);
+    note(tensor);
+    return tensor;
+  }
+
+  /** @internal A handle that no scope knows of, for the library's own use until recycle(). */
+  static lent(storage: Storage, geometry: Geometry, start: number, dtype: Dtype): Tensor {
+    if (spares === 0) {
+      const made = new Tensor(storage, geometry, start, dtype);
+      escape(made);
+      return made;
+    }
+    const tensor = spare[--spares] as Tensor;
+    spare[spares] = undefined;
+    storage.references++;
+    tensor.disposed = false;
+    tensor.untracked = false;
+    tensor.meta = undefined;
+    tensor.storage_ = storage;
+    tensor.geometry = geometry;
+    tensor.start = start;
+    (tensor as { dtype: Dtype }).dtype = dtype;
+    return tensor;
+  }
+
+  /**
+   * @internal Disposes a handle that nobody else has, nor any scope, and keeps it for the next one:
+   * then neither it nor a storage that went with it is left to the collector.
+   */
+  recycle(): void {
+    const { storage_ } = this;
+    if (!this.disposed) {
+      this.disposed = true;
+      storage_.release();
+      if (storage_.references === 0) storage_.recycle();
+    }
+    // Rules may still look at the shape of what has a place in the graph.
+    if (spares === MOST_SPARE || this.meta !== undefined) return;
+    if (this.constructor !== Tensor || typeof this === 'function') return;
+    // It must not keep the memory of others.
+    this.storage_ = undefined as unknown as Storage;
+    spare[spares++] = this;
   }
 
   // --- What it is ------------------------------------------------------------------------------
@@ -431,7 +482,7 @@ export class Tensor {
 
   /** @internal Another handle on the same elements, without autograd. */
   bare(): Tensor {
-    return new Tensor(this.storage_, this.geometry, this.start, this.dtype);
+    return Tensor.of(this.storage_, this.geometry, this.start, this.dtype);
   }
 }
 Object.defineProperty(Tensor.prototype, 'isTensor', { value: true });
@@ -450,8 +501,8 @@ export function emptyTensor(
 /** @internal A tensor of unset elements of a geometry without gaps. */
 export function emptyOf(geometry: Geometry, dtype: Dtype, device: Device): Tensor {
   const stored = device.stored(dtype);
-  const storage = new Storage(device, geometry.elements * stored.size);
-  return new Tensor(storage, geometry, 0, stored);
+  const storage = Storage.of(device, geometry.elements * stored.size);
+  return Tensor.of(storage, geometry, 0, stored);
 }
 
 /**

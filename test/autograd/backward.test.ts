@@ -363,3 +363,53 @@ describe('what the graph holds', () => {
     expect(new Set(seen.slice(1)).size).toBe(1);
   });
 });
+
+describe('backward within backward', () => {
+  /** y = x^3 and a hook on y that runs `inside` when its gradient arrives. */
+  function hooked(inside: (x: torch.Tensor, square: torch.Tensor) => void): torch.Tensor {
+    const x = torch.tensor([2, 3], { dtype: torch.float32 }).requiresGrad_();
+    const square = x.mul(x);
+    const cube = square.mul(x);
+    square.registerHook(() => torch.enableGrad(() => inside(x, square)));
+    cube.sum().backward({ retainGraph: true });
+    return x.grad as torch.Tensor;
+  }
+  const expected = [12, 27];
+
+  test('through the same nodes, in a hook', () => {
+    let inner: torch.Tensor | null = null;
+    let depth = 0;
+    const grad = hooked((x, square) => {
+      if (depth++ === 0) [inner] = torch.autograd.grad(square.sum(), x, { retainGraph: true });
+    });
+    expect((inner as unknown as torch.Tensor).tolistSync()).toEqual([4, 6]);
+    expect(grad.tolistSync()).toEqual(expected);
+  });
+
+  test('into the same leaf, with a graph of its own', () => {
+    const grad = hooked((x) => x.mul(10).sum().backward());
+    expect(grad.tolistSync()).toEqual(expected.map((value) => value + 10));
+  });
+
+  test('twice differentiated, in a hook', () => {
+    let second: torch.Tensor | null = null;
+    const grad = hooked((x) => {
+      const [first] = torch.autograd.grad(x.pow(3).sum(), x, { createGraph: true });
+      [second] = torch.autograd.grad((first as torch.Tensor).sum(), x);
+    });
+    expect((second as unknown as torch.Tensor).tolistSync()).toEqual([12, 18]);
+    expect(grad.tolistSync()).toEqual(expected);
+  });
+
+  test('that fails leaves the graph as it was', () => {
+    const grad = hooked((x, square) => {
+      const broken = square.mul(2);
+      broken.registerHook(() => {
+        throw new Error('on purpose');
+      });
+      const run = () => torch.autograd.grad(broken.sum(), x, { retainGraph: true });
+      expect(run).toThrow('on purpose');
+    });
+    expect(grad.tolistSync()).toEqual(expected);
+  });
+});

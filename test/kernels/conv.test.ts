@@ -87,6 +87,10 @@ const CASES: Case[] = [
   convCase([3, 9, 8, 10], [12, 9, 1, 1], { stride: [4, 2] }),
   convCase([19, 6, 14, 14], [16, 6, 5, 5]),
   convCase([3, 4, 10, 10], [16, 4, 5, 5], { padding: [2, 2] }),
+  // Single taps of planes of whole vectors; those of the last are read in parts.
+  convCase([2, 6, 8, 10], [58, 3, 1, 1], { groups: 2 }),
+  convCase([1, 40, 8, 16], [13, 40, 1, 1]),
+  convCase([1, 80, 128, 128], [1, 80, 1, 1]),
 ];
 
 function show(c: Case): string {

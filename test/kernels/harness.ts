@@ -2,6 +2,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { type Dtype, dtypes } from '../../ts/core/dtype.js';
+import { geometryOf } from '../../ts/core/layout.js';
 import type { KernelDeclaration } from '../../ts/ops/kernel.js';
 import type { BufferRef, Launcher, Primitive } from '../../ts/ops/row.js';
 import type { Tensor } from '../../ts/tensor.js';
@@ -214,7 +215,9 @@ export function call<A>(
   attributes: A,
   pieces = 1,
 ): Operand[] {
-  const tensors = inputs as unknown as Tensor[];
+  const tensors = inputs.map(
+    (t) => t && { ...t, geometry: geometryOf(t.shape, t.strides) },
+  ) as unknown as Tensor[];
   const outputs = row.outputs(tensors, attributes).map((spec) => operand(spec.shape, spec.dtype));
   const live = [...outputs];
   if (outputs.some((o) => count(o.shape) > 0)) {

@@ -141,4 +141,17 @@ describe('what users saw', () => {
     ).toEqual([4, 4, 4]);
     expect(y.tolistSync()).toEqual([2, 2, 2]);
   });
+
+  test('what a rule of a module keeps lives until backward', () => {
+    const layer = new nn.Embedding(4, 2, { scaleGradByFreq: true });
+    const rows = layer(torch.tensor([1, 1, 2]));
+    for (let i = 0; i < 20; i++) new nn.ReLU()(torch.randn(2, 3));
+    rows.sum().backward();
+    expect((layer.weight.grad as Tensor).tolistSync()).toEqual([
+      [0, 0],
+      [1, 1],
+      [1, 1],
+      [0, 0],
+    ]);
+  });
 });

@@ -1,9 +1,10 @@
 /** backward(), autograd.grad() and what else users say to the graph through a tensor. */
 
 import { AutogradError, showShape, ValueError } from '../core/errors.js';
+import { giveBack, lend1 } from '../core/lend.js';
 import { checkOptions } from '../core/options.js';
 import { isTensor, type Tensor } from '../tensor.js';
-import { addToGrad, type RunOptions, runBackward } from './engine.js';
+import { addToGrad, PLAIN, type RunOptions, runBackward } from './engine.js';
 import { setGradEnabled } from './mode.js';
 import { edgeOf, type GradHook } from './node.js';
 
@@ -31,7 +32,15 @@ const GRAD_OPTIONS = ['gradOutputs', 'retainGraph', 'createGraph', 'allowUnused'
  * the tensor may also come first, by position.
  */
 export function backward(input: Tensor, given: Tensor | BackwardOptions | null = null): void {
-  const options: BackwardOptions = isTensor(given) ? { gradient: given } : (given ?? {});
+  if (given === null || isTensor(given)) {
+    const roots = lend1(input);
+    const grads = lend1(given ?? undefined);
+    runBackward(roots, grads, PLAIN);
+    giveBack(roots);
+    giveBack(grads);
+    return;
+  }
+  const options: BackwardOptions = given;
   checkOptions('backward', options, BACKWARD_OPTIONS);
   const { gradient, inputs } = options;
   if (inputs === undefined) {

@@ -2,6 +2,7 @@
 
 import { AutogradError, DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { hasInternalOverlap, isDenseLayout, sameShape } from '../core/layout.js';
+import { giveBack, lend } from '../core/lend.js';
 import { enter, leave } from '../core/memory.js';
 import { stridesLike, type Tensor } from '../tensor.js';
 import { isGradEnabled, setGradEnabled } from './mode.js';
@@ -10,8 +11,10 @@ import {
   edgeOf,
   type GradHook,
   type Grads,
+  indexOf,
   isAnomalyEnabled,
   type Node,
+  nodeOf,
   runFor,
 } from './node.js';
 
@@ -24,173 +27,233 @@ export interface RunOptions {
   captures?: readonly Tensor[];
 }
 
-/** A gradient on its way, and whether its memory belongs to the engine alone. */
-class Slot {
-  constructor(
-    public value: Tensor,
-    public owned: boolean,
-  ) {}
-}
-
-type Buffers = (Slot | undefined)[];
-
 /**
- * All nodes reachable from the roots, newest first: an order in which users precede inputs. That
- * holds for leaves too, whose entries are made before the node that first uses them is numbered.
+ * One run of backward: the nodes it reaches, newest first, which is an order in which users precede
+ * inputs (also for leaves, whose entries are made before the node that first uses them is numbered),
+ * and the gradients on their way, by node and output.
+ *
+ * A node's `place` is its position here. Backward within backward (in a hook, in a rule) has a run of
+ * its own, which gives the nodes their places back. Runs are used again, and so are their lists.
  */
-export function reachable(roots: readonly Node[]): Node[] {
-  const seen = new Set<Node>(roots);
-  const stack = [...seen];
-  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    for (const next of node.next) {
-      if (next !== undefined && !seen.has(next)) {
-        seen.add(next);
-        stack.push(next);
-      }
-    }
-  }
-  const order = [...seen];
-  // As the stack gives them a chain's nodes are in order; sorting makes lists of its own.
-  for (let i = 1; i < order.length; i++) {
-    if (order[i - 1].sequence < order[i].sequence) {
-      return order.sort((a, b) => b.sequence - a.sequence);
-    }
-  }
-  return order;
-}
-
-/** The nodes through which a capture is reached; the others need not run. */
-function leadingTo(order: readonly Node[], targets: ReadonlySet<Node>): Set<Node> {
-  const needed = new Set<Node>(targets);
-  for (let i = order.length - 1; i >= 0; i--) {
-    if (leads(order[i], needed)) needed.add(order[i]);
-  }
-  return needed;
-}
-
-/** Whether a gradient of the node's inputs is needed. */
-function leads(node: Node, needed: ReadonlySet<Node> | undefined): boolean {
-  for (const next of node.next) {
-    if (next !== undefined && (needed?.has(next) ?? true)) return true;
-  }
-  return false;
-}
-
-const NO_NODES = new Set<Node>();
-
-/** What the buffers hold of a node that has run. */
-const NOTHING: Buffers = [];
-
-/** One run of backward: the gradients on their way, by node and output. */
 class Run {
-  private readonly buffers = new Map<Node, Buffers>();
-  readonly captured: (Tensor | undefined)[];
-  private readonly captureEdges: (readonly [Node | undefined, number])[];
+  private readonly nodes: (Node | undefined)[] = [];
+  private count = 0;
+  /** What the places of the nodes were before. */
+  private readonly before: number[] = [];
+  /** Where the gradients of a node's outputs begin. */
+  private readonly first: number[] = [];
+  private readonly values: (Tensor | undefined)[] = [];
+  /** Whether the memory of a gradient belongs to the engine alone. */
+  private readonly owned: boolean[] = [];
+  private slots = 0;
+  /** With captures: whether a node is one or leads to one; the others need not run. */
+  private readonly captures: boolean[] = [];
+  private readonly leading: boolean[] = [];
+  private options: RunOptions = PLAIN;
+  private captureEdges: (readonly [Node | undefined, number])[] | undefined = undefined;
+  captured: (Tensor | undefined)[] = NOTHING;
 
-  constructor(private readonly options: RunOptions) {
-    this.captureEdges = options.captures?.map(edgeOf) ?? [];
-    this.captured = options.captures?.map(() => undefined) ?? [];
+  static open(options: RunOptions): Run {
+    const run = idle ?? new Run();
+    idle = undefined;
+    run.options = options;
+    run.captureEdges = options.captures?.map(edgeOf);
+    run.captured = options.captures?.map(() => undefined) ?? NOTHING;
+    return run;
   }
 
-  execute(roots: readonly Node[]): void {
-    const order = reachable(roots);
-    const targets = this.captureEdges.length === 0 ? NO_NODES : new Set<Node>();
-    for (const [node] of this.captureEdges) if (node !== undefined) targets.add(node);
-    const needed = this.options.captures === undefined ? undefined : leadingTo(order, targets);
-    try {
-      for (const node of order) {
-        const slots = this.buffers.get(node);
-        if (slots === undefined) continue;
-        // Deleting would shrink the table again and again.
-        this.buffers.set(node, NOTHING);
-        if (needed === undefined || needed.has(node)) this.visit(node, slots, targets, needed);
-        else this.drop(slots);
+  /** Gives the nodes their places back, and up what is left. */
+  close(): void {
+    for (let at = 0; at < this.count; at++) {
+      (this.nodes[at] as Node).place = this.before[at];
+      this.nodes[at] = undefined;
+    }
+    this.drop(0, this.slots);
+    const large = this.count > MOST_KEPT;
+    this.count = 0;
+    this.slots = 0;
+    this.captureEdges = undefined;
+    this.captured = NOTHING;
+    this.options = PLAIN;
+    if (!large) idle = this;
+  }
+
+  private has(node: Node): boolean {
+    return this.nodes[node.place] === node;
+  }
+
+  /** Adds a node that is not there yet. */
+  reach(node: Node): void {
+    if (this.has(node)) return;
+    this.before[this.count] = node.place;
+    node.place = this.count;
+    this.nodes[this.count++] = node;
+  }
+
+  /** Adds all that the nodes were computed from. */
+  collect(): void {
+    const { nodes, before } = this;
+    for (let i = 0; i < this.count; i++) {
+      const { next } = nodes[i] as Node;
+      for (let k = 0; k < next.length; k++) {
+        const node = next[k];
+        if (node !== undefined) this.reach(node);
       }
-    } catch (error) {
-      for (const slots of this.buffers.values()) this.drop(slots);
-      throw error;
+    }
+    sortNewestFirst(nodes as Node[], before, this.count);
+    for (let i = 0; i < this.count; i++) {
+      const node = nodes[i] as Node;
+      node.place = i;
+      this.first[i] = this.slots;
+      for (let k = 0; k < node.outputCount; k++) this.values[this.slots++] = undefined;
+    }
+    if (this.captureEdges !== undefined) this.findLeading(this.captureEdges);
+  }
+
+  private findLeading(edges: readonly (readonly [Node | undefined, number])[]): void {
+    this.captures.fill(false);
+    for (const [node] of edges) {
+      if (node !== undefined && this.has(node)) this.captures[node.place] = true;
+    }
+    for (let i = this.count - 1; i >= 0; i--) {
+      this.leading[i] = this.captures[i] || this.leads(this.nodes[i] as Node);
     }
   }
 
-  private visit(
-    node: Node,
-    slots: Buffers,
-    targets: ReadonlySet<Node>,
-    needed: ReadonlySet<Node> | undefined,
-  ): void {
-    const visible = this.runHooks(node, slots);
+  /** Whether a node's gradients are needed. */
+  needs(node: Node): boolean {
+    return this.captureEdges === undefined || (this.has(node) && this.leading[node.place]);
+  }
+
+  /** Whether a gradient of the node's inputs is needed. */
+  private leads(node: Node): boolean {
+    for (let i = 0; i < node.next.length; i++) {
+      const next = node.next[i];
+      if (next !== undefined && this.needs(next)) return true;
+    }
+    return false;
+  }
+
+  /** The nodes, newest first. */
+  list(): Node[] {
+    return this.nodes.slice(0, this.count) as Node[];
+  }
+
+  execute(): void {
+    for (let at = 0; at < this.count; at++) {
+      const node = this.nodes[at] as Node;
+      const first = this.first[at];
+      const end = first + node.outputCount;
+      let arrived = false;
+      for (let i = first; i < end; i++) arrived ||= this.values[i] !== undefined;
+      if (!arrived) continue;
+      if (this.needs(node)) this.visit(node, first);
+      else this.drop(first, end);
+    }
+  }
+
+  private visit(node: Node, first: number): void {
+    const visible = this.runHooks(node, first);
     try {
-      if (targets.has(node)) this.capture(node, slots, visible);
-      if (node instanceof Accumulate) this.accumulate(node, slots, visible);
-      else if (leads(node, needed)) this.propagate(node, slots, needed);
+      const edges = this.captureEdges;
+      if (edges !== undefined && this.captures[node.place]) {
+        this.capture(edges, node, first, visible);
+      }
+      if (node instanceof Accumulate) this.accumulate(node, first, visible);
+      else if (this.leads(node)) this.propagate(node, first);
     } finally {
-      if (!visible) this.drop(slots);
+      // What users saw is left to the collector.
+      for (let i = 0; visible && i < node.outputCount; i++) this.owned[first + i] = false;
+      this.drop(first, first + node.outputCount);
     }
   }
 
-  private accumulate(node: Accumulate, slots: Buffers, visible: boolean): void {
-    if (this.options.captures !== undefined || slots[0] === undefined) return;
-    addToGrad(node.leaf, this.handOver(slots[0], visible), this.options.createGraph);
+  private accumulate(node: Accumulate, first: number, visible: boolean): void {
+    if (this.captureEdges !== undefined || this.values[first] === undefined) return;
+    addToGrad(node.leaf, this.handOver(first, visible), this.options.createGraph);
   }
 
   /** Runs a node and adds its results to the gradients of what it was computed from. */
-  private propagate(node: Node, slots: Buffers, needed: ReadonlySet<Node> | undefined): void {
-    const grads: Grads = new Array(node.outputCount);
-    for (let i = 0; i < grads.length; i++) grads[i] = slots[i]?.value;
-    const results =
-      this.options.createGraph || node.runsUserCode ? node.run(grads) : tidy(node, grads, needed);
+  private propagate(node: Node, first: number): void {
+    const grads = lend<Tensor | undefined>(node.outputCount);
+    for (let i = 0; i < grads.length; i++) grads[i] = this.values[first + i];
+    const own = !node.runsUserCode;
+    const results = this.options.createGraph || !own ? node.run(grads) : this.tidy(node, grads);
     if (isAnomalyEnabled()) checkForNaN(node, results);
     for (let i = 0; i < node.next.length; i++) {
       const next = node.next[i];
       const result = results[i];
       if (next === undefined || result === undefined) continue;
-      const shared = node.runsUserCode || grads.includes(result) || results.indexOf(result) !== i;
+      const shared = !own || grads.includes(result) || results.indexOf(result) !== i;
       this.add(next, node.nextIndex?.[i] ?? 0, shared ? alias(result) : result, true);
+    }
+    if (own) {
+      giveBack(grads);
+      if (results !== grads) giveBack(results);
     }
     if (!this.options.retainGraph) node.release();
   }
 
+  /** Runs a node for what is needed, and frees what it made on the way. */
+  private tidy(node: Node, grads: Grads): Grads {
+    const outer = enter();
+    const limited = this.captureEdges !== undefined;
+    const before = runFor(limited ? { node, run: this } : undefined);
+    let results: Grads = NOTHING;
+    try {
+      results = node.run(grads);
+      return results;
+    } finally {
+      runFor(before);
+      leave(outer, results, 0, true);
+    }
+  }
+
   /** Adds a gradient into the buffer of a node's output. */
   add(node: Node, index: number, grad: Tensor, owned: boolean): void {
-    let slots = this.buffers.get(node);
-    if (slots === undefined || slots === NOTHING) {
-      slots = new Array<Slot | undefined>(node.outputCount).fill(undefined);
-      this.buffers.set(node, slots);
+    const { createGraph } = this.options;
+    if (!this.has(node)) {
+      if (owned && !createGraph) grad.dispose();
+      return;
     }
-    const slot = slots[index];
-    if (slot === undefined) {
-      slots[index] = new Slot(grad, owned);
+    const at = this.first[node.place] + index;
+    const value = this.values[at];
+    if (value === undefined) {
+      this.values[at] = grad;
+      this.owned[at] = owned;
       return;
     }
     const canAddInPlace =
-      !this.options.createGraph &&
-      slot.owned &&
-      slot.value.storage_.references === 1 &&
-      (slot.value.isContiguous() || isDenseLayout(slot.value.shape, slot.value.strides));
-    if (canAddInPlace) slot.value.add_(grad);
+      !createGraph &&
+      this.owned[at] &&
+      value.storage_.references === 1 &&
+      (value.isContiguous() || isDenseLayout(value.shape, value.strides));
+    if (canAddInPlace) value.add_(grad);
     else {
-      const sum = slot.value.add(grad);
-      if (slot.owned && !this.options.createGraph) slot.value.dispose();
-      slots[index] = new Slot(sum, true);
+      this.values[at] = value.add(grad);
+      if (this.owned[at] && !createGraph) value.dispose();
+      this.owned[at] = true;
     }
-    if (owned && !this.options.createGraph) grad.dispose();
+    if (owned && !createGraph) grad.dispose();
   }
 
   /** Runs hooks and retains; returns whether user code has seen the gradients. */
-  private runHooks(node: Node, slots: Buffers): boolean {
+  private runHooks(node: Node, first: number): boolean {
     if (node.hooks === undefined && node.retained === undefined) return false;
     let seen = false;
     for (const [index, hooks] of node.hooks ?? []) {
       for (const hook of [...hooks]) {
-        const slot = slots[index];
-        if (slot === undefined) continue;
-        const replaced = callHook(hook, slot.value);
+        const value = this.values[first + index];
+        if (value === undefined) continue;
+        const replaced = callHook(hook, value);
         seen = true;
-        if (replaced !== undefined) slots[index] = new Slot(replaced, false);
+        if (replaced === undefined) continue;
+        this.values[first + index] = replaced;
+        this.owned[first + index] = false;
       }
     }
     for (const [index, tensor] of node.retained ?? []) {
-      const value = slots[index]?.value;
+      const value = this.values[first + index];
       if (value === undefined) continue;
       seen = true;
       const { createGraph } = this.options;
@@ -199,11 +262,15 @@ class Run {
     return seen;
   }
 
-  private capture(node: Node, slots: Buffers, visible: boolean): void {
-    this.captureEdges.forEach(([target, index], i) => {
-      const slot = slots[index];
-      if (target !== node || slot === undefined) return;
-      const value = this.handOver(slot, visible);
+  private capture(
+    edges: readonly (readonly [Node | undefined, number])[],
+    node: Node,
+    first: number,
+    visible: boolean,
+  ): void {
+    edges.forEach(([target, index], i) => {
+      if (target !== node || this.values[first + index] === undefined) return;
+      const value = this.handOver(first + index, visible);
       // What is expanded cannot be written, so it may stay a view.
       const shareable = this.options.createGraph || hasInternalOverlap(value.shape, value.strides);
       this.captured[i] = shareable ? value : own(value);
@@ -211,18 +278,57 @@ class Run {
   }
 
   /** A gradient under a handle of the receiver's own; its memory may be others' too. */
-  private handOver(slot: Slot, visible: boolean): Tensor {
-    const { value } = slot;
+  private handOver(at: number, visible: boolean): Tensor {
+    const value = this.values[at] as Tensor;
     if (this.options.createGraph) return value;
-    if (!slot.owned || visible) return value.bare();
-    slot.owned = false;
+    if (!this.owned[at] || visible) return value.bare();
+    this.owned[at] = false;
     value.meta = undefined;
     return value;
   }
 
-  private drop(slots: Buffers): void {
-    if (this.options.createGraph) return;
-    for (const slot of slots) if (slot?.owned) slot.value.dispose();
+  private drop(first: number, end: number): void {
+    for (let i = first; i < end; i++) {
+      if (this.owned[i] && !this.options.createGraph) this.values[i]?.dispose();
+      this.values[i] = undefined;
+    }
+  }
+}
+
+export const PLAIN: RunOptions = { retainGraph: false, createGraph: false };
+const NOTHING: never[] = [];
+/** Nodes of a run whose lists are kept for the next one. */
+const MOST_KEPT = 100_000;
+let idle: Run | undefined;
+
+/** Sorts nodes by falling number, and their places with them, in the lists themselves. */
+function sortNewestFirst(nodes: Node[], places: number[], count: number): void {
+  let gap = 1;
+  while (gap < count / 9) gap = 3 * gap + 1;
+  for (; gap > 0; gap = Math.floor(gap / 3)) {
+    for (let i = gap; i < count; i++) {
+      const node = nodes[i];
+      const place = places[i];
+      let to = i;
+      for (; to >= gap && nodes[to - gap].sequence < node.sequence; to -= gap) {
+        nodes[to] = nodes[to - gap];
+        places[to] = places[to - gap];
+      }
+      nodes[to] = node;
+      places[to] = place;
+    }
+  }
+}
+
+/** All nodes reachable from a root, newest first. */
+export function reachable(root: Node): Node[] {
+  const run = Run.open(PLAIN);
+  try {
+    run.reach(root);
+    run.collect();
+    return run.list();
+  } finally {
+    run.close();
   }
 }
 
@@ -263,20 +369,6 @@ export function addToGrad(leaf: Tensor, value: Tensor, createGraph: boolean): vo
   } else {
     meta.gradSeen = false;
     meta.grad = own(value, leaf).keep();
-  }
-}
-
-/** Runs a node for what is needed, and frees what it made on the way. */
-function tidy(node: Node, grads: Grads, needed: ReadonlySet<Node> | undefined): Grads {
-  const outer = enter();
-  const before = runFor(needed && { node, wanted: needed });
-  let results: Grads = [];
-  try {
-    results = node.run(grads);
-    return results;
-  } finally {
-    runFor(before);
-    leave(outer, results);
   }
 }
 
@@ -349,20 +441,24 @@ export function runBackward(
   op = 'backward',
 ): (Tensor | undefined)[] {
   const before = isGradEnabled();
-  const run = new Run(options);
+  const run = Run.open(options);
+  const starts = lend<Tensor>(roots.length);
   try {
-    const nodes: Node[] = [];
-    roots.forEach((root, i) => {
-      const grad = rootGrad(root, grads[i], op);
-      const [node, index] = edgeOf(root);
-      if (node === undefined) return;
-      nodes.push(node);
-      run.add(node, index, grad, grad !== grads[i]);
-    });
+    for (let i = 0; i < roots.length; i++) {
+      starts[i] = rootGrad(roots[i], grads[i], op);
+      run.reach(nodeOf(roots[i]) as Node);
+    }
+    run.collect();
+    for (let i = 0; i < roots.length; i++) {
+      const node = nodeOf(roots[i]) as Node;
+      run.add(node, indexOf(roots[i]), starts[i], starts[i] !== grads[i]);
+    }
     setGradEnabled(options.createGraph);
-    run.execute(nodes);
+    run.execute();
     return run.captured;
   } finally {
     setGradEnabled(before);
+    giveBack(starts);
+    run.close();
   }
 }

@@ -25,7 +25,7 @@ function collect(root: Tensor): { boxes: Map<Node, Box>; edges: [Node, Node][] }
   const [start] = edgeOf(root);
   let next = 0;
   // Newest first, so that a node's users have their rows before it gets its own.
-  for (const node of start === undefined ? [] : reachable([start])) {
+  for (const node of start === undefined ? [] : reachable(start)) {
     const depth = boxes.get(node)?.depth ?? 0;
     const leaf = node instanceof Accumulate;
     boxes.set(node, { id: next++, label: labelOf(node), leaf, depth });

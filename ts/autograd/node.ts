@@ -19,6 +19,8 @@ export type Grads = (Tensor | undefined)[];
 /** A recorded operation. The nodes behind its inputs have smaller numbers than its own. */
 export abstract class Node {
   sequence = nextSequence++;
+  /** Its position in the run of backward that is under way. */
+  place = 0;
   /** The nodes that made the inputs, and which of their outputs each input was. */
   readonly next: (Node | undefined)[];
   /** Absent where all are 0. */
@@ -57,7 +59,7 @@ export abstract class Node {
 
   needs(input: number): boolean {
     const next = this.next[input];
-    return next !== undefined && (running?.node !== this || running.wanted.has(next));
+    return next !== undefined && (running?.node !== this || running.run.needs(next));
   }
 
   /** The gradients of the inputs from those of the outputs. */
@@ -83,7 +85,7 @@ export abstract class Node {
 /** A node that runs for the gradients of some nodes only. */
 interface Running {
   readonly node: Node;
-  readonly wanted: ReadonlySet<Node>;
+  readonly run: { needs(node: Node): boolean };
 }
 let running: Running | undefined;
 
@@ -106,7 +108,7 @@ export class Accumulate extends Node {
 }
 
 /** The node that gradients of a tensor flow to. */
-function nodeOf(tensor: Tensor): Node | undefined {
+export function nodeOf(tensor: Tensor): Node | undefined {
   const meta = tensor.meta;
   if (meta === undefined) return undefined;
   const gradFn = tensor.gradFn;
@@ -116,7 +118,7 @@ function nodeOf(tensor: Tensor): Node | undefined {
 }
 
 /** Which output of its node a tensor is. */
-function indexOf(tensor: Tensor): number {
+export function indexOf(tensor: Tensor): number {
   return tensor.gradFn === undefined ? 0 : (tensor.meta as AutogradMeta).outputIndex;
 }
 
@@ -164,7 +166,7 @@ export class SavedTensor {
           'change a clone()',
       );
     }
-    const tensor = new Tensor(this.storage, this.geometry, this.offset, this.dtype);
+    const tensor = Tensor.of(this.storage, this.geometry, this.offset, this.dtype);
     if (this.node !== undefined && isGradEnabled()) {
       const meta = new AutogradMeta();
       if (this.node instanceof Accumulate) {

@@ -2,6 +2,7 @@
 
 import type { Dtype } from '../core/dtype.js';
 import { type Geometry, rowMajor, type Shape } from '../core/layout.js';
+import { lend } from '../core/lend.js';
 import type { Device } from '../device/device.js';
 import type { GradContext, JointRule, RuleByInput } from '../ops/rule.js';
 import { emptyTensor, isTensor, type Tensor } from '../tensor.js';
@@ -80,11 +81,11 @@ export class OpNode extends Node implements GradContext<never> {
     }
     const g = grads[0];
     if (g === undefined) return [];
-    const results: Grads = [];
-    for (let i = 0; i < rule.grads.length; i++) {
+    const results = lend<Tensor | undefined>(rule.grads.length);
+    for (let i = 0; i < results.length; i++) {
       const formula = rule.grads[i];
-      if (formula === undefined || !this.needs(i)) results.push(undefined);
-      else results.push(this.finish(formula(g, this), i));
+      const wanted = formula !== undefined && this.needs(i);
+      results[i] = wanted ? this.finish(formula(g, this), i) : undefined;
     }
     return results;
   }

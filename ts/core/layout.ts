@@ -11,12 +11,16 @@ export interface Layout {
   readonly offset: number;
 }
 
+let made = 0;
+
 /** Shape and strides. Many tensors and nodes share one, so nothing in it ever changes. */
 export class Geometry {
   readonly elements: number;
   readonly contiguous: boolean;
   /** Whether row-major tensors of the shape share it. */
   shared = false;
+  /** Tells geometries apart in tables of what was found for them. */
+  readonly id = made++;
   /** Of a matrix, once it was asked for: turnedForm(). */
   turned: Turned | undefined = undefined;
 
@@ -64,10 +68,25 @@ export function rowMajor(shape: Shape): Geometry {
   return found;
 }
 
-/** A geometry: the one that row-major tensors of the shape share, if it is theirs. */
+/** Other geometries met last, likewise. */
+const others: (Geometry | undefined)[] = new Array(2 ** 9).fill(undefined);
+
+/** A geometry that tensors share, of lists that may be used for something else afterwards. */
 export function geometryOf(shape: Shape, strides: readonly number[]): Geometry {
   const plain = rowMajor(shape);
-  return sameShape(plain.strides, strides) ? plain : new Geometry(plain.shape, strides);
+  if (sameShape(plain.strides, strides)) return plain;
+  let hash = 0;
+  for (let i = 0; i < strides.length; i++) {
+    hash = Math.imul(hash ^ (shape[i] + 1), 0x9e3779b1);
+    hash = Math.imul(hash ^ (strides[i] + 1), 0x85ebca6b);
+  }
+  const at = hash >>> HASH_SHIFT;
+  let found = others[at];
+  if (found?.shape !== plain.shape || !sameShape(found.strides, strides)) {
+    found = new Geometry(plain.shape, strides.slice());
+    others[at] = found;
+  }
+  return found;
 }
 
 const given = [[], [0], [0, 0], [0, 0, 0], [0, 0, 0, 0]];

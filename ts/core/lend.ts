@@ -5,7 +5,7 @@
  */
 
 /** The longest lists that are kept, and how many of a length. */
-const LONGEST = 5;
+const LONGEST = 9;
 const MOST = 16;
 const spare = Array.from({ length: LONGEST + 1 }, () => new Array<unknown[]>(MOST));
 const count = new Array<number>(LONGEST + 1).fill(0);
@@ -34,6 +34,14 @@ export function lend3<T>(x: T, y: T, z: T): T[] {
   list[0] = x;
   list[1] = y;
   list[2] = z;
+  return list;
+}
+
+/** A list of more. */
+export function lendAll<T>(...items: T[]): T[] {
+  const { length } = items;
+  const list = lend<T>(length);
+  for (let i = 0; i < length; i++) list[i] = items[i];
   return list;
 }
 

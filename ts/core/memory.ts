@@ -213,8 +213,11 @@ function keeps(kept: Kept, tensor: Tensor): boolean {
   return kept === undefined || ('has' in kept ? kept.has(tensor) : kept.includes(tensor));
 }
 
-/** Closes the scope, disposing what was made in it, but not what is `kept` or lies before `seen`. */
-export function leave(outer: number, kept: Kept, seen = 0): void {
+/**
+ * Closes the scope, disposing what was made in it, but not what is `kept` or lies before `seen`.
+ * With `own`, nobody but the library's own code can have the handles.
+ */
+export function leave(outer: number, kept: Kept, seen = 0, own = false): void {
   const begin = start;
   const end = count;
   start = outer;
@@ -223,16 +226,19 @@ export function leave(outer: number, kept: Kept, seen = 0): void {
     const tensor = noted[i];
     noted[i] = undefined;
     if (tensor === undefined) continue;
-    if (i >= seen && !keeps(kept, tensor)) tensor.dispose();
-    else if (outer >= 0) noted[count++] = tensor;
+    if (i >= seen && !keeps(kept, tensor)) {
+      if (own) tensor.recycle();
+      else tensor.dispose();
+    } else if (outer >= 0) noted[count++] = tensor;
   }
 }
 
-/** Leaves a tensor to the collector instead of the open scope. */
-export function escape(tensor: Tensor): void {
-  if (start < 0) return;
+/** Leaves a tensor to the collector instead of the open scope. Whether no scope has it now. */
+export function escape(tensor: Tensor): boolean {
+  if (start < 0) return true;
   const index = noted.lastIndexOf(tensor, count - 1);
   if (index >= start) noted[index] = undefined;
+  return index >= start;
 }
 
 function collectTensors(value: unknown, into: Set<unknown>, depth = 0): void {
@@ -311,7 +317,7 @@ export function hidden<R>(
     return result;
   } finally {
     own = -1;
-    leave(outer, kept, seen);
+    leave(outer, kept, seen, true);
     giveBack(pair);
   }
 }

@@ -3,6 +3,10 @@
 import type { Device } from '../device/device.js';
 import { type Block, blockFor } from './memory.js';
 
+const MOST_SPARE = 64;
+const spare = new Array<Storage | undefined>(MOST_SPARE);
+let spares = 0;
+
 /**
  * Bytes on one device. `references` counts the tensor handles and saved tensors that hold it:
  * at zero the bytes are given back at once. Handles that user code merely drops never count down;
@@ -15,17 +19,38 @@ export class Storage {
   /** The last operation that wrote in place, for error messages. */
   lastWrite = '';
   /** What the device calls the first byte. */
-  readonly handle: number;
+  handle: number;
   /** None once it was released: the block may be another storage's then. */
   private block: Block | undefined;
 
   constructor(
-    readonly device: Device,
-    readonly bytes: number,
+    public device: Device,
+    public bytes: number,
   ) {
     const size = bytes > 0 ? bytes : 1;
     this.block = blockFor(device, size);
     this.handle = this.block.take(size);
+  }
+
+  /** A new storage, in what recycle() was given if there is any. */
+  static of(device: Device, bytes: number): Storage {
+    if (spares === 0) return new Storage(device, bytes);
+    const storage = spare[--spares] as Storage;
+    // The list must not keep what is in use.
+    spare[spares] = undefined;
+    const size = bytes > 0 ? bytes : 1;
+    storage.block = blockFor(device, size);
+    storage.handle = storage.block.take(size);
+    storage.device = device;
+    storage.bytes = bytes;
+    storage.version = 0;
+    storage.lastWrite = '';
+    return storage;
+  }
+
+  /** Keeps a released storage, which nobody has any more, for the next one. */
+  recycle(): void {
+    if (this.block === undefined && spares < MOST_SPARE) spare[spares++] = this;
   }
 
   get freed(): boolean {

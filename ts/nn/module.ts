@@ -11,6 +11,7 @@ import { isTensor } from '../ops/promote.js';
 import { spread } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 import { type Arguments, bind } from './arguments.js';
+import { holdField, noteField, showField } from './fields.js';
 import { indent } from './format.js';
 import {
   type BackwardHook,
@@ -126,11 +127,13 @@ export abstract class Module {
     const { buffers } = this[STATE];
     this.checkName('registerBuffer', name, (value) => isTensor(value) && buffers.has(name));
     if (tensor !== null && !isTensor(tensor)) {
-      throw new ValueError(`registerBuffer: '${name}' is a tensor or null, got ${String(tensor)}`);
+      throw new ValueError(
+        `registerBuffer: '${name}' is a tensor or null, got ${showField(tensor)}`,
+      );
     }
     buffers.set(name, persistent);
     tensor?.keep();
-    this.setField(name, tensor);
+    holdField(this, name, 'buffer', tensor);
   }
 
   /** Adds a parameter under a name; null keeps the name free. */
@@ -138,7 +141,7 @@ export abstract class Module {
     this.checkName('registerParameter', name, (value) => value instanceof Parameter);
     if (parameter !== null && !(parameter instanceof Parameter)) {
       throw new ValueError(
-        `registerParameter: '${name}' is a Parameter or null, got ${String(parameter)}; make one ` +
+        `registerParameter: '${name}' is a Parameter or null, got ${showField(parameter)}; make one ` +
           'with new nn.Parameter(tensor)',
       );
     }
@@ -148,17 +151,19 @@ export abstract class Module {
           'or make a leaf of its detach()',
       );
     }
-    this.setField(name, parameter);
+    holdField(this, name, 'parameter', parameter);
   }
 
   /** Adds a child module under a name; null keeps the name free. */
   registerModule(name: string, module: Module | null): void {
     this.checkName('registerModule', name, (value) => value instanceof Module);
     if (module !== null && !(module instanceof Module)) {
-      throw new ValueError(`registerModule: '${name}' is a module or null, got ${String(module)}`);
+      throw new ValueError(
+        `registerModule: '${name}' is a module or null, got ${showField(module)}`,
+      );
     }
     if (module === null) this[STATE].absent.add(name);
-    this.setField(name, module);
+    holdField(this, name, 'module', module);
   }
 
   addModule(name: string, module: Module | null): void {
@@ -179,10 +184,6 @@ export abstract class Module {
     }
   }
 
-  private setField(name: string, value: unknown): void {
-    fieldsOf(this)[name] = value;
-  }
-
   private field(name: string): unknown {
     return Object.hasOwn(this, name) ? fieldsOf(this)[name] : undefined;
   }
@@ -192,7 +193,9 @@ export abstract class Module {
   private *own<T>(test: (value: unknown, name: string) => boolean): Generator<Entry<T>> {
     for (const name of Object.keys(this)) {
       const value = this.field(name);
-      if (test(value, name)) yield [name, value as T];
+      if (!test(value, name)) continue;
+      noteField(this, name);
+      yield [name, value as T];
     }
   }
 
@@ -386,7 +389,7 @@ export abstract class Module {
         seen.add(parameter);
       }
       for (const [name, buffer] of module.ownBuffers()) {
-        if (!(buffer instanceof Parameter)) module.setField(name, change(buffer).keep());
+        if (!(buffer instanceof Parameter)) fieldsOf(module)[name] = change(buffer).keep();
       }
     }
     return this;

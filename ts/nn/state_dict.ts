@@ -28,8 +28,13 @@ export interface IncompatibleKeys {
   unexpectedKeys: string[];
 }
 
+/** What a field of a module was found, or registered, to be. */
+export type FieldKind = 'parameter' | 'buffer' | 'module';
+
 /** What a module keeps besides its own fields. */
 export class ModuleState {
+  /** Fields that take values of their kind only. */
+  readonly kinds = new Map<string, FieldKind>();
   /** Names of buffers, and whether they are part of the state dict. */
   readonly buffers = new Map<string, boolean>();
   /** Names of modules that were registered as null, which are printed. */

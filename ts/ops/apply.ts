@@ -295,7 +295,14 @@ function scalarAttributes(row: PointwiseRow, scalars: readonly number[]): object
 const NO_ATTRIBUTES = Object.freeze({});
 const NONE: never[] = [];
 
-/** Runs a view operator: the same storage under another layout. */
+function isSize(size: number): boolean {
+  return Number.isInteger(size) && size >= 0;
+}
+
+/**
+ * Runs a view operator: the same storage under another layout. The attributes may change after the
+ * call: what is recorded is a copy.
+ */
 export function applyView<K extends ViewName>(
   name: K,
   x: Tensor,
@@ -304,17 +311,17 @@ export function applyView<K extends ViewName>(
   x.assertLive(publicName(name));
   const row = views[name] as { layout(input: Layout, attributes: AttributesOf<K>): Layout };
   const { shape, strides, offset } = row.layout(x, attributes);
-  if (!Number.isInteger(offset) || !shape.every((size) => Number.isInteger(size) && size >= 0)) {
+  if (!Number.isInteger(offset) || !shape.every(isSize)) {
     throw new ValueError(
       `${publicName(name)}: positions and sizes are integers; those given would make a view of ` +
         `shape ${showShape(shape)} at ${offset}`,
     );
   }
-  const result = new Tensor(x.storage_, geometryOf(shape, strides), offset, x.dtype);
+  const result = Tensor.of(x.storage_, geometryOf(shape, strides), offset, x.dtype);
   result.untracked = x.untracked;
   if (x.dtype.category !== Category.Float) return result;
   if (isGradEnabled()) {
-    recordAs(name, x, result, attributes);
+    if (x.requiresGrad) recordAs(name, x, result, { ...attributes });
     // A view also remembers its base while nothing requires grad yet: writing a value that does
     // through the view must reach the base.
     const meta = result.autograd();

@@ -8,13 +8,15 @@ import { type Grads, setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
 import {
   broadcastStrides,
-  Geometry,
+  type Geometry,
+  geometryOf,
   rowMajor,
   type Shape,
   sized,
   viewStrides,
 } from '../core/layout.js';
 import { giveBack, lend, lend1, only } from '../core/lend.js';
+import { escape } from '../core/memory.js';
 import { Tensor } from '../tensor.js';
 import { anyRequires, applyPrimitive, recordActivation } from './apply.js';
 import { gradients } from './gradients.js';
@@ -46,21 +48,24 @@ function arranged(x: Tensor, form: Form): { shape: Shape; strides: readonly numb
   return { shape: expand, strides: broadcastStrides(shape, strides, expand) };
 }
 
-/** The input in its form, outside the graph: a view where the layout allows it, else a copy. */
+/**
+ * The input in its form, outside the graph and all scopes: a view where the layout allows it, else
+ * a copy.
+ */
 function seen(x: Tensor, form: Form): Tensor {
   let { geometry } = form;
   if (geometry === undefined && !form.order && !form.expand && x.isContiguous()) {
     geometry = rowMajor(form.shape);
   }
-  if (geometry !== undefined) return new Tensor(x.storage_, geometry, x.offset, x.dtype);
+  if (geometry !== undefined) return Tensor.lent(x.storage_, geometry, x.offset, x.dtype);
   const { shape, strides } = arranged(x, form);
   const steps = viewStrides(shape, strides, form.shape);
   if (steps !== undefined) {
-    return new Tensor(x.storage_, new Geometry(form.shape, steps), x.offset, x.dtype);
+    return Tensor.lent(x.storage_, geometryOf(form.shape, steps), x.offset, x.dtype);
   }
-  const spread = new Tensor(x.storage_, new Geometry(shape, strides), x.offset, x.dtype);
-  const copy = contiguousCopy(spread);
-  spread.dispose();
+  const spread = Tensor.lent(x.storage_, geometryOf(shape, strides), x.offset, x.dtype);
+  const copy = contiguousCopy(spread).keep();
+  spread.recycle();
   copy.setLayout(rowMajor(form.shape), 0);
   return copy;
 }
@@ -120,13 +125,18 @@ class CanonicalNode extends OpNode {
   }
 
   override run(grads: Grads): Grads {
-    const results = super.run(grads.map((g, i) => g?.reshape(this.outForms[i])));
-    return results.map((g, i) => {
+    const formed = lend<Tensor | undefined>(grads.length);
+    for (let i = 0; i < grads.length; i++) formed[i] = grads[i]?.reshape(this.outForms[i]);
+    const results = super.run(formed);
+    giveBack(formed);
+    for (let i = 0; i < results.length; i++) {
+      const g = results[i];
+      if (g === undefined) continue;
       const form = this.forms[i];
-      if (g === undefined) return undefined;
       const { shape } = this.given[i];
-      return this.sumTo(form === undefined ? g : unview(g, form, shape), shape, i);
-    });
+      results[i] = this.sumTo(form === undefined ? g : unview(g, form, shape), shape, i);
+    }
+    return results;
   }
 
   override optional(position: number): Tensor | undefined {
@@ -164,7 +174,6 @@ function computeSeen<K extends PrimitiveName>(
     return applyPrimitive(name, prepared, attributes);
   } finally {
     setGradEnabled(recording);
-    for (let i = 0; i < inputs.length; i++) if (prepared[i] !== inputs[i]) prepared[i]?.dispose();
   }
 }
 
@@ -211,6 +220,7 @@ export function applyCanonical<K extends PrimitiveName>(
     }
     return outputs;
   } finally {
+    for (let i = 0; i < inputs.length; i++) if (prepared[i] !== inputs[i]) prepared[i]?.recycle();
     giveBack(prepared);
     giveBack(inputs);
     giveBack(shapes);
@@ -232,7 +242,10 @@ export function applySeen<K extends PrimitiveName>(
 
 /** The first output alone. */
 export function firstOf(outputs: readonly Tensor[]): Tensor {
-  for (let i = 1; i < outputs.length; i++) outputs[i].dispose();
+  for (let i = 1; i < outputs.length; i++) {
+    if (escape(outputs[i])) outputs[i].recycle();
+    else outputs[i].dispose();
+  }
   return only(outputs);
 }
 

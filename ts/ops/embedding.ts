@@ -30,7 +30,7 @@ function renormalize(weight: Tensor, index: Tensor, maxNorm: number, normType: n
 function byFrequency(rows: Tensor, index: Tensor, size: number): Tensor {
   const ones = rows.newOnes([index.numel()]);
   const counts = rows.newZeros([size]).indexAdd(0, index, ones);
-  const column = view(indexSelect(counts, 0, index).reciprocal(), [1, -1, 1]);
+  const column = view(indexSelect(counts, 0, index).reciprocal(), [1, -1, 1]).keep();
   return recordLinear('EmbeddingScaleBackward0', [rows], alias(rows.detach()), (g) =>
     g.mul(column),
   );

@@ -18,6 +18,7 @@ export function headsOf(
   batchFirst: boolean,
 ): Tensor[] {
   const x = projection.contiguous();
+  const whole = x.geometry;
   const [outer, inner, wide] = x.shape;
   const width = wide / parts;
   const size = width / heads;
@@ -33,7 +34,7 @@ export function headsOf(
     const beside = (g: Tensor, i: number) =>
       g.storage_ === storage_ && g.offset === offset + i * width && sameShape(g.strides, strides);
     if (!isGradEnabled() && grads.every(beside)) {
-      return new Tensor(storage_, x.geometry, offset, dtype);
+      return new Tensor(storage_, whole, offset, dtype);
     }
     const flat = grads.map((g) => {
       return (batchFirst ? g.transpose(1, 2) : g.permute(2, 0, 1, 3)).reshape(outer, inner, width);

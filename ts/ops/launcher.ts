@@ -1,6 +1,7 @@
 /** Emits the launches of one call of a primitive, and frees its scratch and temporaries after. */
 
 import { type Dtype, int32 } from '../core/dtype.js';
+import { giveBack } from '../core/lend.js';
 import { Storage } from '../core/storage.js';
 import type { Device } from '../device/device.js';
 import type { Tensor } from '../tensor.js';
@@ -17,8 +18,22 @@ function place(buffer: Tensor | BufferRef): void {
 
 const ZERO = new Uint8Array(4);
 
+/** Scratch memory of a call; the next call has the object again. */
+class Scratch implements BufferRef {
+  readonly offset = 0;
+
+  constructor(
+    public storage: Storage,
+    public dtype: Dtype,
+  ) {}
+}
+
+const MOST_SPARE = 16;
+const spare = new Array<Scratch>(MOST_SPARE);
+let spares = 0;
+
 export class Launches implements Launcher {
-  private readonly held: (Storage | Tensor | undefined)[] = [];
+  private readonly held: (Scratch | Tensor | undefined)[] = [];
   private count = 0;
   private first = true;
 
@@ -42,7 +57,10 @@ export class Launches implements Launcher {
     range: number,
     products = 0,
   ): void {
-    if (range === 0) return;
+    if (range === 0) {
+      giveBack(buffers);
+      return;
+    }
     block.begin(kernelName(name, dtype));
     block.products = products;
     block.first = this.first;
@@ -53,6 +71,7 @@ export class Launches implements Launcher {
       Record<string, number | readonly (number | Tensor | BufferRef)[]>
     >;
     for (const param in types) this.write(types[param], values[param]);
+    giveBack(buffers);
     block.range = range;
     this.device.launch(block);
   }
@@ -73,10 +92,17 @@ export class Launches implements Launcher {
   }
 
   scratch(count: number, dtype: Dtype): BufferRef {
-    const storage = new Storage(this.device, count * dtype.size);
+    const storage = Storage.of(this.device, count * dtype.size);
     storage.retain();
-    this.hold(storage);
-    return { storage, offset: 0, dtype };
+    let scratch: Scratch;
+    if (spares === 0) scratch = new Scratch(storage, dtype);
+    else {
+      scratch = spare[--spares];
+      scratch.storage = storage;
+      scratch.dtype = dtype;
+    }
+    this.hold(scratch);
+    return scratch;
   }
 
   status(): BufferRef {
@@ -112,7 +138,7 @@ export class Launches implements Launcher {
     return tensor;
   }
 
-  private hold(item: Storage | Tensor): void {
+  private hold(item: Scratch | Tensor): void {
     this.held[this.count++] = item;
   }
 
@@ -120,8 +146,11 @@ export class Launches implements Launcher {
     for (; this.count > 0; this.count--) {
       const item = this.held[this.count - 1];
       this.held[this.count - 1] = undefined;
-      if (item instanceof Storage) item.release();
-      else item?.dispose();
+      if (item instanceof Scratch) {
+        item.storage.release();
+        item.storage.recycle();
+        if (spares < MOST_SPARE) spare[spares++] = item;
+      } else item?.dispose();
     }
     idle = this;
   }

@@ -17,13 +17,35 @@ export interface OutputSpec {
   };
 }
 
-const single: { shape: readonly number[]; dtype: Dtype }[] = [{ shape: [], dtype: float32 }];
+const specs = [1, 2, 3, 4].map((count) =>
+  Array.from({ length: count }, () => ({
+    shape: [] as readonly number[],
+    dtype: float32 as Dtype,
+  })),
+);
 
-/** A row's only output, as a list that all calls share: the gate reads it before the next one. */
+/**
+ * Outputs of one dtype, as a list that all calls share: the gate reads it before the next one.
+ * `dtype` can be changed in it.
+ */
+export function outputsOf(
+  dtype: Dtype,
+  ...shapes: (readonly number[])[]
+): readonly { shape: readonly number[]; dtype: Dtype }[] {
+  const list = specs[shapes.length - 1];
+  for (let i = 0; i < list.length; i++) {
+    list[i].shape = shapes[i];
+    list[i].dtype = dtype;
+  }
+  return list;
+}
+
+/** A row's only output, likewise. */
 export function oneOutput(shape: readonly number[], dtype: Dtype): readonly OutputSpec[] {
-  single[0].shape = shape;
-  single[0].dtype = dtype;
-  return single;
+  const [list] = specs;
+  list[0].shape = shape;
+  list[0].dtype = dtype;
+  return list;
 }
 
 /** A place in a storage: what a kernel's buffer word is made from. `offset` counts elements. */
@@ -37,7 +59,8 @@ export interface BufferRef {
 export interface Launcher {
   /**
    * Launches `<name>_<dtype>` over `range` work units.
-   * `buffers` are in the order of the declaration. Where an operation does much more than read and
+   * `buffers` are in the order of the declaration; the list is taken (core/lend.ts). `params` may be
+   * the declaration's `now`. Where an operation does much more than read and
    * write them, all its launches say how many products of numbers it computes: devices decide by it
    * how many threads and which tiles are worth it.
    */

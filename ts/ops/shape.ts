@@ -39,7 +39,7 @@ export const alias = (input: Tensor): Tensor => applyView('alias', input, {});
 export const view = (input: Tensor, ...shape: (Sizes[number] | dt.Dtype)[]): Tensor => {
   if (shape.length === 1 && shape[0] instanceof dt.Dtype) return viewDtype(input, shape[0]);
   const sizes = inferShape(listOf(shape as Sizes), input.numel(), 'view');
-  return applyView('view', input, { shape: sizes });
+  return shaped(input, sizes);
 };
 
 /** The bytes read as another dtype of the same size. */
@@ -61,7 +61,7 @@ export const reshape = (input: Tensor, ...shape: Sizes): Tensor => {
   const sizes = inferShape(listOf(shape), input.numel(), 'reshape');
   if (sameShape(sizes, input.shape)) return alias(input);
   const fits = input.isContiguous() || viewStrides(input.shape, input.strides, sizes) !== undefined;
-  return applyView('view', fits ? input : clone(input, 'contiguousFormat'), { shape: sizes });
+  return shaped(fits ? input : clone(input, 'contiguousFormat'), sizes);
 };
 
 export const viewAs = (input: Tensor, other: Tensor): Tensor => view(input, other.shape);
@@ -101,8 +101,7 @@ export const unflatten = op(
 export const squeeze = op(
   'squeeze',
   'input, dim',
-  (input: Tensor, dim?: number | readonly number[]): Tensor =>
-    applyView('view', input, { shape: squeezed(input, dim) }),
+  (input: Tensor, dim?: number | readonly number[]): Tensor => shaped(input, squeezed(input, dim)),
 );
 
 function squeezed(input: Tensor, dim: number | readonly number[] | undefined): Shape {
@@ -116,7 +115,7 @@ function squeezed(input: Tensor, dim: number | readonly number[] | undefined): S
 /** A new dimension of size 1 at `dim`. */
 export const unsqueeze = op('unsqueeze', 'input, dim', (input: Tensor, dim: number): Tensor => {
   const d = normalizeDim(dim, input.ndim + 1, 'unsqueeze');
-  return applyView('view', input, { shape: input.shape.toSpliced(d, 0, 1) });
+  return shaped(input, input.shape.toSpliced(d, 0, 1));
 });
 
 /** Dimensions in the order given. */
@@ -131,12 +130,21 @@ export const permute = (input: Tensor, ...dims: Sizes): Tensor => {
   return applyView('permute', input, { dims: normalizeDims(list, input.ndim, 'permute') });
 };
 
-function swapped(input: Tensor, dim0: number, dim1: number, name: string): number[] {
-  const order = input.shape.map((_, i) => i);
-  const a = normalizeDim(dim0, input.ndim, name);
-  const b = normalizeDim(dim1, input.ndim, name);
-  if (order.length > 0) [order[a], order[b]] = [order[b], order[a]];
-  return order;
+/** Orders with two dimensions exchanged, by the dimensions and how many there are. */
+const swaps: { dims: readonly number[] }[] = [];
+
+function swapped(input: Tensor, dim0: number, dim1: number, name: string) {
+  const { ndim } = input;
+  const a = normalizeDim(dim0, ndim, name);
+  const b = normalizeDim(dim1, ndim, name);
+  const key = (ndim * ndim + a) * ndim + b;
+  const known = swaps[key];
+  if (known !== undefined) return known;
+  const dims = input.shape.map((_, i) => i);
+  if (ndim > 0) [dims[a], dims[b]] = [b, a];
+  const swap = { dims };
+  if (ndim < 8) swaps[key] = swap;
+  return swap;
 }
 
 /** Two dimensions exchanged. */
@@ -144,7 +152,7 @@ export const transpose = op(
   'transpose',
   'input, dim0, dim1',
   (input: Tensor, dim0: number, dim1: number): Tensor =>
-    applyView('permute', input, { dims: swapped(input, dim0, dim1, 'transpose') }),
+    applyView('permute', input, swapped(input, dim0, dim1, 'transpose')),
 );
 export const swapaxes = transpose;
 export const swapdims = transpose;
@@ -213,23 +221,44 @@ export const narrow = op(
   'narrow',
   'input, dim, start, length',
   (input: Tensor, dim: number, start: number | Tensor, length: number): Tensor => {
-    const d = normalizeDim(dim, input.ndim, 'narrow');
-    const size = input.shape[d];
-    const from = (given: number): Tensor => {
-      const first = given < 0 ? given + size : given;
-      const whole = Number.isInteger(first) && Number.isInteger(length);
-      if (input.ndim === 0 || !whole || first < 0 || length < 0 || first + length > size) {
-        throw new IndexError(
-          `narrow: start ${given} and length ${length} do not fit dimension ${dim} of shape ` +
-            showShape(input.shape),
-        );
-      }
-      return applyView('sliceDim', input, { dim: d, start: first, end: first + length, step: 1 });
-    };
-    if (!isTensor(start)) return from(start);
-    return afterReading('narrow', start, ([first]) => from(Number(first)));
+    normalizeDim(dim, input.ndim, 'narrow');
+    if (!isTensor(start)) return narrowed(input, dim, start, length);
+    return afterReading('narrow', start, ([first]) => narrowed(input, dim, Number(first), length));
   },
 );
+
+function narrowed(input: Tensor, dim: number, given: number, length: number): Tensor {
+  const d = normalizeDim(dim, input.ndim, 'narrow');
+  const size = input.shape[d];
+  const first = given < 0 ? given + size : given;
+  const whole = Number.isInteger(first) && Number.isInteger(length);
+  if (input.ndim === 0 || !whole || first < 0 || length < 0 || first + length > size) {
+    throw new IndexError(
+      `narrow: start ${given} and length ${length} do not fit dimension ${dim} of shape ` +
+        showShape(input.shape),
+    );
+  }
+  return sliced(input, d, first, first + length, 1);
+}
+
+// The attributes of the view that is made just now.
+const slicing = { dim: 0, start: 0, end: 0, step: 1 };
+const selecting = { dim: 0, index: 0 };
+const shaping: { shape: Shape } = { shape: [] };
+
+function sliced(input: Tensor, dim: number, start: number, end: number, step: number): Tensor {
+  slicing.dim = dim;
+  slicing.start = start;
+  slicing.end = end;
+  slicing.step = step;
+  return applyView('sliceDim', input, slicing);
+}
+
+/** Another shape of as many elements, if they lie so that there is one. */
+function shaped(input: Tensor, shape: Shape): Tensor {
+  shaping.shape = shape;
+  return applyView('view', input, shaping);
+}
 
 /**
  * Python's slice along one dimension: negative positions count from the end, out of range is cut.
@@ -250,7 +279,7 @@ export const slice = op(
     const size = input.shape[d];
     const from = clampPosition(start ?? 0, size);
     const to = Math.max(from, clampPosition(end ?? size, size));
-    return applyView('sliceDim', input, { dim: d, start: from, end: to, step });
+    return sliced(input, d, from, to, step);
   },
 );
 
@@ -272,7 +301,9 @@ export const select = op(
           `(shape ${showShape(input.shape)})`,
       );
     }
-    return applyView('selectDim', input, { dim: d, index: index < 0 ? index + size : index });
+    selecting.dim = d;
+    selecting.index = index < 0 ? index + size : index;
+    return applyView('selectDim', input, selecting);
   },
 );
 

@@ -31,14 +31,45 @@ function view<Attributes>(layout: ViewRow<Attributes>['layout']): ViewRow<Attrib
   return { kind: 'view', layout };
 }
 
-function without<T>(list: readonly T[], index: number): T[] {
-  return list.filter((_, i) => i !== index);
+// A layout is read before another one is asked for: sizes and steps are lists that all share.
+
+/** Of the entries of a list those named, in that order. */
+function picked(into: number[][], list: readonly number[], indices: readonly number[]): number[] {
+  into[indices.length] ??= new Array<number>(indices.length);
+  const result = into[indices.length];
+  for (let i = 0; i < indices.length; i++) result[i] = list[indices[i]];
+  return result;
 }
 
-function replaced<T>(list: readonly T[], index: number, value: T): T[] {
-  const copy = list.slice();
-  copy[index] = value;
-  return copy;
+function without(into: number[][], list: readonly number[], index: number): number[] {
+  const length = list.length - 1;
+  into[length] ??= new Array<number>(length);
+  const result = into[length];
+  for (let i = 0; i < length; i++) result[i] = list[i < index ? i : i + 1];
+  return result;
+}
+
+function replaced(
+  into: number[][],
+  list: readonly number[],
+  index: number,
+  value: number,
+): number[] {
+  into[list.length] ??= new Array<number>(list.length);
+  const result = into[list.length];
+  for (let i = 0; i < list.length; i++) result[i] = i === index ? value : list[i];
+  return result;
+}
+
+const sizes: number[][] = [];
+const steps: number[][] = [];
+const now = { shape: [] as Shape, strides: [] as readonly number[], offset: 0 };
+
+function laid(shape: Shape, strides: readonly number[], offset: number): Layout {
+  now.shape = shape;
+  now.strides = strides;
+  now.offset = offset;
+  return now;
 }
 
 /** viewStrides(), which for row-major tensors are known. */
@@ -61,15 +92,13 @@ export const views = {
           'not lie in order. Use reshape(), or contiguous() first',
       );
     }
-    return { shape, strides, offset: input.offset };
+    return laid(shape, strides, input.offset);
   }),
 
   /** Dimensions in another order. */
-  permute: view<{ dims: readonly number[] }>((input, { dims }) => ({
-    shape: dims.map((dim) => input.shape[dim]),
-    strides: dims.map((dim) => input.strides[dim]),
-    offset: input.offset,
-  })),
+  permute: view<{ dims: readonly number[] }>(({ shape, strides, offset }, { dims }) =>
+    laid(picked(sizes, shape, dims), picked(steps, strides, dims), offset),
+  ),
 
   /** Size-1 dimensions repeated by stride 0. */
   expand: view<{ shape: Shape }>((input, { shape }) => {
@@ -102,19 +131,18 @@ export const views = {
    * start, end already within 0..size; step >= 1.
    */
   sliceDim: view<{ dim: number; start: number; end: number; step: number }>(
-    (input, { dim, start, end, step }) => ({
-      shape: replaced(input.shape, dim, Math.max(0, Math.ceil((end - start) / step))),
-      strides: replaced(input.strides, dim, input.strides[dim] * step),
-      offset: input.offset + start * input.strides[dim],
-    }),
+    ({ shape, strides, offset }, { dim, start, end, step }) =>
+      laid(
+        replaced(sizes, shape, dim, Math.max(0, Math.ceil((end - start) / step))),
+        replaced(steps, strides, dim, strides[dim] * step),
+        offset + start * strides[dim],
+      ),
   ),
 
   /** One index along a dimension, which goes. */
-  selectDim: view<{ dim: number; index: number }>((input, { dim, index }) => ({
-    shape: without(input.shape, dim),
-    strides: without(input.strides, dim),
-    offset: input.offset + index * input.strides[dim],
-  })),
+  selectDim: view<{ dim: number; index: number }>(({ shape, strides, offset }, { dim, index }) =>
+    laid(without(sizes, shape, dim), without(steps, strides, dim), offset + index * strides[dim]),
+  ),
 
   /** The diagonal of two dimensions as a last dimension. */
   diagonalView: view<{ offset: number; dim1: number; dim2: number }>(
@@ -150,8 +178,11 @@ export const views = {
     }
     if (step <= 0) throw new ValueError(`unfold: step must be positive, got ${step}`);
     return {
-      shape: [...replaced(input.shape, dim, Math.floor((have - size) / step) + 1), size],
-      strides: [...replaced(input.strides, dim, input.strides[dim] * step), input.strides[dim]],
+      shape: [...replaced(sizes, input.shape, dim, Math.floor((have - size) / step) + 1), size],
+      strides: [
+        ...replaced(steps, input.strides, dim, input.strides[dim] * step),
+        input.strides[dim],
+      ],
       offset: input.offset,
     };
   }),

@@ -7,7 +7,7 @@ import * as F from '../functional.js';
 import { checkProbability } from '../functional_misc.js';
 import { constant_ } from '../init.js';
 import type { Parameter } from '../parameter.js';
-import { Layer, unset } from './layer.js';
+import { Layer, setParameters, unset } from './layer.js';
 
 const INPLACE = 'inplace';
 type InplaceArguments = [inplace?: boolean];
@@ -275,13 +275,13 @@ type PReluArguments = [numParameters?: number, init?: number, ...Factory];
 /** input above 0, weight * input below, with one weight or one per channel; it starts at 0.25. */
 export class PReLU extends Layer {
   readonly numParameters: number;
-  weight: Parameter;
+  declare weight: Parameter;
 
   constructor(...args: Arguments<typeof PRELU, PReluArguments>) {
     super();
     const [count = 1, init = 0.25, device, dtype] = bind<PReluArguments>('PReLU', PRELU, args);
     this.numParameters = checkSize('PReLU', 'numParameters', count);
-    this.weight = unset([count], { device, dtype });
+    setParameters(this, { weight: unset([count], { device, dtype }) });
     constant_(this.weight, init);
   }
 

@@ -18,7 +18,7 @@ import * as F from '../functional.js';
 import { constant_, xavierNormal_, xavierUniform_ } from '../init.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
-import { unset } from './layer.js';
+import { setParameters, unset } from './layer.js';
 import { Linear } from './linear.js';
 
 /** The name under which PyTorch prints and saves the last projection of an attention. */
@@ -89,14 +89,14 @@ export class MultiheadAttention extends Module {
   readonly headDim: number;
   readonly addZeroAttn: boolean;
   /** All three projections, where key and value have embedDim features too. */
-  in_proj_weight: Parameter | null;
-  q_proj_weight: Parameter | null;
-  k_proj_weight: Parameter | null;
-  v_proj_weight: Parameter | null;
-  in_proj_bias: Parameter | null;
+  declare in_proj_weight: Parameter | null;
+  declare q_proj_weight: Parameter | null;
+  declare k_proj_weight: Parameter | null;
+  declare v_proj_weight: Parameter | null;
+  declare in_proj_bias: Parameter | null;
   out_proj: NonDynamicallyQuantizableLinear;
-  bias_k: Parameter | null;
-  bias_v: Parameter | null;
+  declare bias_k: Parameter | null;
+  declare bias_v: Parameter | null;
 
   constructor(...args: Arguments<typeof ATTENTION, AttentionArguments>) {
     super();
@@ -123,14 +123,16 @@ export class MultiheadAttention extends Module {
     const factory: FactoryOptions = { device, dtype };
     const packed = this.kdim === embedDim && this.vdim === embedDim;
     const separate = (size: number) => (packed ? null : unset([embedDim, size], factory));
-    this.in_proj_weight = packed ? unset([3 * embedDim, embedDim], factory) : null;
-    this.q_proj_weight = separate(embedDim);
-    this.k_proj_weight = separate(this.kdim);
-    this.v_proj_weight = separate(this.vdim);
-    this.in_proj_bias = bias ? unset([3 * embedDim], factory) : null;
+    setParameters(this, {
+      in_proj_weight: packed ? unset([3 * embedDim, embedDim], factory) : null,
+      q_proj_weight: separate(embedDim),
+      k_proj_weight: separate(this.kdim),
+      v_proj_weight: separate(this.vdim),
+      in_proj_bias: bias ? unset([3 * embedDim], factory) : null,
+      bias_k: addBiasKv ? unset([1, 1, embedDim], factory) : null,
+      bias_v: addBiasKv ? unset([1, 1, embedDim], factory) : null,
+    });
     this.out_proj = new NonDynamicallyQuantizableLinear(embedDim, embedDim, bias, device, dtype);
-    this.bias_k = addBiasKv ? unset([1, 1, embedDim], factory) : null;
-    this.bias_v = addBiasKv ? unset([1, 1, embedDim], factory) : null;
     this.resetParameters();
   }
 

@@ -3,9 +3,10 @@
 import { IndexError, ValueError } from '../../core/errors.js';
 import { isOptions } from '../../core/options.js';
 import type { Tensor } from '../../tensor.js';
+import { checkField } from '../fields.js';
 import { together } from '../fused.js';
 import { Module } from '../module.js';
-import { fieldsOf } from '../state_dict.js';
+import { fieldsOf, STATE } from '../state_dict.js';
 
 /** Modules with names: an object, a Map, or pairs. */
 export type NamedModules =
@@ -41,7 +42,14 @@ abstract class OrderedModules extends Module {
 
   /** The modules, as an array. */
   protected get list(): Module[] {
-    return this.names.map((name) => this.entry(name) as Module);
+    const list: Module[] = [];
+    // Read once: this runs at every call.
+    for (const name of Object.keys(this)) {
+      const value = this.entry(name);
+      if (value instanceof Module) list.push(value);
+      else if (this[STATE].kinds.get(name) === 'module') checkField(this, name, 'module', value);
+    }
+    return list;
   }
 
   override get length(): number {

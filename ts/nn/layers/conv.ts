@@ -17,7 +17,7 @@ import * as F from '../functional.js';
 import type { ConvPadding, Size } from '../functional_conv.js';
 import { kaimingUniform_, uniform_ } from '../init.js';
 import type { Parameter } from '../parameter.js';
-import { Layer, unset } from './layer.js';
+import { Layer, setParameters, unset } from './layer.js';
 
 /** What lies around the input: zeros, or parts of the input itself. */
 export type PaddingMode = 'zeros' | Exclude<PadMode, 'constant'>;
@@ -50,8 +50,8 @@ abstract class Conv extends Layer {
   readonly dilation: readonly number[];
   readonly groups: number;
   readonly paddingMode: PaddingMode;
-  weight: Parameter;
-  bias: Parameter | null;
+  declare weight: Parameter;
+  declare bias: Parameter | null;
 
   constructor(name: string, rank: number, args: readonly unknown[]) {
     super();
@@ -86,8 +86,10 @@ abstract class Conv extends Layer {
       );
     }
     const factory = { device, dtype };
-    this.weight = unset([outChannels, inChannels / groups, ...this.kernelSize], factory);
-    this.bias = bias ? unset([outChannels], factory) : null;
+    setParameters(this, {
+      weight: unset([outChannels, inChannels / groups, ...this.kernelSize], factory),
+      bias: bias ? unset([outChannels], factory) : null,
+    });
     this.resetParameters();
   }
 

@@ -9,7 +9,7 @@ import { float } from '../format.js';
 import * as F from '../functional.js';
 import { normal_ } from '../init.js';
 import { Parameter } from '../parameter.js';
-import { Layer, unset } from './layer.js';
+import { Layer, setParameters, unset } from './layer.js';
 
 const OPTIONS = 'paddingIdx, maxNorm, normType, scaleGradByFreq, sparse';
 const EMBEDDING = `numEmbeddings, embeddingDim, ${OPTIONS}, _weight, device, dtype` as const;
@@ -49,7 +49,7 @@ export class Embedding extends Layer {
   readonly normType: number;
   readonly scaleGradByFreq: boolean;
   readonly sparse: boolean;
-  weight: Parameter;
+  declare weight: Parameter;
 
   constructor(...args: Arguments<typeof EMBEDDING, EmbeddingArguments>) {
     super();
@@ -73,7 +73,9 @@ export class Embedding extends Layer {
       );
     }
     const factory = { device: given[8], dtype: given[9] };
-    this.weight = weight === null ? unset([count, dim], factory) : new Parameter(weight);
+    setParameters(this, {
+      weight: weight === null ? unset([count, dim], factory) : new Parameter(weight),
+    });
     if (weight === null) this.resetParameters();
   }
 

@@ -17,6 +17,14 @@ export function unsetTensor(shape: Shape, { device, dtype }: FactoryOptions): Te
   return emptyTensor(shape, dtype ?? getDefaultDtype(), deviceOf(device ?? 'cpu'));
 }
 
+/** Registers the parameters of a layer, in order; null keeps a name free. */
+export function setParameters(
+  layer: Module,
+  parameters: Readonly<Record<string, Parameter | null>>,
+): void {
+  for (const name in parameters) layer.registerParameter(name, parameters[name]);
+}
+
 /** A layer from one tensor to another; it may be called with { input } too. */
 export abstract class Layer extends Module {
   static override readonly forwardArguments: string = 'input';

@@ -7,7 +7,7 @@ import * as F from '../functional.js';
 import { kaimingUniform_, uniform_ } from '../init.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
-import { Layer, unset } from './layer.js';
+import { Layer, setParameters, unset } from './layer.js';
 
 /** Gives back its input; takes and ignores any arguments. */
 export class Identity extends Layer {
@@ -30,8 +30,8 @@ type LinearArguments = [inFeatures: number, outFeatures: number, bias?: boolean,
 export class Linear extends Layer {
   readonly inFeatures: number;
   readonly outFeatures: number;
-  weight: Parameter;
-  bias: Parameter | null;
+  declare weight: Parameter;
+  declare bias: Parameter | null;
 
   constructor(...args: Arguments<typeof LINEAR, LinearArguments>) {
     super();
@@ -40,8 +40,10 @@ export class Linear extends Layer {
     this.inFeatures = checkSize('Linear', 'inFeatures', inFeatures, 0);
     this.outFeatures = checkSize('Linear', 'outFeatures', outFeatures, 0);
     const factory = { device, dtype };
-    this.weight = unset([outFeatures, inFeatures], factory);
-    this.bias = bias ? unset([outFeatures], factory) : null;
+    setParameters(this, {
+      weight: unset([outFeatures, inFeatures], factory),
+      bias: bias ? unset([outFeatures], factory) : null,
+    });
     this.resetParameters();
   }
 
@@ -77,8 +79,8 @@ export class Bilinear extends Module {
   readonly in1Features: number;
   readonly in2Features: number;
   readonly outFeatures: number;
-  weight: Parameter;
-  bias: Parameter | null;
+  declare weight: Parameter;
+  declare bias: Parameter | null;
 
   constructor(...args: Arguments<typeof BILINEAR, BilinearArguments>) {
     super();
@@ -88,8 +90,10 @@ export class Bilinear extends Module {
     this.in2Features = checkSize('Bilinear', 'in2Features', in2Features);
     this.outFeatures = checkSize('Bilinear', 'outFeatures', outFeatures);
     const factory = { device, dtype };
-    this.weight = unset([outFeatures, in1Features, in2Features], factory);
-    this.bias = bias ? unset([outFeatures], factory) : null;
+    setParameters(this, {
+      weight: unset([outFeatures, in1Features, in2Features], factory),
+      bias: bias ? unset([outFeatures], factory) : null,
+    });
     this.resetParameters();
   }
 

@@ -16,7 +16,7 @@ import * as F from '../functional.js';
 import type { Momentum } from '../functional_norm.js';
 import { ones_, zeros_ } from '../init.js';
 import type { Parameter } from '../parameter.js';
-import { Layer, unset, unsetTensor } from './layer.js';
+import { Layer, setParameters, unset, unsetTensor } from './layer.js';
 
 const NORM = 'numFeatures, eps, momentum, affine, trackRunningStats, device, dtype';
 type NormArguments = [
@@ -36,8 +36,8 @@ abstract class RunningNorm extends Layer {
   readonly momentum: number | null;
   readonly affine: boolean;
   readonly trackRunningStats: boolean;
-  weight: Parameter | null;
-  bias: Parameter | null;
+  declare weight: Parameter | null;
+  declare bias: Parameter | null;
   declare running_mean: Tensor | null;
   declare running_var: Tensor | null;
   declare num_batches_tracked: Tensor | null;
@@ -53,8 +53,10 @@ abstract class RunningNorm extends Layer {
     this.affine = affine;
     this.trackRunningStats = track ?? affineDefault;
     const factory = { device, dtype };
-    this.weight = affine ? unset([numFeatures], factory) : null;
-    this.bias = affine ? unset([numFeatures], factory) : null;
+    setParameters(this, {
+      weight: affine ? unset([numFeatures], factory) : null,
+      bias: affine ? unset([numFeatures], factory) : null,
+    });
     this.makeStatistics(factory);
     this.resetParameters();
   }
@@ -217,8 +219,8 @@ export class LayerNorm extends Layer {
   readonly normalizedShape: readonly number[];
   readonly eps: number;
   readonly elementwiseAffine: boolean;
-  weight: Parameter | null;
-  bias: Parameter | null;
+  declare weight: Parameter | null;
+  declare bias: Parameter | null;
 
   constructor(...args: Arguments<typeof LAYER_NORM, LayerNormArguments>) {
     super();
@@ -232,8 +234,10 @@ export class LayerNorm extends Layer {
     this.eps = eps;
     this.elementwiseAffine = affine;
     const factory = { device, dtype };
-    this.weight = affine ? unset(this.normalizedShape, factory) : null;
-    this.bias = affine ? unset(this.normalizedShape, factory) : null;
+    setParameters(this, {
+      weight: affine ? unset(this.normalizedShape, factory) : null,
+      bias: affine ? unset(this.normalizedShape, factory) : null,
+    });
     this.resetParameters();
   }
 
@@ -267,8 +271,8 @@ export class GroupNorm extends Layer {
   readonly numChannels: number;
   readonly eps: number;
   readonly affine: boolean;
-  weight: Parameter | null;
-  bias: Parameter | null;
+  declare weight: Parameter | null;
+  declare bias: Parameter | null;
 
   constructor(...args: Arguments<typeof GROUP_NORM, GroupNormArguments>) {
     super();
@@ -284,8 +288,10 @@ export class GroupNorm extends Layer {
     this.eps = eps;
     this.affine = affine;
     const factory = { device, dtype };
-    this.weight = affine ? unset([numChannels], factory) : null;
-    this.bias = affine ? unset([numChannels], factory) : null;
+    setParameters(this, {
+      weight: affine ? unset([numChannels], factory) : null,
+      bias: affine ? unset([numChannels], factory) : null,
+    });
     this.resetParameters();
   }
 

@@ -15,7 +15,7 @@ import {
 import { uniform_ } from '../init.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';
-import { unset } from './layer.js';
+import { setParameters, unset } from './layer.js';
 
 export type Mode = 'RNN_TANH' | 'RNN_RELU' | 'LSTM' | 'GRU';
 export type Nonlinearity = 'tanh' | 'relu';
@@ -92,10 +92,10 @@ abstract class Cell extends Module {
   static override readonly forwardArguments: string = 'input, hx';
   readonly inputSize: number;
   readonly hiddenSize: number;
-  weight_ih: Parameter;
-  weight_hh: Parameter;
-  bias_ih: Parameter | null;
-  bias_hh: Parameter | null;
+  declare weight_ih: Parameter;
+  declare weight_hh: Parameter;
+  declare bias_ih: Parameter | null;
+  declare bias_hh: Parameter | null;
 
   constructor(
     inputSize: number,
@@ -108,10 +108,12 @@ abstract class Cell extends Module {
     const name = this.constructor.name;
     this.inputSize = checkSize(name, 'inputSize', inputSize);
     this.hiddenSize = checkSize(name, 'hiddenSize', hiddenSize);
-    this.weight_ih = unset([gates * hiddenSize, inputSize], factory);
-    this.weight_hh = unset([gates * hiddenSize, hiddenSize], factory);
-    this.bias_ih = bias ? unset([gates * hiddenSize], factory) : null;
-    this.bias_hh = bias ? unset([gates * hiddenSize], factory) : null;
+    setParameters(this, {
+      weight_ih: unset([gates * hiddenSize, inputSize], factory),
+      weight_hh: unset([gates * hiddenSize, hiddenSize], factory),
+      bias_ih: bias ? unset([gates * hiddenSize], factory) : null,
+      bias_hh: bias ? unset([gates * hiddenSize], factory) : null,
+    });
     this.resetParameters();
   }
 

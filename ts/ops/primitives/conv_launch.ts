@@ -29,6 +29,10 @@ const FILTERS = 12;
 /** Filters that packing pixels is worth, and packing taps. */
 export const PACKING = 4;
 const TRANSPOSING = 4;
+/** What `direct` is for planes read as they lie, the most depth that always is, and elements they may be. */
+const PLANAR = 3;
+const PLANAR_DEPTH = 32;
+const MOST_PLANAR = 600_000;
 /** Multiplications that make a unit worth a thread, and as many units as threads may want. */
 const UNIT = 500_000;
 export const UNITS = 12;
@@ -229,20 +233,22 @@ function cutRows(p: Product, height: number, width: number, products: number) {
   return { words, units: images * Math.ceil(height / rows), scratch };
 }
 
-/** Units of blocks that are packed; `flat` pixels follow each other in the result. */
-function cutBlocks(p: Product, each: number, flat: boolean, products: number) {
+/** Units of blocks that are packed, or `planar`; `flat` pixels follow each other in the result. */
+function cutBlocks(p: Product, each: number, flat: boolean, products: number, planar: boolean) {
   const { batch, groups, filters, taps } = p;
   const depth = p.channels * taps[0] * taps[1];
   // Images that fill tiles badly are one line of pixels.
   const joined = batch > 1 && (each < BLOCK / 2 || roundUp(each, TILE / 2) > 1.1 * each);
   const together = joined ? batch : 1;
   const pixels = together * each;
-  const colBlock = roundUp(Math.ceil(pixels / Math.ceil(pixels / BLOCK)), TILE);
+  const few = Math.floor(Math.min(UNITS, products / UNIT) / (batch * groups));
+  const parts = planar ? Math.max(1, few) : Math.ceil(pixels / BLOCK);
+  const colBlock = roundUp(Math.ceil(pixels / parts), TILE);
   const blocks = (batch / together) * groups * Math.ceil(pixels / colBlock);
-  const rows = rowBlock(filters, blocks, products);
+  const rows = planar ? filters : rowBlock(filters, blocks, products);
   const staged = joined || !flat;
   const words = {
-    direct: 0,
+    direct: planar ? PLANAR : 0,
     row_block: rows,
     col_block: colBlock,
     together,
@@ -251,6 +257,15 @@ function cutBlocks(p: Product, each: number, flat: boolean, products: number) {
   const results = staged ? BLOCK * rows : 0;
   const scratch = Math.min(depth, DEPTH_BLOCK) * BLOCK_STEP + results + BLOCK * RUN_WORDS;
   return { words, units: blocks * Math.ceil(filters / rows), scratch };
+}
+
+/**
+ * Whether planes are read as they lie, after they were fetched in their order: where packing costs
+ * much because the depth is little, or groups of pixels (`grouped`) would fetch them anew.
+ */
+function isPlanar({ channels, filters, grid }: Product, grouped: boolean): boolean {
+  const few = filters <= TILE || channels * grid[0] * grid[1] <= MOST_PLANAR;
+  return channels <= PLANAR_DEPTH || (grouped && few);
 }
 
 export function product(
@@ -272,11 +287,15 @@ export function product(
   const line: Pair = flat && source_row === grid[1] ? [1, grid[0] * grid[1]] : grid;
   const rows = grid[1] % (GROUP / 2) === 0 && grid[1] > BLOCK / 2 ? grid : line;
   const group = fine(rows[1], filters);
-  const inPlace = lined || (direct && readsInPlace(filters, rows[1], PACKING, group));
+  const grouped = direct && readsInPlace(filters, rows[1], PACKING, group);
+  const size = grid[0] * grid[1];
+  const single = direct && flat && source_row === grid[1] && taps[0] * taps[1] === 1;
+  const planar = single && size % TILE === 0 && size >= BLOCK && isPlanar(p, grouped && !bias);
+  const inPlace = lined || (grouped && !planar);
   const [gridH, gridW] = lined ? grid : inPlace ? rows : line;
   const cut = inPlace
     ? cutRows(p, gridH, gridW, products)
-    : cutBlocks(p, gridH * gridW, flat, products);
+    : cutBlocks(p, size, flat, products, planar);
   const { range, words } = shares(cut.units);
   const places = lined?.(cut.words.col_block) ?? planes.words;
   const slice = depth + cut.scratch + places.line_words;

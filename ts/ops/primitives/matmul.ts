@@ -2,8 +2,8 @@
 
 import { type Dtype, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
-import { sized } from '../../core/layout.js';
-import { giveBack, lend } from '../../core/lend.js';
+import { type Geometry, sized } from '../../core/layout.js';
+import { lend2, lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, NUMBERS } from '../kernel.js';
 import { type BufferRef, type Launcher, oneOutput, primitive } from '../row.js';
@@ -112,7 +112,6 @@ enum Bias {
 
 /** One operand: strides of the batch, of its side (rows of A, columns of B) and of the depth. */
 interface Operand {
-  readonly tensor: Tensor | BufferRef;
   readonly batch: number;
   readonly side: number;
   readonly depth: number;
@@ -145,8 +144,8 @@ function strideOf(x: Tensor, dim: number): number {
 /** The product of two batches of matrices, read by their strides. */
 export function describe(a: Tensor, b: Tensor): Product {
   const [batch, rows, depth] = a.shape;
-  const left = { tensor: a, batch: a.strides[0], side: strideOf(a, 1), depth: strideOf(a, 2) };
-  const right = { tensor: b, batch: b.strides[0], side: strideOf(b, 2), depth: strideOf(b, 1) };
+  const left = { batch: a.strides[0], side: strideOf(a, 1), depth: strideOf(a, 2) };
+  const right = { batch: b.strides[0], side: strideOf(b, 2), depth: strideOf(b, 1) };
   const cols = b.shape[2];
   return { a: left, b: right, rows, cols, depth, batch, swapped: false, mode: Mode.Packed };
 }
@@ -248,25 +247,66 @@ function as(mode: Mode, p: Product): Product {
   return p;
 }
 
-/** A as it is read: in place, or copied into rows by a launch of its own. */
-function prepare(launcher: Launcher, p: Product, dtype: Dtype): Operand {
+/** How A is read: in place, or copied into rows. */
+function readAs(p: Product, dtype: Dtype): Operand {
   const { a, rows, depth, mode } = p;
   if (a.depth === 1) return a;
   const short = isSmall(p) || (mode === Mode.Rows && depth <= SHORT);
   const inPlace = dtype.isFloatingPoint && mode !== Mode.Columns && short;
   const enough = rows >= TILE_ROWS || mode >= Mode.Whole;
   if (a.side === 1 && inPlace && enough) return a;
-  const matrices = a.batch === 0 ? 1 : p.batch;
   // Rows a multiple of 1 KiB apart would share few sets of the first-level cache.
   const step = depth % 256 === 0 ? depth + 16 : depth;
-  const packed = launcher.scratch(matrices * rows * step, dtype);
-  const params = { rows, depth, a_batch: a.batch, a_row: a.side, a_depth: a.depth, out_row: step };
+  return { batch: a.batch === 0 ? 0 : rows * step, side: step, depth: 1 };
+}
+
+/** Copies A into the rows of `into`. */
+function pack(launcher: Launcher, p: Product, tensor: Tensor, into: Operand): BufferRef {
+  const { a, rows, depth } = p;
+  const { dtype } = tensor;
+  const matrices = a.batch === 0 ? 1 : p.batch;
+  const packed = launcher.scratch(matrices * rows * into.side, dtype);
+  const { now } = matmulPack;
+  now.rows = rows;
+  now.depth = depth;
+  now.a_batch = a.batch;
+  now.a_row = a.side;
+  now.a_depth = a.depth;
+  now.out_row = into.side;
   const range = matrices * Math.ceil(rows / TURN_ROWS);
-  const buffers = [a.tensor, packed];
+  const buffers = lend2<Tensor | BufferRef>(tensor, packed);
   const products = productsOf(p);
-  launcher.launch('matmulPack', matmulPack, suffix(dtype), buffers, params, range, products);
-  const batch = a.batch === 0 ? 0 : rows * step;
-  return { tensor: packed, batch, side: step, depth: 1 };
+  launcher.launch('matmulPack', matmulPack, suffix(dtype), buffers, now, range, products);
+  return packed;
+}
+
+/** A product of two layouts, as it is done. */
+interface Plan {
+  readonly of: readonly [a: Geometry, b: Geometry, dtype: Dtype, plain: boolean];
+  readonly product: Product;
+  readonly left: Operand;
+}
+
+/** Plans made last: the shapes of a program are few. */
+const plans: (Plan | undefined)[] = new Array(64).fill(undefined);
+
+function planOf(a: Tensor, b: Tensor, dtype: Dtype, plain: boolean): Plan {
+  const at = (a.geometry.id * 31 + 2 * b.geometry.id + Number(plain)) & 63;
+  const known = plans[at];
+  if (
+    known !== undefined &&
+    known.of[0] === a.geometry &&
+    known.of[1] === b.geometry &&
+    known.of[2] === dtype &&
+    known.of[3] === plain
+  ) {
+    return known;
+  }
+  const product = orient(describe(a, b), dtype, plain);
+  const of = [a.geometry, b.geometry, dtype, plain] as const;
+  const plan = { of, product, left: readAs(product, dtype) };
+  plans[at] = plan;
+  return plan;
 }
 
 function roundUp(value: number, multiple: number): number {
@@ -285,40 +325,19 @@ function columnsOf({ rows, cols, depth, mode }: Product): number {
   return depth <= SOON && rows * cols * depth < 2 * UNIT ? cols : COL_BLOCK;
 }
 
-/** The parameters of the launch under way, which reads them before it does anything else. */
-const matmulNow = {
-  batch: 0,
-  rows: 0,
-  cols: 0,
-  depth: 0,
-  a_mode: 0,
-  a_batch: 0,
-  a_row: 0,
-  a_depth: 0,
-  b_mode: 0,
-  b_batch: 0,
-  b_depth: 0,
-  b_col: 0,
-  out_row: 0,
-  out_col: 0,
-  biased: 0,
-  relu: 0,
-  depth_block: 0,
-  row_block: 0,
-  col_block: 0,
-  per_unit: 0,
-  slice: 0,
-};
-
 function launch(
   launcher: Launcher,
-  p: Product,
+  { product: p, left: a }: Plan,
+  first: Tensor,
+  second: Tensor,
   out: Tensor,
   bias: Tensor | undefined,
   relu: boolean,
 ): void {
   const { batch, rows, cols, depth, b, swapped, mode } = p;
-  const a = prepare(launcher, p, out.dtype);
+  const left = swapped ? second : first;
+  const right = swapped ? first : second;
+  const read = a === p.a ? left : pack(launcher, p, left, a);
   const colBlock = columnsOf(p);
   const rowBlock = blockOf(rows, ROW_BLOCK);
   const depthBlock = blockOf(depth, mode === Mode.Columns ? LONG_BLOCK : DEPTH_BLOCK);
@@ -330,7 +349,7 @@ function launch(
   const packs = mode === Mode.Packed;
   const slice = packs ? depthBlock * roundUp(Math.min(cols, COL_BLOCK), TILE_COLS) : 0;
   const scratch = packs ? launcher.scratch(units * slice, out.dtype) : out;
-  const now = matmulNow;
+  const { now } = matmulKernel;
   now.batch = batch;
   now.rows = rows;
   now.cols = cols;
@@ -352,15 +371,9 @@ function launch(
   now.col_block = colBlock;
   now.per_unit = perUnit;
   now.slice = slice;
-  const buffers = lend<Tensor | BufferRef>(5);
-  buffers[0] = a.tensor;
-  buffers[1] = b.tensor;
-  buffers[2] = bias ?? out;
-  buffers[3] = out;
-  buffers[4] = scratch;
+  const buffers = lendAll<Tensor | BufferRef>(read, right, bias ?? out, out, scratch);
   const range = Math.ceil(jobs / perUnit);
   launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, now, range, products);
-  giveBack(buffers);
 }
 
 function shapes(a: Tensor, b: Tensor): string {
@@ -404,7 +417,7 @@ export const matmul = primitive<Epilogue>()({
     return oneOutput(sized(a.shape[0], a.shape[1], b.shape[2]).shape, a.dtype);
   },
   run(launcher, [a, b, bias], [out], { activation }) {
-    const product = orient(describe(a, b), out.dtype, !bias && !activation);
-    launch(launcher, product, out, bias, activation === 'relu');
+    const plan = planOf(a, b, out.dtype, !bias && !activation);
+    launch(launcher, plan, a, b, out, bias, activation === 'relu');
   },
 });

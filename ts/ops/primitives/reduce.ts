@@ -3,10 +3,17 @@
 import { bool, type Dtype, int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import { sized } from '../../core/layout.js';
-import { giveBack, lend2 } from '../../core/lend.js';
+import { lend2, lend3 } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, NUMBERS, REALS, WIDTHS } from '../kernel.js';
-import { type BufferRef, type Launcher, type OutputSpec, oneOutput, primitive } from '../row.js';
+import {
+  type BufferRef,
+  type Launcher,
+  type OutputSpec,
+  oneOutput,
+  outputsOf,
+  primitive,
+} from '../row.js';
 import { width } from './index.js';
 import { truthMask } from './mask.js';
 
@@ -58,7 +65,6 @@ type Level = (
 
 /** The parameters of the launch under way: a launch reads them before it does anything else. */
 const sizesNow: Tree = { n: 0, inner: 0, block: 0, blocks: 0 };
-const sumNow = { ...sizesNow, divisor: 1, power: 1 };
 
 /** The sizes of an input in its canonical form. */
 function sizes(name: string, x: Tensor): [number, number, number] {
@@ -68,9 +74,13 @@ function sizes(name: string, x: Tensor): [number, number, number] {
   return x.shape as unknown as [number, number, number];
 }
 
-function reduced(name: string, x: Tensor, dtype: Dtype = x.dtype): OutputSpec {
+/** Two results, the second of another dtype. */
+function pair(name: string, x: Tensor, dtype: Dtype): readonly OutputSpec[] {
   const [outer, , inner] = sizes(name, x);
-  return { shape: sized(outer, inner).shape, dtype };
+  const { shape } = sized(outer, inner);
+  const specs = outputsOf(x.dtype, shape, shape);
+  specs[1].dtype = dtype;
+  return specs;
 }
 
 function oneReduced(name: string, x: Tensor, dtype: Dtype = x.dtype): readonly OutputSpec[] {
@@ -145,14 +155,14 @@ const sumLevel: Level = (
   _,
   divisor,
 ) => {
-  sumNow.n = n;
-  sumNow.inner = inner;
-  sumNow.block = block;
-  sumNow.blocks = blocks;
-  sumNow.divisor = last ? divisor : 1;
-  const buffers = lend2(from, to);
-  launcher.launch('sum', sumKernel, suffix(from.dtype), buffers, sumNow, range);
-  giveBack(buffers);
+  const { now } = sumKernel;
+  now.n = n;
+  now.inner = inner;
+  now.block = block;
+  now.blocks = blocks;
+  now.divisor = last ? divisor : 1;
+  now.power = 1;
+  launcher.launch('sum', sumKernel, suffix(from.dtype), lend2(from, to), now, range);
 };
 
 /**
@@ -171,9 +181,7 @@ export const sum = primitive<{ divisor?: number }>()({
 
 function fold(name: 'prod' | 'amax' | 'amin') {
   const level: Level = (launcher, from, to, params, range) => {
-    const buffers = lend2(from, to);
-    launcher.launch(name, foldKernel, suffix(from.dtype), buffers, params, range);
-    giveBack(buffers);
+    launcher.launch(name, foldKernel, suffix(from.dtype), lend2(from, to), params, range);
   };
   return primitive<Record<never, never>>()({
     kernels: { [name]: foldKernel },
@@ -255,9 +263,13 @@ function emitExtreme(
     launcher.launch('extremeFind', extremeFind, dtype, buffers, params, outer);
     return;
   }
-  const range = outer * chunksOf(inner);
-  const buffers = [x, values, indices];
-  launcher.launch('extreme', extremeKernels.extreme, dtype, buffers, { n, inner, least }, range);
+  const { extreme } = extremeKernels;
+  const { now } = extreme;
+  now.n = n;
+  now.inner = inner;
+  now.least = least;
+  const buffers = lend3<Operand>(x, values, indices);
+  launcher.launch('extreme', extreme, dtype, buffers, now, outer * chunksOf(inner));
 }
 
 /** Position of the largest (or least) of n (int32): the first of equals; a NaN wins. */
@@ -287,7 +299,7 @@ function extremeDim(name: 'maxDim' | 'minDim', least: number) {
     positions: [1],
     outputs([x]) {
       refuseEmpty(name, x);
-      return [reduced(name, x), reduced(name, x, int32)];
+      return pair(name, x, int32);
     },
     run(launcher, [x], [values, indices]) {
       emitExtreme(launcher, x, values, indices, least);
@@ -317,7 +329,7 @@ export const varMean = primitive<{ correction: number }>()({
   kernels: varianceKernels,
   inputs: ['x'],
   dtypes: 'real',
-  outputs: ([x]) => [reduced('varMean', x), reduced('varMean', x)],
+  outputs: ([x]) => pair('varMean', x, x.dtype),
   run(launcher, [x], [variance, mean], { correction }) {
     const [outer, n, inner] = x.shape;
     const dtype = suffix(x.dtype);
@@ -382,7 +394,7 @@ export const vectorNorm = primitive<{ p: number }>()({
   outputs([x], { p }) {
     if (Number.isNaN(p)) throw new ValueError('norm: p must be a number, got NaN');
     if (p < 0) refuseEmpty('norm', x);
-    return [reduced('norm', x)];
+    return oneReduced('norm', x);
   },
   run(launcher, [x], [out], { p }) {
     const level = Math.abs(p) === Number.POSITIVE_INFINITY ? extremeNorm : powerNorm;

@@ -3,7 +3,7 @@
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
 import { sameShape } from '../../core/layout.js';
-import { giveBack, lend2, lend3 } from '../../core/lend.js';
+import { lend2, lend3 } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel } from '../kernel.js';
 import { type OutputSpec, oneOutput, primitive } from '../row.js';
@@ -25,11 +25,8 @@ function like(name: string, inputs: readonly Tensor[]): readonly OutputSpec[] {
   return oneOutput(x.shape, x.dtype);
 }
 
-/** The parameters of the launch under way, which reads them before it does anything else. */
-const now = { n: 0, inner: 0 };
-
 /** Sets the parameters, and gives the range. */
-function prepare(x: Tensor): number {
+function prepare(x: Tensor, now: { n: number; inner: number }): number {
   const outer = x.shape[0];
   now.n = x.shape[1];
   now.inner = x.shape[2];
@@ -43,9 +40,9 @@ function forward(name: 'softmax' | 'logSoftmax') {
     dtypes: 'real',
     outputs: (inputs) => like(name, inputs),
     run(launcher, [x], [out]) {
-      const buffers = lend2(x, out);
-      launcher.launch(name, forwardKernel, suffix(x.dtype), buffers, now, prepare(x));
-      giveBack(buffers);
+      const range = prepare(x, forwardKernel.now);
+      const { now } = forwardKernel;
+      launcher.launch(name, forwardKernel, suffix(x.dtype), lend2(x, out), now, range);
     },
   });
 }
@@ -57,9 +54,9 @@ function backward(name: 'softmaxBackward' | 'logSoftmaxBackward') {
     dtypes: 'real',
     outputs: (inputs) => like(name, inputs),
     run(launcher, [g, y], [gx]) {
-      const buffers = lend3(g, y, gx);
-      launcher.launch(name, backwardKernel, suffix(g.dtype), buffers, now, prepare(g));
-      giveBack(buffers);
+      const range = prepare(g, backwardKernel.now);
+      const { now } = backwardKernel;
+      launcher.launch(name, backwardKernel, suffix(g.dtype), lend3(g, y, gx), now, range);
     },
   });
 }

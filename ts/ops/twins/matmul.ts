@@ -63,16 +63,16 @@ const linesKernels = [false, true].map((a) =>
 /** The kernels for operands in whole vectors, if these and the columns of the result are. */
 function inVectors(
   { a, b, rows, cols, depth }: Product,
-  targets: readonly (Tensor | BufferRef | undefined)[],
+  buffers: readonly (Tensor | BufferRef | undefined)[],
 ) {
-  const whole = ({ tensor, batch, side, depth: step }: Product['a'], count: number) => {
-    if (!aligned(tensor) || batch % 4 !== 0) return undefined;
+  const whole = ({ batch, side, depth: step }: Product['a'], count: number) => {
+    if (batch % 4 !== 0) return undefined;
     if (step === 1 && side % 4 === 0 && depth % 4 === 0) return 1;
     return side === 1 && step % 4 === 0 && count % 4 === 0 ? 0 : undefined;
   };
   const ways = [whole(a, rows), whole(b, cols)] as const;
   if (ways[0] === undefined || ways[1] === undefined || cols % 4 !== 0) return undefined;
-  const good = targets.every((target) => target === undefined || aligned(target));
+  const good = buffers.every((buffer) => buffer === undefined || aligned(buffer));
   return good ? linesKernels[ways[0]][ways[1]] : undefined;
 }
 
@@ -106,6 +106,8 @@ function paramsOf({ a, b, rows, cols, depth }: Product, epilogue: number) {
 function thin(
   launcher: Launcher,
   product: Product,
+  a: Tensor,
+  b: Tensor,
   out: Tensor,
   bias: Tensor | undefined,
   epilogue: number,
@@ -120,9 +122,9 @@ function thin(
     bias_row: swapped ? 1 : 0,
     bias_col: swapped ? 0 : 1,
   };
-  const list = [p.a.tensor, p.b.tensor, bias ?? out, out];
+  const list = swapped ? [b, a, bias ?? out, out] : [a, b, bias ?? out, out];
   const groups = out.shape[0] * Math.ceil(p.cols / THIN_COLS);
-  if (product.a.tensor.dtype === float16) {
+  if (a.dtype === float16) {
     launcher.launch('matmulThinHalf', thinHalfKernel, 'f16', list, params, groups);
   } else launcher.launch('matmulThin', thinKernel, suffix(out.dtype), list, params, groups);
 }
@@ -143,7 +145,7 @@ export const matmulTwins: Twins<'matmul'> = {
       const product = describe(a, b);
       const { batch, rows, cols, depth } = product;
       if (Math.min(rows, cols) <= THIN) {
-        thin(launcher, product, out, bias, epilogue);
+        thin(launcher, product, a, b, out, bias, epilogue);
         return;
       }
       const plan = planOf(batch, rows, cols, depth, true);
@@ -152,7 +154,7 @@ export const matmulTwins: Twins<'matmul'> = {
         const list = [a, b, bias ?? out, target];
         if (a.dtype === float16) launchTiled(launcher, halfKernels, plan, 'f16', list, params);
         else {
-          const lines = inVectors(product, [bias, target]);
+          const lines = inVectors(product, [a, b, bias, target]);
           launchTiled(launcher, lines ?? matmulKernels, plan, suffix(out.dtype), list, params);
         }
       });

@@ -58,10 +58,10 @@ function emitScan(
   const { blocks, results } = sizes;
   const single = blocks === 1;
   const carry = single ? x : launcher.scratch(2 * results, int32);
-  const buffers = [x, carry, ...outputs];
   const launch = (level: typeof sizes, phase: number, backward: boolean) => {
     const params = { ...level, phase, reverse: Number(backward), least };
     const groups = groupsOf(level.results, level.team);
+    const buffers = [x, carry, ...outputs];
     launcher.launch(name, kernel, suffix(x.dtype), buffers, params, groups);
   };
   if (single) {
