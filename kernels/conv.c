@@ -376,8 +376,9 @@ static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, ui
     t.mask[l / LANES][l % LANES] = l >= back ? 1 : 0;
   }
   UNROLL for (int v = 0; v < 2; v++) t.mask[v] = (V)(t.mask[v] != 0);
-  // Images, or parts of one, that stay in the first cache.
-  const uint32_t together = MAX(1, WEIGHT_GROUPS / (whole + partial));
+  // Images, or parts of one, that stay in the first cache; small ones twice as long, for fewer sums.
+  const uint32_t most = p->line_rows ? WEIGHT_GROUPS : 2 * WEIGHT_GROUPS;
+  const uint32_t together = MAX(1, most / (whole + partial));
   for (uint32_t image = 0, at = 0; image < p->batch; t.add = true) {
     const uint32_t images = MIN(together, p->batch - image);
     t.group = group + at;
