@@ -1,7 +1,8 @@
 // Convolution of images [N, C, H, W] with weights [O, C / groups, kh, kw], and its gradients.
 //   convProduct: products of weights and pixels: a convolution, or one phase of its input gradient
 //   convScatter: products of weights and the output's gradient, each added where its column of the
-//     kernel reaches: the input gradient where few channels, or padding, make `convProduct` dear
+//     kernel reaches: the input gradient where few channels, or padding, make `convProduct` dear;
+//     of three channels at stride 2, tiles of all phases (conv_near.h)
 //   convTurned: products of the output's gradient and weights: the same where the output is small
 //   convWeights: products of the output's gradient and pixels: the gradient of the weights
 // These are matrix products, whose B - a row for each tap and a column for each pixel, or the
@@ -21,6 +22,7 @@
 #include "conv_places.h"
 #include "conv_block.h"
 #include "conv_strip.h"
+#include "conv_near.h"
 
 // Pixels are read in place in float32 only.
 #if LANES == 4
@@ -218,6 +220,12 @@ SMALL KERNEL(convProduct) {
 // of them at a time; what belongs to a pixel of the input is added when it is stored. Scratch of a
 // range: a strip of g, results, a line for each phase, places of taps.
 SMALL KERNEL(convScatter) {
+#if LANES == 4
+  if (p->images == 0) {
+    NAME(near_units)(p, begin, end);
+    return;
+  }
+#endif
   const uint32_t last = MIN(end * p->per_unit, p->units);
   const uint32_t filters = p->filters, kh = p->kernel_h, kw = p->kernel_w, sh = p->stride_h;
   const uint32_t parts = (p->channels + p->together - 1) / p->together, begins = p->pad_h / sh;

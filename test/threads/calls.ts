@@ -108,6 +108,8 @@ const FLOATS: Calls = {
   conv2d: () => model(new nn.Conv2d(3, 20, 5, { padding: 2 }), rand(6, 3, 29, 31)),
   'conv2d, strided, grouped': () =>
     model(new nn.Conv2d(8, 12, 3, { stride: 2, groups: 4 }), rand(5, 8, 33, 30)),
+  'conv2d, three channels, strided': () =>
+    model(new nn.Conv2d(3, 12, 3, { stride: 2, padding: 1 }), rand(3, 3, 67, 66)),
   'conv2d, many channels of few pixels': () =>
     model(new nn.Conv2d(70, 160, 3, { padding: 1 }), rand(1, 70, 6, 7)),
   'conv2d, single taps': () => model(new nn.Conv2d(24, 50, 1), rand(2, 24, 32, 30)),

@@ -11,7 +11,7 @@ import {
   checkGradient,
   geometryOf,
 } from './conv_geometry.js';
-import { correlate, scatter, scatters, turn, turns } from './conv_input.js';
+import { correlate, isNear, scatter, scatterNear, scatters, turn, turns } from './conv_input.js';
 import {
   convFlip,
   convPad,
@@ -79,7 +79,9 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
     if (isDepthwise(geometry, g, true)) {
       depthwise(launcher, 'input', g, weight, undefined, out, geometry);
     } else if (turns(geometry)) turn(launcher, g, weight, out, geometry);
-    else if (scatters(geometry)) scatter(launcher, g, weight, out, geometry);
+    else if (g.dtype.name === 'float32' && isNear(geometry)) {
+      scatterNear(launcher, g, weight, out, geometry);
+    } else if (scatters(geometry)) scatter(launcher, g, weight, out, geometry);
     else correlate(launcher, g, weight, out, geometry);
   },
 });

@@ -131,6 +131,21 @@ function columns({ batch, filters, outW }: Geometry, places: number) {
   return { images, rows: best(Math.min(places, BLOCK / outW)) };
 }
 
+/** Of `convScatter`: no images mean tiles of all phases. */
+const NEAR = {
+  together: 0,
+  images: 0,
+  rows: 0,
+  part: 0,
+  pitch: 0,
+  strip: 0,
+  space: 0,
+  line: 0,
+  spots: 0,
+};
+/** Rows of g that are touched at once. */
+const AHEAD = 8;
+
 /** Elements of an odd number of cache lines, in which so many fit. */
 function oddLines(count: number): number {
   return TILE * (Math.ceil(count / TILE) | 1);
@@ -219,6 +234,30 @@ export function scatter(
   const buffers = [g, flipped, out, launcher.scratch(range * slice, g.dtype)];
   const dtype = suffix(g.dtype);
   launcher.launch('convScatter', scatterKernel, dtype, buffers, params, range, productsOf(geo));
+}
+
+/** Whether all phases of the gradient of a strided layer are one tile: kernels/conv_near.h. */
+export function isNear({ channels, kernel, stride, padding, dilation, width, outW }: Geometry) {
+  if (channels !== 3 || width !== 2 * outW || outW < TILE) return false;
+  return [...kernel, ...stride, ...padding, ...dilation].join() === '3,3,2,2,1,1,1,1';
+}
+
+export function scatterNear(
+  launcher: Launcher,
+  g: Tensor,
+  weight: Tensor,
+  out: Tensor,
+  geo: Geometry,
+): void {
+  const { batch, groups, filters, outH, outW } = geo;
+  const images = batch * groups;
+  const downs = roundUp((images * outH) / UNITS / 2, AHEAD);
+  const pitch = roundUp(outW + 1, 4);
+  const slice = 2 * pitch * filters;
+  const { range, words } = shares(images * Math.ceil(outH / downs));
+  const params = Object.assign(gradientParams(geo), words, NEAR, { downs, pitch, slice });
+  const buffers = [g, weight, out, launcher.scratch(range * slice, g.dtype)];
+  launcher.launch('convScatter', scatterKernel, 'f32', buffers, params, range, productsOf(geo));
 }
 
 export function correlate(
