@@ -131,7 +131,10 @@ function functionTable(): string {
 
 /** Members of the class that serve the engine. */
 const INTERNAL = new Set(
-  'assertLive assertScalar autograd bare describe elementAt pick setLayout toArray'.split(' '),
+  (
+    'assertLive assertScalar autograd bare describe elementAt pick recycle setLayout toArray ' +
+    'toJSON'
+  ).split(' '),
 );
 
 function methodNames(): string[] {

@@ -10,7 +10,14 @@ import {
   float16,
   halfToNumber,
 } from './core/dtype.js';
-import { AutogradError, DisposedError, DtypeError, ShapeError, showShape } from './core/errors.js';
+import {
+  AutogradError,
+  DisposedError,
+  DtypeError,
+  ShapeError,
+  showShape,
+  ValueError,
+} from './core/errors.js';
 import { isTensor } from './core/is_tensor.js';
 import { denseStrides, Geometry, rowMajor, type Shape, sameShape } from './core/layout.js';
 import { breathe, escape, note } from './core/memory.js';
@@ -470,6 +477,16 @@ export class Tensor {
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.toString();
+  }
+
+  /** Refuses: JSON.stringify() would write the whole memory of the device. */
+  toJSON(): never {
+    throw new ValueError('a tensor is no JSON: write what `await x.tolist()` gives');
+  }
+
+  /** Refuses: only at() and setAt() index. */
+  get 0(): undefined {
+    throw new ValueError('a tensor is not indexed with [0]: x.at(0) reads, x.setAt([0], v) writes');
   }
 
   // --- Layout changes made by the engine -------------------------------------------------------

@@ -1,5 +1,6 @@
 /** Arguments that are missing, or of another kind, where nothing but the function itself can tell. */
 
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import * as torch from '../../ts/index.js';
 
@@ -11,6 +12,27 @@ const trained = (): torch.Tensor => {
 };
 /** A value as plain JavaScript passes it on. */
 const loose = <T>(value: unknown): T => value as T;
+
+describe('tensors', () => {
+  const x = torch.ones(2, 3);
+
+  test('are not indexed with brackets', () => {
+    expect(() => loose<unknown[]>(x)[0]).toThrow(torch.ValueError);
+    expect(() => loose<unknown[]>(x)[0]).toThrow('x.at(0)');
+    expect(() => x.at('0, :')).toThrow('an argument for each dimension');
+  });
+
+  test('are no JSON', () => {
+    expect(() => JSON.stringify({ x })).toThrow(torch.ValueError);
+    expect(() => JSON.stringify({ x })).toThrow('tolist()');
+  });
+
+  test('have nodes that print their names', () => {
+    const y = torch.ones(2, { requiresGrad: true }).mul(2);
+    expect(String(y.gradFn)).toBe('<MulBackward0>');
+    expect(inspect(y.gradFn)).toBe('<MulBackward0>');
+  });
+});
 
 describe('are told of', () => {
   test('clipGradValue_ without a bound leaves the gradients', () => {

@@ -1,5 +1,6 @@
 /** Typical mistakes with graphs, modules and optimisers. */
 
+import { expect, test } from 'vitest';
 import * as torch from '../../ts/index.js';
 import { images, loosely, type Mistake, testMistakes, x } from './mistake.js';
 
@@ -7,6 +8,14 @@ const { nn, optim } = torch;
 const F = nn.functional;
 
 declare class Bare {}
+
+class Hidden extends nn.Module {
+  layers = [new nn.Linear(1, 1)];
+
+  forward(input: torch.Tensor): torch.Tensor {
+    return this.layers[0](input);
+  }
+}
 
 const autograd: Mistake[] = [
   {
@@ -139,4 +148,81 @@ const modules: Mistake[] = [
   },
 ];
 
-testMistakes({ autograd, modules });
+const functions: Mistake[] = [
+  {
+    what: 'a function without static forward()',
+    make: () => {
+      class Own extends loosely<new () => object>(torch.autograd.Function) {}
+      return loosely<{ apply(x: unknown): unknown }>(Own).apply(x);
+    },
+    type: torch.ValueError,
+    says: ['Own: there is no static forward(ctx, ...args)'],
+  },
+  {
+    what: 'a function without static backward()',
+    make: () => {
+      class Own extends loosely<new () => object>(torch.autograd.Function) {
+        static forward = (_: unknown, y: torch.Tensor) => y.mul(2);
+      }
+      return loosely<{ apply(x: unknown): unknown }>(Own).apply(torch.ones(1).requiresGrad_());
+    },
+    type: torch.ValueError,
+    says: ['Own: there is no static backward(ctx, ...args)'],
+  },
+];
+
+const containers: Mistake[] = [
+  {
+    what: 'a class among modules',
+    make: () => new nn.Sequential(loosely<torch.nn.Module>(nn.ReLU)),
+    type: torch.ValueError,
+    says: [/^Sequential: expected a module, got the function or class \w+$/],
+  },
+  {
+    what: 'a function among modules',
+    make: () => new nn.Sequential(loosely<torch.nn.Module>(F.relu)),
+    type: torch.ValueError,
+    says: [/^Sequential: expected a module, got the function or class \w+$/],
+  },
+  {
+    what: 'layers in an array',
+    make: () => new optim.SGD(new Hidden().parameters(), { lr: 1 }),
+    type: torch.ValueError,
+    says: ['SGD: got no parameters', 'nn.ModuleList'],
+  },
+  {
+    what: 'a causal mask that is not given',
+    make: () => new nn.TransformerEncoderLayer(4, 2)(torch.ones(2, 1, 4), { isCausal: true }),
+    type: torch.ValueError,
+    says: [/^TransformerEncoderLayer: /, 'nn.Transformer.generateSquareSubsequentMask(size)'],
+  },
+  {
+    what: 'a whole checkpoint for the state dict in it',
+    make: () => {
+      const net = new nn.Linear(1, 1);
+      net.loadStateDict(loosely({ epoch: 3, model: net.stateDict() }));
+    },
+    type: torch.StateDictError,
+    says: ["unexpected keys: 'epoch', 'model'", "is it 'model' in it that is meant?"],
+  },
+];
+
+testMistakes({ autograd, modules, functions, containers });
+
+test('what strict does not change is not said', () => {
+  const load = () => new nn.Linear(2, 2).loadStateDict(new nn.Linear(3, 2).stateDict(), false);
+  expect(load).toThrow(/size mismatch/);
+  expect(load).not.toThrow(/strict/);
+});
+
+test('causal masks may be said to be so', () => {
+  const layer = new nn.TransformerDecoderLayer(4, 2, { dropout: 0 });
+  const tgt = torch.randn(3, 1, 4);
+  const tgtMask = nn.Transformer.generateSquareSubsequentMask(3);
+  const told = layer(tgt, tgt, { tgtMask, tgtIsCausal: true });
+  expect(told.tolistSync()).toEqual(layer(tgt, tgt, { tgtMask }).tolistSync());
+  const attention = new nn.MultiheadAttention(4, 2);
+  const options = { attnMask: tgtMask, isCausal: true };
+  expect(attention(tgt, tgt, tgt, options)[0].shape).toEqual([3, 1, 4]);
+  expect(() => attention(tgt, tgt, tgt, { isCausal: true })).toThrow(torch.ValueError);
+});

@@ -162,6 +162,12 @@ function checkDirty(name: string, tensor: Tensor, outputs: readonly Tensor[]): v
   }
 }
 
+function checkDefined(type: object, name: 'forward' | 'backward'): void {
+  const { name: title, [name]: rule } = type as Record<string, unknown>;
+  if (typeof rule === 'function') return;
+  throw new ValueError(`${title}: there is no static ${name}(ctx, ...args)`);
+}
+
 /** Makes a result of forward the output `index` of the node. */
 function becomeOutput(output: Tensor, node: Node, index: number, dirty: boolean): void {
   if (dirty) output.storage_.written(node.name);
@@ -182,6 +188,7 @@ function becomeOutput(output: Tensor, node: Node, index: number, dirty: boolean)
  */
 export class Function {
   static apply<A extends unknown[], R extends Results>(this: FunctionClass<A, R>, ...args: A): R {
+    checkDefined(this, 'forward');
     const context = new FunctionContext();
     const recording = isGradEnabled();
     context.needsInputGrad = args.map((arg) => recording && isTensor(arg) && arg.requiresGrad);
@@ -197,6 +204,7 @@ export class Function {
       throw new ValueError(`${this.name}: forward must return a tensor or an array of tensors`);
     }
     if (!context.needsInputGrad.includes(true)) return result;
+    checkDefined(this, 'backward');
     const definition = this as unknown as FunctionClass<never, Results>;
     const { dirty, nonDifferentiable } = context;
     for (const tensor of dirty) checkDirty(this.name, tensor, outputs);

@@ -68,6 +68,14 @@ export abstract class Node {
   /** Frees what was saved for backward. */
   release(): void {}
 
+  toString(): string {
+    return `<${this.name}>`;
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+
   addHook(index: number, hook: GradHook): { remove(): void } {
     this.hooks ??= new Map();
     const list = this.hooks.get(index) ?? [];

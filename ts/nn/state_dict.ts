@@ -3,6 +3,7 @@
 import { StateDictError, showShape, suggestion } from '../core/errors.js';
 import { hasInternalOverlap, sameShape } from '../core/layout.js';
 import { scope } from '../core/memory.js';
+import { isOptions } from '../core/options.js';
 import { spoils } from '../ops/launch.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
@@ -121,6 +122,8 @@ function quoted(names: readonly string[], hint: (name: string) => string = () =>
   return names.map((name) => `'${name}'${hint(name)}`).join(', ');
 }
 
+const IGNORE = '{ strict: false } ignores missing and unexpected keys';
+
 /** One load: what is given, what there is, and what does not fit. */
 class Loading {
   readonly keys: IncompatibleKeys = { missingKeys: [], unexpectedKeys: [] };
@@ -197,9 +200,13 @@ class Loading {
 
   private refuse(problems: readonly string[]): void {
     if (problems.length === 0) return;
+    const { missingKeys, unexpectedKeys } = this.keys;
+    const inner = unexpectedKeys.find((name) => isOptions(this.given[name]));
+    const hasKeys = this.strict && missingKeys.length + unexpectedKeys.length > 0;
+    const way = inner ? `is it '${inner}' in it that is meant?` : IGNORE;
     throw new StateDictError(
       `loadStateDict: cannot load into ${this.root.constructor.name}:\n  ` +
-        `${problems.join('\n  ')}\n{ strict: false } ignores missing and unexpected keys`,
+        `${problems.join('\n  ')}${hasKeys ? `\n${way}` : ''}`,
     );
   }
 

@@ -50,7 +50,8 @@ function parseSlice(text: string): [number | null, number | null, number] {
   const match = SLICE.exec(text);
   if (match === null) {
     throw new ValueError(
-      `at: '${text}' is not an index; use ':', 'start:end', 'start:end:step' or '...'`,
+      `at: '${text}' is not an index; use ':', 'start:end', 'start:end:step' or '...', ` +
+        'an argument for each dimension',
     );
   }
   const [, start, end, step] = match;

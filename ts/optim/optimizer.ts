@@ -102,7 +102,7 @@ export abstract class Optimizer<Options extends object = Record<string, never>> 
     if (list.length === 0) {
       throw new ValueError(
         `${this.constructor.name}: got no parameters; give net.parameters(), which is used up ` +
-          `by one walk`,
+          'by one walk, and hold layers in an nn.ModuleList: in an array they are not found',
       );
     }
     if (isTensor(list[0])) this.addParamGroup({ params: list as Tensor[] } as never);

@@ -24,6 +24,15 @@ import { Linear } from './linear.js';
 /** The name under which PyTorch prints and saves the last projection of an attention. */
 export class NonDynamicallyQuantizableLinear extends Linear {}
 
+/** Throws if a mask is said to be causal and is not given: the hint alone hides nothing. */
+export function checkCausal(name: string, hint: boolean | null, mask: Tensor | null): void {
+  if (!hint || mask !== null) return;
+  throw new ValueError(
+    `${name}: that a mask is causal is a hint only; give the mask too: ` +
+      'nn.Transformer.generateSquareSubsequentMask(size)',
+  );
+}
+
 const ATTENTION =
   'embedDim, numHeads, dropout, bias, addBiasKv, addZeroAttn, kdim, vdim, batchFirst, device, dtype';
 type AttentionArguments = [
@@ -45,6 +54,8 @@ export interface AttentionOptions {
   needWeights?: boolean;
   attnMask?: Tensor | null;
   averageAttnWeights?: boolean;
+  /** That attnMask is causal: a hint. */
+  isCausal?: boolean;
 }
 
 /** A mask that is true (or -inf) where nothing is seen; uint8 counts as bool. */
@@ -79,7 +90,7 @@ function merged(a: Tensor | null, b: Tensor | null, like: Tensor): Tensor | null
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: calls may name their arguments
 export class MultiheadAttention extends Module {
   static override readonly forwardArguments: string =
-    'query, key, value, keyPaddingMask, needWeights, attnMask, averageAttnWeights';
+    'query, key, value, keyPaddingMask, needWeights, attnMask, averageAttnWeights, isCausal';
   readonly embedDim: number;
   readonly kdim: number;
   readonly vdim: number;
@@ -154,8 +165,10 @@ export class MultiheadAttention extends Module {
     needWeights = true,
     attnMask: Tensor | null = null,
     averageAttnWeights = true,
+    isCausal = false,
   ): [output: Tensor, weights: Tensor | null] {
     this.check(query, key, value);
+    checkCausal('MultiheadAttention', isCausal, attnMask);
     const batched = query.ndim === 3;
     const batchFirst = this.batchFirst || !batched;
     const projections = this.project(query, key, value);

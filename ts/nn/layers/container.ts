@@ -3,7 +3,7 @@
 import { IndexError, ValueError } from '../../core/errors.js';
 import { isOptions } from '../../core/options.js';
 import type { Tensor } from '../../tensor.js';
-import { checkField } from '../fields.js';
+import { checkField, showField } from '../fields.js';
 import { together } from '../fused.js';
 import { Module } from '../module.js';
 import { fieldsOf, STATE } from '../state_dict.js';
@@ -68,7 +68,7 @@ abstract class OrderedModules extends Module {
   /** Adds a module at the end, under its number. Returns this. */
   append(module: Module): this {
     if (!(module instanceof Module)) {
-      throw new ValueError(`${this.constructor.name}: expected a module, got ${String(module)}`);
+      throw new ValueError(`${this.constructor.name}: expected a module, got ${showField(module)}`);
     }
     this.registerModule(String(this.length), module);
     return this;

@@ -12,7 +12,7 @@ import { together } from '../fused.js';
 import { xavierUniform_ } from '../init.js';
 import { Module } from '../module.js';
 import { Dropout } from './activation.js';
-import { MultiheadAttention } from './attention.js';
+import { checkCausal, MultiheadAttention } from './attention.js';
 import { ModuleList } from './container.js';
 import { Linear } from './linear.js';
 import { LayerNorm } from './norm.js';
@@ -113,6 +113,8 @@ abstract class TransformerLayer extends Module {
 export interface EncoderLayerOptions {
   srcMask?: Mask;
   srcKeyPaddingMask?: Mask;
+  /** That the mask is causal: a hint, of which nothing depends. */
+  isCausal?: boolean;
 }
 
 /**
@@ -122,13 +124,19 @@ export interface EncoderLayerOptions {
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: calls may name their arguments
 export class TransformerEncoderLayer extends TransformerLayer {
-  static override readonly forwardArguments: string = 'src, srcMask, srcKeyPaddingMask';
+  static override readonly forwardArguments: string = 'src, srcMask, srcKeyPaddingMask, isCausal';
 
   constructor(...args: Arguments<typeof LAYER, LayerArguments>) {
     super(args, ['self_attn'], 2);
   }
 
-  forward(src: Tensor, srcMask: Mask = null, srcKeyPaddingMask: Mask = null): Tensor {
+  forward(
+    src: Tensor,
+    srcMask: Mask = null,
+    srcKeyPaddingMask: Mask = null,
+    isCausal = false,
+  ): Tensor {
+    checkCausal('TransformerEncoderLayer', isCausal, srcMask);
     const x = this.residual(src, this.norm1, (y) =>
       this.dropout1(this.attend(this.self_attn, y, y, srcMask, srcKeyPaddingMask)),
     );
@@ -147,9 +155,14 @@ export interface DecoderOptions {
   memoryMask?: Mask;
   tgtKeyPaddingMask?: Mask;
   memoryKeyPaddingMask?: Mask;
+  /** That the masks are causal: hints. */
+  tgtIsCausal?: boolean | null;
+  memoryIsCausal?: boolean;
 }
 
-const DECODER = 'tgt, memory, tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask';
+const DECODER =
+  'tgt, memory, tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask, tgtIsCausal, ' +
+  'memoryIsCausal';
 
 /** As TransformerEncoderLayer, with attention to `memory` between the two parts. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: calls may name their arguments
@@ -170,7 +183,11 @@ export class TransformerDecoderLayer extends TransformerLayer {
     memoryMask: Mask = null,
     tgtKeyPaddingMask: Mask = null,
     memoryKeyPaddingMask: Mask = null,
+    tgtIsCausal = false,
+    memoryIsCausal = false,
   ): Tensor {
+    checkCausal('TransformerDecoderLayer', tgtIsCausal, tgtMask);
+    checkCausal('TransformerDecoderLayer', memoryIsCausal, memoryMask);
     let x = this.residual(tgt, this.norm1, (y) =>
       this.dropout1(this.attend(this.self_attn, y, y, tgtMask, tgtKeyPaddingMask)),
     );
@@ -219,6 +236,8 @@ type EncoderArguments = [
 export interface EncoderOptions {
   mask?: Mask;
   srcKeyPaddingMask?: Mask;
+  /** That the mask is causal: a hint. */
+  isCausal?: boolean | null;
 }
 
 /**
@@ -227,7 +246,7 @@ export interface EncoderOptions {
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: calls may name their arguments
 export class TransformerEncoder extends TransformerStack {
-  static override readonly forwardArguments: string = 'src, mask, srcKeyPaddingMask';
+  static override readonly forwardArguments: string = 'src, mask, srcKeyPaddingMask, isCausal';
 
   constructor(...args: Arguments<typeof ENCODER, EncoderArguments>) {
     super();
@@ -235,7 +254,13 @@ export class TransformerEncoder extends TransformerStack {
     this.fill(given[0], given[1], given[2] ?? null);
   }
 
-  forward(src: Tensor, mask: Mask = null, srcKeyPaddingMask: Mask = null): Tensor {
+  forward(
+    src: Tensor,
+    mask: Mask = null,
+    srcKeyPaddingMask: Mask = null,
+    isCausal: boolean | null = null,
+  ): Tensor {
+    checkCausal('TransformerEncoder', isCausal, mask);
     return this.run(src, [mask, srcKeyPaddingMask]);
   }
 }
@@ -266,7 +291,11 @@ export class TransformerDecoder extends TransformerStack {
     memoryMask: Mask = null,
     tgtKeyPaddingMask: Mask = null,
     memoryKeyPaddingMask: Mask = null,
+    tgtIsCausal: boolean | null = null,
+    memoryIsCausal = false,
   ): Tensor {
+    checkCausal('TransformerDecoder', tgtIsCausal, tgtMask);
+    checkCausal('TransformerDecoder', memoryIsCausal, memoryMask);
     const rest = [memory, tgtMask, memoryMask, tgtKeyPaddingMask, memoryKeyPaddingMask];
     return this.run(tgt, rest);
   }
@@ -300,6 +329,7 @@ type TransformerArguments = [
 export interface TransformerOptions extends DecoderOptions {
   srcMask?: Mask;
   srcKeyPaddingMask?: Mask;
+  srcIsCausal?: boolean | null;
 }
 
 /**
@@ -311,7 +341,7 @@ export interface TransformerOptions extends DecoderOptions {
 export class Transformer extends Module {
   static override readonly forwardArguments: string =
     'src, tgt, srcMask, tgtMask, memoryMask, srcKeyPaddingMask, tgtKeyPaddingMask, ' +
-    'memoryKeyPaddingMask';
+    'memoryKeyPaddingMask, srcIsCausal, tgtIsCausal, memoryIsCausal';
   encoder: Module;
   decoder: Module;
   readonly dModel: number;
@@ -371,7 +401,13 @@ export class Transformer extends Module {
     srcKeyPaddingMask: Mask = null,
     tgtKeyPaddingMask: Mask = null,
     memoryKeyPaddingMask: Mask = null,
+    srcIsCausal: boolean | null = null,
+    tgtIsCausal: boolean | null = null,
+    memoryIsCausal = false,
   ): Tensor {
+    checkCausal('Transformer', srcIsCausal, srcMask);
+    checkCausal('Transformer', tgtIsCausal, tgtMask);
+    checkCausal('Transformer', memoryIsCausal, memoryMask);
     const { dModel, batchFirst } = this;
     const batch = batchFirst ? 0 : 1;
     const sizes = src.shape.at(-1) === dModel && tgt.shape.at(-1) === dModel;
