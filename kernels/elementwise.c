@@ -5,6 +5,7 @@
     type *t = (type *)to;                                                             \
     const type *f = (const type *)from;                                               \
     if (to_stride == 1)                                                               \
+      _Pragma("clang loop unroll_count(4)")                                           \
       for (uint32_t i = 0; i < n; i++, f += from_stride) t[i] = *f;                   \
     else                                                                              \
       for (uint32_t i = 0; i < n; i++, t += to_stride, f += from_stride) *t = *f;     \
@@ -104,6 +105,8 @@ static uint32_t widest(const Operands *ops) {
   return most;
 }
 
+static bool does_rows(const Operands *ops) { return ops->rows && ops->rows != TAKES_STEPS; }
+
 static const Rows ONE_ROW = {.count = 1};
 
 // Runs the body, which does whole vectors, on n elements: the last few in copies padded to a vector.
@@ -161,7 +164,8 @@ static void fill_block(
 enum { ROWS_TURNED = 256, ROWS_COPIED = 64, COPY_PITCH = 80 };
 static uint32_t rows_turned(const Walk *walk, const Operands *ops) {
   const uint32_t last = ops->inputs - 1, d = walk->ndim - 1;
-  if (ops->rows < TURNED_ADD || ops->rows > TURNED_COPY || d == 0 || row_stride(walk, last) <= 1 || row_stride(walk, last + 1) != 1) return 0;
+  if (ops->rows < TURNED_ADD || ops->rows > TURNED_COPY || d == 0) return 0;
+  if (row_stride(walk, last) <= 1 || row_stride(walk, last + 1) != 1) return 0;
   const int32_t *down = walk->strides + d - 1, row = down[(last + 1) * walk->ndim];
   if (down[last * walk->ndim] != 1 || (last > 0 && (row_stride(walk, 0) != 1 || down[0] != row))) return 0;
   return row_stride(walk, last) % 128 == 0 ? ROWS_COPIED : ROWS_TURNED;
@@ -238,7 +242,7 @@ static void run_turned(
       in[k] = free;
       free += rows * pitch * size;
     }
-    if (ops->rows && count * widest(ops) % 16 == 0) {
+    if (does_rows(ops) && count * widest(ops) % 16 == 0) {
       body((const void *const *)in, (byte *)in[inputs], count, scalars, &block);
       continue;
     }
@@ -252,7 +256,7 @@ static void run_turned(
 
 // Whether whole rows are used in place, and the body does several of them.
 static bool is_direct(const Walk *walk, const Operands *ops) {
-  bool direct = ops->rows && walk->ndim > 1 && walk->sizes[walk->ndim - 1] * widest(ops) % 16 == 0;
+  bool direct = does_rows(ops) && walk->ndim > 1 && walk->sizes[walk->ndim - 1] * widest(ops) % 16 == 0;
   for (uint32_t k = 0; k <= ops->inputs; k++) direct &= row_stride(walk, k) == 1;
   return direct;
 }
@@ -262,7 +266,9 @@ static void run_rows(
     Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
   const byte *splatted[MAX_OPERANDS] = {0};
   const uint32_t inputs = ops->inputs, turns = rows_turned(walk, ops);
-  const bool turned = is_turned(walk, inputs), direct = is_direct(walk, ops), copies = ops->rows >= TURNED_COPY;
+  const bool turned = is_turned(walk, inputs), direct = is_direct(walk, ops);
+  const bool copies = ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY;
+  const bool steps = ops->rows == TAKES_STEPS && row_stride(walk, 0) == 2 && row_stride(walk, 1) == 1;
   bool in_place = true;
   for (uint32_t k = 0; k <= inputs; k++) in_place &= row_stride(walk, k) == 1;
   while (n > 0) {
@@ -292,6 +298,14 @@ static void run_rows(
     if (copies) {
       const uint32_t size = ops->size[0];
       move_strided(out, out_stride, base[0] + walk->offset[0] * size, row_stride(walk, 0), count, size);
+      walk_advance(walk, d, count);
+      n -= count;
+      continue;
+    }
+    if (steps && count > 4) {
+      count = (count - 1) & ~3u;
+      in[0] = base[0] + walk->offset[0] * 4;
+      body(in, out, count, scalars, &(Rows){.count = 1, .every_second = true});
       walk_advance(walk, d, count);
       n -= count;
       continue;

@@ -14,10 +14,11 @@
 enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, LONG_ROW = 64, FLAT_ROW = 256 };
 
 // What elementwise.c does itself where the last input lies column by column.
-enum { TURNED_ADD = 2, TURNED_SUB, TURNED_MUL, TURNED_DIV, TURNED_COPY, PLAIN_COPY };
+enum { TURNED_ADD = 2, TURNED_SUB, TURNED_MUL, TURNED_DIV, TURNED_COPY, PLAIN_COPY, TAKES_STEPS };
 
 // Inputs come first, the output last; sizes are bytes per element. `rows` says that the body does several rows, and if
-// more than 1, which of the above it is. PLAIN_COPY is a copy that it does not turn.
+// more than 1, which of the above it is; PLAIN_COPY is a copy that is not turned. Or that the body, of one row and one
+// input, takes every second element itself.
 typedef struct {
   uint8_t inputs, scalars, rows, size[MAX_OPERANDS];
 } Operands;
@@ -25,8 +26,19 @@ typedef struct {
 // How many rows to do, and how many bytes on the next one of each operand lies.
 typedef struct {
   uint32_t count;
+  bool every_second;
   ptrdiff_t step[MAX_OPERANDS];
 } Rows;
+
+// In a body of one input: n elements of every second one, of which one more than the last is there.
+#define EVERY_SECOND(...)                                                             \
+  if (rows->every_second) {                                                           \
+    _Pragma("clang loop unroll_count(2)") for (; n > 0; n -= 4, in0 += 8, out += 4) { \
+      f32x4 x = __builtin_shufflevector(load(in0), load(in0 + 4), 0, 2, 4, 6);        \
+      store(out, __VA_ARGS__);                                                        \
+    }                                                                                 \
+    return;                                                                           \
+  }
 
 #define NEXT_ROW(pointer, k) pointer = (__typeof__(pointer))((uintptr_t)pointer + (uintptr_t)rows->step[k])
 

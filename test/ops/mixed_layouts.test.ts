@@ -146,6 +146,24 @@ describe('parts of rows and steps along them', () => {
     }
   });
 
+  it('of one operand, to the end of its memory', () => {
+    for (const columns of [16, 33, 63, 64, 65, 66, 67, 68, 260, 1040]) {
+      const whole = torch.randn(3, 2 * columns - 1);
+      for (const x of [
+        whole.at(':', '::2'),
+        torch
+          .randn(2 * columns)
+          .at('::2')
+          .view(1, -1),
+      ]) {
+        const given = elementsOf(x);
+        expect(elementsOf(x.relu())).toEqual(given.map((v) => Math.max(v, 0)));
+        expect(elementsOf(x.neg())).toEqual(given.map((v) => -v));
+        expect(elementsOf(x.t().abs().t())).toEqual(given.map(Math.abs));
+      }
+    }
+  });
+
   it('are written side by side', () => {
     for (const width of [15, 16, 64, 100, 512]) {
       const parts = [0, 1, 2].map((i) => lying([2, 5, width], [5 * width + 8, width, 1], i));

@@ -45,7 +45,7 @@ const RUNS: Readonly<Record<string, string>> = {
 
 /** Float32 loops of an instruction or two are bound by their own counting. */
 function isShort(expression: string, type: CType): boolean {
-  return type === F32 && !/(?<!isnan)_\(|select.*select/.test(expression);
+  return type === F32 && !/(?<!isnan|neg|abs)_\(|select.*select/.test(expression);
 }
 
 /** Whether the body does the rows of a block itself: in a call of its own a short row is slow. */
@@ -60,6 +60,11 @@ const TURNED: Readonly<Record<string, string>> = {
   mul: 'TURNED_MUL',
   divTrue: 'TURNED_DIV',
 };
+
+/** Whether the body reads every second element itself, where `rows` says so. */
+function takesSteps(row: PointwiseRow, type: CType, expression: string): boolean {
+  return row.inputs === 1 && row.result === 'same' && !row.masks && isShort(expression, type);
+}
 
 function body(name: string, row: PointwiseRow, type: CType): string {
   const expression = row.c.replace(/\bK\(([^()]*)\)/g, `splat((${type.scalar})($1))`);
@@ -83,6 +88,7 @@ function body(name: string, row: PointwiseRow, type: CType): string {
     `  ${isBool ? 'uint8_t' : type.scalar} *out = out_;`,
     ...scalars,
     ...(doesRows(row, type) ? ['  for (uint32_t r = rows->count;; r--) {'] : []),
+    ...(takesSteps(row, type, expression) ? [`  EVERY_SECOND(${expression})`] : []),
     `  uint32_t i = ${type === F32 ? (RUNS[name] ?? '0') : '0'};`,
     `#pragma clang loop ${isShort(expression, type) ? 'unroll_count(4)' : 'unroll(disable)'}`,
     `  for (; i < n; i += ${type.lanes}) {`,
@@ -99,7 +105,9 @@ function entry(name: string, row: PointwiseRow, type: CType): string {
   const sizes = Array.from({ length: row.inputs }, (_, i) => (row.masks?.includes(i) ? 1 : bytes));
   const operands = [...sizes, row.result === 'bool' ? 1 : bytes];
   const kernel = `${name}_${type.suffix}`;
-  const does = (type === F32 && TURNED[name]) || Number(doesRows(row, type));
+  const expression = row.c.replace(/\bK\(([^()]*)\)/g, '');
+  const steps = takesSteps(row, type, expression) && 'TAKES_STEPS';
+  const does = steps || (type === F32 && TURNED[name]) || Number(doesRows(row, type));
   return [
     `static const Operands ${kernel}_operands = ` +
       `{${row.inputs}, ${row.scalars?.length ?? 0}, ${does}, {${operands.join(', ')}}};`,
