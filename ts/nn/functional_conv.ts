@@ -1,6 +1,7 @@
 /** Convolutions of one and two dimensions. */
 
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { giveBack, lend3, only } from '../core/lend.js';
 import { applyPrimitive } from '../ops/apply.js';
 import { applyCanonical } from '../ops/canonical.js';
 import { type ConvAttributes, convOutputSize } from '../ops/primitives/conv_geometry.js';
@@ -75,6 +76,11 @@ function samePadding(
   return [extra.some((size) => size > 0) ? constantPadNd(x, extra, 0) : x, border];
 }
 
+/** Sizes of two dimensions; of one, with another in front. */
+function pairOf(values: readonly number[], other: number): [number, number] {
+  return (values.length === 1 ? [other, values[0]] : values) as [number, number];
+}
+
 function convolve(
   name: string,
   rank: number,
@@ -89,27 +95,30 @@ function convolve(
   checkInput(name, rank, input, weight, bias, groups);
   const stride = perDimension(name, 'stride', strideGiven, rank);
   const dilation = perDimension(name, 'dilation', dilationGiven, rank);
-  const kernel = weight.shape.slice(2);
   let x = input;
   let padding: readonly number[];
-  if (paddingGiven === 'same') [x, padding] = samePadding(name, x, kernel, stride, dilation);
-  else if (typeof paddingGiven === 'string' && paddingGiven !== 'valid') {
+  if (paddingGiven === 'same') {
+    [x, padding] = samePadding(name, x, weight.shape.slice(2), stride, dilation);
+  } else if (typeof paddingGiven === 'string' && paddingGiven !== 'valid') {
     throw new ValueError(
       `${name}: padding is a size, 'same' or 'valid', got '${String(paddingGiven)}'`,
     );
   } else {
     padding = perDimension(name, 'padding', paddingGiven === 'valid' ? 0 : paddingGiven, rank);
   }
-  const pair = (values: readonly number[], other: number) =>
-    (rank === 1 ? [other, values[0]] : values) as [number, number];
   const attributes: ConvAttributes = {
-    stride: pair(stride, 1),
-    padding: pair(padding, 0),
-    dilation: pair(dilation, 1),
+    stride: pairOf(stride, 1),
+    padding: pairOf(padding, 0),
+    dilation: pairOf(dilation, 1),
     groups,
   };
   const b = bias ?? undefined;
-  if (rank === 2 && x.ndim === 4) return applyPrimitive('conv2d', [x, weight, b], attributes)[0];
+  if (rank === 2 && x.ndim === 4) {
+    const inputs = lend3<Tensor | undefined>(x, weight, b);
+    const outputs = applyPrimitive('conv2d', inputs, attributes);
+    giveBack(inputs);
+    return only(outputs);
+  }
   return reshaped(name, rank, [x, weight, b], attributes);
 }
 

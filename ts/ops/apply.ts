@@ -353,10 +353,9 @@ export function applyPrimitive<K extends PrimitiveName>(
   const prepared = lend<Tensor>(inputs.length);
   try {
     const program = device.programs?.[name];
-    const packed =
-      device.packed?.has(promoted) && program?.packed?.every((i) => inputs[i]?.dtype === promoted)
-        ? program.packed
-        : undefined;
+    const packed = device.packed?.has(promoted)
+      ? storedAs(promoted, program?.packed, inputs)
+      : undefined;
     for (let i = 0; i < inputs.length; i++) {
       const taken = packed?.includes(i) ? promoted : compute;
       const input = inputs[i];
@@ -382,6 +381,15 @@ export function applyPrimitive<K extends PrimitiveName>(
   }
   if (isGradEnabled() && anyRequires(inputs)) record(name, inputs, outputs, attributes as object);
   return outputs;
+}
+
+/** The positions, if the inputs there all have the dtype. */
+function storedAs(
+  dtype: Dtype,
+  positions: readonly number[] | undefined,
+  inputs: readonly (Tensor | undefined)[],
+): readonly number[] | undefined {
+  return positions?.every((i) => inputs[i]?.dtype === dtype) ? positions : undefined;
 }
 
 /** The outputs of a call, all of them or none. */
@@ -415,11 +423,17 @@ function allocate(
 }
 
 function promotedInput(row: Primitive<never>, inputs: readonly (Tensor | undefined)[]): Dtype {
-  let valued = inputs as readonly Tensor[];
-  if (row.index || row.mask || inputs.includes(undefined)) {
-    valued = valued.filter((x, i) => x && !row.index?.includes(i) && !row.mask?.includes(i));
+  const valued = lend<Tensor>(inputs.length);
+  let count = 0;
+  for (let i = 0; i < inputs.length; i++) {
+    const input = inputs[i];
+    if (input === undefined || row.index?.includes(i) || row.mask?.includes(i)) continue;
+    valued[count++] = input;
   }
+  // A list of the full length, in which the first one stands for those left out.
+  for (let i = count; i < inputs.length; i++) valued[i] = valued[0];
   const promoted = resultDtype(valued);
+  giveBack(valued);
   return row.dtypes === 'real' && !promoted.isFloatingPoint ? toFloating(promoted) : promoted;
 }
 

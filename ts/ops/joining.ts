@@ -4,13 +4,8 @@ import { isGradEnabled } from '../autograd/mode.js';
 import { type Grads, Node, setHistory } from '../autograd/node.js';
 import type { Dtype } from '../core/dtype.js';
 import { DeviceError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import {
-  contiguousStrides,
-  Geometry,
-  normalizeDim,
-  type Shape,
-  sameShape,
-} from '../core/layout.js';
+import { geometryOf, normalizeDim, rowMajor, type Shape, sameShape } from '../core/layout.js';
+import { giveBack, lend } from '../core/lend.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import { emptyTensor, Tensor } from '../tensor.js';
 import { newEmpty, tensor } from './creation.js';
@@ -21,9 +16,11 @@ import { constantPadNd } from './rearrange.js';
 import { alias, atleast1d, atleast2d, atleast3d, expand, reshape, unsqueeze } from './shape.js';
 import { op } from './signature.js';
 
+const isTensorItem = (item: unknown): boolean => isTensor(item);
+
 /** The tensors of a list argument, checked to be such a list and to be on one device. */
 function listed(name: string, tensors: unknown): readonly Tensor[] {
-  if (!Array.isArray(tensors) || !tensors.every(isTensor)) {
+  if (!Array.isArray(tensors) || !tensors.every(isTensorItem)) {
     throw new ValueError(`${name}: expected a list of tensors, as in ${name}([a, b])`);
   }
   if (tensors.length === 0) throw new ValueError(`${name}: expected at least one tensor`);
@@ -74,18 +71,28 @@ function isVoid(tensor: Tensor): boolean {
   return tensor.ndim === 1 && tensor.shape[0] === 0;
 }
 
+const isFilled = (tensor: Tensor): boolean => !isVoid(tensor);
+const isScalar = (tensor: Tensor): boolean => tensor.ndim === 0;
+
 function joinedShape(parts: readonly Tensor[], along: number): Shape {
-  const shape = parts[0].shape.slice();
+  const first = parts[0].shape;
+  let total = first[along];
   for (let i = 1; i < parts.length; i++) {
     const own = parts[i].shape;
-    if (own.length !== shape.length || own.some((size, d) => d !== along && size !== shape[d])) {
+    let agree = own.length === first.length;
+    for (let d = 0; d < own.length; d++) agree &&= d === along || own[d] === first[d];
+    if (!agree) {
       throw new ShapeError(
         `cat: shapes must agree except along dimension ${along}, got ` +
           `${showShape(parts[0].shape)} and, at position ${i}, ${showShape(own)}`,
       );
     }
-    shape[along] += own[along];
+    total += own[along];
   }
+  const sizes = lend<number>(first.length);
+  for (let d = 0; d < first.length; d++) sizes[d] = d === along ? total : first[d];
+  const { shape } = rowMajor(sizes);
+  giveBack(sizes);
   return shape;
 }
 
@@ -93,20 +100,21 @@ function joinedShape(parts: readonly Tensor[], along: number): Shape {
 export const cat = op('cat', 'tensors, dim', (tensors: readonly Tensor[], dim = 0): Tensor => {
   const all = listed('cat', tensors);
   const dtype = resultDtype(all);
-  const filled = all.filter((tensor) => !isVoid(tensor));
+  const filled = all.some(isVoid) ? all.filter(isFilled) : all;
   const parts = filled.length === 0 ? all : filled;
-  if (parts.some((part) => part.ndim === 0)) {
+  if (parts.some(isScalar)) {
     throw new ShapeError('cat: 0-d tensors cannot be joined; use stack(), or unsqueeze(0) first');
   }
   const along = normalizeDim(dim, parts[0].ndim, 'cat');
   const shape = joinedShape(parts, along);
   const result = emptyTensor(shape, dtype, parts[0].backend);
-  const strides = contiguousStrides(shape);
+  const { strides } = result;
   let offset = 0;
   for (const part of parts) {
-    const place = new Tensor(result.storage_, new Geometry(part.shape, strides), offset, dtype);
+    const geometry = geometryOf(part.shape, strides);
+    const place = Tensor.lent(result.storage_, geometry, offset, dtype);
     copyInto(place, part);
-    place.dispose();
+    place.recycle();
     offset += part.shape[along] * strides[along];
   }
   if (isGradEnabled() && dtype.isFloatingPoint && all.some((part) => part.requiresGrad)) {

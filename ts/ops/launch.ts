@@ -15,6 +15,7 @@ import {
   sameShape,
   simplifyLayouts,
 } from '../core/layout.js';
+import { giveBack, lend1 } from '../core/lend.js';
 import { LaunchBlock } from '../device/device.js';
 import { emptyTensor, stridesLike, type Tensor } from '../tensor.js';
 import { isTensor, type Operand } from './promote.js';
@@ -246,11 +247,17 @@ function writeStrided(
   writeImmediates(compute, operands, header);
 }
 
+/** The kernels that copy elements of so many bytes. */
+const COPIES: readonly string[] = Array.from({ length: 9 }, (_, size) => `copy_b${size}`);
+const NO_SCALARS: readonly number[] = [];
+
 /** Copies elements between tensors of one dtype and one (broadcast) shape. */
 function launchCopy(source: Operand, out: Tensor): void {
   const count = out.numel();
   if (count === 0) return;
-  launchStrided(kernelName('copy', `b${out.dtype.size}`), out.dtype, [source], [], out, count);
+  const operands = lend1(source);
+  launchStrided(COPIES[out.dtype.size], out.dtype, operands, NO_SCALARS, out, count);
+  giveBack(operands);
 }
 
 /** The elements in row-major order, or with other dense strides, in a storage of their own. */
@@ -298,7 +305,8 @@ export function spoils(target: Tensor, x: Tensor): boolean {
 
 /** Writes `source` (broadcast, cast) into the elements of `target`. */
 export function copyInto(target: Tensor, source: Tensor): void {
-  const [from, into] = [source.backend, target.backend];
+  const from = source.backend;
+  const into = target.backend;
   if (from !== into) {
     const gone = from.failure ?? into.failure;
     throw gone ?? new DeviceError(`a tensor on '${from.type}' is written into '${into.type}'`);

@@ -1,8 +1,9 @@
 /** Two-dimensional convolution and its gradients. */
 
 import { ShapeError, showShape } from '../../core/errors.js';
+import { sized } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
-import { primitive } from '../row.js';
+import { oneOutput, primitive } from '../row.js';
 import { depthwise, isDepthwise } from './conv_depth.js';
 import {
   type ConvAttributes,
@@ -42,7 +43,7 @@ export const conv2d = primitive<ConvAttributes>()({
           showShape(bias.shape),
       );
     }
-    return [{ shape: [batch, all, outH, outW], dtype: x.dtype }];
+    return oneOutput(sized(batch, all, outH, outW).shape, x.dtype);
   },
   run(launcher, [x, weight, bias], [out], attributes) {
     const geometry = geometryOf('conv2d', x.shape, weight.shape, attributes);

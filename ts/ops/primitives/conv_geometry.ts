@@ -1,6 +1,7 @@
 /** What a convolution is given, checked, and the sizes that follow. */
 
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
+import { sameShape } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
 
 export type Pair = readonly [number, number];
@@ -51,10 +52,14 @@ export function convOutputSize(
   return Math.floor((size + 2 * padding - dilation * (kernelSize - 1) - 1) / stride) + 1;
 }
 
+function whole(values: Pair, least: number): boolean {
+  if (values.length !== 2) return false;
+  for (const v of values) if (!Number.isInteger(v) || v < least) return false;
+  return true;
+}
+
 function checkAttributes(name: string, attributes: ConvAttributes): void {
   const { stride, padding, dilation, groups } = attributes;
-  const whole = (values: Pair, least: number) =>
-    values.length === 2 && values.every((v) => Number.isInteger(v) && v >= least);
   if (!whole(stride, 1))
     throw new ValueError(`${name}: stride must be positive, got ${showShape(stride)}`);
   if (!whole(padding, 0)) {
@@ -74,25 +79,57 @@ export function geometryOf(
   weight: readonly number[],
   attributes: ConvAttributes,
 ): Geometry {
+  const known = last;
+  if (
+    known.attributes === attributes &&
+    sameShape(known.input, input) &&
+    sameShape(known.weight, weight)
+  ) {
+    return known.geometry as Geometry;
+  }
+  const geometry = checked(name, input, weight, attributes);
+  last = { attributes, input, weight, geometry };
+  return geometry;
+}
+
+/** What was asked for last: a row's shape rule asks for it, and then its launch. */
+let last: {
+  attributes?: ConvAttributes;
+  input: readonly number[];
+  weight: readonly number[];
+  geometry?: Geometry;
+} = { input: [], weight: [] };
+
+// Messages are written when they are thrown.
+function given(input: readonly number[], weight: readonly number[], groups: number): string {
+  return `for weight ${showShape(weight)} and groups ${groups}, got ${showShape(input)}`;
+}
+
+function checked(
+  name: string,
+  input: readonly number[],
+  weight: readonly number[],
+  attributes: ConvAttributes,
+): Geometry {
   checkAttributes(name, attributes);
   const { stride, padding, dilation, groups } = attributes;
-  // Messages are written when they are thrown.
-  const given = () =>
-    `for weight ${showShape(weight)} and groups ${groups}, got ${showShape(input)}`;
   if (weight.length !== 4) {
     throw new ShapeError(`${name}: expected a weight [O, C, kh, kw], got ${showShape(weight)}`);
   }
   const [all, channels, kh, kw] = weight;
-  const wanted = () => `${name}: expected input [N, ${channels * groups}, H, W] ${given()}`;
-  if (input.length !== 4) {
-    throw new ShapeError(`${wanted()}; a single image needs a batch dimension: x.unsqueeze(0)`);
-  }
   const [batch, inputs, height, width] = input;
-  if (inputs !== channels * groups) {
-    throw new ShapeError(`${wanted()}: ${inputs} channels are not ${channels} x ${groups}`);
+  if (input.length !== 4 || inputs !== channels * groups) {
+    const why =
+      input.length === 4
+        ? `: ${inputs} channels are not ${channels} x ${groups}`
+        : '; a single image needs a batch dimension: x.unsqueeze(0)';
+    const form = `[N, ${channels * groups}, H, W] ${given(input, weight, groups)}`;
+    throw new ShapeError(`${name}: expected input ${form}${why}`);
   }
   if (all % groups !== 0 || all === 0 || channels === 0) {
-    throw new ShapeError(`${name}: ${all} filters do not divide into ${groups} groups; ${given()}`);
+    throw new ShapeError(
+      `${name}: ${all} filters do not divide into ${groups} groups; ${given(input, weight, groups)}`,
+    );
   }
   const outH = convOutputSize(height, kh, stride[0], padding[0], dilation[0]);
   const outW = convOutputSize(width, kw, stride[1], padding[1], dilation[1]);
@@ -101,7 +138,7 @@ export function geometryOf(
     const spread = showShape([dilation[0] * (kh - 1) + 1, dilation[1] * (kw - 1) + 1]);
     throw new ShapeError(
       `${name}: the kernel, spread over ${spread}, is larger than the padded input ${padded}; ` +
-        `${given()}. Add padding, or use a smaller kernel or dilation.`,
+        `${given(input, weight, groups)}. Add padding, or use a smaller kernel or dilation.`,
     );
   }
   const filters = all / groups;

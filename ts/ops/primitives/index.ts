@@ -6,10 +6,11 @@
 
 import { type Dtype, encodeElement, suffix } from '../../core/dtype.js';
 import { IndexError, ShapeError, showShape } from '../../core/errors.js';
-import { numelOf } from '../../core/layout.js';
+import { numelOf, sized } from '../../core/layout.js';
+import { lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { type KernelDtype, kernel, NUMBERS, WIDTHS } from '../kernel.js';
-import { type BufferRef, type Launcher, type OutputSpec, primitive } from '../row.js';
+import { type BufferRef, type Launcher, type OutputSpec, oneOutput, primitive } from '../row.js';
 
 /** Columns and elements that one unit of work owns, as in kernels/index.h. */
 const COLUMNS = 128;
@@ -60,7 +61,7 @@ export interface Wrap {
 }
 
 export function width(dtype: Dtype): KernelDtype {
-  return `b${dtype.size}` as KernelDtype;
+  return (dtype.size === 4 ? 'b4' : `b${dtype.size}`) as KernelDtype;
 }
 
 /** Runs launches that check indices; throws IndexError if one of them is outside [0, size). */
@@ -103,8 +104,9 @@ function checkAlong(name: string, x: Tensor, ...others: Tensor[]): void {
 
 /** Checks x [outer, n, inner] beside index [count] and perhaps src [outer, count, inner]. */
 function checkRows(name: string, x: Tensor, index: Tensor, src?: Tensor): void {
-  const expected = [x.shape[0], index.shape[0], x.shape[2]];
-  const fits = src === undefined || expected.every((size, i) => size === src.shape[i]);
+  const fits =
+    src === undefined ||
+    (src.shape[0] === x.shape[0] && src.shape[1] === index.shape[0] && src.shape[2] === x.shape[2]);
   if (x.shape.length !== 3 || index.shape.length !== 1 || !fits) {
     const form = 'x [outer, n, inner], index [count] and src [outer, count, inner]';
     refuse(name, form, ...(src ? [x, index, src] : [x, index]));
@@ -237,15 +239,19 @@ export const indexSelect = primitive<Wrap & { skip?: number }>()({
   index: [1],
   outputs([x, index]) {
     checkRows('indexSelect', x, index);
-    return [{ shape: [x.shape[0], index.shape[0], x.shape[2]], dtype: x.dtype }];
+    return oneOutput(sized(x.shape[0], index.shape[0], x.shape[2]).shape, x.dtype);
   },
   run(launcher, [x, index], [out], { wrap }) {
     const [count] = index.shape;
     checkingIndices(launcher, 'indexSelect', index, x.shape[1], (status) => {
-      const sizes = params(x.shape, count, wrap);
-      const buffers = [x, index, out, status];
+      const { now } = gatherKernel;
+      now.n = x.shape[1];
+      now.count = count;
+      now.inner = x.shape[2];
+      now.wrap = Number(wrap ?? false);
+      const buffers = lendAll<Tensor | BufferRef>(x, index, out, status);
       const range = x.shape[0] * count;
-      launcher.launch('indexSelect', gatherKernel, width(x.dtype), buffers, sizes, range);
+      launcher.launch('indexSelect', gatherKernel, width(x.dtype), buffers, now, range);
     });
   },
 });

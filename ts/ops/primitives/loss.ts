@@ -3,9 +3,10 @@
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
 import { numelOf } from '../../core/layout.js';
+import { lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { type KernelDeclaration, kernel, REALS } from '../kernel.js';
-import { type BufferRef, type Launcher, type OutputSpec, primitive } from '../row.js';
+import { type BufferRef, type Launcher, type OutputSpec, outputsOf, primitive } from '../row.js';
 import { checkingIndices } from './index.js';
 import { emitSum, sumKernel } from './reduce.js';
 
@@ -128,24 +129,37 @@ export const crossEntropy = primitive<Smoothing>()({
   inputs: ['x', 'target', 'weight?'],
   dtypes: 'real',
   index: [1],
-  outputs([x, target, weight], attributes): OutputSpec[] {
+  outputs([x, target, weight], attributes): readonly OutputSpec[] {
     check('crossEntropy', x.shape, target, weight);
-    const each = { shape: target.shape, dtype: x.dtype };
-    const [loss, scale] = lossesOf(x, target, attributes);
-    return [loss, scale, each, each];
+    const { shape } = target;
+    const losses = attributes.reduction === undefined ? shape : ONE;
+    return outputsOf(x.dtype, losses, losses, shape, shape);
   },
   run(launcher, [x, target, weight], outputs, attributes) {
     const { ignoreIndex, labelSmoothing = 0 } = attributes;
     const count = numelOf(target.shape);
     emitLosses(launcher, outputs, count, attributes, (losses, scales) => {
       checkingIndices(launcher, 'crossEntropy', target, x.shape[1], (status) => {
-        const sizes = params(x.shape, weight, ignoreIndex);
-        const { classes, inner, weighted, ignore } = sizes;
-        const values = { classes, inner, weighted, ignore, smoothing: labelSmoothing };
-        const buffers = [x, target, weight ?? x, losses, scales, outputs[2], outputs[3], status];
+        const { now } = crossEntropyKernel;
+        now.classes = x.shape[1];
+        now.inner = x.shape[2];
+        now.weighted = Number(weight !== undefined);
+        now.ignore = ignoreIndex ?? -100;
+        now.smoothing = labelSmoothing;
+        const [, , most, logSum] = outputs;
+        const first = weight ?? x;
+        const buffers = lendAll<Tensor | BufferRef>(
+          x,
+          target,
+          first,
+          losses,
+          scales,
+          most,
+          logSum,
+          status,
+        );
         const dtype = suffix(x.dtype);
-        const range = units(x.shape);
-        launcher.launch('crossEntropy', crossEntropyKernel, dtype, buffers, values, range);
+        launcher.launch('crossEntropy', crossEntropyKernel, dtype, buffers, now, units(x.shape));
       });
     });
   },

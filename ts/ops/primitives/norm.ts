@@ -7,9 +7,10 @@
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
 import { numelOf, sized } from '../../core/layout.js';
+import { lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, REALS } from '../kernel.js';
-import { type OutputSpec, primitive } from '../row.js';
+import { type OutputSpec, outputsOf, primitive } from '../row.js';
 import { emitSum, sumKernel } from './reduce.js';
 
 /** As in kernels/norm.h. */
@@ -66,10 +67,9 @@ const batchNormInferenceKernel = kernel({
 type Maybe = Tensor | undefined;
 
 /** Refuses x of another rank, and vectors that do not have one value per channel. */
-function check(name: string, x: Tensor, rank: number, size: number, vectors: readonly Maybe[]) {
-  const forms = { 3: '[outer, channels, length]', 4: '[outer, groups, channels, length]' };
+function check(name: string, x: Tensor, rank: number, size: number, ...vectors: Maybe[]): void {
   if (x.shape.length !== rank) {
-    const form = forms[rank as 3 | 4];
+    const form = rank === 3 ? '[outer, channels, length]' : '[outer, groups, channels, length]';
     throw new ShapeError(`${name}: the kernel takes x ${form}, got ${showShape(x.shape)}`);
   }
   for (const vector of vectors) {
@@ -95,18 +95,22 @@ export const groupNorm = primitive<{ eps: number }>()({
   inputs: ['x', 'weight?', 'bias?'],
   dtypes: 'real',
   outputs([x, weight, bias]: readonly Maybe[] & readonly [Tensor]) {
-    check('groupNorm', x, 4, x.shape[1] * x.shape[2], [weight, bias]);
-    const statistic = { shape: sized(x.shape[0], x.shape[1]).shape, dtype: x.dtype };
-    return [{ shape: x.shape, dtype: x.dtype }, statistic, statistic];
+    check('groupNorm', x, 4, x.shape[1] * x.shape[2], weight, bias);
+    const { shape } = sized(x.shape[0], x.shape[1]);
+    return outputsOf(x.dtype, x.shape, shape, shape);
   },
   run(launcher, [x, weight, bias], [y, mean, rstd], { eps }) {
-    const { outer, groups, channels, length } = groupParams(x);
-    const buffers = [x, weight ?? x, bias ?? x, y, mean, rstd];
-    const [weighted, biased] = [Number(weight !== undefined), Number(bias !== undefined)];
-    const values = { groups, channels, length, weighted, biased, eps };
-    const range = outer * groups;
     const { groupNorm } = groupNormKernels;
-    launcher.launch('groupNorm', groupNorm, suffix(x.dtype), buffers, values, range);
+    const { now } = groupNorm;
+    now.groups = x.shape[1];
+    now.channels = x.shape[2];
+    now.length = x.shape[3];
+    now.weighted = Number(weight !== undefined);
+    now.biased = Number(bias !== undefined);
+    now.eps = eps;
+    const buffers = lendAll(x, weight ?? x, bias ?? x, y, mean, rstd);
+    const range = x.shape[0] * x.shape[1];
+    launcher.launch('groupNorm', groupNorm, suffix(x.dtype), buffers, now, range);
   },
 });
 
@@ -120,7 +124,7 @@ export const groupNormBackward = primitive<{ affine: boolean }>()({
   dtypes: 'real',
   outputs([, x, , , weight], { affine }): OutputSpec[] {
     const channels = x.shape[1] * x.shape[2];
-    check('groupNormBackward', x, 4, channels, [weight]);
+    check('groupNormBackward', x, 4, channels, weight);
     const vector = { shape: [affine ? channels : 0], dtype: x.dtype };
     return [{ shape: x.shape, dtype: x.dtype }, vector, vector];
   },
@@ -175,7 +179,7 @@ export const batchNorm = primitive<{ eps: number }>()({
   inputs: ['x', 'weight?', 'bias?'],
   dtypes: 'real',
   outputs([x, weight, bias]: readonly Maybe[] & readonly [Tensor]) {
-    check('batchNorm', x, 3, x.shape[1], [weight, bias]);
+    check('batchNorm', x, 3, x.shape[1], weight, bias);
     const statistic = { shape: [x.shape[1]], dtype: x.dtype };
     return [{ shape: x.shape, dtype: x.dtype }, statistic, statistic, statistic];
   },
@@ -197,7 +201,7 @@ export const batchNormBackward = primitive<Record<never, never>>()({
   inputs: ['g', 'x', 'mean', 'rstd', 'weight?'],
   dtypes: 'real',
   outputs([, x, mean, rstd, weight]): OutputSpec[] {
-    check('batchNormBackward', x, 3, x.shape[1], [mean, rstd, weight]);
+    check('batchNormBackward', x, 3, x.shape[1], mean, rstd, weight);
     const vector = { shape: [x.shape[1]], dtype: x.dtype };
     return [{ shape: x.shape, dtype: x.dtype }, vector, vector];
   },
@@ -219,7 +223,7 @@ export const batchNormInference = primitive<{ eps: number }>()({
   inputs: ['x', 'mean', 'var', 'weight?', 'bias?'],
   dtypes: 'real',
   outputs([x, ...vectors]) {
-    check('batchNorm', x, 3, x.shape[1], vectors);
+    check('batchNorm', x, 3, x.shape[1], ...vectors);
     return [{ shape: x.shape, dtype: x.dtype }];
   },
   run(launcher, [x, mean, variance, weight, bias], [y], { eps }) {

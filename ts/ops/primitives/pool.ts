@@ -2,9 +2,11 @@
 
 import { int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
+import { sized } from '../../core/layout.js';
+import { lend3 } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, REALS } from '../kernel.js';
-import { type Launcher, primitive } from '../row.js';
+import { type Launcher, outputsOf, primitive } from '../row.js';
 
 type Pair = readonly [number, number];
 
@@ -106,23 +108,26 @@ function checkImages(name: string, shape: readonly number[]): void {
         'a single image needs a batch dimension: x.unsqueeze(0)',
     );
   }
-  if (shape.slice(1).some((size) => size === 0)) {
+  if (shape[1] * shape[2] * shape[3] === 0) {
     throw new ShapeError(`${name}: only the batch may be empty, got ${showShape(shape)}`);
   }
 }
+
+const UNSPREAD: Pair = [1, 1];
 
 function outputSize(
   name: string,
   shape: readonly number[],
   attributes: PoolAttributes & { readonly dilation?: Pair },
 ): Pair {
-  const { kernelSize, stride, padding, ceilMode, dilation = [1, 1] } = attributes;
+  const { kernelSize, stride, padding, ceilMode, dilation = UNSPREAD } = attributes;
   checkPair(name, 'kernelSize', kernelSize, 1);
   checkPair(name, 'stride', stride, 1);
   checkPair(name, 'padding', padding, 0);
   checkPair(name, 'dilation', dilation, 1);
   checkImages(name, shape);
-  const sizes = ([0, 1] as const).map((d) => {
+  const sizes: [number, number] = [0, 0];
+  for (let d = 0; d < 2; d++) {
     const spread = dilation[d] * (kernelSize[d] - 1) + 1;
     if (padding[d] > spread / 2) {
       throw new ValueError(
@@ -132,8 +137,8 @@ function outputSize(
       );
     }
     const [k, s, p] = [kernelSize[d], stride[d], padding[d]];
-    return poolOutputSize(shape[2 + d], k, s, p, dilation[d], ceilMode);
-  });
+    sizes[d] = poolOutputSize(shape[2 + d], k, s, p, dilation[d], ceilMode);
+  }
   if (sizes[0] < 1 || sizes[1] < 1) {
     throw new ShapeError(
       `${name}: the output would be ${showShape(sizes)}: kernelSize ${showShape(kernelSize)} ` +
@@ -142,7 +147,7 @@ function outputSize(
         'Use a smaller kernel, or padding.',
     );
   }
-  return [sizes[0], sizes[1]];
+  return sizes;
 }
 
 function checkGradient(name: string, g: Tensor, size: Pair): void {
@@ -185,15 +190,14 @@ export const maxPool2d = primitive<MaxPoolAttributes>()({
   dtypes: 'real',
   outputs([x], attributes) {
     const [height, width] = outputSize('maxPool2d', x.shape, attributes);
-    const shape = [x.shape[0], x.shape[1], height, width];
-    return [
-      { shape, dtype: x.dtype },
-      { shape, dtype: int32 },
-    ];
+    const { shape } = sized(x.shape[0], x.shape[1], height, width);
+    const specs = outputsOf(x.dtype, shape, shape);
+    specs[1].dtype = int32;
+    return specs;
   },
   run(launcher, [x], [out, indices], attributes) {
-    const params = maxWindows(x.shape, out.shape, attributes);
-    const buffers = [x, out, indices];
+    const params = Object.assign(maxPoolKernel.now, maxWindows(x.shape, out.shape, attributes));
+    const buffers = lend3(x, out, indices);
     launcher.launch('maxPool2d', maxPoolKernel, suffix(x.dtype), buffers, params, planes(x));
   },
 });
