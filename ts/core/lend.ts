@@ -37,12 +37,20 @@ export function lend3<T>(x: T, y: T, z: T): T[] {
   return list;
 }
 
-/** A list of more. */
-export function lendAll<T>(...items: T[]): T[] {
-  const { length } = items;
-  const list = lend<T>(length);
-  for (let i = 0; i < length; i++) list[i] = items[i];
-  return list;
+/** A list of four to eight. */
+export function lendAll<T>(a: T, b: T, c: T, d: T, e?: T, f?: T, g?: T, h?: T): T[] {
+  // biome-ignore lint/complexity/noArguments: a rest parameter would be a list
+  const list = lend<T | undefined>(arguments.length);
+  const { length } = list;
+  list[0] = a;
+  list[1] = b;
+  list[2] = c;
+  list[3] = d;
+  if (length > 4) list[4] = e;
+  if (length > 5) list[5] = f;
+  if (length > 6) list[6] = g;
+  if (length > 7) list[7] = h;
+  return list as T[];
 }
 
 /** Takes a list, lent or not, of which the caller has the only use. */

@@ -236,9 +236,12 @@ export function leave(outer: number, kept: Kept, seen = 0, own = false): void {
 /** Leaves a tensor to the collector instead of the open scope. Whether no scope has it now. */
 export function escape(tensor: Tensor): boolean {
   if (start < 0) return true;
-  const index = noted.lastIndexOf(tensor, count - 1);
-  if (index >= start) noted[index] = undefined;
-  return index >= start;
+  for (let i = count - 1; i >= start; i--) {
+    if (noted[i] !== tensor) continue;
+    noted[i] = undefined;
+    return true;
+  }
+  return false;
 }
 
 function collectTensors(value: unknown, into: Set<unknown>, depth = 0): void {

@@ -423,6 +423,13 @@ function allocate(
 }
 
 function promotedInput(row: Primitive<never>, inputs: readonly (Tensor | undefined)[]): Dtype {
+  const all = !row.index && !row.mask && !inputs.includes(undefined);
+  const promoted = all ? resultDtype(inputs as readonly Tensor[]) : valuedDtype(row, inputs);
+  return row.dtypes === 'real' && !promoted.isFloatingPoint ? toFloating(promoted) : promoted;
+}
+
+/** The dtype that inputs which hold values promote to. */
+function valuedDtype(row: Primitive<never>, inputs: readonly (Tensor | undefined)[]): Dtype {
   const valued = lend<Tensor>(inputs.length);
   let count = 0;
   for (let i = 0; i < inputs.length; i++) {
@@ -434,7 +441,7 @@ function promotedInput(row: Primitive<never>, inputs: readonly (Tensor | undefin
   for (let i = count; i < inputs.length; i++) valued[i] = valued[0];
   const promoted = resultDtype(valued);
   giveBack(valued);
-  return row.dtypes === 'real' && !promoted.isFloatingPoint ? toFloating(promoted) : promoted;
+  return promoted;
 }
 
 function prepareInput(
