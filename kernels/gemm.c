@@ -69,9 +69,11 @@ static void NAME(rows_turned)(uint32_t depth, const S *a, size_t a_step, const S
 // ---- Packing ------------------------------------------------------------------------------------
 
 // Turns matrices of `lines` rows, which have `length` columns; both are LANES or more.
-static NOINLINE void NAME(turn)(S *out, size_t out_step, const S *in, uint32_t lines,
-                                uint32_t length, size_t step, size_t batch, uint32_t count) {
-  for (; count > 0; count--, in += batch, out += length * out_step) {
+static inline __attribute__((always_inline)) void NAME(turn_all)(S *out, size_t out_step,
+                                                                 const S *in, uint32_t lines,
+                                                                 uint32_t length, size_t step,
+                                                                 size_t batch, uint32_t count) {
+  NO_UNROLL for (; count > 0; count--, in += batch, out += length * out_step) {
     NO_UNROLL for (uint32_t i = 0; i < lines; i += LANES) {
       const uint32_t line = MIN(i, lines - LANES);
       NO_UNROLL for (uint32_t k = 0; k < length; k += LANES) {
@@ -85,6 +87,11 @@ static NOINLINE void NAME(turn)(S *out, size_t out_step, const S *in, uint32_t l
       }
     }
   }
+}
+
+static NOINLINE void NAME(turn)(S *out, size_t out_step, const S *in, uint32_t lines,
+                                uint32_t length, size_t step, size_t batch, uint32_t count) {
+  NAME(turn_all)(out, out_step, in, lines, length, step, batch, count);
 }
 
 // Copies A into rows `out_row` apart. A unit is TURN_ROWS rows of one matrix.

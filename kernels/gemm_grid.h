@@ -5,41 +5,109 @@
 // do. The last tiles reach back over what others have stored, with the same values.
 typedef struct {
   uint32_t rows, cols, depth;
-  // The columns of tiles.
-  uint32_t first, last;
+  // The columns of tiles, and how far the last vector of a tile is from its first.
+  uint32_t first, last, reach;
   size_t a_row, a_depth, a_batch, b_step, b_batch;
 } NAME(grid);
 
-#define GRID(R, C)                                                                               \
-  static NOINLINE void NAME(grid_##R##x##C)(const NAME(grid) * g, const S *left, const S *right, \
-                                            S *out, uint32_t count) {                            \
+// Tiles of R rows by C vectors.
+#define GRID(name, R, C, REACH)                                                                  \
+  static NOINLINE void NAME(name)(const NAME(grid) * g, const S *left, const S *right, S *out,   \
+                                  uint32_t count) {                                              \
     const uint32_t rows = g->rows, first = g->first, last = g->last, depth = g->depth;           \
     const size_t a_row = g->a_row, b_step = g->b_step, to_step = g->cols, step = g->a_depth;     \
-    NO_UNROLL for (; count > 0; count--, left += g->a_batch, right += g->b_batch) {              \
+    const size_t reach = REACH, a_batch = g->a_batch, b_batch = g->b_batch;                      \
+    NO_UNROLL for (; count > 0; count--, left += a_batch, right += b_batch) {                    \
       NO_UNROLL for (uint32_t i = 0; i < rows; i += R) {                                         \
         const uint32_t line = MIN(i, rows - R);                                                  \
         NO_UNROLL for (uint32_t j = first; j < last; j += C * LANES) {                           \
           const uint32_t col = MIN(j, last - C * LANES);                                         \
-          const S *row[R], *b = right + col, *end = b + depth * b_step;                          \
-          S *to = out + line * to_step + col;                                                    \
-          V acc[R][C] = {0};                                                                     \
-          UNROLL for (int m = 0; m < R; m++) row[m] = left + (line + m) * a_row;                 \
-          size_t at = 0;                                                                         \
-          NO_UNROLL for (; b != end; at += step, b += b_step) {                                  \
-            TILE_STEP(R, C, row[i][at])                                                          \
-          }                                                                                      \
-          TILE_STORE(R, C)                                                                       \
+          GRID_TILE(R, C, left, right + col, out + line * to_step + col)                         \
         }                                                                                        \
       }                                                                                          \
       out += rows * to_step;                                                                     \
     }                                                                                            \
   }
-GRID(4, 1)
-GRID(4, 2)
-#if PAIRED
-GRID(8, 2)
-GRID(4, 4)
+
+// One pointer goes through the rows of A: more than there are registers for are slower.
+#define GRID_TILE(R, C, left, right, out)                                                        \
+  const S *a = left + line * a_row, *b = right, *end = b + depth * b_step;                       \
+  S *to = out;                                                                                   \
+  V acc[R][C] = {0};                                                                             \
+  NO_UNROLL for (; b != end; a += step, b += b_step) {                                           \
+    const S *at = a;                                                                             \
+    V each[C];                                                                                   \
+    UNROLL for (int n = 0; n < C; n++) each[n] = load(b + (n < C - 1 ? n * LANES : reach));      \
+    UNROLL for (int m = 0; m < R; m++) {                                                         \
+      V value = splat(*at);                                                                      \
+      at += a_row;                                                                               \
+      OPAQUE(at);                                                                                \
+      UNROLL for (int n = 0; n < C; n++) acc[m][n] = madd(value, each[n], acc[m][n]);            \
+    }                                                                                            \
+  }                                                                                              \
+  UNROLL for (int m = 0; m < R; m++, to += to_step) {                                            \
+    UNROLL for (int n = 0; n < C; n++) store(to + (n < C - 1 ? n * LANES : reach), acc[m][n]);   \
+  }
+
+GRID(grid_4x1, 4, 1, 0)
+GRID(grid_4x2, 4, 2, g->reach)
+#if TILE_M == 2
+#define THREE_M 2
+#else
+#define THREE_M 3
 #endif
+GRID(grid_three, THREE_M, 3, g->reach)
+#if PAIRED
+GRID(grid_8x2, 8, 2, LANES)
+GRID(grid_4x4, 4, 4, 3 * LANES)
+#define EIGHT_M 8
+#else
+#define EIGHT_M 4
+#endif
+
+// Eight columns without gaps.
+static NOINLINE void NAME(grid_eight)(const NAME(grid) * g, const S *left, const S *right, S *out,
+                                      uint32_t count) {
+  enum { b_step = 2 * LANES, reach = LANES };
+  const uint32_t rows = g->rows, depth = g->depth;
+  const size_t a_row = g->a_row, to_step = g->cols, step = g->a_depth;
+  const size_t a_batch = g->a_batch, b_batch = g->b_batch;
+  NO_UNROLL for (; count > 0; count--, left += a_batch, right += b_batch) {
+    NO_UNROLL for (uint32_t i = 0; i < rows; i += EIGHT_M) {
+      const uint32_t line = MIN(i, rows - EIGHT_M);
+      GRID_TILE(EIGHT_M, 2, left, right, out + line * to_step)
+    }
+    out += rows * to_step;
+  }
+}
+
+// Turns matrices of 8 x 8: with constant steps in half the time.
+static NOINLINE void NAME(turn_eight)(S *out, const S *in, size_t batch, uint32_t count) {
+  enum { size = 2 * LANES };
+  NAME(turn_all)(out, size, in, size, size, size, batch, count);
+}
+
+#define LANE(v, n) __builtin_shufflevector(v, v, n, n, n, n)
+
+// Matrices of 4 x 4, in registers: turned there where their columns are contiguous.
+static NOINLINE void NAME(fours)(const matmul_params *p, const S *a, const S *b, S *out,
+                                 uint32_t count) {
+  const size_t a_batch = p->a_batch, b_batch = p->b_batch;
+  const bool turn_a = p->a_depth != 1, turn_b = p->b_col != 1;
+  NO_UNROLL for (; count > 0; count--, a += a_batch, b += b_batch, out += LANES * LANES) {
+    V left[LANES], right[LANES];
+    UNROLL for (int k = 0; k < LANES; k++) right[k] = load(b + k * LANES);
+    UNROLL for (int k = 0; k < LANES; k++) left[k] = load(a + k * LANES);
+    if (turn_b) NAME(transpose)(right);
+    if (turn_a) NAME(transpose)(left);
+    UNROLL for (int i = 0; i < LANES; i++) {
+      V sum = madd(LANE(left[i], 0), right[0], (V){0});
+      sum = madd(LANE(left[i], 1), right[1], sum);
+      sum = madd(LANE(left[i], 2), right[2], sum);
+      store(out + i * LANES, madd(LANE(left[i], 3), right[3], sum));
+    }
+  }
+}
 
 // Products [n, n + count). A lies in any way; B is turned, as much as the cache keeps, or in rows.
 static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
@@ -48,7 +116,14 @@ static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
   S turned[GRID_SPACE];
   const uint32_t rows = p->rows, cols = p->cols, depth = p->depth;
   const bool turn = p->b_col != 1;
-  const uint32_t width = (cols < 2 * LANES ? 1 : cols < 4 * LANES || !PAIRED ? 2 : 4) * LANES;
+  if (rows == LANES && cols == LANES && depth == LANES && MAX(p->a_row, p->a_depth) == LANES &&
+      MAX(p->b_col, p->b_depth) == LANES) {
+    NAME(fours)(p, a, b, out, count);
+    return;
+  }
+  // Vectors of a tile: of few columns all, the last of which ends with them.
+  const uint32_t few = (cols + LANES - 1) / LANES;
+  const uint32_t width = (few < 4 ? few : cols < 4 * LANES || !PAIRED ? 2 : 4) * LANES;
 #if PAIRED
   // Half a tile's columns take half its time.
   const uint32_t rest = width == 4 * LANES && rows >= 8 && cols % width <= 8 ? cols % width : 0;
@@ -58,16 +133,22 @@ static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
   const uint32_t most = turn ? GRID_SPACE / (depth * cols) : count;
   NAME(grid) g = {.rows = rows, .cols = cols, .depth = depth, .a_row = p->a_row,
                   .a_depth = p->a_depth, .a_batch = p->a_batch,
+                  .reach = few < 4 ? cols - LANES : LANES,
                   .b_step = turn ? cols : p->b_depth, .b_batch = turn ? depth * cols : p->b_batch};
   for (uint32_t some; count > 0; count -= some, out += some * rows * cols) {
     some = MIN(count, most);
-    if (turn) NAME(turn)(turned, cols, b, cols, depth, p->b_col, p->b_batch, some);
+    if (turn && cols == 2 * LANES && depth == cols && p->b_col == cols)
+      NAME(turn_eight)(turned, b, p->b_batch, some);
+    else if (turn) NAME(turn)(turned, cols, b, cols, depth, p->b_col, p->b_batch, some);
     const S *right = turn ? turned : b;
-    g.first = 0, g.last = cols - rest;
+    g.first = 0, g.last = MAX(cols, width) - rest;
     if (width == LANES) NAME(grid_4x1)(&g, a, right, out, some);
+    else if (width == 3 * LANES) NAME(grid_three)(&g, a, right, out, some);
+    else if (rows >= EIGHT_M && cols == 2 * LANES && g.b_step == cols)
+      NAME(grid_eight)(&g, a, right, out, some);
 #if PAIRED
     else if (width == 4 * LANES) NAME(grid_4x4)(&g, a, right, out, some);
-    else if (rows >= 8) NAME(grid_8x2)(&g, a, right, out, some);
+    else if (rows >= 8 && cols >= 8) NAME(grid_8x2)(&g, a, right, out, some);
 #endif
     else NAME(grid_4x2)(&g, a, right, out, some);
 #if PAIRED

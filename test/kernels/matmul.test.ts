@@ -96,6 +96,17 @@ const SHAPES: [number, number, number, number][] = [
   [8, 8, 8, 1],
   [9001, 4, 3, 5],
   [1, 192, 3, 3],
+  [70, 5, 5, 5],
+  [21, 7, 6, 4],
+  [6, 6, 7, 8],
+  [5, 12, 8, 8],
+  [5, 9, 8, 21],
+  [4, 7, 8, 8],
+  [3, 9, 9, 9],
+  [3, 4, 10, 11],
+  [3, 12, 12, 12],
+  [2, 11, 15, 6],
+  [3, 4, 4, 9],
 ];
 
 for (const dtype of [float32, float64, int32, int64]) {
@@ -146,6 +157,41 @@ describe('matmul', () => {
       }
     });
   }
+
+  it('reads small matrices that the batch shares, or that overlap', () => {
+    for (const size of [4, 7, 8, 9, 12]) {
+      for (const [left, right] of [
+        ['shared', 'plain'],
+        ['plain', 'shared transposed'],
+        ['shared transposed', 'shared'],
+      ] as const) {
+        reset();
+        const a = matrix([11, size, size], left, float32, 3);
+        const b = matrix([11, size, size], right, float32, 4);
+        const [actual] = results(matmul, [a.operand, b.operand], {});
+        close(actual, reference(a, b, undefined), 1e-6, 5e-6);
+      }
+      // Each begins one element after the other, and rows are parts of longer ones.
+      reset();
+      const pitch = size + 1;
+      const data = [randoms(5 * size * size, 6), randoms(5 * size * size, 7)];
+      const operands = data.map((values) => ({
+        ...input(values, [values.length], float32),
+        shape: [5, size, size],
+        strides: [1, pitch, 1],
+      }));
+      const [actual] = results(matmul, operands, {});
+      const value = (which: number, n: number, i: number, j: number) =>
+        data[which][n + i * pitch + j];
+      const expected = actual.map((_, at) => {
+        const [n, i, j] = [Math.floor(at / size / size), Math.floor(at / size) % size, at % size];
+        let sum = 0;
+        for (let k = 0; k < size; k++) sum += value(0, n, i, k) * value(1, n, k, j);
+        return sum;
+      });
+      close(actual, expected, 1e-6, 5e-6);
+    }
+  });
 
   it('is zero where there is nothing to sum', () => {
     reset();

@@ -198,7 +198,7 @@ function isAbreast(p: Product): boolean {
   if (Math.min(left, right, result) < LEAST_WHOLE) return false;
   if (Math.max(left, right, result) > TINY) return false;
   if (!isDense(a, rows, depth) || !isDense(b, cols, depth)) return false;
-  return !isWhole(p) || (cols % LEAST_WHOLE > 0 && cols < LEAST_COLS - 1);
+  return !isWhole(p);
 }
 
 /** Whether a matrix is without gaps, by rows or by columns. */
