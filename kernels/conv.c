@@ -191,6 +191,7 @@ SMALL KERNEL(convProduct) {
       t.b = source + at;
       t.b_step = p->plane;
       t.depth = depth;
+      t.tight = cols % (8 * LANES) > 0;
       NAME(planar_product)(&t, p->biased ? IN(S, bias) + group * p->filters : NULL);
       continue;
     }
@@ -394,6 +395,10 @@ static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, ui
     at += t.whole;
     const uint32_t masked = at < whole ? 0 : partial;
     const S *source = IN(S, source) + image * image_size;
+    if (t.group == group && images * (image_size + t.g_image) < MOST_FETCHED) {
+      NAME(fetch)(source, images * image_size);
+      NAME(fetch)(IN(S, g) + image * t.g_image, images * t.g_image);
+    }
     if (p->line_rows) source = NAME(fill_lines)(LINES(p), tap + taps, source, images);
     // The first vector of a group may be masked wholly.
     t.all[0] = t.whole + (WEIGHTS_V == 1 && back >= LANES ? 0 : masked);
@@ -443,7 +448,9 @@ SMALL KERNEL(convWeights) {
   const conv_grid grid = {
       .rows = p->grid_h, .cols = p->grid_w, .source_row = p->source_row, .source_step = 1};
   for (uint32_t unit = first; unit < last;) {
-    const uint32_t part = unit % parts, count = MIN(parts - part, last - unit);
+    // Few filters of large planes, so that the cache keeps these.
+    const bool large = p->filters * pixels > MOST_FETCHED;
+    const uint32_t part = unit % parts, count = MIN(parts - part, large ? 1 : last - unit);
     const uint32_t at = unit / parts % blocks * p->col_block, group = unit / parts / blocks;
     const uint32_t filter = part * p->row_block, cols = MIN(p->col_block, taps - at);
     conv_taps(tap, &window, at, at + cols);
@@ -459,10 +466,14 @@ SMALL KERNEL(convWeights) {
     for (uint32_t image = 0; image < p->batch; image++) {
       const size_t place = (size_t)image * p->groups + group;
       t.a = IN(S, g) + place * g_size + filter * (size_t)pixels;
+      const S *source = IN(S, source) + place * source_size;
+      if (p->taps_h * p->taps_w == 1 && source_size + t.rows * pixels < MOST_FETCHED) {
+        NAME(fetch)(source, source_size);
+        NAME(fetch)(t.a, t.rows * pixels);
+      }
       for (uint32_t k = 0; k < pixels; k += t.depth) {
         t.depth = MIN(DEPTH_BLOCK, pixels - k);
         const uint32_t runs = conv_runs(run, &grid, k, k + t.depth);
-        const S *source = IN(S, source) + place * source_size;
         NAME(pack_taps)(pack, BLOCK_STEP, source, tap, cols, run, runs);
         NAME(block_product)(&t);
         t.a += t.depth;

@@ -115,7 +115,8 @@ typedef struct {
   S *out;
   size_t a_step, b_step, row;
   uint32_t rows, cols, depth;
-  bool add, room;  // room: for results of whole tiles
+  // room: for results of whole tiles; tight: columns end before those of the widest tile
+  bool add, room, tight;
 } NAME(block);
 
 // sums[r] = sum over k of row r of a by column[k], in whole vectors.
@@ -172,7 +173,7 @@ static NOINLINE void NAME(block_few)(const NAME(block) * t, uint32_t rows, uint3
 SMALL
 static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uint32_t last) {
   const uint32_t rest = (last - first) % TILE_M;
-  const uint32_t after = rest <= 2 || rest == 4 ? last - rest : last;
+  const uint32_t after = !t->tight && (rest <= 2 || rest == 4) ? last - rest : last;
   const uint32_t few = t->cols % TILE_N, cols = few <= TILE_N / 2 ? t->cols - few : t->cols;
   const bool lone = t->cols % 16 == 1;
   NAME(target) to = {.row = t->row, .col = 1, .add = t->add};
@@ -219,16 +220,13 @@ static void NAME(block_product)(const NAME(block) * t) {
   }
 }
 
-// Rows of few steps at a time, so that few lines of results are written side by side; and elements
-// of planes that stay in the cache.
-enum {
-  PLANAR_DEPTH = 32,
-  PLANAR_ROWS = TILE_M == 2 ? 48 : TILE_M,
-  PLANAR_WORDS = TILE_M == 6 ? 630000 : 1 << 30
-};
+// Touches numbers in their order in memory: of more than two streams no processor fetches ahead.
+static NOINLINE void NAME(fetch)(const S *from, size_t count) {
+  const S *end = from + count;
+  for (; from < end; from += 64 / sizeof(S)) (void)*(const volatile S *)from;
+}
 
-// A product of planes of pixels that are read where they lie. All are touched first, one after the
-// other: of more than two at once no processor fetches ahead.
+// A product of planes of pixels that are read where they lie, after all were fetched.
 SMALL
 static void NAME(planar_product)(NAME(block) * t, const S *bias) {
   const uint32_t depth = t->depth, step = depth > PLANAR_DEPTH ? t->rows : PLANAR_ROWS;
@@ -236,10 +234,7 @@ static void NAME(planar_product)(NAME(block) * t, const S *bias) {
   t->depth = (depth + parts - 1) / parts;
   for (uint32_t k = 0; k < depth; k += t->depth) {
     t->depth = MIN(t->depth, depth - k);
-    for (uint32_t i = 0; i < t->depth; i++) {
-      const S *from = t->b + i * t->b_step, *end = from + t->cols;
-      for (; from < end; from += 64 / sizeof(S)) (void)*(const volatile S *)from;
-    }
+    for (uint32_t i = 0; i < t->depth; i++) NAME(fetch)(t->b + i * t->b_step, t->cols);
     for (uint32_t i = 0; i < t->rows; i += step) {
       const uint32_t last = MIN(i + step, t->rows);
       for (uint32_t r = i; bias && r < last; r++) {
