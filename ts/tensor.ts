@@ -21,6 +21,7 @@ import {
 import { isTensor } from './core/is_tensor.js';
 import { denseStrides, Geometry, rowMajor, type Shape, sameShape } from './core/layout.js';
 import { breathe, escape, note } from './core/memory.js';
+import { flag } from './core/options.js';
 import { formatTensor } from './core/print.js';
 import { Storage } from './core/storage.js';
 import type { Device, DeviceType } from './device/device.js';
@@ -279,8 +280,9 @@ export class Tensor {
   }
 
   /** Asks for gradients of this leaf. Only floating point tensors can. */
-  requiresGrad_(on = true): this {
+  requiresGrad_(requiresGrad: boolean | { requiresGrad?: boolean } = true): this {
     this.assertLive('requiresGrad_');
+    const on = flag('requiresGrad_', 'requiresGrad', requiresGrad);
     if (on && !this.dtype.isFloatingPoint) {
       throw new DtypeError(
         `requiresGrad_: only floating point tensors can require gradients, got ${this.dtype}; ` +

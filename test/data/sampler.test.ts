@@ -23,6 +23,8 @@ describe('samplers walk in the order of PyTorch', () => {
     expect(drawn).toEqual(order.replacement);
     manualSeed(3);
     expect([...new RandomSampler({ length: 4 }, { numSamples: 10 })]).toEqual(order.more);
+    manualSeed(3);
+    expect([...new RandomSampler({ length: 4 }, false, 10)]).toEqual(order.more);
   });
 
   it('SubsetRandomSampler', () => {
@@ -34,6 +36,9 @@ describe('samplers walk in the order of PyTorch', () => {
     expect([...new WeightedRandomSampler(weights, 12)]).toEqual(order.weighted);
     manualSeed(3);
     expect([...new WeightedRandomSampler(weights, 5, false)]).toEqual(order.weightedOnce);
+    manualSeed(3);
+    const named = new WeightedRandomSampler(weights, 5, { replacement: false });
+    expect([...named]).toEqual(order.weightedOnce);
   });
 
   it('a generator of its own leaves the default one alone', () => {
@@ -52,6 +57,7 @@ describe('BatchSampler', () => {
     const all = new BatchSampler(source, 2);
     expect([...all]).toEqual([[0, 1], [2, 3], [4]]);
     expect(all.length).toBe(3);
+    expect([...new BatchSampler(source, 2, { dropLast: false })]).toEqual([[0, 1], [2, 3], [4]]);
     const full = new BatchSampler(source, 2, true);
     expect([...full]).toEqual([
       [0, 1],

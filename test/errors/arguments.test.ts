@@ -13,6 +13,37 @@ const trained = (): torch.Tensor => {
 /** A value as plain JavaScript passes it on. */
 const loose = <T>(value: unknown): T => value as T;
 
+describe('flags and sizes', () => {
+  test('may stand in their positions, or in an object', () => {
+    const { data } = torch;
+    const set = new data.TensorDataset(torch.arange(6));
+    expect(new data.DataLoader(set, 4).length).toBe(2);
+    const order = (loader: Iterable<torch.Tensor[]>) => [...loader].map(([x]) => x.tolistSync());
+    torch.manualSeed(1);
+    const byName = order(new data.DataLoader(set, { batchSize: 4, shuffle: true }));
+    torch.manualSeed(1);
+    expect(order(new data.DataLoader(set, 4, true))).toEqual(byName);
+    torch.manualSeed(1);
+    expect(order(new data.DataLoader(set, 4, { shuffle: true }))).toEqual(byName);
+    const generator = () => new torch.Generator().manualSeed(1);
+    const [named] = data.randomSplit(set, [3, 3], { generator: generator() });
+    const [placed] = data.randomSplit(set, [3, 3], generator());
+    expect(placed.indices).toEqual(named.indices);
+    expect(() => data.randomSplit(set, [3, 3], loose({ generater: 1 }))).toThrow("'generator'");
+  });
+
+  test('that are false in an object are false', () => {
+    const layer = new nn.Linear(1, 1);
+    expect(layer.train({ mode: false }).training).toBe(false);
+    layer.requiresGrad_({ requiresGrad: false });
+    expect(layer.weight.requiresGrad).toBe(false);
+    expect(torch.ones(1).requiresGrad_({ requiresGrad: false }).requiresGrad).toBe(false);
+    layer.registerBuffer('passing', torch.ones(1), { persistent: false });
+    expect(Object.keys(layer.stateDict())).toEqual(['weight', 'bias']);
+    expect(() => layer.train(loose({ on: false }))).toThrow(torch.ValueError);
+  });
+});
+
 describe('tensors', () => {
   const x = torch.ones(2, 3);
 

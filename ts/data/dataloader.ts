@@ -69,8 +69,12 @@ export class DataLoader<Sample, Batch = Collated<Awaited<Sample>>> {
 
   constructor(
     readonly dataset: MapDataset<Sample> | SampleStream<Sample>,
-    options: DataLoaderOptions<Sample, Batch> = {},
+    given: DataLoaderOptions<Sample, Batch> | number | null = {},
+    more: DataLoaderOptions<Sample, Batch> | boolean = {},
   ) {
+    const rest = typeof more === 'boolean' ? { shuffle: more } : more;
+    const options: DataLoaderOptions<Sample, Batch> =
+      typeof given === 'number' || given === null ? { batchSize: given, ...rest } : given;
     checkChoices(dataset, options);
     this.batchSize = options.batchSampler
       ? null

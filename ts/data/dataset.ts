@@ -3,7 +3,8 @@
 import { fillRandperm } from '../core/distributions.js';
 import { int32 } from '../core/dtype.js';
 import { IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { defaultGenerator, type Generator } from '../core/random.js';
+import { checkOptions } from '../core/options.js';
+import { defaultGenerator, Generator } from '../core/random.js';
 import type { Tensor } from '../tensor.js';
 import { indexTensor } from './collate.js';
 
@@ -141,11 +142,13 @@ export class Subset<Sample> extends Dataset<Sample> {
 export function randomSplit<Sample>(
   dataset: MapDataset<Sample>,
   lengths: readonly number[],
-  options: { generator?: Generator } = {},
+  options: Generator | { generator?: Generator } = {},
 ): Subset<Sample>[] {
+  const given = options instanceof Generator ? { generator: options } : options;
+  checkOptions('randomSplit', given, ['generator']);
   const sizes = splitSizes(dataset.length, lengths);
   const order = new Int32Array(dataset.length);
-  fillRandperm(order, int32, options.generator ?? defaultGenerator);
+  fillRandperm(order, int32, given.generator ?? defaultGenerator);
   let start = 0;
   return sizes.map((size) => {
     const part = order.subarray(start, start + size);

@@ -12,7 +12,7 @@ export {
   Subset,
   TensorDataset,
 } from './dataset.js';
-export type { RandomSamplerOptions, Sized } from './sampler.js';
+export type { Sized } from './sampler.js';
 export {
   BatchSampler,
   RandomSampler,

@@ -5,6 +5,7 @@ import { int32 } from '../core/dtype.js';
 import { ValueError } from '../core/errors.js';
 import { sampleMultinomial } from '../core/multinomial.js';
 import { defaultGenerator, Generator } from '../core/random.js';
+import { type Arguments, bind } from '../nn/arguments.js';
 
 /** Anything with a length. */
 export interface Sized {
@@ -49,24 +50,37 @@ function randomIntegers(count: number, high: number, generator: Generator): Int3
   return numbers;
 }
 
-/** Options of {@link RandomSampler}. */
-export interface RandomSamplerOptions {
-  /** Draw with replacement (default false). */
-  replacement?: boolean;
-  /** Indices per pass (default: the length of the source). */
-  numSamples?: number;
-  /** Default: a new generator for each pass, seeded by the default one. */
-  generator?: Generator;
+const RANDOM = 'source, replacement, numSamples, generator';
+type RandomArguments = [
+  source: Sized,
+  replacement?: boolean,
+  numSamples?: number | null,
+  generator?: Generator | null,
+];
+
+/** What {@link RandomSampler} is told. */
+interface RandomSamplerOptions {
+  replacement: boolean | undefined;
+  numSamples: number | null | undefined;
+  generator: Generator | null | undefined;
 }
 
-/** A random order; without replacement every index comes once. */
+/**
+ * A random order of `numSamples` indices (default: the length of the source). Without `replacement`
+ * (default false) every index comes once. Without a generator each pass makes one, seeded by the
+ * default one.
+ */
 export class RandomSampler extends Sampler {
-  constructor(
-    private readonly source: Sized,
-    private readonly options: RandomSamplerOptions = {},
-  ) {
+  private readonly source: Sized;
+  private readonly options: RandomSamplerOptions;
+
+  constructor(...args: Arguments<typeof RANDOM, RandomArguments>) {
     super();
-    const count = options.numSamples ?? source.length;
+    const given = bind<RandomArguments>('RandomSampler', RANDOM, args, 1);
+    const [source, replacement, numSamples, generator] = given;
+    this.source = source;
+    this.options = { replacement, numSamples, generator };
+    const count = this.length;
     if (!Number.isInteger(count) || count <= 0) {
       throw new ValueError(`RandomSampler: numSamples must be a positive integer, got ${count}`);
     }
@@ -92,13 +106,19 @@ export class RandomSampler extends Sampler {
   }
 }
 
+const SUBSET = 'indices, generator';
+type SubsetArguments = [indices: readonly number[], generator?: Generator | null];
+
 /** The given indices in a random order. */
 export class SubsetRandomSampler extends Sampler {
-  constructor(
-    private readonly indices: readonly number[],
-    private readonly generator: Generator = defaultGenerator,
-  ) {
+  private readonly indices: readonly number[];
+  private readonly generator: Generator;
+
+  constructor(...args: Arguments<typeof SUBSET, SubsetArguments>) {
     super();
+    const given = bind<SubsetArguments>('SubsetRandomSampler', SUBSET, args, 1);
+    this.indices = given[0];
+    this.generator = given[1] ?? defaultGenerator;
   }
 
   get length(): number {
@@ -110,15 +130,29 @@ export class SubsetRandomSampler extends Sampler {
   }
 }
 
-/** Indices drawn with probabilities proportional to `weights`. */
+const WEIGHTED = 'weights, numSamples, replacement, generator';
+type WeightedArguments = [
+  weights: ArrayLike<number>,
+  numSamples: number,
+  replacement?: boolean,
+  generator?: Generator | null,
+];
+
+/** Indices drawn with probabilities proportional to `weights`, by default with replacement. */
 export class WeightedRandomSampler extends Sampler {
-  constructor(
-    private readonly weights: ArrayLike<number>,
-    private readonly numSamples: number,
-    private readonly replacement = true,
-    private readonly generator: Generator = defaultGenerator,
-  ) {
+  private readonly weights: ArrayLike<number>;
+  private readonly numSamples: number;
+  private readonly replacement: boolean;
+  private readonly generator: Generator;
+
+  constructor(...args: Arguments<typeof WEIGHTED, WeightedArguments>) {
     super();
+    const given = bind<WeightedArguments>('WeightedRandomSampler', WEIGHTED, args, 2);
+    const [weights, numSamples, replacement = true, generator] = given;
+    this.weights = weights;
+    this.numSamples = numSamples;
+    this.replacement = replacement;
+    this.generator = generator ?? defaultGenerator;
   }
 
   get length(): number {
@@ -135,14 +169,21 @@ export class WeightedRandomSampler extends Sampler {
   }
 }
 
-/** Groups the indices of a sampler into batches. */
+const BATCH = 'sampler, batchSize, dropLast';
+type BatchArguments = [sampler: Iterable<number> & Sized, batchSize: number, dropLast?: boolean];
+
+/** Groups the indices of a sampler into batches; `dropLast` (default false) leaves out a short one. */
 export class BatchSampler extends Sampler<number[]> {
-  constructor(
-    private readonly sampler: Iterable<number> & Sized,
-    private readonly batchSize: number,
-    private readonly dropLast = false,
-  ) {
+  private readonly sampler: Iterable<number> & Sized;
+  private readonly batchSize: number;
+  private readonly dropLast: boolean;
+
+  constructor(...args: Arguments<typeof BATCH, BatchArguments>) {
     super();
+    const [sampler, batchSize, dropLast] = bind<BatchArguments>('BatchSampler', BATCH, args, 2);
+    this.sampler = sampler;
+    this.batchSize = batchSize;
+    this.dropLast = dropLast ?? false;
     if (!Number.isInteger(batchSize) || batchSize <= 0) {
       throw new ValueError(`BatchSampler: batchSize must be a positive integer, got ${batchSize}`);
     }

@@ -123,15 +123,20 @@ export abstract class Module {
    * Adds a tensor that is part of the state (unless `persistent` is false) but not trained; null
    * keeps the name free.
    */
-  registerBuffer(name: string, tensor: Tensor | null, persistent = true): void {
+  registerBuffer(
+    name: string,
+    tensor: Tensor | null,
+    persistent: boolean | { persistent?: boolean } = true,
+  ): void {
     const { buffers } = this[STATE];
+    const isPersistent = flag('registerBuffer', 'persistent', persistent);
     this.checkName('registerBuffer', name, (value) => isTensor(value) && buffers.has(name));
     if (tensor !== null && !isTensor(tensor)) {
       throw new ValueError(
         `registerBuffer: '${name}' is a tensor or null, got ${showField(tensor)}`,
       );
     }
-    buffers.set(name, persistent);
+    buffers.set(name, isPersistent);
     tensor?.keep();
     holdField(this, name, 'buffer', tensor);
   }
@@ -331,9 +336,10 @@ export abstract class Module {
     return this;
   }
 
-  train(mode = true): this {
-    this.training = mode;
-    for (const child of this.children()) child.train(mode);
+  train(mode: boolean | { mode?: boolean } = true): this {
+    const on = flag('train', 'mode', mode);
+    this.training = on;
+    for (const child of this.children()) child.train(on);
     return this;
   }
 
@@ -341,7 +347,7 @@ export abstract class Module {
     return this.train(false);
   }
 
-  requiresGrad_(on = true): this {
+  requiresGrad_(on: boolean | { requiresGrad?: boolean } = true): this {
     for (const parameter of this.parameters()) parameter.requiresGrad_(on);
     return this;
   }
