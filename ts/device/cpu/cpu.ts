@@ -106,6 +106,8 @@ export class CpuDevice implements Device {
   protected weight: ArrayBuffer | undefined;
   private u8 = new Uint8Array(0);
   private u32 = new Uint32Array(0);
+  /** Whether the last kernel failed: its stack is still where it was. */
+  private failed = false;
 
   private start(): Heap {
     this.unshared = unshareable();
@@ -310,6 +312,8 @@ export class CpuDevice implements Device {
 
   launch(block: LaunchBlock): void {
     const heap = this.heap ?? this.start();
+    if (this.failed) emptyStacks();
+    this.failed = false;
     // What one launch of an operation packs is packed for the tile of the others.
     if (block.products >= LARGE && block.first && !this.chosen) this.choose(heap);
     const kernel = heap.kernels.get(block.kernel);
@@ -328,7 +332,8 @@ export class CpuDevice implements Device {
     try {
       this.run(heap, kernel, block);
     } catch (error) {
-      emptyStacks();
+      // JavaScript's own stack may be full, so no more is called here.
+      this.failed = true;
       throw error;
     }
   }
