@@ -126,6 +126,20 @@ test('copies hold their fields too', () => {
   }).toThrow("as parameter 'bias'");
 });
 
+test('what was deleted holds its name no longer, in copies neither', () => {
+  const net = nn.utils.weightNorm(new nn.Linear(2, 3));
+  const copy = nn.deepcopy(net);
+  expect(copy(torch.ones(1, 2)).tolistSync()).toEqual(net(torch.ones(1, 2)).tolistSync());
+  delete (net as { bias?: unknown }).bias;
+  net.bias = loose(torch.ones(3));
+  nn.deepcopy(net).bias = loose(torch.zeros(3));
+  net.bias = new nn.Parameter(torch.ones(3));
+  expect(names(net.namedParameters())).toContain('bias');
+  expect(() => {
+    net.bias = loose(torch.ones(3));
+  }).toThrow("as parameter 'bias'");
+});
+
 test('a field of an accessor or a frozen one is left as it is', () => {
   const net = new Net();
   const inner = new nn.Linear(1, 1);

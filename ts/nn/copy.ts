@@ -3,7 +3,7 @@
 import { isOptions } from '../core/options.js';
 import { isTensor } from '../ops/promote.js';
 import type { Tensor } from '../tensor.js';
-import { holdField } from './fields.js';
+import { holdField, isHeld } from './fields.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 import { fieldsOf, STATE } from './state_dict.js';
@@ -25,7 +25,7 @@ function copyModule(module: Module, memo: Map<unknown, unknown>): Module {
   const [from, to] = [module[STATE], copy[STATE]];
   for (const [name, persistent] of from.buffers) to.buffers.set(name, persistent);
   for (const [name, kind] of from.kinds) {
-    if (Object.hasOwn(copy, name)) holdField(copy, name, kind, fieldsOf(copy)[name]);
+    if (isHeld(module, name)) holdField(copy, name, kind, fieldsOf(copy)[name]);
   }
   for (const name of from.absent) to.absent.add(name);
   const kinds = ['stateDictPre', 'stateDict', 'loadPre', 'loadPost'] as const;

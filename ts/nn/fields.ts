@@ -43,6 +43,15 @@ export function checkField(
   );
 }
 
+/** Fields of lists, which stay plain. */
+const NUMBER = /^\d+$/;
+
+/** Whether a field is held, rather than a plain one that came after what was deleted. */
+export function isHeld(module: Module, name: string): boolean {
+  const field = Object.getOwnPropertyDescriptor(module, name);
+  return field !== undefined && (!field.writable || NUMBER.test(name));
+}
+
 /**
  * Sets a field, which from then on takes values of its kind only, or null. Those that are numbers
  * stay plain, since engines are slow with others; who reads them checks.
@@ -51,7 +60,7 @@ export function holdField(module: Module, name: string, kind: FieldKind, value: 
   const { kinds, buffers } = module[STATE];
   let held = value;
   kinds.set(name, kind);
-  if (/^\d+$/.test(name)) {
+  if (NUMBER.test(name)) {
     fieldsOf(module)[name] = value;
     return;
   }
@@ -71,7 +80,7 @@ export function holdField(module: Module, name: string, kind: FieldKind, value: 
 /** Holds a field that was found to be a parameter or a module, unless it is no plain one. */
 export function noteField(module: Module, name: string): void {
   const { kinds } = module[STATE];
-  if (kinds.has(name)) return;
+  if (kinds.has(name) && isHeld(module, name)) return;
   const value = fieldsOf(module)[name];
   const kind = kindOf(value);
   if (kind === undefined || kind === 'buffer') return;
