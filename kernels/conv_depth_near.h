@@ -280,10 +280,11 @@ SMALL static void NAME(depth_grads)(const convDepth_params *p, uint32_t unit, ui
   const size_t size = height * width, pixels = size * step * step;
   const S *zeros = scratch + 9 * LANES;
   const I keep = iota_as((I){0}) >= (int32_t)(-width % LANES);
-  for (; unit < last; unit++) {
-    S sums[9], *out = OUT(S, out) + unit * 9;
-    for (uint32_t n = 0; n < p->batch; n++) {
-      const size_t plane = n * p->channels + unit;
+  // Planes in their order in memory, which processors fetch ahead.
+  for (uint32_t n = 0; n < p->batch; n++) {
+    for (uint32_t u = unit; u < last; u++) {
+      S *sums = OUT(S, out) + u * 9;
+      const size_t plane = n * p->channels + u;
       const S *x = IN(S, x) + plane * pixels, *g = IN(S, weight) + plane * size;
       for (uint32_t row = 0, rows; row < height; row += rows) {
         rows = MIN(p->lines, height - row);
@@ -314,10 +315,10 @@ SMALL static void NAME(depth_grads)(const convDepth_params *p, uint32_t unit, ui
         g += far;
       }
     }
-    const V a = load(sums), b = load(sums + LANES), c = splat(sums[8]);
-    store(out, a);
-    store(out + LANES, b);
-    out[8] = sums[8];
+  }
+  for (; unit < last; unit++) {
+    S *out = OUT(S, out) + unit * 9;
+    const V a = load(out), b = load(out + LANES), c = splat(out[8]);
     if (any_((a != a) | (b != b) | (c != c))) {
       for (uint32_t k = 0; k < 9; k++) {
         if (out[k] != out[k]) out[k] = NAME(depth_exact)(p, unit, k);
