@@ -321,7 +321,7 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
   // row's end must be of the next.
   const bool far = p->depth * (uint64_t)p->cols * sizeof(S) >= STREAMED;
   const bool collide = p->b_depth % (4096 / sizeof(S)) == 0;
-  const bool one = p->rows <= (PAIRED ? 2 : 1);
+  const bool one = p->rows <= (PAIRED ? 3 : 1);
   const bool streamed = few && p->b_depth >= STREAM_STEP &&
                         ((far && (collide || one)) || (TILE_V == 2 && !TILED(p)));
 #endif

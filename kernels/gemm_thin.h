@@ -8,6 +8,8 @@
 #define THIN_V 8
 #define ONE_V 16
 #define DOT_M 4
+#define STREAM_M 3
+#define STREAM_MOST 3, 2, 4
 #define STREAM_TWO 2, 4, 4
 #define STREAM_ONE 1, 4, 4
 #define STREAM_V 4
@@ -16,6 +18,7 @@
 #define THIN_V 4
 #define ONE_V 8
 #define DOT_M 2
+#define STREAM_M 2
 #define STREAM_TWO 2, 4, 1
 #define STREAM_ONE 1, 4, 2
 #define STREAM_V 2
@@ -184,20 +187,27 @@ static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) *
   }
 STREAM(stream_two, STREAM_TWO)
 STREAM(stream_one, STREAM_ONE)
+#if STREAM_M == 3
+STREAM(stream_three, STREAM_MOST)
+#else
+#define stream_three_f32 stream_two_f32
+#endif
 
-#define STREAM_ROWS(depth, a, a_row, b, b_depth)                                 \
-  {                                                                              \
-    if (out.i1 == 2) NAME(stream_two)(depth, width, a, a_row, b, b_depth, sums); \
-    else NAME(stream_one)(depth, width, a, a_row, b, b_depth, sums);             \
+#define STREAM_ROWS(depth, a, a_row, b, b_depth)                                      \
+  {                                                                                   \
+    if (STREAM_M == 3 && out.i1 == 3)                                                 \
+      NAME(stream_three)(depth, width, a, a_row, b, b_depth, sums);                   \
+    else if (out.i1 == 2) NAME(stream_two)(depth, width, a, a_row, b, b_depth, sums); \
+    else NAME(stream_one)(depth, width, a, a_row, b, b_depth, sums);                  \
   }
 
-// A few rows times B along its rows: two of them, or the last alone. What is read past the last
-// column is the next row's, and of no consequence; the last rows, which have none, are copied.
+// A few rows times B along its rows: two of them, or the last three or one. What is read past the
+// last column is the next row's, and of no consequence; the last rows, which have none, are copied.
 static NOINLINE void NAME(stream)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
                                   uint32_t depth, bool add) {
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
   const size_t a_row = p->a_row, b_depth = p->b_depth;
-  S sums[2 * STRIP], last[STREAM_DEPTH * STRIP], left[2 * STREAM_DEPTH] = {0};
+  S sums[STREAM_M * STRIP], last[STREAM_DEPTH * STRIP], left[STREAM_M * STREAM_DEPTH] = {0};
   for (uint32_t j = t->j0; j < t->j1; j += STRIP) {
     const uint32_t cols = MIN(STRIP, t->j1 - j), width = cols + -cols % STREAM_STEP;
     const uint32_t whole = (depth - (width > cols)) / STREAM_DEPTH * STREAM_DEPTH;
@@ -206,12 +216,12 @@ static NOINLINE void NAME(stream)(const matmul_params *p, const NAME(block) * t,
     memset(last, 0, sizeof last);
     for (uint32_t k = 0; k < depth - whole; k++)
       memcpy(last + k * width, rest + k * b_depth, cols * sizeof(S));
-    for (uint32_t i = t->i0; i < t->i1; i += 2) {
+    for (uint32_t i = t->i0; i < t->i1; i += out.i1) {
       const S *a = t->a + i * a_row + k0;
-      out.i1 = MIN(2, t->i1 - i);
-      for (uint32_t k = 0; k < depth - whole; k++) {
-        left[k] = a[whole + k];
-        left[STREAM_DEPTH + k] = a[(out.i1 - 1) * a_row + whole + k];
+      out.i1 = t->i1 - i <= STREAM_M ? t->i1 - i : 2;
+      for (uint32_t n = 0; n < out.i1; n++) {
+        for (uint32_t k = 0; k < depth - whole; k++)
+          left[n * STREAM_DEPTH + k] = a[n * a_row + whole + k];
       }
       out.c = t->c + i * out.row + j * out.col;
       memset(sums, 0, out.i1 * width * sizeof(S));
