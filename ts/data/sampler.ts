@@ -172,7 +172,7 @@ export class WeightedRandomSampler extends Sampler {
 const BATCH = 'sampler, batchSize, dropLast';
 type BatchArguments = [sampler: Iterable<number> & Sized, batchSize: number, dropLast?: boolean];
 
-/** Groups the indices of a sampler into batches; `dropLast` (default false) leaves out a short one. */
+/** Groups the indices of a sampler into batches; `dropLast` (default false) drops a short one. */
 export class BatchSampler extends Sampler<number[]> {
   private readonly sampler: Iterable<number> & Sized;
   private readonly batchSize: number;
