@@ -1,6 +1,7 @@
 // Sums, products, extremes and p-norms of the middle of [outer, n, inner]. See reduce_tree.h.
 #include "kernel.h"
 #ifndef S
+#include "elementwise.h"
 #include "reduce.h"
 #define SOURCE "reduce.c"
 #include "each_number.h"
@@ -34,6 +35,67 @@ static __attribute__((noinline)) V NAME(reduce_finish)(f64w divide, f64w raise, 
 #define MAP SAME
 #define FINISH TOTAL
 #include "reduce_tree.h"
+
+#if REAL
+#define TURN (8 * LANES)
+// sum_run of n elements, a multiple of TURN as `width` is, from rows `pitch` apart where they lie: `first` are left of
+// the first row. Of step 2, one element more than the last is there.
+static NOINLINE V NAME(sum_lines)(const S *x, uint32_t n, uint32_t first, uint32_t width, uint32_t skip, uint32_t step) {
+  V a[8];
+  for (int k = 0; k < 8; k++) a[k] = splat((S)0);
+  for (uint32_t count = MIN(n, first); n > 0; n -= count, count = MIN(n, width), x += skip)
+    if (step == 1)
+      for (uint32_t i = 0; i < count; i += TURN, x += TURN)
+        for (int k = 0; k < 8; k++) a[k] = a[k] + load(x + k * LANES);
+#if LANES == 4
+    else
+      for (uint32_t i = 0; i < count; i += TURN, x += 2 * TURN)
+        for (int k = 0; k < 8; k++)
+          a[k] = a[k] + __builtin_shufflevector(load(x + k * 8), load(x + k * 8 + 4), 0, 2, 4, 6);
+#endif
+  for (int k = 0; k < 4; k++) a[k] = a[k] + a[k + 4];
+  return (a[0] + a[2]) + (a[1] + a[3]);
+}
+
+// As `sum` of a copy: of elements `step` apart, in rows of `width` that lie `pitch` apart, where inner = 1, each block
+// read where it lies or copied by the thread that sums it; else of elements side by side in rows of `inner`.
+KERNEL(sumSpread) {
+  const S *x = IN(S, x);
+  S *out = OUT(S, out), copy[REDUCE_BLOCK];
+  const uint32_t n = p->n, inner = p->inner, block = p->block, blocks = p->blocks, width = p->width, step = p->step;
+  const uint32_t chunks = inner == 1 ? 1 : (inner + REDUCE_COLUMNS - 1) / REDUCE_COLUMNS;
+  const bool whole = n % TURN == 0 && width % TURN == 0 && (step == 1 || (step == 2 && LANES == 4));
+  sum_params plain;
+  memcpy(&plain, p, sizeof plain);
+  for (uint32_t u = begin; u < end; u++) {
+    const uint32_t b = u / chunks % blocks, o = u / chunks / blocks, rows = MIN(block, n - b * block);
+    const uint32_t at = o * n + b * block;
+    if (inner > 1) {
+      const uint32_t first = u % chunks * REDUCE_COLUMNS;
+      JOIN(sum_columns, SUFFIX)(
+          &plain, x + (size_t)at * p->pitch + first, out + (size_t)u / chunks * inner + first, rows,
+          MIN(REDUCE_COLUMNS, inner - first), p->pitch);
+      continue;
+    }
+    uint32_t column = at % width;
+    const S *line = x + (size_t)(at / width) * p->pitch;
+    V sum;
+    if (whole && (step == 1 || at + rows < p->total))
+      sum = NAME(sum_lines)(line + (size_t)column * step, rows, width - column, width, p->pitch - width * step, step);
+    else {
+      for (uint32_t done = 0, count; done < rows; done += count, column = 0, line += p->pitch) {
+        count = MIN(rows - done, width - column);
+        move_strided(
+            (unsigned char *)(copy + done), 1, (const unsigned char *)(line + (size_t)column * step), step, count,
+            sizeof(S));
+      }
+      sum = JOIN(sum_run, SUFFIX)(&plain, copy, rows);
+    }
+    out[u] = TOTAL(splat(sum_lanes(sum)))[0];
+  }
+}
+#undef TURN
+#endif
 
 #define FOLD prod
 #define IDENTITY 1

@@ -4,6 +4,7 @@
 #define ISOTORCH_REDUCE_H
 
 #define REDUCE_COLUMNS 128
+#define REDUCE_BLOCK 4096
 #define REDUCE_VECTORS (REDUCE_COLUMNS / LANES + 1)
 // Contiguous rows up to this length are reduced with rows in the lanes.
 #define REDUCE_SHORT 16

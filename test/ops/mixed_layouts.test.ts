@@ -176,6 +176,56 @@ describe('parts of rows and steps along them', () => {
   });
 });
 
+describe('sums of steps and parts of rows', () => {
+  const bits = (x: torch.Tensor) => new Uint8Array(x.contiguous().dataSync().slice().buffer).join();
+  type Rand = (...shape: number[]) => torch.Tensor;
+  const parts: [string, (r: number, c: number, rand: Rand) => torch.Tensor][] = [
+    ['every second row', (r, c, rand) => rand(2 * r - 1, c).at('::2')],
+    ['every second column', (r, c, rand) => rand(r, 2 * c).at(':', '::2')],
+    ['every second, to the end', (r, c, rand) => rand(r * c * 2 - 1).asStrided([r, c], [2 * c, 2])],
+    ['every third column', (r, c, rand) => rand(r, 3 * c).at(':', '::3')],
+    ['some columns', (r, c, rand) => rand(r, c + 5).narrow(1, 5, c)],
+    [
+      'every second of some',
+      (r, c, rand) =>
+        rand(r, 2 * c + 7)
+          .narrow(1, 0, 2 * c)
+          .at(':', '::2'),
+    ],
+    ['a third dimension', (r, c, rand) => rand(2, 2 * r, c).at(':', '::2')],
+    ['two that skip', (r, c, rand) => rand(4, 2 * r, c).at('::2', '::2')],
+  ];
+  it.each(parts)('%s', (_, part) => {
+    for (const [rows, columns] of [
+      [3, 16],
+      [5, 32],
+      [9, 33],
+      [40, 256],
+      [17, 1000],
+      [5, 4160],
+    ]) {
+      for (const dtype of [torch.float32, torch.float64, torch.int32] as const) {
+        const rand = (...shape: number[]) =>
+          torch
+            .randn(...shape)
+            .mul(9)
+            .to(dtype);
+        const x = part(rows, columns, rand);
+        for (const dim of [undefined, 0, 1, -1, [0, 1]]) {
+          expect(bits(x.sum(dim))).toEqual(bits(x.contiguous().sum(dim)));
+        }
+      }
+    }
+  });
+  it('have gradients', () => {
+    const x = torch.randn(40, 64).requiresGrad_();
+    x.at(':', '::2').mean().backward();
+    const steps = torch.zeros(40, 64);
+    steps.at(':', '::2').fill_(1 / (40 * 32));
+    expect(x.grad?.equal(steps)).toBe(true);
+  });
+});
+
 describe('reductions of permuted tensors', () => {
   const rows: [string, (x: torch.Tensor, dim?: number) => torch.Tensor][] = [
     ['sum', (x, dim) => x.sum(dim)],

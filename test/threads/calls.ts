@@ -157,7 +157,9 @@ const numbers = (dtype: torch.Dtype): Calls => {
       const x = some(103, 211, 7);
       const long = some(2, 70_001);
       const tops = [x.amax(1), x.amin(0), x.argmax(2), long.amin(), long.argmax(1)];
-      return [x.sum(), x.sum(0), x.sum(1), x.prod(2), long.sum(1), x.countNonzero(), ...tops];
+      const steps = [long.at(':', '::2').sum(), some(802, 300).at('::2').sum(0)];
+      const sums = [x.sum(), x.sum(0), x.sum(1), long.sum(1), ...steps];
+      return [...sums, x.prod(2), x.countNonzero(), ...tops];
     },
     scans: () => [
       some(40, 301).cumsum(1),

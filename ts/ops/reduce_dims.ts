@@ -1,5 +1,6 @@
 /** Which dimensions a reduction takes, and how they become the middle of [outer, n, inner]. */
 
+import { float32, float64 } from '../core/dtype.js';
 import { ShapeError } from '../core/errors.js';
 import {
   isDenseLayout,
@@ -9,10 +10,12 @@ import {
   numelOf,
   rowMajor,
   type Shape,
+  simplifyLayouts,
 } from '../core/layout.js';
 import { giveBack, lend } from '../core/lend.js';
 import type { Tensor } from '../tensor.js';
 import { applyCanonical, applySeen, aroundDims, type Form } from './canonical.js';
+import type { Spread } from './primitives/reduce.js';
 import type { AttributesOf, PrimitiveName } from './table.js';
 
 /** One dimension, several, or null (or an empty list) for all. */
@@ -86,6 +89,10 @@ function runsOf(shape: Shape, dims: readonly number[]): [number, number][] {
   return runs.length > 0 ? runs : [[0, 0]];
 }
 
+/** Rows of fewer elements are copied; and sums of so few are those of other lanes (reduce.h). */
+const LONG_ROW = 32;
+const SHORT = 16;
+
 /** Rows that may be applied to one run of dimensions after another. */
 type Stepwise = 'sum' | 'prod' | 'amax' | 'amin' | 'any' | 'all';
 
@@ -98,6 +105,21 @@ function asItLies(x: Tensor, start: number, count: number): Form | undefined {
   if (left.some((dim, i) => dim < left[i - 1])) return undefined;
   const shape = order.map((dim) => x.shape[dim]);
   return { order, shape: aroundDims(shape, first, first + count).shape };
+}
+
+/** How the elements of a CPU tensor are spread, if `sum` need not copy them first. */
+function spreadOf(x: Tensor, { order, shape: [, n, inner] }: Form): Spread | undefined {
+  if (order || x.isContiguous() || x.device !== 'cpu') return undefined;
+  if (x.dtype !== float32 && x.dtype !== float64) return undefined;
+  const { shape, strides } = simplifyLayouts(x.shape, [x.strides]);
+  const width = shape[shape.length - 1];
+  const step = strides[0][shape.length - 1];
+  const pitch = shape.length > 1 ? strides[0][0] : width * step;
+  if (shape.length > 2 || !(width >= LONG_ROW && step > 0 && pitch >= width * step)) {
+    return undefined;
+  }
+  const readable = inner > 1 ? step === 1 && width === inner : n > SHORT;
+  return readable ? { width, pitch, step } : undefined;
 }
 
 /** Reduces one run of neighbouring dimensions after another; `attributes` go to the last step. */
@@ -113,8 +135,12 @@ export function reduceRuns<K extends Stepwise>(
   const count = dims.length;
   if (count === 1 || count === x.ndim) {
     const start = count === 1 ? dims[0] : 0;
-    const form = asItLies(x, start, count) ?? aroundDims(x.shape, start, start + count);
-    return applySeen(row, x, form, final, attributes, shown);
+    const form: Form = asItLies(x, start, count) ?? aroundDims(x.shape, start, start + count);
+    const spread = row === 'sum' ? spreadOf(x, form) : undefined;
+    if (spread === undefined) return applySeen(row, x, form, final, attributes, shown);
+    const { shape } = form;
+    const given = { ...attributes, spread };
+    return applySeen(row, x, { shape, geometry: rowMajor(shape) }, final, given, shown);
   }
   const runs = runsOf(x.shape, dims);
   let current = x;

@@ -17,7 +17,7 @@ import {
 import { width } from './index.js';
 import { truthMask } from './mask.js';
 
-/** Values per unit of work where the reduced dimension is contiguous, and rows where it is not. */
+/** Values per unit of work (kernels/reduce.h) where these are neighbours, and rows where not. */
 const BLOCK = 4096;
 const ROWS = 512;
 const VARIANCE_ROWS = 128;
@@ -35,6 +35,10 @@ const termKernel = kernel({ ...sumKernel, dtypes: REALS });
 const powerKernel = kernel({
   ...termKernel,
   params: { ...termKernel.params, exponent: 'f64' },
+});
+const spreadKernel = kernel({
+  ...termKernel,
+  params: { ...sumKernel.params, width: 'u32', pitch: 'u32', step: 'u32', total: 'u32' },
 });
 const foldKernel = kernel({ dtypes: NUMBERS, buffers: ['x', 'out'], params: tree });
 const foldAbsKernel = kernel({ ...foldKernel, dtypes: REALS });
@@ -165,19 +169,44 @@ const sumLevel: Level = (
   launcher.launch('sum', sumKernel, suffix(from.dtype), lend2(from, to), now, range);
 };
 
+/** Elements `step` apart, in rows of `width` that lie `pitch` apart. */
+export interface Spread {
+  readonly width: number;
+  readonly pitch: number;
+  readonly step: number;
+}
+
 /**
  * Sum of [outer, n, inner] over n, divided by `divisor` (default 1).
  * out = sum(x) / divisor: `divisor` = n gives the mean. Integers wrap and ignore the divisor.
+ * On the CPU the elements of a float32 or float64 `x` may lie as `spread` says: one row of inner
+ * values (if more than one) of step 1 after the other, or any rows of more than 16.
  */
-export const sum = primitive<{ divisor?: number }>()({
-  kernels: { sum: sumKernel },
+export const sum = primitive<{ divisor?: number; spread?: Spread }>()({
+  kernels: { sum: sumKernel, sumSpread: spreadKernel },
   inputs: ['x'],
   dtypes: 'number',
   outputs: ([x]) => oneReduced('sum', x),
-  run(launcher, [x], [out], { divisor = 1 }) {
-    emitSum(launcher, x, out, x.shape, divisor);
+  run(launcher, [x], [out], { divisor = 1, spread }) {
+    if (spread === undefined) emitSum(launcher, x, out, x.shape, divisor);
+    else emitSpread(launcher, x, out, divisor, spread);
   },
 });
+
+function emitSpread(
+  launcher: Launcher,
+  x: Tensor,
+  out: Operand,
+  divisor: number,
+  spread: Spread,
+): void {
+  const level: Level = (at, from, to, params, range, last, depth) => {
+    if (depth > 0) return sumLevel(at, from, to, params, range, last, depth, divisor);
+    const given = { ...params, divisor: last ? divisor : 1, power: 1, ...spread, total: x.numel() };
+    at.launch('sumSpread', spreadKernel, suffix(from.dtype), lend2(from, to), given, range);
+  };
+  reduceTree(launcher, x, out, x.shape, x.dtype, level);
+}
 
 function fold(name: 'prod' | 'amax' | 'amin') {
   const level: Level = (launcher, from, to, params, range) => {
