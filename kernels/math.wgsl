@@ -50,6 +50,10 @@ fn max_f32(a: f32, b: f32) -> f32 {
 }
 fn min_i32(a: i32, b: i32) -> i32 { return min(a, b); }
 fn max_i32(a: i32, b: i32) -> i32 { return max(a, b); }
+fn pmin_f32(a: f32, b: f32) -> f32 { return select(select(a, b, b < a), a, isnan_f32(a)); }
+fn pmax_f32(a: f32, b: f32) -> f32 { return select(select(a, b, a < b), a, isnan_f32(a)); }
+fn pmin_i32(a: i32, b: i32) -> i32 { return min(a, b); }
+fn pmax_i32(a: i32, b: i32) -> i32 { return max(a, b); }
 // The other one if one is NaN.
 fn fmin_f32(a: f32, b: f32) -> f32 {
   return select(select(min_f32(a, b), a, isnan_f32(b)), b, isnan_f32(a));

@@ -11,39 +11,50 @@
 #define WEIGHT(c) (weight ? weight[c] : 1)
 #define BIAS(c) (bias ? bias[c] : 0)
 
-static inline void NAME(statistics)(double sum, double rest, double squares, double n, double eps,
-                                    S *mean, S *var, S *rstd) {
-  double centre = (S)(sum / n), spread = (squares - rest * rest / n) / n;
-  *mean = (S)(centre + rest / n);
+static inline void NAME(statistics)(double middle, double spread, double eps, S *mean, S *var, S *rstd) {
+  *mean = (S)middle;
   *var = (S)spread;
   *rstd = (S)(1 / sqrt(spread + eps));
 }
 
-// Length 1: adds to totals of n columns those of d = x - centre and d * d, or of g and g * d: vectors within NORM_ROWS
-// rows, doubles across them.
-static NOINLINE void NAME(column_totals)(const S *g, const S *x, size_t pitch, uint32_t rows, uint32_t n,
-                                         const S *centre, double *sum, double *dot) {
+// Length 1: for a block of rows, sums over n columns of d = x - centre and of d * d, or of g and of g * d.
+static inline __attribute__((always_inline)) void NAME(total_rows)(const S *g, const S *x, size_t pitch, uint32_t n, const S *centre, S *a, S *b,
+                                    const uint32_t count) {
   const bool own = g == x;
-  for (uint32_t start = 0; start < rows; start += NORM_ROWS) {
-    S a[NORM_COLUMNS + LANES] = {0}, b[NORM_COLUMNS + LANES] = {0};
-    for (uint32_t o = start; o < MIN(rows, start + NORM_ROWS); o++, x += pitch, g += pitch) {
-      EACH_VECTOR({
-        V d = NAME(get)(x + i, left, 0) - load(centre + i), v = own ? d : NAME(get)(g + i, left, 0);
-        store(a + i, load(a + i) + v);
-        store(b + i, load(b + i) + v * d);
-      })
+  EACH_VECTOR({
+    V s = load(a + i), q = load(b + i), c = load(centre + i);
+    UNROLL for (uint32_t k = 0; k < count; k++) {
+      V d = NAME(get)(x + k * pitch + i, left, 0) - c, v = own ? d : NAME(get)(g + k * pitch + i, left, 0);
+      s += v;
+      q += v * d;
     }
-    for (uint32_t c = 0; c < n; c++) sum[c] += a[c], dot[c] += b[c];
-  }
+    store(a + i, s);
+    store(b + i, q);
+  })
+}
+
+static NOINLINE void NAME(column_totals)(const S *g, const S *x, size_t pitch, uint32_t rows, uint32_t n,
+                                         const S *centre, S *a, S *b) {
+  for (uint32_t c = 0; c < n + LANES - 1; c++) a[c] = b[c] = 0;
+  for (; rows >= 4; rows -= 4, x += 4 * pitch, g += 4 * pitch) NAME(total_rows)(g, x, pitch, n, centre, a, b, 4);
+  for (; rows > 0; rows--, x += pitch, g += pitch) NAME(total_rows)(g, x, pitch, n, centre, a, b, 1);
 }
 
 // y = (x - m) * r + b with numbers for each of n columns.
+static inline __attribute__((always_inline)) void NAME(affine_rows)(const S *x, S *y, size_t pitch, uint32_t n, const S *m, const S *r, const S *b,
+                                     const uint32_t count) {
+  EACH_VECTOR({
+    V v[4], centre = load(m + i), scale = load(r + i), shift = load(b + i);
+    UNROLL for (uint32_t k = 0; k < count; k++)
+      v[k] = (NAME(get)(x + k * pitch + i, left, 0) - centre) * scale + shift;
+    UNROLL for (uint32_t k = 0; k < count; k++) NAME(set)(y + k * pitch + i, v[k], left);
+  })
+}
+
 static NOINLINE void NAME(affine_columns)(const S *x, S *y, size_t pitch, uint32_t rows, uint32_t n, const S *m,
                                           const S *r, const S *b) {
-  for (; rows > 0; rows--, x += pitch, y += pitch) {
-    EACH_VECTOR(NAME(set)(
-        y + i, (NAME(get)(x + i, left, 0) - load(m + i)) * load(r + i) + load(b + i), left))
-  }
+  for (; rows >= 4; rows -= 4, x += 4 * pitch, y += 4 * pitch) NAME(affine_rows)(x, y, pitch, n, m, r, b, 4);
+  for (; rows > 0; rows--, x += pitch, y += pitch) NAME(affine_rows)(x, y, pitch, n, m, r, b, 1);
 }
 
 static void NAME(batch_columns)(const batchNorm_params *p, uint32_t first, uint32_t n) {
@@ -51,13 +62,27 @@ static void NAME(batch_columns)(const batchNorm_params *p, uint32_t first, uint3
   const S *bias = p->biased ? IN(S, bias) + first : NULL;
   S *mean = OUT(S, mean) + first, *var = OUT(S, var) + first, *rstd = OUT(S, rstd) + first;
   uint32_t rows = p->outer, channels = p->channels;
-  double sum[NORM_COLUMNS] = {0}, rest[NORM_COLUMNS] = {0}, squares[NORM_COLUMNS] = {0};
+  double middle[NORM_COLUMNS], squares[NORM_COLUMNS] = {0};
   S centre[NORM_COLUMNS + LANES] = {0}, scale[NORM_COLUMNS + LANES], shift[NORM_COLUMNS + LANES];
-  NAME(column_totals)(x, x, channels, rows, n, centre, sum, squares);
-  for (uint32_t c = 0; c < n; c++) centre[c] = (S)(sum[c] / rows), squares[c] = 0;
-  NAME(column_totals)(x, x, channels, rows, n, centre, rest, squares);
+  // Each block of rows takes its squares about the mean of those before, the first about its own: as exact as two passes.
+  for (uint32_t start = 0, count; start < rows; start += count) {
+    const S *block = x + (size_t)start * channels;
+    count = MIN(rows - start, NORM_ROWS);
+    if (!start) {
+      NAME(column_totals)(block, block, channels, count, n, centre, scale, shift);
+      for (uint32_t c = 0; c < n; c++) centre[c] = (S)(middle[c] = (double)scale[c] / count);
+    }
+    NAME(column_totals)(block, block, channels, count, n, centre, scale, shift);
+    const double own = 1.0 / count, part = (double)count / (start + count), weight = part * start;
+    for (uint32_t c = 0; c < n; c++) {
+      const double rest = scale[c] * own, gap = centre[c] + rest - middle[c];
+      squares[c] += shift[c] - scale[c] * rest + gap * gap * weight;
+      middle[c] += gap * part;
+      centre[c] = (S)middle[c];
+    }
+  }
   for (uint32_t c = 0; c < n; c++) {
-    NAME(statistics)(sum[c], rest[c], squares[c], rows, F64(p->eps), mean + c, var + c, rstd + c);
+    NAME(statistics)(middle[c], squares[c] / rows, F64(p->eps), mean + c, var + c, rstd + c);
     centre[c] = mean[c];
     scale[c] = rstd[c] * WEIGHT(c);
     shift[c] = BIAS(c);
@@ -84,11 +109,23 @@ KERNEL(batchNorm) {
     S centre = (S)(sum / n);
     for (uint32_t o = 0; o < outer; o++)
       NAME(deviations)(x + first + o * step, length, centre, &rest, &squares);
-    NAME(statistics)(sum, rest, squares, n, F64(p->eps), mean + u, var + u, rstd + u);
+    NAME(statistics)
+    (centre + rest / n, (squares - rest * rest / n) / n, F64(p->eps), mean + u, var + u, rstd + u);
     S scale = rstd[u] * WEIGHT(u);
     for (uint32_t o = 0; o < outer; o++)
       NAME(affine)(x + first + o * step, y + first + o * step, length, mean[u], scale, BIAS(u));
   }
+}
+
+// gx = scale (g - a - (x - centre) b) with numbers for each of n columns.
+static inline __attribute__((always_inline)) void NAME(gradient_rows)(const S *g, const S *x, S *gx, size_t pitch, uint32_t n, const S *centre,
+                                       const S *scale, const S *a, const S *b, const uint32_t count) {
+  EACH_VECTOR({
+    V v[2], m = load(centre + i), r = load(scale + i), s = load(a + i), t = load(b + i);
+    UNROLL for (uint32_t k = 0; k < count; k++)
+      v[k] = r * (NAME(get)(g + k * pitch + i, left, 0) - s - (NAME(get)(x + k * pitch + i, left, 0) - m) * t);
+    UNROLL for (uint32_t k = 0; k < count; k++) NAME(set)(gx + k * pitch + i, v[k], left);
+  })
 }
 
 static void NAME(backward_columns)(const batchNormBackward_params *p, uint32_t first, uint32_t n) {
@@ -100,7 +137,12 @@ static void NAME(backward_columns)(const batchNormBackward_params *p, uint32_t f
   S centre[NORM_COLUMNS + LANES] = {0}, scale[NORM_COLUMNS + LANES],
                               a[NORM_COLUMNS + LANES], b[NORM_COLUMNS + LANES];
   for (uint32_t c = 0; c < n; c++) centre[c] = mean[c];
-  NAME(column_totals)(g, x, channels, rows, n, centre, sum, dot);
+  for (uint32_t start = 0, count; start < rows; start += count) {
+    const size_t at = (size_t)start * channels;
+    count = MIN(rows - start, NORM_ROWS);
+    NAME(column_totals)(g + at, x + at, channels, count, n, centre, a, b);
+    for (uint32_t c = 0; c < n; c++) sum[c] += a[c], dot[c] += b[c];
+  }
   for (uint32_t c = 0; c < n; c++) {
     S r = rstd[c];
     gweight[c] = (S)(dot[c] * r);
@@ -109,12 +151,9 @@ static void NAME(backward_columns)(const batchNormBackward_params *p, uint32_t f
     a[c] = (S)(sum[c] / rows);
     b[c] = (S)(dot[c] * r * r / rows);
   }
-  for (uint32_t o = 0; o < rows; o++, x += channels, g += channels, gx += channels) {
-    EACH_VECTOR({
-      V d = NAME(get)(x + i, left, 0) - load(centre + i);
-      NAME(set)(gx + i, load(scale + i) * (NAME(get)(g + i, left, 0) - load(a + i) - d * load(b + i)), left);
-    })
-  }
+  for (; rows >= 2; rows -= 2, x += 2 * channels, g += 2 * channels, gx += 2 * channels)
+    NAME(gradient_rows)(g, x, gx, channels, n, centre, scale, a, b, 2);
+  if (rows) NAME(gradient_rows)(g, x, gx, channels, n, centre, scale, a, b, 1);
 }
 
 // gx = weight rstd (g - mean(g) - xhat mean(g xhat)), gweight = sum(g xhat), gbias = sum(g).

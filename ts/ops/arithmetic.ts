@@ -160,6 +160,8 @@ export const clamp = op(
     }
     const wide = widened(input, [min, max]);
     if (typeof min === 'number' && typeof max === 'number') {
+      const none = Number.isNaN(min) || Number.isNaN(max);
+      if (none) return applyPointwise('clampMinScalar', [wide], [Number.NaN]);
       return applyPointwise('clampScalars', [wide], [min, max]);
     }
     return clampTensors(wide, min, max);

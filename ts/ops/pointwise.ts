@@ -274,8 +274,8 @@ export const pointwise = {
     domain: 'real',
     internal: true,
   }),
-  /** x held between lower and upper. */
-  clampScalars: unary('min_(max_(x, lower), upper)', {
+  /** x held between lower and upper, neither of which is NaN. */
+  clampScalars: unary('pmin_(pmax_(x, lower), upper)', {
     domain: 'number',
     scalars: ['lower', 'upper'],
     internal: true,
