@@ -269,6 +269,8 @@ static void run_rows(
   const bool turned = is_turned(walk, inputs), direct = is_direct(walk, ops);
   const bool copies = ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY;
   const bool steps = ops->rows == TAKES_STEPS && row_stride(walk, 0) == 2 && row_stride(walk, 1) == 1;
+  const bool pairs = ops->rows >= TURNED_ADD && ops->rows <= TURNED_DIV && row_stride(walk, 0) == 2 &&
+                     row_stride(walk, 1) == 2 && row_stride(walk, 2) == 1;
   bool in_place = true;
   for (uint32_t k = 0; k <= inputs; k++) in_place &= row_stride(walk, k) == 1;
   while (n > 0) {
@@ -302,10 +304,11 @@ static void run_rows(
       n -= count;
       continue;
     }
-    if (steps && count > 4) {
+    if ((steps || pairs) && count > 4) {
       count = (count - 1) & ~3u;
-      in[0] = base[0] + walk->offset[0] * 4;
-      body(in, out, count, scalars, &(Rows){.count = 1, .every_second = true});
+      for (uint32_t k = 0; k < inputs; k++) in[k] = base[k] + walk->offset[k] * 4;
+      if (pairs) every_second_pair(ops->rows, in[0], in[1], (float *)out, count);
+      else body(in, out, count, scalars, &(Rows){.count = 1, .every_second = true});
       walk_advance(walk, d, count);
       n -= count;
       continue;

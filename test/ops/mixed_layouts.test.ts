@@ -140,7 +140,9 @@ describe('parts of rows and steps along them', () => {
     for (const columns of [16, 20, 33, 63, 64, 100, 260, 1040]) {
       for (const rows of [1, 3, 9]) {
         const x = lying([rows, columns], [columns + 4, 1], 3);
-        check(x, lying([rows, columns], [step * columns + 8, step], 1));
+        const y = lying([rows, columns], [step * columns + 8, step], 1);
+        check(x, y);
+        check(lying([rows, columns], [step * columns + 1, step], 7), y);
         check(lying([rows, columns], [step * columns, step]), lying([rows, columns], [1, 0], 5));
       }
     }
@@ -158,6 +160,9 @@ describe('parts of rows and steps along them', () => {
       ]) {
         const given = elementsOf(x);
         expect(elementsOf(x.relu())).toEqual(given.map((v) => Math.max(v, 0)));
+        for (const [run, f] of functions) {
+          expect(elementsOf(run(x, x))).toEqual(given.map((v) => Math.fround(f(v, v))));
+        }
         expect(elementsOf(x.neg())).toEqual(given.map((v) => -v));
         expect(elementsOf(x.t().abs().t())).toEqual(given.map(Math.abs));
       }
