@@ -70,3 +70,14 @@ test('hardtanh passes nothing at its bounds, and what NaN got', () => {
   expect(gradients((v) => F.hardtanh(v, -1, 1), [-1, 0, 1, 2, N])).toEqual([[0, 1, 0, 0, 1]]);
   expect(gradients((v) => F.hardtanh(v, 1, 1), [0, 1, 2, N])).toEqual([[0, 0, 0, 1]]);
 });
+
+test('a bound of NaN gives NaN', () => {
+  const x = torch.tensor([-2, 0.5, 2]);
+  for (const [low, high] of [
+    [N, 1],
+    [-1, N],
+  ]) {
+    expect(x.clamp(low, high).tolistSync()).toEqual([N, N, N]);
+    expect(F.hardtanh(x, low, high).tolistSync()).toEqual([N, N, N]);
+  }
+});

@@ -5,6 +5,7 @@ import { type Dtype, float64 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import { applyPointwise } from '../ops/apply.js';
+import { clamp } from '../ops/arithmetic.js';
 import { elementwise } from '../ops/elementwise.js';
 import { assignFrom, assignInPlace } from '../ops/inplace.js';
 import type { PointwiseName } from '../ops/pointwise.js';
@@ -127,7 +128,7 @@ export const tanh = op('tanh', 'input', (input: Tensor): Tensor => elementwise.t
 
 /** Held between the bounds; unlike clamp's, the gradient at a bound itself is 0. */
 function bounded(input: Tensor, low: number, high: number): Tensor {
-  const held = applyPointwise('clampScalars', [input.detach()], [low, high]);
+  const held = clamp(input.detach(), low, high);
   if (!isGradEnabled() || !input.requiresGrad) return held;
   const outside = elementwise.logicalOr(elementwise.le(input, low), elementwise.ge(input, high));
   return held.where(outside, input);
