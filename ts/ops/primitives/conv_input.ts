@@ -142,6 +142,8 @@ const NEAR = {
   space: 0,
   line: 0,
   spots: 0,
+  downs: 0,
+  slice: 0,
 };
 /** Rows of g that are touched at once. */
 const AHEAD = 8;
@@ -228,10 +230,24 @@ export function scatter(
   const words = kernel[0] + 2 * kernel[1] + stride[1];
   const slice =
     strip + space + SUM_ROWS * stride[1] * line + 9 * spots + words + filters + images * RUN_WORDS;
-  const { range, words: share } = shares(others * blocksOf(downs) * Math.ceil(channels / together));
+  const units = others * blocksOf(downs) * Math.ceil(channels / together);
   const sizes = { together, images, downs, rows, part, pitch, strip, space, line, spots, slice };
-  const params = Object.assign(gradientParams(geo), share, sizes);
-  const buffers = [g, flipped, out, launcher.scratch(range * slice, g.dtype)];
+  launchScatter(launcher, g, flipped, out, geo, units, sizes);
+}
+
+/** Launches `convScatter`, with `slice` elements of scratch memory for each share of the units. */
+function launchScatter(
+  launcher: Launcher,
+  g: Tensor,
+  weight: Tensor | BufferRef,
+  out: Tensor,
+  geo: Geometry,
+  units: number,
+  sizes: typeof NEAR,
+): void {
+  const { range, words } = shares(units);
+  const params = Object.assign(gradientParams(geo), words, sizes);
+  const buffers = [g, weight, out, launcher.scratch(range * sizes.slice, g.dtype)];
   const dtype = suffix(g.dtype);
   launcher.launch('convScatter', scatterKernel, dtype, buffers, params, range, productsOf(geo));
 }
@@ -254,10 +270,8 @@ export function scatterNear(
   const downs = roundUp((images * outH) / UNITS / 2, AHEAD);
   const pitch = roundUp(outW + 1, 4);
   const slice = 2 * pitch * filters;
-  const { range, words } = shares(images * Math.ceil(outH / downs));
-  const params = Object.assign(gradientParams(geo), words, NEAR, { downs, pitch, slice });
-  const buffers = [g, weight, out, launcher.scratch(range * slice, g.dtype)];
-  launcher.launch('convScatter', scatterKernel, 'f32', buffers, params, range, productsOf(geo));
+  const units = images * Math.ceil(outH / downs);
+  launchScatter(launcher, g, weight, out, geo, units, { ...NEAR, downs, pitch, slice });
 }
 
 export function correlate(
