@@ -255,7 +255,8 @@ function launchScatter(
 /** Whether all phases of the gradient of a strided layer are one tile: kernels/conv_near.h. */
 export function isNear({ channels, kernel, stride, padding, dilation, width, outW }: Geometry) {
   if (channels !== 3 || width !== 2 * outW || outW < TILE) return false;
-  return [...kernel, ...stride, ...padding, ...dilation].join() === '3,3,2,2,1,1,1,1';
+  const both = (sizes: readonly number[], size: number) => sizes[0] === size && sizes[1] === size;
+  return both(kernel, 3) && both(stride, 2) && both(padding, 1) && both(dilation, 1);
 }
 
 export function scatterNear(
