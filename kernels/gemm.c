@@ -51,6 +51,15 @@ TILE_ROWS(half, HALF_M, HALF_V)
 TILE_COLUMNS(half, HALF_M, HALF_V)
 #endif
 
+// Tall tiles leave up to four rows, which are a tile of their own.
+#if TILE_M > LANES
+FINISH(four, 4, TILE_V)
+TILE_ROWS(four, 4, TILE_V)
+#define SHORT_M 4
+#else
+#define SHORT_M 0
+#endif
+
 // An output whose columns are contiguous takes whole vectors of them: of LANES rows at least.
 #if REAL && TILE_M < LANES
 FINISH(turned, LANES, TILE_V)
@@ -228,7 +237,7 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
                                  uint32_t depth, const S *b, size_t b_step, bool half,
                                  NAME(target) * out) {
   const size_t a_row = p->a_row, a_depth = p->a_depth;
-  const uint32_t height = half ? HALF_M : TILE_M;
+  uint32_t height = half ? HALF_M : TILE_M;
   S *const c = out->c;
   uint32_t i = t->i0;
   out->i0 = 0;
@@ -242,6 +251,11 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
   }
 #endif
   for (; i < t->i1; i += height) {
+    const uint32_t last = t->i1 - i;
+    // Seven or eight rows are two such tiles.
+    const bool four = SHORT_M && !half && p->a_mode == A_ROWS && last <= 2 * SHORT_M &&
+                      (last <= SHORT_M || last > TILE_M);
+    if (four) height = SHORT_M;
     const uint32_t count = MIN(height, t->i1 - i), up = height - count;
     if (!REAL || p->a_mode == A_ROWS) {
       const S *a = t->a + i * a_row + k0;
@@ -249,6 +263,10 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
       out->c = c + i * out->row;
 #if HALVED
       if (half) NAME(rows_half)(depth, a, a_row, b, b_step, out);
+      else
+#endif
+#if SHORT_M
+      if (four) NAME(rows_four)(depth, a, a_row, b, b_step, out);
       else
 #endif
         NAME(rows_main)(depth, a, a_row, b, b_step, out);
@@ -322,8 +340,9 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
   const bool far = p->depth * (uint64_t)p->cols * sizeof(S) >= STREAMED;
   const bool collide = p->b_depth % (4096 / sizeof(S)) == 0;
   const bool one = p->rows <= (PAIRED ? 3 : 1);
-  const bool streamed = few && p->b_depth >= STREAM_STEP &&
-                        ((far && (collide || one)) || (TILE_V == 2 && !TILED(p)));
+  const bool ordered = (far && one) || (collide && p->depth > FEW_ROWS);
+  const bool streamed =
+      few && p->b_depth >= STREAM_STEP && (ordered || (TILE_V == 2 && !TILED(p)));
 #endif
 #endif
   for (uint32_t k0 = 0; k0 < p->depth; k0 += p->depth_block) {

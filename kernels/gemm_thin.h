@@ -36,7 +36,8 @@
 
 // What there are tiles for: narrow builds have none of two rows, tall ones other tiles for many.
 #if TILE_V == 4
-#define TILED(p) (!PAIRED || p->rows <= 4)
+// And four are a tile of their own, unless its lines of B share sets of the cache.
+#define TILED(p) (!PAIRED || p->rows < 4 || (p->rows == 4 && p->b_depth % 512 == 0))
 #else
 #define TILED(p) (p->rows == 1 && p->cols >= ONE_N)
 #endif

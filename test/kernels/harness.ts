@@ -167,10 +167,12 @@ interface Block {
   readonly buffers: ReadonlyMap<number, Operand>;
 }
 
+type Value = number | readonly (number | Tensor | BufferRef)[];
+
 function parameterBlock(
   given: readonly (Tensor | BufferRef)[],
   declaration: KernelDeclaration,
-  params: Readonly<Record<string, number | readonly (number | Tensor | BufferRef)[]>>,
+  params: Readonly<Record<string, Value>> | readonly Value[],
   addressOf: (ref: Tensor | BufferRef) => number,
 ): Block {
   const words = new DataView(new ArrayBuffer(1 << 16));
@@ -185,8 +187,8 @@ function parameterBlock(
     word(addressOf(ref));
   };
   given.forEach(buffer);
-  for (const [name, type] of Object.entries(declaration.params)) {
-    const value = params[name];
+  for (const [place, [name, type]] of Object.entries(declaration.params).entries()) {
+    const value = Array.isArray(params) ? params[place] : Object(params)[name];
     if (value === undefined) throw new Error(`parameter ${name} is missing`);
     if (type === 'u32[]') {
       const list = value as readonly (number | Tensor | BufferRef)[];

@@ -53,7 +53,7 @@ export class Launches implements Launcher {
     declaration: K,
     dtype: KernelDtype,
     buffers: readonly (Tensor | BufferRef)[],
-    params: ParamsOf<K>,
+    params: ParamsOf<K> | readonly number[],
     range: number,
     products = 0,
   ): void {
@@ -66,11 +66,15 @@ export class Launches implements Launcher {
     block.first = this.first;
     this.first = false;
     for (const buffer of buffers) place(buffer);
-    const types = declaration.params;
-    const values = params as Readonly<
-      Record<string, number | readonly (number | Tensor | BufferRef)[]>
-    >;
-    for (const param in types) this.write(types[param], values[param]);
+    if (Array.isArray(params)) {
+      for (let i = 0; i < params.length; i++) block.word(params[i]);
+    } else {
+      const types = declaration.params;
+      const values = params as Readonly<
+        Record<string, number | readonly (number | Tensor | BufferRef)[]>
+      >;
+      for (const param in types) this.write(types[param], values[param]);
+    }
     giveBack(buffers);
     block.range = range;
     this.device.launch(block);

@@ -60,7 +60,7 @@ export interface Launcher {
   /**
    * Launches `<name>_<dtype>` over `range` work units.
    * `buffers` are in the order of the declaration; the list is taken (core/lend.ts). `params` may be
-   * the declaration's `now`. Where an operation does much more than read and
+   * the declaration's `now`, or a list of the words in its order. Where an operation does much more than read and
    * write them, all its launches say how many products of numbers it computes: devices decide by it
    * how many threads and which tiles are worth it.
    */
@@ -69,7 +69,7 @@ export interface Launcher {
     declaration: K,
     dtype: KernelDtype,
     buffers: readonly (Tensor | BufferRef)[],
-    params: ParamsOf<K>,
+    params: ParamsOf<K> | readonly number[],
     range: number,
     products?: number,
   ): void;

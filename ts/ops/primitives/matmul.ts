@@ -5,7 +5,7 @@ import { ShapeError, showShape } from '../../core/errors.js';
 import { type Geometry, sized } from '../../core/layout.js';
 import { lend2, lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
-import { kernel, NUMBERS } from '../kernel.js';
+import { kernel, NUMBERS, type ParamsOf } from '../kernel.js';
 import { type BufferRef, type Launcher, oneOutput, primitive } from '../row.js';
 
 /** Copies A into rows for `matmul`, `out_row` apart; a unit is some rows of one matrix. */
@@ -176,7 +176,7 @@ function isCached({ b, depth }: Product, bytes: number): boolean {
 function isDotted(a: Operand, b: Operand, rows: number, cols: number, depth: number): boolean {
   if (b.depth !== 1 || rows > cols || (a.depth !== 1 && a.side !== 1)) return false;
   if (rows < 4 && (a.depth === 1 || depth >= DOT_DEPTH)) return true;
-  return rows <= FEW_DOTS && depth >= LONG_DOT;
+  return rows <= FEW_DOTS && depth >= (rows <= LEAST_WHOLE ? SHORT : LONG_DOT);
 }
 
 /** Whether small matrices are multiplied whole, and turned before where they lie otherwise. */
@@ -185,6 +185,9 @@ function isWhole(p: Product): boolean {
   if (!isSmall(p) || Math.min(rows, cols) < LEAST_WHOLE || rows > ROW_BLOCK) return false;
   // The kernel ends where B does, so B must not repeat one row.
   if (depth > DEPTH_BLOCK || b.depth === 0) return false;
+  // Four columns are one vector of sums a row, which waits for itself: long rows make dots.
+  const few = cols === LEAST_WHOLE && depth >= SHORT && rows * depth > SHORT * SHORT;
+  if (few && a.depth === 1) return false;
   if (b.side === 1) return true;
   if (rows < TILE_ROWS && depth >= SHORT && a.depth === 1) return false;
   return depth >= LEAST_WHOLE && cols * depth <= WHOLE_SPACE;
@@ -260,53 +263,72 @@ function readAs(p: Product, dtype: Dtype): Operand {
   return { batch: a.batch === 0 ? 0 : rows * step, side: step, depth: 1 };
 }
 
-/** Copies A into the rows of `into`. */
-function pack(launcher: Launcher, p: Product, tensor: Tensor, into: Operand): BufferRef {
-  const { a, rows, depth } = p;
+/** Copies A into the rows of `left`. */
+function pack(launcher: Launcher, plan: Plan, tensor: Tensor): BufferRef {
   const { dtype } = tensor;
-  const matrices = a.batch === 0 ? 1 : p.batch;
-  const packed = launcher.scratch(matrices * rows * into.side, dtype);
-  const { now } = matmulPack;
-  now.rows = rows;
-  now.depth = depth;
-  now.a_batch = a.batch;
-  now.a_row = a.side;
-  now.a_depth = a.depth;
-  now.out_row = into.side;
-  const range = matrices * Math.ceil(rows / TURN_ROWS);
+  const packed = launcher.scratch(plan.packed, dtype);
   const buffers = lend2<Tensor | BufferRef>(tensor, packed);
-  const products = productsOf(p);
-  launcher.launch('matmulPack', matmulPack, suffix(dtype), buffers, now, range, products);
+  const { packing, packRange, products } = plan;
+  const kind = suffix(dtype);
+  launcher.launch('matmulPack', matmulPack, kind, buffers, packing, packRange, products);
   return packed;
 }
 
 /** A product of two layouts, as it is done. */
 interface Plan {
-  readonly of: readonly [a: Geometry, b: Geometry, dtype: Dtype, plain: boolean];
-  readonly product: Product;
-  readonly left: Operand;
+  readonly of: readonly [a: Geometry, b: Geometry, dtype: Dtype, finish: number];
+  readonly swapped: boolean;
+  /** Elements of A as it is packed, of scratch, and the parameters of both launches. */
+  readonly packed: number;
+  readonly packing: readonly number[];
+  readonly packRange: number;
+  readonly scratch: number;
+  readonly words: readonly number[];
+  readonly range: number;
+  readonly products: number;
 }
+
+/** What follows the sums: a bias, relu, or both. */
+const BIASED = 1;
+const RELU = 2;
 
 /** Plans made last: the shapes of a program are few. */
 const plans: (Plan | undefined)[] = new Array(64).fill(undefined);
 
-function planOf(a: Tensor, b: Tensor, dtype: Dtype, plain: boolean): Plan {
-  const at = (a.geometry.id * 31 + 2 * b.geometry.id + Number(plain)) & 63;
+function planOf(a: Tensor, b: Tensor, dtype: Dtype, finish: number): Plan {
+  const at = (a.geometry.id * 31 + 2 * b.geometry.id + finish) & 63;
   const known = plans[at];
   if (
     known !== undefined &&
     known.of[0] === a.geometry &&
     known.of[1] === b.geometry &&
     known.of[2] === dtype &&
-    known.of[3] === plain
+    known.of[3] === finish
   ) {
     return known;
   }
-  const product = orient(describe(a, b), dtype, plain);
-  const of = [a.geometry, b.geometry, dtype, plain] as const;
-  const plan = { of, product, left: readAs(product, dtype) };
+  const product = orient(describe(a, b), dtype, finish === 0);
+  const of = [a.geometry, b.geometry, dtype, finish] as const;
+  const left = readAs(product, dtype);
+  const plan = { of, ...packingOf(product, left), ...multiplyingOf(product, left, finish) };
   plans[at] = plan;
   return plan;
+}
+
+function packingOf(p: Product, into: Operand) {
+  const { a, rows, depth } = p;
+  if (into === a) return { packed: 0, packing: [], packRange: 0 };
+  const matrices = a.batch === 0 ? 1 : p.batch;
+  const packing = Object.values<number>({
+    rows,
+    depth,
+    a_batch: a.batch,
+    a_row: a.side,
+    a_depth: a.depth,
+    out_row: into.side,
+  } satisfies ParamsOf<typeof matmulPack>);
+  const packRange = matrices * Math.ceil(rows / TURN_ROWS);
+  return { packed: matrices * rows * into.side, packing, packRange };
 }
 
 function roundUp(value: number, multiple: number): number {
@@ -325,19 +347,8 @@ function columnsOf({ rows, cols, depth, mode }: Product): number {
   return depth <= SOON && rows * cols * depth < 2 * UNIT ? cols : COL_BLOCK;
 }
 
-function launch(
-  launcher: Launcher,
-  { product: p, left: a }: Plan,
-  first: Tensor,
-  second: Tensor,
-  out: Tensor,
-  bias: Tensor | undefined,
-  relu: boolean,
-): void {
+function multiplyingOf(p: Product, a: Operand, finish: number) {
   const { batch, rows, cols, depth, b, swapped, mode } = p;
-  const left = swapped ? second : first;
-  const right = swapped ? first : second;
-  const read = a === p.a ? left : pack(launcher, p, left, a);
   const colBlock = columnsOf(p);
   const rowBlock = blockOf(rows, ROW_BLOCK);
   const depthBlock = blockOf(depth, mode === Mode.Columns ? LONG_BLOCK : DEPTH_BLOCK);
@@ -348,32 +359,31 @@ function launch(
   const perUnit = Math.ceil(jobs / units);
   const packs = mode === Mode.Packed;
   const slice = packs ? depthBlock * roundUp(Math.min(cols, COL_BLOCK), TILE_COLS) : 0;
-  const scratch = packs ? launcher.scratch(units * slice, out.dtype) : out;
-  const { now } = matmulKernel;
-  now.batch = batch;
-  now.rows = rows;
-  now.cols = cols;
-  now.depth = depth;
-  now.a_mode = a.depth === 1 ? Mode.Rows : Mode.Columns;
-  now.a_batch = a.batch;
-  now.a_row = a.side;
-  now.a_depth = a.depth;
-  now.b_mode = mode;
-  now.b_batch = b.batch;
-  now.b_depth = b.depth;
-  now.b_col = b.side;
-  now.out_row = swapped ? 1 : cols;
-  now.out_col = swapped ? rows : 1;
-  now.biased = bias ? (swapped ? Bias.Rows : Bias.Columns) : Bias.None;
-  now.relu = Number(relu);
-  now.depth_block = depthBlock;
-  now.row_block = rowBlock;
-  now.col_block = colBlock;
-  now.per_unit = perUnit;
-  now.slice = slice;
-  const buffers = lendAll<Tensor | BufferRef>(read, right, bias ?? out, out, scratch);
-  const range = Math.ceil(jobs / perUnit);
-  launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, now, range, products);
+  const biased = finish & BIASED ? (swapped ? Bias.Rows : Bias.Columns) : Bias.None;
+  const words = Object.values<number>({
+    batch,
+    rows,
+    cols,
+    depth,
+    a_mode: a.depth === 1 ? Mode.Rows : Mode.Columns,
+    a_batch: a.batch,
+    a_row: a.side,
+    a_depth: a.depth,
+    b_mode: mode,
+    b_batch: b.batch,
+    b_depth: b.depth,
+    b_col: b.side,
+    out_row: swapped ? 1 : cols,
+    out_col: swapped ? rows : 1,
+    biased,
+    relu: Number(finish >= RELU),
+    depth_block: depthBlock,
+    row_block: rowBlock,
+    col_block: colBlock,
+    per_unit: perUnit,
+    slice,
+  } satisfies ParamsOf<typeof matmulKernel>);
+  return { swapped, scratch: units * slice, words, range: Math.ceil(jobs / perUnit), products };
 }
 
 function shapes(a: Tensor, b: Tensor): string {
@@ -417,7 +427,12 @@ export const matmul = primitive<Epilogue>()({
     return oneOutput(sized(a.shape[0], a.shape[1], b.shape[2]).shape, a.dtype);
   },
   run(launcher, [a, b, bias], [out], { activation }) {
-    const plan = planOf(a, b, out.dtype, !bias && !activation);
-    launch(launcher, plan, a, b, out, bias, activation === 'relu');
+    const plan = planOf(a, b, out.dtype, Number(!!bias) + (activation ? RELU : 0));
+    const [left, right] = plan.swapped ? [b, a] : [a, b];
+    const read = plan.packed ? pack(launcher, plan, left) : left;
+    const scratch = plan.scratch ? launcher.scratch(plan.scratch, out.dtype) : out;
+    const { words, range, products } = plan;
+    const buffers = lendAll<Tensor | BufferRef>(read, right, bias ?? out, out, scratch);
+    launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, words, range, products);
   },
 });
