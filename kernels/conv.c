@@ -447,40 +447,45 @@ SMALL KERNEL(convWeights) {
   const conv_window window = WINDOW(p);
   const conv_grid grid = {
       .rows = p->grid_h, .cols = p->grid_w, .source_row = p->source_row, .source_step = 1};
-  for (uint32_t unit = first; unit < last;) {
-    // Few filters of large planes, so that the cache keeps these.
-    const bool large = p->filters * pixels > MOST_FETCHED;
-    const uint32_t part = unit % parts, count = MIN(parts - part, large ? 1 : last - unit);
-    const uint32_t at = unit / parts % blocks * p->col_block, group = unit / parts / blocks;
-    const uint32_t filter = part * p->row_block, cols = MIN(p->col_block, taps - at);
-    conv_taps(tap, &window, at, at + cols);
-    NAME(block) t = {
-        .b = pack,
-        .b_step = BLOCK_STEP,
-        .out = OUT(S, out) + ((size_t)group * p->filters + filter) * taps + at,
-        .a_step = pixels,
-        .row = taps,
-        .rows = MIN(count * p->row_block, p->filters - filter),
-        .cols = cols,
-    };
+  // Few filters of large planes, so that the cache keeps these; where results are few, planes are
+  // read once for all units.
+  const bool large = p->filters * pixels > MOST_FETCHED;
+  const bool once = (last - first) * p->row_block * p->col_block <= MOST_SUMS;
+  for (uint32_t begun = first, stop; begun < last; begun = stop) {
+    stop = once ? last : begun + (large ? 1 : MIN(parts - begun % parts, last - begun));
     for (uint32_t image = 0; image < p->batch; image++) {
-      const size_t place = (size_t)image * p->groups + group;
-      t.a = IN(S, g) + place * g_size + filter * (size_t)pixels;
-      const S *source = IN(S, source) + place * source_size;
-      if (p->taps_h * p->taps_w == 1 && source_size + t.rows * pixels < MOST_FETCHED) {
-        NAME(fetch)(source, source_size);
-        NAME(fetch)(t.a, t.rows * pixels);
-      }
-      for (uint32_t k = 0; k < pixels; k += t.depth) {
-        t.depth = MIN(DEPTH_BLOCK, pixels - k);
-        const uint32_t runs = conv_runs(run, &grid, k, k + t.depth);
-        NAME(pack_taps)(pack, BLOCK_STEP, source, tap, cols, run, runs);
-        NAME(block_product)(&t);
-        t.a += t.depth;
-        t.add = true;
+      for (uint32_t k = 0; k < pixels; k += DEPTH_BLOCK) {
+        const uint32_t depth = MIN(DEPTH_BLOCK, pixels - k);
+        const uint32_t runs = conv_runs(run, &grid, k, k + depth);
+        for (uint32_t unit = begun, count; unit < stop; unit += count) {
+          const uint32_t part = unit % parts, filter = part * p->row_block;
+          const uint32_t at = unit / parts % blocks * p->col_block, group = unit / parts / blocks;
+          count = MIN(parts - part, stop - unit);
+          NAME(block) t = {
+              .b = pack,
+              .b_step = BLOCK_STEP,
+              .out = OUT(S, out) + ((size_t)group * p->filters + filter) * taps + at,
+              .a_step = pixels,
+              .row = taps,
+              .rows = MIN(count * p->row_block, p->filters - filter),
+              .cols = MIN(p->col_block, taps - at),
+              .depth = depth,
+              .add = image + k > 0,
+          };
+          const size_t place = (size_t)image * p->groups + group;
+          t.a = IN(S, g) + place * g_size + filter * (size_t)pixels + k;
+          const S *source = IN(S, source) + place * source_size;
+          if (k == 0 && p->taps_h * p->taps_w == 1 &&
+              source_size + t.rows * pixels < MOST_FETCHED) {
+            NAME(fetch)(source, source_size);
+            NAME(fetch)(t.a, t.rows * pixels);
+          }
+          conv_taps(tap, &window, at, at + t.cols);
+          NAME(pack_taps)(pack, BLOCK_STEP, source, tap, t.cols, run, runs);
+          NAME(block_product)(&t);
+        }
       }
     }
-    unit += count;
   }
 }
 

@@ -18,6 +18,8 @@ enum {
 };
 // Of the weight gradient read in place: groups of pixels that stay in cache.
 enum { WEIGHT_GROUPS = 128 };
+// Of the weight gradient of packed taps: results that the first caches keep.
+enum { MOST_SUMS = 16384 };
 
 // Groups of `size` floats of rows x cols; the last of a row ends where the row does. Returns
 // the count.

@@ -124,18 +124,38 @@ export function depthwise(
   const line = Math.max(1, results) * (lines * cols + SPAN);
   const slice = together * step + line + size + stride[0] * stride[1];
   const { range, words: share } = shares(weights ? groups : batch * groups);
-  const params = {
-    ...{ form, input: input ? 1 : 0, batch: weights ? batch : 0, channels: groups },
-    ...(input
-      ? { height: outH, width: outW, out_h: height, out_w: width }
-      : { height, width, out_h: outH, out_w: outW }),
-    ...{ out_y: y.out, out_x: across.out, kernel_h: kernel[0], kernel_w: kernel[1] },
-    ...{ stride_h: stride[0], stride_w: stride[1] },
-    ...{ dilation_h: dilation[0], dilation_w: dilation[1] },
-    ...{ pad_h: padding[0], pad_w: padding[1], top: y.top, left: across.top },
-    ...{ edged: edged ? 1 : 0, rows, cols, lines, places: y.places, together, step },
-    ...{ biased: bias ? 1 : 0, ...share, slice },
+  const own = {
+    form,
+    input: input ? 1 : 0,
+    batch: weights ? batch : 0,
+    channels: groups,
+    height: input ? outH : height,
+    width: input ? outW : width,
+    out_h: input ? height : outH,
+    out_w: input ? width : outW,
+    out_y: y.out,
+    out_x: across.out,
+    kernel_h: kernel[0],
+    kernel_w: kernel[1],
+    stride_h: stride[0],
+    stride_w: stride[1],
+    dilation_h: dilation[0],
+    dilation_w: dilation[1],
+    pad_h: padding[0],
+    pad_w: padding[1],
+    top: y.top,
+    left: across.top,
+    edged: edged ? 1 : 0,
+    rows,
+    cols,
+    lines,
+    places: y.places,
+    together,
+    step,
+    biased: bias ? 1 : 0,
+    slice,
   };
+  const params = Object.assign(depthKernel.now, own, share);
   const buffers = [x, weight, bias ?? weight, out, launcher.scratch(range * slice, out.dtype)];
   launcher.launch('convDepth', depthKernel, 'f32', buffers, params, range, productsOf(geo));
 }
