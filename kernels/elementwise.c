@@ -22,11 +22,14 @@ void move_strided(
     _Alignas(16) byte repeated[16];
     for (uint32_t k = 0; k < 16; k += size) memcpy(repeated + k, from, size);
     const i32x4 value = load((const int32_t *)repeated);
-    const uint32_t lanes = 16 / size;
-#pragma clang loop unroll_count(4)
-    for (; i + lanes <= n; i += lanes) memcpy(to + i * size, &value, 16);
-    to += i * size;
-    n -= i;
+    const uint32_t whole = n & ~(16 / size - 1);
+    byte *const end = to + whole * size;
+    n -= whole;
+    // Constant distances: with an index the loop takes twice as long.
+    for (; end - to >= 128; to += 128)
+#pragma clang loop unroll(full)
+      for (uint32_t k = 0; k < 128; k += 16) memcpy(to + k, &value, 16);
+    for (; end - to >= 16; to += 16) memcpy(to, &value, 16);
   }
   if (to_stride == 1 && from_stride == 2 && size == 4) {
 #pragma clang loop unroll_count(4)
