@@ -4,7 +4,8 @@ import { AutogradError, showShape, ValueError } from '../core/errors.js';
 import { giveBack, lend1 } from '../core/lend.js';
 import { checkOptions } from '../core/options.js';
 import { isTensor, type Tensor } from '../tensor.js';
-import { addToGrad, PLAIN, type RunOptions, runBackward } from './engine.js';
+import { PLAIN, type RunOptions, runBackward } from './engine.js';
+import { addToGrad } from './memory.js';
 import { setGradEnabled } from './mode.js';
 import { edgeOf, type GradHook } from './node.js';
 

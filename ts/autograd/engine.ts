@@ -4,7 +4,8 @@ import { AutogradError, DtypeError, ShapeError, showShape } from '../core/errors
 import { hasInternalOverlap, isDenseLayout, sameShape } from '../core/layout.js';
 import { giveBack, lend } from '../core/lend.js';
 import { enter, leave } from '../core/memory.js';
-import { stridesLike, type Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
+import { addToGrad, areApart, own } from './memory.js';
 import { isGradEnabled, setGradEnabled } from './mode.js';
 import {
   Accumulate,
@@ -45,6 +46,8 @@ class Run {
   private readonly values: (Tensor | undefined)[] = [];
   /** Whether the memory of a gradient belongs to the engine alone. */
   private readonly owned: boolean[] = [];
+  /** Whether it is a part of such memory that no other part reaches into. */
+  private readonly parts: boolean[] = [];
   private slots = 0;
   /** With captures: whether a node is one or leads to one; the others need not run. */
   private readonly captures: boolean[] = [];
@@ -160,7 +163,7 @@ class Run {
         this.capture(edges, node, first, visible);
       }
       if (node instanceof Accumulate) this.accumulate(node, first, visible);
-      else if (this.leads(node)) this.propagate(node, first);
+      else if (this.leads(node)) this.propagate(node, first, visible);
     } finally {
       // What users saw is left to the collector.
       for (let i = 0; visible && i < node.outputCount; i++) this.owned[first + i] = false;
@@ -170,28 +173,42 @@ class Run {
 
   private accumulate(node: Accumulate, first: number, visible: boolean): void {
     if (this.captureEdges !== undefined || this.values[first] === undefined) return;
-    addToGrad(node.leaf, this.handOver(first, visible), this.options.createGraph);
+    const part = this.isPart(first, visible);
+    addToGrad(node.leaf, this.handOver(first, visible), this.options.createGraph, part);
   }
 
   /** Runs a node and adds its results to the gradients of what it was computed from. */
-  private propagate(node: Node, first: number): void {
+  private propagate(node: Node, first: number, visible: boolean): void {
     const grads = lend<Tensor | undefined>(node.outputCount);
     for (let i = 0; i < grads.length; i++) grads[i] = this.values[first + i];
     const own = !node.runsUserCode;
+    const alone = own && !visible && grads.length === 1 && this.isAlone(first);
     const results = this.options.createGraph || !own ? node.run(grads) : this.tidy(node, grads);
     if (isAnomalyEnabled()) checkForNaN(node, results);
+    const apart = alone && areApart(results, grads[0] as Tensor);
     for (let i = 0; i < node.next.length; i++) {
       const next = node.next[i];
       const result = results[i];
       if (next === undefined || result === undefined) continue;
       const shared = !own || grads.includes(result) || results.indexOf(result) !== i;
-      this.add(next, node.nextIndex?.[i] ?? 0, shared ? alias(result) : result, true);
+      const part = apart && result.storage_ === grads[0]?.storage_;
+      this.add(next, node.nextIndex?.[i] ?? 0, shared ? alias(result) : result, true, part);
     }
     if (own) {
       giveBack(grads);
       if (results !== grads) giveBack(results);
     }
     if (!this.options.retainGraph) node.release();
+  }
+
+  /** Whether nobody else reaches the memory of a gradient, nor will. */
+  private isAlone(at: number): boolean {
+    if (!this.owned[at] || this.options.createGraph) return false;
+    return this.parts[at] || this.values[at]?.storage_.references === 1;
+  }
+
+  private isPart(at: number, visible: boolean): boolean {
+    return this.parts[at] && this.owned[at] && !visible;
   }
 
   /** Runs a node for what is needed, and frees what it made on the way. */
@@ -210,7 +227,7 @@ class Run {
   }
 
   /** Adds a gradient into the buffer of a node's output. */
-  add(node: Node, index: number, grad: Tensor, owned: boolean): void {
+  add(node: Node, index: number, grad: Tensor, owned: boolean, part = false): void {
     const { createGraph } = this.options;
     if (!this.has(node)) {
       if (owned && !createGraph) grad.dispose();
@@ -221,18 +238,17 @@ class Run {
     if (value === undefined) {
       this.values[at] = grad;
       this.owned[at] = owned;
+      this.parts[at] = part;
       return;
     }
     const canAddInPlace =
-      !createGraph &&
-      this.owned[at] &&
-      value.storage_.references === 1 &&
-      (value.isContiguous() || isDenseLayout(value.shape, value.strides));
+      this.isAlone(at) && (value.isContiguous() || isDenseLayout(value.shape, value.strides));
     if (canAddInPlace) value.add_(grad);
     else {
       this.values[at] = value.add(grad);
       if (this.owned[at] && !createGraph) value.dispose();
       this.owned[at] = true;
+      this.parts[at] = false;
     }
     if (owned && !createGraph) grad.dispose();
   }
@@ -250,6 +266,7 @@ class Run {
         if (replaced === undefined) continue;
         this.values[first + index] = replaced;
         this.owned[first + index] = false;
+        this.parts[first + index] = false;
       }
     }
     for (const [index, tensor] of node.retained ?? []) {
@@ -270,10 +287,11 @@ class Run {
   ): void {
     edges.forEach(([target, index], i) => {
       if (target !== node || this.values[first + index] === undefined) return;
+      const part = this.isPart(first + index, visible);
       const value = this.handOver(first + index, visible);
       // What is expanded cannot be written, so it may stay a view.
       const shareable = this.options.createGraph || hasInternalOverlap(value.shape, value.strides);
-      this.captured[i] = shareable ? value : own(value);
+      this.captured[i] = shareable ? value : own(value, undefined, part && value.isContiguous());
     });
   }
 
@@ -329,46 +347,6 @@ export function reachable(root: Node): Node[] {
     return run.list();
   } finally {
     run.close();
-  }
-}
-
-/**
- * The gradient itself where nobody else holds its memory (and it lies as that of `leaf` is to),
- * else a copy. Takes the handle.
- */
-function own(value: Tensor, leaf?: Tensor): Tensor {
-  if (value.storage_.references === 1 && (leaf === undefined || liesLike(value, leaf)))
-    return value;
-  const copy = leaf === undefined ? value.clone() : copyLike(value, leaf);
-  value.dispose();
-  return copy;
-}
-
-/** Whether a gradient lies in memory as the leaf does: row-major, or in its order of dimensions. */
-function liesLike(value: Tensor, leaf: Tensor): boolean {
-  const strides = stridesLike(leaf);
-  return strides === undefined ? value.isContiguous() : sameShape(value.strides, strides);
-}
-
-function copyLike(value: Tensor, leaf: Tensor): Tensor {
-  if (leaf.isContiguous()) return value.clone('contiguousFormat');
-  return leaf.emptyLike().copy_(value);
-}
-
-/** Adds a gradient into `grad`, memory of its own that lies as the leaf. Takes the handle. */
-export function addToGrad(leaf: Tensor, value: Tensor, createGraph: boolean): void {
-  const meta = leaf.autograd();
-  const before = meta.grad;
-  if (createGraph) {
-    // A gradient with a graph is part of it.
-    meta.gradSeen = true;
-    meta.grad = (before === undefined ? copyLike(value, leaf) : before.add(value)).keep();
-  } else if (before !== undefined) {
-    before.add_(value);
-    value.dispose();
-  } else {
-    meta.gradSeen = false;
-    meta.grad = own(value, leaf).keep();
   }
 }
 
