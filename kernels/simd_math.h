@@ -118,9 +118,9 @@ enum { RUN = 64 };
 #define TURNS(j, n) _Pragma("clang loop unroll(disable)") for (uint32_t j = 0; j < (n); j += 8)
 
 // y = exp(x - shift - rest) for n floats, n a multiple of 16; the same bits as exp_. With sums,
-// y = exp(x - shifts), which is added to them.
+// y = exp(x - shifts), which is added to them. With g, y = g - exp(x - shift - rest) * total.
 VFN void exp_runs(const float *x, float *y, uint32_t n, float shift, float rest, const float *shifts,
-                  float *sums) {
+                  float *sums, const float *g, float total) {
   Exp e;
   read_splats(e.k, EXP_NUMBERS, 10);
   float rests[RUN];
@@ -146,17 +146,19 @@ VFN void exp_runs(const float *x, float *y, uint32_t n, float shift, float rest,
       for (uint32_t j = 0; j < m; j += 4) {
         f32x4 a = load(x + j);
         a = exp_far(sums ? a - load(shifts + j) : a - shift - rest);
-        store(y + j, a);
+        store(y + j, g ? load(g + j) - a * total : a);
         if (sums) store(sums + j, load(sums + j) + a);
       }
       goto next;
     }
     TURNS(j, m) {
+      const float *less = g ? g + j : rests;
       float *to = y + j, *r = rests + j, *sum = sums ? sums + j : r;
       int32_t *power = powers + j;
-      HIDE("+r"(to), "+r"(r), "+r"(sum), "+r"(power));
+      HIDE("+r"(to), "+r"(r), "+r"(sum), "+r"(power), "+r"(less));
       i32x4 p[2];
       BOTH p[v] = (i32x4)exp_of_rest(&e, load(r + 4 * v)) + load(power + 4 * v);
+      if (g) BOTH p[v] = (i32x4)(load(less + 4 * v) - (f32x4)p[v] * total);
       BOTH store(to + 4 * v, (f32x4)p[v]);
       if (sums) {
         BOTH p[v] = (i32x4)(load(sum + 4 * v) + (f32x4)p[v]);
@@ -165,10 +167,11 @@ VFN void exp_runs(const float *x, float *y, uint32_t n, float shift, float rest,
     }
   next:
     if (sums) shifts += m, sums += m;
+    if (g) g += m;
   }
 }
 VFN void exp_run(const float *x, float *y, uint32_t n, float shift, float rest) {
-  exp_runs(x, y, n, shift, rest, NULL, NULL);
+  exp_runs(x, y, n, shift, rest, NULL, NULL, NULL, 0);
 }
 
 // Adds exp(x - shift) to four sums, the vectors in turn; stored to y too unless it is null.
@@ -422,15 +425,35 @@ VFN f64x2 gelu_slope_(f64x2 x) {
 
 // ---- Composed, of both types --------------------------------------------------------------------
 
-// Max 1.97 ULP, at -6.238. 1 / (1 + exp(-x)), by e = exp(-|x|) so that small results keep their
-// digits. What the sum 1 + e loses is a relative error lost / (1 + e); 1 - e / 2 is near enough to
-// 1 / (1 + e) there.
-VFN f32x4 sigmoid_of(f32x4 x, f32x4 e) {
-  f32x4 sum = e + 1.0f, lost = e - (sum - 1.0f);
-  f32x4 value = select(x < 0, e, (f32x4){1, 1, 1, 1}) / sum;
-  return value - value * (lost * (1.0f - 0.5f * e));
+// exp's numbers for exp(-x), with the exponent's bias in the rounder.
+static const float SIGMOID_NUMBERS[10] = {
+    -LOG2_E,         ROUNDER + 127,  -LN2_HIGH,       -LN2_LOW,        0x1.fffffcp-2f,
+    -0x1.555488p-3f, 0x1.555844p-5f, -0x1.124084p-7f, 0x1.6adbdep-10f, 1};
+enum { SIGMOID_NEAR = 0x42ae0000 }; // 87
+
+// 1 + exp(-x), where r is the rest of x and power 2^n, rounded once: what exp(-r) is beyond 1 is
+// scaled alone, and what power + 1 loses is added to that.
+VFN f32x4 sigmoid_below(const Exp *e, f32x4 r, f32x4 power) {
+  const f32x4 *c = e->k + 4;
+  f32x4 s = r * r, p = (c[4] * s + (c[3] * r + c[2])) * s + (c[1] * r + c[0]);
+  f32x4 sum = power + c[5], lost = c[5] - (sum - power);
+  return (power * (p * s - r) + lost) + sum;
 }
-VFN f32x4 sigmoid_(f32x4 x) { return sigmoid_of(x, exp_(-abs_(x))); }
+VFN f32x4 sigmoid_near(f32x4 x) {
+  Exp e;
+  UNROLL for (int i = 0; i < 10; i++) e.k[i] = splat(SIGMOID_NUMBERS[i]);
+  f32x4 t, r = exp_rest(&e, x, &t);
+  return 1.0f / sigmoid_below(&e, r, (f32x4)((i32x4)t << 23));
+}
+// Beyond 87 by e = exp(-|x|), so that small results keep their digits.
+RUN_FN f32x4 sigmoid_any(f32x4 x) {
+  f32x4 e = exp_far(-abs_(x)), far = select(x < 0, e, (f32x4){1, 1, 1, 1}) / (e + 1.0f);
+  return select((i32x4)abs_(x) > SIGMOID_NEAR, far, sigmoid_near(x));
+}
+// Max 1.75 ULP, at -1.100. 1 / (1 + exp(-x)).
+VFN f32x4 sigmoid_(f32x4 x) {
+  return any_((i32x4)abs_(x) > SIGMOID_NEAR) ? sigmoid_any(x) : sigmoid_near(x);
+}
 VFN f64x2 sigmoid_(f64x2 x) {
   f64x2 e = exp_(-abs_(x));
   return select(x < 0, e, (f64x2){1, 1}) / (1.0 + e);

@@ -4,21 +4,52 @@
 
 RUN_FN void exp_all(const float *x, float *y, uint32_t n) { exp_run(x, y, n, 0, 0); }
 
-// out = s = sigmoid(x) for n floats, n a multiple of 16; or x s; or g times the slope of x s.
+// out = s = sigmoid(x) for n floats, n a multiple of 8; or x s; or g times the slope of x s.
 enum { SIGMOID, SILU, SILU_SLOPE };
-RUN_FN void sigmoid_run(const float *g, const float *x, float *out, uint32_t n, int kind) {
-  float e[RUN];
+VFN f32x4 sigmoid_result(f32x4 s, const float *g, const float *x, int kind) {
+  if (kind == SIGMOID) return s;
+  f32x4 a = load(x);
+  return kind == SILU ? a * s : load(g) * s * (1.0f + a * (1.0f - s));
+}
+VFN void sigmoid_runs(const float *g, const float *x, float *out, uint32_t n, int kind) {
+  Exp e;
+  read_splats(e.k, SIGMOID_NUMBERS, 10);
+  float rests[RUN], powers[RUN];
   for (uint32_t m; n > 0; n -= m, g += m, x += m, out += m) {
     m = n < RUN ? n : RUN;
-    TURNS(j, m) BOTH store(e + j + 4 * v, -abs_(load(x + j + 4 * v)));
-    exp_all(e, e, m);
-    TURNS(j, m) BOTH {
-      f32x4 a = load(x + j + 4 * v), s = sigmoid_of(a, load(e + j + 4 * v));
-      if (kind == SILU) s *= a;
-      if (kind == SILU_SLOPE) s = load(g + j + 4 * v) * s * (1.0f + a * (1.0f - s));
-      store(out + j + 4 * v, s);
+    i32x4 most = {0};
+    TURNS(j, m) {
+      const float *from = x + j;
+      float *r = rests + j, *power = powers + j;
+      HIDE("+r"(from), "+r"(r), "+r"(power));
+      f32x4 a[2], t[2];
+      BOTH a[v] = load(from + 4 * v);
+      BOTH most = max_(most, (i32x4)a[v] & INT32_MAX);
+      BOTH a[v] = exp_rest(&e, a[v], &t[v]);
+      BOTH store(power + 4 * v, (f32x4)((i32x4)t[v] << 23));
+      BOTH store(r + 4 * v, a[v]);
+    }
+    if (any_(most > SIGMOID_NEAR)) {
+#pragma clang loop unroll(disable)
+      for (uint32_t j = 0; j < m; j += 4)
+        store(out + j, sigmoid_result(sigmoid_any(load(x + j)), g + j, x + j, kind));
+      continue;
+    }
+    TURNS(j, m) {
+      const float *from = x + j, *factor = g + j, *r = rests + j, *power = powers + j;
+      float *to = out + j;
+      HIDE("+r"(from), "+r"(factor), "+r"(to), "+r"(r), "+r"(power));
+      f32x4 y[2];
+      BOTH y[v] = e.k[9] / sigmoid_below(&e, load(r + 4 * v), load(power + 4 * v));
+      BOTH y[v] = sigmoid_result(y[v], factor + 4 * v, from + 4 * v, kind);
+      BOTH store(to + 4 * v, y[v]);
     }
   }
+}
+RUN_FN void sigmoid_run(const float *g, const float *x, float *out, uint32_t n, int kind) {
+  if (kind == SIGMOID) sigmoid_runs(g, x, out, n, SIGMOID);
+  else if (kind == SILU) sigmoid_runs(g, x, out, n, SILU);
+  else sigmoid_runs(g, x, out, n, SILU_SLOPE);
 }
 
 #endif

@@ -99,7 +99,7 @@ RUN_FN void NAME(exp_of)(const S *x, S *y, uint32_t rows, size_t pitch, uint32_t
     S *to = y ? y + r * pitch : own;
 #if LANES == 4
     c = count & ~15u;
-    exp_runs(from, to, c, 0, 0, most, total);
+    exp_runs(from, to, c, 0, 0, most, total, NULL, 0);
 #endif
     COLUMNS({
       V e = exp_(GET(from, 0) - load(most + c));
@@ -183,9 +183,18 @@ INLINE void NAME(columns_backward)(const S *g, const S *y, S *gx, uint32_t n, si
   NAME(fold)(total, columns, copies, SUM);
   PARTS(ROWS {
     uint32_t c = 0;
+    const size_t row = at + r * pitch;
+#if LANES == 4
+    if (logarithm) {
+      float own[WIDE];
+      exp_all(y + row, own, c = count & ~15u);
+      for (uint32_t i = 0; i < c; i += 4)
+        store(gx + row + i, load(g + row + i) - load(own + i) * load(total + i));
+    }
+#endif
     COLUMNS({
-      V v = GET(g + at + r * pitch, 0), w = GET(y + at + r * pitch, 0), t = load(total + c);
-      PUT(gx + at + r * pitch, logarithm ? v - exp_(w) * t : w * (v - t));
+      V v = GET(g + row, 0), w = GET(y + row, 0), t = load(total + c);
+      PUT(gx + row, logarithm ? v - exp_(w) * t : w * (v - t));
     })
   })
 }
@@ -239,8 +248,15 @@ INLINE void NAME(backward_any)(const softmaxBackward_params *p, uint32_t begin, 
   for (uint32_t r = begin; r < end; r++) {
     size_t at = (size_t)r * n;
     V total = splat(NAME(row_dot)(g + at, y + at, n, !logarithm));
-#define RESULT(v, w) (logarithm ? (v) - exp_(w) * total : (w) * ((v) - total))
     uint32_t i = 0;
+#if LANES == 4
+    if (logarithm) {
+      i = n & ~15u;
+      exp_runs(y + at, gx + at, i, 0, 0, NULL, NULL, g + at, total[0]);
+      at += i;
+    }
+#endif
+#define RESULT(v, w) (logarithm ? (v) - exp_(w) * total : (w) * ((v) - total))
     ROLLED for (; i + LANES <= n; i += LANES, at += LANES)
       store(gx + at, RESULT(load(g + at), load(y + at)));
     if (i < n) {

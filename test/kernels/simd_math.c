@@ -90,7 +90,7 @@ static double gelu_slope(double x) {
   M(erfc, erfc, 0.52)                                                                              \
   M(erfinv, erfinv, 0.51)                                                                          \
   M(lgamma, lgamma, 0.51)                                                                          \
-  M(sigmoid, sigmoid, 1.97)                                                                        \
+  M(sigmoid, sigmoid, 1.75)                                                                        \
   M(rsqrt, rsqrt, 1.49)                                                                            \
   M(log1pexp, log1pexp, 1.73)                                                                      \
   M(logsigmoid, logsigmoid, 1.73)
