@@ -21,7 +21,7 @@ import {
 import { isTensor } from './core/is_tensor.js';
 import { denseStrides, Geometry, rowMajor, type Shape, sameShape } from './core/layout.js';
 import { breathe, escape, note } from './core/memory.js';
-import { flag } from './core/options.js';
+import { flag, warnOnce } from './core/options.js';
 import { formatTensor } from './core/print.js';
 import { Storage } from './core/storage.js';
 import type { Device, DeviceType } from './device/device.js';
@@ -60,6 +60,10 @@ const MOST_SPARE = 64;
 const spare = new Array<Tensor | undefined>(MOST_SPARE);
 let spares = 0;
 
+const NO_LEAF =
+  'grad: the tensor was computed from others, and backward() keeps the gradients of leaves only. ' +
+  'Call retainGrad() on it before backward(), or read the grad of the leaf it was made from';
+
 /** Nested arrays of numbers, as `tolist()` gives them. */
 export type NestedArray = number | bigint | boolean | NestedArray[];
 
@@ -81,6 +85,9 @@ export class Tensor {
     private start: number,
     readonly dtype: Dtype,
   ) {
+    if (typeof geometry !== 'object') {
+      throw new ValueError('Tensor: tensors are made with torch.tensor() or torch.FloatTensor()');
+    }
     storage_.references++;
     note(this);
   }
@@ -307,7 +314,10 @@ export class Tensor {
   /** The gradient accumulated by backward(), or null. */
   get grad(): Tensor | null {
     const meta = this.meta;
-    if (meta?.grad === undefined) return null;
+    if (meta?.grad === undefined) {
+      if (meta?.gradFn !== undefined && !meta.retainsGrad) warnOnce(NO_LEAF);
+      return null;
+    }
     meta.gradSeen = true;
     return meta.grad;
   }
@@ -405,6 +415,7 @@ export class Tensor {
     const read = () => this.toArray();
     const bare = this.bare();
     bare.untracked = true;
+    Reflect.deleteProperty(read, 'length');
     Object.setPrototypeOf(read, Tensor.prototype);
     const result = Object.assign(read, bare) as unknown as Tensor & (() => Promise<DataArray>);
     // The function is the handle now: the open scope disposes it and not the tensor it is made of.
@@ -484,11 +495,6 @@ export class Tensor {
   /** Refuses: JSON.stringify() would write the whole memory of the device. */
   toJSON(): never {
     throw new ValueError('a tensor is no JSON: write what `await x.tolist()` gives');
-  }
-
-  /** Refuses: only at() and setAt() index. */
-  get 0(): undefined {
-    throw new ValueError('a tensor is not indexed with [0]: x.at(0) reads, x.setAt([0], v) writes');
   }
 
   // --- Layout changes made by the engine -------------------------------------------------------

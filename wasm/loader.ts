@@ -112,14 +112,15 @@ function startUnpacker(): Unpacker {
 
 /** The bytes of an embedded module, unpacked with those before it when first asked for. */
 function embedded(wanted: string): Uint8Array<ArrayBuffer> {
+  if (!(wanted in sizes)) throw new Error(`there is no build '${wanted}' of the kernels`);
   for (const [name, size] of Object.entries(sizes)) {
     if (unpacked.has(wanted)) break;
     unpacker ??= startUnpacker();
     if (!unpacked.has(name)) unpacked.set(name, unpacker.next(size));
   }
-  const bytes = unpacked.get(wanted);
-  if (bytes === undefined) throw new Error(`there is no build '${wanted}' of the kernels`);
-  return bytes;
+  // Once the last one is out, nothing is left to do with its memory.
+  if (unpacked.size === Object.keys(sizes).length) unpacker = undefined;
+  return unpacked.get(wanted) as Uint8Array<ArrayBuffer>;
 }
 
 /** The further builds of the kernels that are made of tiles; see TILES in `wasm/build.mjs`. */

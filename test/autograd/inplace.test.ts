@@ -323,6 +323,15 @@ describe('what is refused', () => {
     expect(numbers(x.grad as Tensor)).toEqual([0, 0, 0, 0, 0, 0]);
   });
 
+  test('copysign_ needs no more of the signs once it has run', () => {
+    const x = leaf();
+    const signs = weight.clone();
+    const y = x.sub(3).copysign_(signs);
+    signs.zero_();
+    y.sum().backward();
+    expect(numbers(x.grad as Tensor)).toEqual([-1, 1, 0, 1, 1, -1]);
+  });
+
   test('a view made inside noGrad()', () => {
     const y = leaf().mul(1);
     const v = torch.noGrad(() => y.at(0));

@@ -199,6 +199,27 @@ describe('modes', () => {
     expect(torch.isGradEnabled()).toBe(true);
   });
 
+  test('set by a condition: from now on, within a guard, or for a function', () => {
+    const { setGradEnabled, isGradEnabled } = torch;
+    for (const training of [true, false]) {
+      expect(setGradEnabled(training, () => x.mul(2).requiresGrad)).toBe(training);
+      expect(setGradEnabled({ mode: training }, isGradEnabled)).toBe(training);
+    }
+    {
+      using _ = setGradEnabled(false);
+      expect(isGradEnabled()).toBe(false);
+    }
+    expect(isGradEnabled()).toBe(true);
+    setGradEnabled({ mode: false });
+    expect(isGradEnabled()).toBe(false);
+    setGradEnabled(true);
+    const loose = setGradEnabled as unknown as (mode: unknown) => void;
+    for (const wrong of [0, 'no', null, { on: true }, setGradEnabled(true)]) {
+      expect(() => loose(wrong)).toThrow(torch.ValueError);
+    }
+    expect(isGradEnabled()).toBe(true);
+  });
+
   test('backward inside noGrad', () => {
     const w = leaf(2);
     const y = w.square().sum();

@@ -263,7 +263,7 @@ describe('Linear and ReLU are two calls', () => {
     const wrong = () => new nn.Sequential(linear, relu)(torch.ones(2, 5));
     expect(wrong).toThrow('the input ends with size 5, the weight takes 4');
     expect(() => new nn.Sequential(linear, relu)('x' as unknown as Tensor)).toThrow(
-      'linear: expected tensors, got x',
+      "linear: expected tensors, got 'x'",
     );
   });
 });

@@ -83,7 +83,7 @@ describe('parametrized tensors', () => {
 
   it('are computed once within cached()', () => {
     const { layer } = symmetricLinear();
-    expect(layer.weight).not.toBe(layer.weight);
+    expect(Object.is(layer.weight, layer.weight)).toBe(false);
     parametrize.cached(() => {
       expect(layer.weight).toBe(layer.weight);
       parametrize.cached(() => expect(layer.weight).toBe(layer.weight));
@@ -93,7 +93,7 @@ describe('parametrized tensors', () => {
       using _ = parametrize.cached();
       expect(layer.weight).toBe(layer.weight);
     }
-    expect(layer.weight).not.toBe(layer.weight);
+    expect(Object.is(layer.weight, layer.weight)).toBe(false);
   });
 
   it('may be buffers', () => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { instantiate, MAIN, moduleBytes, tileBuilds } from '../../wasm/loader.js';
+import { collect } from '../memory/collect.js';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -24,6 +25,28 @@ describe('the kernel module', () => {
       const ofShared = moduleBytes(name, true).slice();
       const differ = moduleBytes(name, false).filter((byte, i) => byte !== ofShared[i]);
       expect(differ).toEqual(Uint8Array.of(1));
+    }
+  });
+
+  it('keeps no memory for unpacking once all is unpacked', async () => {
+    vi.resetModules();
+    const { Instance } = WebAssembly;
+    const programs: WeakRef<WebAssembly.Instance>[] = [];
+    WebAssembly.Instance = class extends Instance {
+      constructor(module: WebAssembly.Module) {
+        super(module);
+        programs.push(new WeakRef(this));
+      }
+    };
+    try {
+      const fresh = await import('../../wasm/loader.js');
+      for (const name of [fresh.MAIN, ...fresh.tileBuilds()]) fresh.moduleBytes(name, false);
+      expect(programs.length).toBe(1);
+      for (let i = 0; i < 3; i++) await collect();
+      expect(programs[0].deref()).toBeUndefined();
+      expect(() => fresh.moduleBytes('none', false)).toThrow("no build 'none'");
+    } finally {
+      WebAssembly.Instance = Instance;
     }
   });
 

@@ -6,7 +6,7 @@ import { checkOptions } from '../core/options.js';
 import { isTensor, type Tensor } from '../tensor.js';
 import { PLAIN, type RunOptions, runBackward } from './engine.js';
 import { addToGrad } from './memory.js';
-import { setGradEnabled } from './mode.js';
+import { setRecording } from './mode.js';
 import { edgeOf, type GradHook } from './node.js';
 
 export interface BackwardOptions {
@@ -52,14 +52,14 @@ export function backward(input: Tensor, given: Tensor | BackwardOptions | null =
   for (const leaf of leaves) refuseConstant('backward', leaf);
   const settings = { ...runOptions(options), captures: leaves };
   const grads = runBackward([input], [gradient ?? undefined], settings);
-  const before = setGradEnabled(settings.createGraph);
+  const before = setRecording(settings.createGraph);
   try {
     leaves.forEach((leaf, i) => {
       const value = grads[i];
       if (value !== undefined) addToGrad(leaf, value, settings.createGraph);
     });
   } finally {
-    setGradEnabled(before);
+    setRecording(before);
   }
 }
 

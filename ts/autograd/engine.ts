@@ -6,7 +6,7 @@ import { giveBack, lend } from '../core/lend.js';
 import { enter, leave } from '../core/memory.js';
 import type { Tensor } from '../tensor.js';
 import { addToGrad, areApart, own } from './memory.js';
-import { isGradEnabled, setGradEnabled } from './mode.js';
+import { isGradEnabled, setRecording } from './mode.js';
 import {
   Accumulate,
   edgeOf,
@@ -431,11 +431,11 @@ export function runBackward(
       const node = nodeOf(roots[i]) as Node;
       run.add(node, indexOf(roots[i]), starts[i], starts[i] !== grads[i]);
     }
-    setGradEnabled(options.createGraph);
+    setRecording(options.createGraph);
     run.execute();
     return run.captured;
   } finally {
-    setGradEnabled(before);
+    setRecording(before);
     giveBack(starts);
     run.close();
   }

@@ -5,7 +5,7 @@ import { AutogradError, showShape, ValueError } from '../core/errors.js';
 import type { Shape } from '../core/layout.js';
 import type { Device } from '../device/device.js';
 import { emptyTensor, isTensor, type Tensor } from '../tensor.js';
-import { isGradEnabled, setGradEnabled } from './mode.js';
+import { isGradEnabled, setRecording } from './mode.js';
 import { freedGraphError, type Grads, Node, SavedTensor, setHistory } from './node.js';
 import { sumToShape } from './undo.js';
 
@@ -192,12 +192,12 @@ export class Function {
     const context = new FunctionContext();
     const recording = isGradEnabled();
     context.needsInputGrad = args.map((arg) => recording && isTensor(arg) && arg.requiresGrad);
-    setGradEnabled(false);
+    setRecording(false);
     let result: R;
     try {
       result = this.forward(context, ...args);
     } finally {
-      setGradEnabled(recording);
+      setRecording(recording);
     }
     const outputs = (Array.isArray(result) ? result : [result]) as Tensor[];
     if (!outputs.every(isTensor)) {

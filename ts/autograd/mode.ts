@@ -1,6 +1,7 @@
 /** Whether operations are recorded for backward. */
 
 import { ValueError } from '../core/errors.js';
+import { flag } from '../core/options.js';
 
 let recording = true;
 
@@ -9,8 +10,8 @@ export function isGradEnabled(): boolean {
   return recording;
 }
 
-/** Sets the recording mode and returns the one before it. */
-export function setGradEnabled(on: boolean): boolean {
+/** @internal Sets the recording mode and returns the one before it. */
+export function setRecording(on: boolean): boolean {
   const before = recording;
   recording = on;
   return before;
@@ -25,8 +26,8 @@ function withMode<R>(name: string, on: boolean, body?: () => R): R | ModeGuard {
   if (body !== undefined && typeof body !== 'function') {
     throw new ValueError(`${name}: expected a function to run, or nothing for the \`using\` form`);
   }
-  if (body === undefined) return guard(on);
-  const before = setGradEnabled(on);
+  if (body === undefined) return new Restore(on);
+  const before = setRecording(on);
   try {
     const result = body();
     if (typeof result === 'object' && result !== null && 'then' in result) {
@@ -37,17 +38,20 @@ function withMode<R>(name: string, on: boolean, body?: () => R): R | ModeGuard {
     }
     return result;
   } finally {
-    setGradEnabled(before);
+    setRecording(before);
   }
 }
 
-function guard(on: boolean): ModeGuard {
-  const before = setGradEnabled(on);
-  return {
-    [Symbol.dispose]() {
-      setGradEnabled(before);
-    },
-  };
+class Restore implements ModeGuard {
+  private readonly before: boolean;
+
+  constructor(on: boolean) {
+    this.before = setRecording(on);
+  }
+
+  [Symbol.dispose](): void {
+    setRecording(this.before);
+  }
 }
 
 /**
@@ -71,4 +75,17 @@ export function inferenceMode(): ModeGuard;
 export function inferenceMode<R>(body: () => R): R;
 export function inferenceMode<R>(body?: () => R): R | ModeGuard {
   return withMode('inferenceMode', false, body);
+}
+
+/**
+ * Records (`mode` true) or not while `body` runs. Without a body it does so from now on; the guard
+ * it returns restores what was before.
+ */
+export function setGradEnabled(mode: boolean | { mode: boolean }): ModeGuard;
+export function setGradEnabled<R>(mode: boolean | { mode: boolean }, body: () => R): R;
+export function setGradEnabled<R>(
+  mode: boolean | { mode: boolean },
+  body?: () => R,
+): R | ModeGuard {
+  return withMode('setGradEnabled', flag('setGradEnabled', 'mode', mode), body);
 }

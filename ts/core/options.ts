@@ -29,9 +29,13 @@ export function flag<K extends string>(
   name: K,
   given: boolean | { readonly [name in K]?: boolean },
 ): boolean {
-  if (typeof given === 'boolean') return given;
-  checkOptions(op, given, [name]);
-  return given[name] ?? true;
+  let value: unknown = given;
+  if (isOptions(given)) {
+    checkOptions(op, given, [name]);
+    value = given[name] ?? true;
+  }
+  if (typeof value === 'boolean') return value;
+  throw new ValueError(`${op}: ${name} is true or false, got ${String(value)}`);
 }
 
 /** Throws ValueError where sparse gradients are asked for: there are none. */
@@ -41,4 +45,13 @@ export function checkDense(op: string, option: string, sparse: boolean): void {
     `${op}: ${option} is not supported, all gradients are dense; leave it out: the numbers are ` +
       'the same',
   );
+}
+
+const warned = new Set<string>();
+
+/** Writes a warning the first time it is due. */
+export function warnOnce(text: string): void {
+  if (warned.has(text)) return;
+  warned.add(text);
+  console.warn(text);
 }

@@ -5,7 +5,7 @@ import { int32 } from '../core/dtype.js';
 import { ValueError } from '../core/errors.js';
 import { sampleMultinomial } from '../core/multinomial.js';
 import { defaultGenerator, Generator } from '../core/random.js';
-import { type Arguments, bind } from '../nn/arguments.js';
+import { type Arguments, bind } from '../ops/signature.js';
 
 /** Anything with a length. */
 export interface Sized {

@@ -1,15 +1,8 @@
-/** Constructor arguments in PyTorch's style: by position, then one object for the others. */
+/** Parameters that layers have in common, and their checks. */
 
 import type { Dtype } from '../core/dtype.js';
 import { ValueError } from '../core/errors.js';
-import { isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
-import { type Mixed, type Names, spread } from '../ops/signature.js';
-
-/** What a constructor of the named parameters takes. */
-export type Arguments<S extends string, P extends unknown[]> =
-  | P
-  | (Mixed<Names<S>, P> extends infer M extends unknown[] ? M : never);
 
 /** The last two parameters of every layer that has tensors. */
 export type Factory = [device?: DeviceType | null, dtype?: Dtype | null];
@@ -18,28 +11,6 @@ export type Factory = [device?: DeviceType | null, dtype?: Dtype | null];
 export interface FactoryOptions {
   device?: DeviceType | null;
   dtype?: Dtype | null;
-}
-
-/** The arguments in their positions. The first `required` ones must be given. */
-export function bind<P extends unknown[]>(
-  name: string,
-  signature: string,
-  args: readonly unknown[],
-  required = 0,
-): P {
-  const names = signature.split(',').map((part) => part.trim());
-  if (args.length > names.length) {
-    throw new ValueError(
-      `${name}: takes at most ${names.length} arguments (${signature}), got ${args.length}`,
-    );
-  }
-  const values = isOptions(args[args.length - 1]) ? spread(name, names, args) : [...args];
-  for (let i = 0; i < required; i++) {
-    if (values[i] === undefined) {
-      throw new ValueError(`${name}: '${names[i]}' must be given. It takes: ${names.join(', ')}`);
-    }
-  }
-  return values as P;
 }
 
 /** A size that a layer is made with. */

@@ -22,6 +22,7 @@ function kindOf(value: unknown): FieldKind | undefined {
 /** A value as errors name it. */
 export function showField(value: unknown): string {
   if (isTensor(value)) return `a tensor of shape ${showShape(value.shape)}`;
+  if (Array.isArray(value)) return 'an array; spread it (...layers)';
   const isCode = typeof value === 'function' && !(STATE in value);
   return isCode ? `the function or class ${value.name}` : String(value);
 }

@@ -8,9 +8,8 @@ import type { DeviceType } from '../device/device.js';
 import type { ToOptions } from '../ops/convert.js';
 import { zeroGrads } from '../ops/inplace.js';
 import { isTensor } from '../ops/promote.js';
-import { spread } from '../ops/signature.js';
+import { type Arguments, bind, spread } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
-import { type Arguments, bind } from './arguments.js';
 import { holdField, noteField, showField } from './fields.js';
 import { indent } from './format.js';
 import {

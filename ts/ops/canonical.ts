@@ -3,7 +3,7 @@
  * row runs on its inputs seen in canonical form and is still one node of the graph.
  */
 
-import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
+import { isGradEnabled, setRecording } from '../autograd/mode.js';
 import { type Grads, setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
 import {
@@ -164,7 +164,7 @@ function computeSeen<K extends PrimitiveName>(
   compute: Compute | undefined,
   prepared: (Tensor | undefined)[],
 ): Tensor[] {
-  const recording = setGradEnabled(false);
+  const recording = setRecording(false);
   try {
     for (let i = 0; i < inputs.length; i++) {
       const [input, form] = [inputs[i], forms[i]];
@@ -173,7 +173,7 @@ function computeSeen<K extends PrimitiveName>(
     if (compute !== undefined) return compute(prepared);
     return applyPrimitive(name, prepared, attributes);
   } finally {
-    setGradEnabled(recording);
+    setRecording(recording);
   }
 }
 

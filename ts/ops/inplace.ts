@@ -1,6 +1,6 @@
 /** In-place operations: what may be written, and how the graph follows. */
 
-import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
+import { isGradEnabled, setRecording } from '../autograd/mode.js';
 import { edgeOf, type Grads, Node, setHistory } from '../autograd/node.js';
 import type { Dtype } from '../core/dtype.js';
 import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
@@ -253,7 +253,7 @@ function refresh(view: Tensor, meta: AutogradMeta): void {
     meta.gradFn = undefined;
     return;
   }
-  const before = setGradEnabled(true);
+  const before = setRecording(true);
   try {
     const again = applyView('asStridedView', base, {
       shape: view.shape,
@@ -267,7 +267,7 @@ function refresh(view: Tensor, meta: AutogradMeta): void {
     meta.outputIndex = index;
     again.dispose();
   } finally {
-    setGradEnabled(before);
+    setRecording(before);
   }
 }
 

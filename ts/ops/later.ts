@@ -1,6 +1,6 @@
 /** Results whose size depends on data: at once where the device can be read, else a promise. */
 
-import { setGradEnabled } from '../autograd/mode.js';
+import { setRecording } from '../autograd/mode.js';
 import type { DataArray } from '../core/dtype.js';
 import { DeviceError } from '../core/errors.js';
 import { Tensor } from '../tensor.js';
@@ -45,14 +45,14 @@ function later<R>(op: string, promise: Promise<R>): R {
 
 /** Calls `use` with recording as it is now, also if that is later. */
 function withPresentMode<A, R>(use: (value: A) => R): (value: A) => R {
-  const recording = setGradEnabled(true);
-  setGradEnabled(recording);
+  const recording = setRecording(true);
+  setRecording(recording);
   return (value) => {
-    const before = setGradEnabled(recording);
+    const before = setRecording(recording);
     try {
       return use(value);
     } finally {
-      setGradEnabled(before);
+      setRecording(before);
     }
   };
 }

@@ -14,6 +14,7 @@ import {
   type UnaryInPlace,
 } from './elementwise.js';
 import * as indexing from './indexing.js';
+import './javascript.js';
 import * as linear from './linear.js';
 import type { Operand } from './promote.js';
 import * as random from './random.js';

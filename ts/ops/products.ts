@@ -8,7 +8,7 @@ import { isTensor, type Tensor } from '../tensor.js';
 import { applyCanonical, type Form } from './canonical.js';
 import { elementwise } from './elementwise.js';
 import type { Epilogue } from './primitives/matmul.js';
-import { op } from './signature.js';
+import { kindOf, op } from './signature.js';
 
 /** Every product needs operands of one dtype, as in PyTorch. */
 export function checkDtypes(name: string, ...operands: Tensor[]): void {
@@ -16,7 +16,7 @@ export function checkDtypes(name: string, ...operands: Tensor[]): void {
   for (const operand of operands) {
     if (!isTensor(operand)) {
       throw new ValueError(
-        `${name}: expected tensors, got ${String(operand)}; use mul() for numbers`,
+        `${name}: expected tensors, got ${kindOf(operand)}; mul() takes numbers`,
       );
     }
     if (operand.dtype !== dtype) {

@@ -25,26 +25,21 @@ const specs = [1, 2, 3, 4].map((count) =>
 );
 
 /**
- * Outputs of one dtype, as a list that all calls share: the gate reads it before the next one.
- * `dtype` can be changed in it.
+ * Outputs of one dtype, at most four, as a list that all calls share: the gate reads it before the
+ * next one. `dtype` can be changed in it.
  */
 export function outputsOf(
   dtype: Dtype,
-  ...shapes: (readonly number[])[]
+  a: readonly number[],
+  b?: readonly number[],
+  c?: readonly number[],
+  d?: readonly number[],
 ): readonly { shape: readonly number[]; dtype: Dtype }[] {
-  const list = specs[shapes.length - 1];
+  const list = specs[b === undefined ? 0 : c === undefined ? 1 : d === undefined ? 2 : 3];
   for (let i = 0; i < list.length; i++) {
-    list[i].shape = shapes[i];
+    list[i].shape = (i < 2 ? (i === 0 ? a : b) : i === 2 ? c : d) as readonly number[];
     list[i].dtype = dtype;
   }
-  return list;
-}
-
-/** A row's only output, likewise. */
-export function oneOutput(shape: readonly number[], dtype: Dtype): readonly OutputSpec[] {
-  const [list] = specs;
-  list[0].shape = shape;
-  list[0].dtype = dtype;
   return list;
 }
 

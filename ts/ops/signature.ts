@@ -89,6 +89,33 @@ export function spread(op: string, names: readonly string[], args: readonly unkn
   return result;
 }
 
+/** What a constructor of the named parameters takes. */
+export type Arguments<S extends string, P extends unknown[]> =
+  | P
+  | (Mixed<Names<S>, P> extends infer M extends unknown[] ? M : never);
+
+/** The arguments in their positions. The first `required` ones must be given. */
+export function bind<P extends unknown[]>(
+  name: string,
+  signature: string,
+  args: readonly unknown[],
+  required = 0,
+): P {
+  const names = signature.split(',').map((part) => part.trim());
+  if (args.length > names.length) {
+    throw new ValueError(
+      `${name}: takes at most ${names.length} arguments (${signature}), got ${args.length}`,
+    );
+  }
+  const values = isOptions(args[args.length - 1]) ? spread(name, names, args) : [...args];
+  for (let i = 0; i < required; i++) {
+    if (values[i] === undefined) {
+      throw new ValueError(`${name}: '${names[i]}' must be given. It takes: ${names.join(', ')}`);
+    }
+  }
+  return values as P;
+}
+
 /**
  * Makes a function of named parameters:
  * `op('sum', 'input, dim, keepdim', (input: Tensor, dim?: Dims, keepdim = false): Tensor => ...)`.
@@ -152,11 +179,12 @@ function explained(
 }
 
 /** An argument in a few words. */
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (isTensor(value)) return `tensor ${showShape(value.shape)}`;
   if (typeof value === 'string') return `'${value}'`;
   if (Array.isArray(value)) return `[${value.map(kindOf).join(', ')}]`;
   if (typeof value === 'function') return 'a function';
+  if (value instanceof Promise) return 'a promise, which must be awaited';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 

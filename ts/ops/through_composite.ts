@@ -4,7 +4,7 @@
  */
 
 import { runBackward } from '../autograd/engine.js';
-import { isGradEnabled, setGradEnabled } from '../autograd/mode.js';
+import { isGradEnabled, setRecording } from '../autograd/mode.js';
 import type { Tensor } from '../tensor.js';
 import type { GradContext, JointRule } from './rule.js';
 
@@ -29,7 +29,7 @@ export function throughComposite<A>(count: number, composite: Composite<A>): Joi
     grads: (grads, context: GradContext<A>) => {
       const createGraph = isGradEnabled();
       const entries = inputs.map((i) => entry(context.optional(i), context.needs(i)));
-      setGradEnabled(true);
+      setRecording(true);
       try {
         const outputs = composite(entries, context.attributes);
         const used = outputs
@@ -54,7 +54,7 @@ export function throughComposite<A>(count: number, composite: Composite<A>): Joi
         });
         return all;
       } finally {
-        setGradEnabled(createGraph);
+        setRecording(createGraph);
       }
     },
   };

@@ -1,7 +1,7 @@
 /** The base of all learning rate schedules: epochs, the warning, state dicts in PyTorch's form. */
 
 import { StateDictError, ValueError } from '../core/errors.js';
-import { bind } from '../nn/arguments.js';
+import { bind } from '../ops/signature.js';
 import { type Scheduled, snake } from './optimizer.js';
 
 /** A group that schedules change. */

@@ -1,7 +1,7 @@
 /** Schedules made of schedules, one after another or all at once. */
 
 import { StateDictError, ValueError } from '../core/errors.js';
-import type { Arguments } from '../nn/arguments.js';
+import type { Arguments } from '../ops/signature.js';
 import { fields, LRScheduler, type Schedulable, type State } from './lr_base.js';
 
 /** What stepping several schedules needs. */

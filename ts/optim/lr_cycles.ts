@@ -1,7 +1,7 @@
 /** Schedules that rise and fall again and again. */
 
 import { ValueError } from '../core/errors.js';
-import type { Arguments } from '../nn/arguments.js';
+import type { Arguments } from '../ops/signature.js';
 import {
   fields,
   type Last,

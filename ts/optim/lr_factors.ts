@@ -1,6 +1,6 @@
 /** Schedules that multiply the rate: at milestones, every epoch, by a curve or a function. */
 
-import type { Arguments } from '../nn/arguments.js';
+import type { Arguments } from '../ops/signature.js';
 import {
   fields,
   type Last,

@@ -1,7 +1,7 @@
 /** The schedule that looks at a loss or a score. */
 
-import type { Arguments } from '../nn/arguments.js';
 import { isTensor } from '../ops/promote.js';
+import type { Arguments } from '../ops/signature.js';
 import { fields, need, perGroup, type Schedulable, Schedule } from './lr_base.js';
 import type { PerGroup } from './lr_cycles.js';
 import { type Reading, whenRead } from './reading.js';

@@ -362,7 +362,8 @@ function kindOf(value: unknown): string {
 
 /** What was given as parameters or groups, as a list. */
 function listOf<T = unknown>(name: string, params: unknown): T[] {
-  const isIterable = typeof params === 'object' && params !== null && Symbol.iterator in params;
+  const isIterable =
+    typeof params === 'object' && params !== null && Symbol.iterator in params && !isTensor(params);
   if (isIterable) return [...(params as Iterable<T>)];
   throw new ValueError(
     `${name}: expected an iterable of parameters or groups { params }, such as net.parameters()`,

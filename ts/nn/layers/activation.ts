@@ -1,7 +1,8 @@
 /** Activations as layers. */
 
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind, checkSize, type Factory } from '../arguments.js';
+import { checkSize, type Factory } from '../arguments.js';
 import { bool, float, value } from '../format.js';
 import * as F from '../functional.js';
 import { checkProbability } from '../functional_misc.js';

@@ -6,14 +6,9 @@ import { sameShape } from '../../core/layout.js';
 import { elementwise } from '../../ops/elementwise.js';
 import { headsOf } from '../../ops/heads.js';
 import { cat } from '../../ops/joining.js';
+import { type Arguments, bind } from '../../ops/signature.js';
 import { isTensor, type Tensor } from '../../tensor.js';
-import {
-  type Arguments,
-  bind,
-  checkSize,
-  type Factory,
-  type FactoryOptions,
-} from '../arguments.js';
+import { checkSize, type Factory, type FactoryOptions } from '../arguments.js';
 import * as F from '../functional.js';
 import { constant_, xavierNormal_, xavierUniform_ } from '../init.js';
 import { Module } from '../module.js';

@@ -3,15 +3,9 @@
 import { ValueError } from '../../core/errors.js';
 import { numelOf } from '../../core/layout.js';
 import type { PadMode } from '../../ops/padding.js';
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import {
-  type Arguments,
-  bind,
-  checkSize,
-  type Factory,
-  type FactoryOptions,
-  perDimension,
-} from '../arguments.js';
+import { checkSize, type Factory, type FactoryOptions, perDimension } from '../arguments.js';
 import { value } from '../format.js';
 import * as F from '../functional.js';
 import type { ConvPadding, Size } from '../functional_conv.js';

@@ -3,8 +3,9 @@
 import { noGrad } from '../../autograd/mode.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import { checkDense } from '../../core/options.js';
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind, checkSize, type FactoryOptions } from '../arguments.js';
+import { checkSize, type FactoryOptions } from '../arguments.js';
 import { float } from '../format.js';
 import * as F from '../functional.js';
 import { normal_ } from '../init.js';

@@ -1,7 +1,8 @@
 /** Linear and bilinear layers, and the layer that does nothing. */
 
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind, checkSize, type Factory } from '../arguments.js';
+import { checkSize, type Factory } from '../arguments.js';
 import { bool } from '../format.js';
 import * as F from '../functional.js';
 import { kaimingUniform_, uniform_ } from '../init.js';

@@ -1,7 +1,7 @@
 /** Losses as layers: called with the output of a network and the target. */
 
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind } from '../arguments.js';
 import * as F from '../functional.js';
 import { Module } from '../module.js';
 import { chosenReduction, type Legacy, type Reduction } from '../reduction.js';

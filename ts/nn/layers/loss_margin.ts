@@ -1,7 +1,7 @@
 /** Losses with margins and of distributions, as layers. */
 
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind } from '../arguments.js';
 import * as F from '../functional.js';
 import type { Distance } from '../functional_margin.js';
 import { Module } from '../module.js';

@@ -3,14 +3,9 @@
 import { noGrad } from '../../autograd/mode.js';
 import { float32, int64 } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import {
-  type Arguments,
-  bind,
-  checkSize,
-  type Factory,
-  type FactoryOptions,
-} from '../arguments.js';
+import { checkSize, type Factory, type FactoryOptions } from '../arguments.js';
 import { bool, float, value } from '../format.js';
 import * as F from '../functional.js';
 import type { Momentum } from '../functional_norm.js';

@@ -1,7 +1,8 @@
 /** Borders around the last one to three dimensions. */
 
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind, perDimension } from '../arguments.js';
+import { perDimension } from '../arguments.js';
 import { float, value } from '../format.js';
 import * as F from '../functional.js';
 import { Layer } from './layer.js';

@@ -1,7 +1,8 @@
 /** Pooling layers. */
 
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind, perDimension } from '../arguments.js';
+import { perDimension } from '../arguments.js';
 import { bool, value } from '../format.js';
 import * as F from '../functional.js';
 import type { Size } from '../functional_conv.js';

@@ -5,14 +5,9 @@ import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import { tensor, zeros } from '../../ops/creation.js';
 import { cat, stack } from '../../ops/joining.js';
 import { linear } from '../../ops/linear.js';
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import {
-  type Arguments,
-  bind,
-  checkSize,
-  type Factory,
-  type FactoryOptions,
-} from '../arguments.js';
+import { checkSize, type Factory, type FactoryOptions } from '../arguments.js';
 import { bool, float } from '../format.js';
 import { dropout } from '../functional.js';
 import { checkProbability } from '../functional_misc.js';

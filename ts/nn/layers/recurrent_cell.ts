@@ -4,14 +4,9 @@ import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import { applyPrimitive } from '../../ops/apply.js';
 import { zeros } from '../../ops/creation.js';
 import { linear } from '../../ops/linear.js';
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import {
-  type Arguments,
-  bind,
-  checkSize,
-  type Factory,
-  type FactoryOptions,
-} from '../arguments.js';
+import { checkSize, type Factory, type FactoryOptions } from '../arguments.js';
 import { uniform_ } from '../init.js';
 import { Module } from '../module.js';
 import type { Parameter } from '../parameter.js';

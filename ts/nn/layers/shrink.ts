@@ -1,8 +1,8 @@
 /** Activations made of straight lines, and the softmax over channels. */
 
 import { ShapeError, showShape } from '../../core/errors.js';
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind } from '../arguments.js';
 import { float, value } from '../format.js';
 import * as F from '../functional.js';
 import { Layer } from './layer.js';

@@ -1,7 +1,8 @@
 /** Distances and similarities of vectors, and channels as pixels. */
 
+import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
-import { type Arguments, bind, checkSize } from '../arguments.js';
+import { checkSize } from '../arguments.js';
 import * as F from '../functional.js';
 import { Module } from '../module.js';
 import { Layer } from './layer.js';

@@ -3,7 +3,7 @@
 import { ShapeError, showShape } from '../../core/errors.js';
 import { sized } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
-import { oneOutput, primitive } from '../row.js';
+import { outputsOf, primitive } from '../row.js';
 import { depthwise, isDepthwise } from './conv_depth.js';
 import {
   type ConvAttributes,
@@ -43,7 +43,7 @@ export const conv2d = primitive<ConvAttributes>()({
           showShape(bias.shape),
       );
     }
-    return oneOutput(sized(batch, all, outH, outW).shape, x.dtype);
+    return outputsOf(x.dtype, sized(batch, all, outH, outW).shape);
   },
   run(launcher, [x, weight, bias], [out], attributes) {
     const geometry = geometryOf('conv2d', x.shape, weight.shape, attributes);

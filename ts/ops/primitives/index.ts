@@ -10,7 +10,7 @@ import { numelOf, sized } from '../../core/layout.js';
 import { lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { type KernelDtype, kernel, NUMBERS, WIDTHS } from '../kernel.js';
-import { type BufferRef, type Launcher, type OutputSpec, oneOutput, primitive } from '../row.js';
+import { type BufferRef, type Launcher, type OutputSpec, outputsOf, primitive } from '../row.js';
 
 /** Columns and elements that one unit of work owns, as in kernels/index.h. */
 const COLUMNS = 128;
@@ -239,7 +239,7 @@ export const indexSelect = primitive<Wrap & { skip?: number }>()({
   index: [1],
   outputs([x, index]) {
     checkRows('indexSelect', x, index);
-    return oneOutput(sized(x.shape[0], index.shape[0], x.shape[2]).shape, x.dtype);
+    return outputsOf(x.dtype, sized(x.shape[0], index.shape[0], x.shape[2]).shape);
   },
   run(launcher, [x, index], [out], { wrap }) {
     const [count] = index.shape;

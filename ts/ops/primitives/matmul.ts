@@ -6,7 +6,7 @@ import { type Geometry, sized } from '../../core/layout.js';
 import { lend2, lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, NUMBERS, type ParamsOf } from '../kernel.js';
-import { type BufferRef, type Launcher, oneOutput, primitive } from '../row.js';
+import { type BufferRef, type Launcher, outputsOf, primitive } from '../row.js';
 
 /** Copies A into rows for `matmul`, `out_row` apart; a unit is some rows of one matrix. */
 const matmulPack = kernel({
@@ -424,7 +424,7 @@ export const matmul = primitive<Epilogue>()({
   readable: isMatrixReadable,
   outputs([a, b, bias]) {
     checkShapes(a, b, bias);
-    return oneOutput(sized(a.shape[0], a.shape[1], b.shape[2]).shape, a.dtype);
+    return outputsOf(a.dtype, sized(a.shape[0], a.shape[1], b.shape[2]).shape);
   },
   run(launcher, [a, b, bias], [out], { activation }) {
     const plan = planOf(a, b, out.dtype, Number(!!bias) + (activation ? RELU : 0));

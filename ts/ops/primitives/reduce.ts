@@ -6,14 +6,7 @@ import { sized } from '../../core/layout.js';
 import { lend2, lend3 } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, NUMBERS, REALS, WIDTHS } from '../kernel.js';
-import {
-  type BufferRef,
-  type Launcher,
-  type OutputSpec,
-  oneOutput,
-  outputsOf,
-  primitive,
-} from '../row.js';
+import { type BufferRef, type Launcher, type OutputSpec, outputsOf, primitive } from '../row.js';
 import { width } from './index.js';
 import { truthMask } from './mask.js';
 
@@ -89,7 +82,7 @@ function pair(name: string, x: Tensor, dtype: Dtype): readonly OutputSpec[] {
 
 function oneReduced(name: string, x: Tensor, dtype: Dtype = x.dtype): readonly OutputSpec[] {
   const [outer, , inner] = sizes(name, x);
-  return oneOutput(sized(outer, inner).shape, dtype);
+  return outputsOf(dtype, sized(outer, inner).shape);
 }
 
 function refuseEmpty(name: string, x: Tensor): void {

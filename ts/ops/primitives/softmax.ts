@@ -6,7 +6,7 @@ import { sameShape } from '../../core/layout.js';
 import { lend2, lend3 } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel } from '../kernel.js';
-import { type OutputSpec, oneOutput, primitive } from '../row.js';
+import { type OutputSpec, outputsOf, primitive } from '../row.js';
 
 /** Columns per unit of work where inner > 1. */
 const COLUMNS = 32;
@@ -22,7 +22,7 @@ function like(name: string, inputs: readonly Tensor[]): readonly OutputSpec[] {
     const shapes = inputs.map((t) => showShape(t.shape)).join(' and ');
     throw new ShapeError(`${name}: the kernel takes equal shapes [outer, n, inner], got ${shapes}`);
   }
-  return oneOutput(x.shape, x.dtype);
+  return outputsOf(x.dtype, x.shape);
 }
 
 /** Sets the parameters, and gives the range. */
