@@ -151,21 +151,24 @@ static NOINLINE void NAME(pack_panel)(S *out, const S *b, uint32_t depth, uint32
   }
 }
 
-// The same from a matrix whose columns are contiguous.
+// The same from a matrix whose columns are contiguous: few of them at a time, which processors
+// fetch ahead.
 static NOINLINE void NAME(pack_panel_transposed)(S *out, const S *b, uint32_t depth, uint32_t cols,
                                                  size_t step) {
-  const uint32_t width = NAME(panel_width)(cols);
-  uint32_t k = 0;
-  for (; k + LANES <= depth; k += LANES) {
-    for (uint32_t j = 0; j < width; j += LANES) {
+  const uint32_t width = NAME(panel_width)(cols), whole = depth - depth % LANES;
+  for (uint32_t j = 0; j < width; j += LANES) {
+    const S *from[LANES];
+    UNROLL for (int i = 0; i < LANES; i++) from[i] = b + MIN(j + i, cols - 1) * step;
+    S *to = out + j;
+    NO_UNROLL for (uint32_t k = 0; k < whole; k += LANES) {
       V square[LANES];
-      UNROLL for (int i = 0; i < LANES; i++) square[i] = load(b + MIN(j + i, cols - 1) * step + k);
+      UNROLL for (int i = 0; i < LANES; i++) square[i] = load(from[i] + k);
       NAME(transpose)(square);
-      UNROLL for (int i = 0; i < LANES; i++) store(out + (k + i) * width + j, square[i]);
+      UNROLL for (int i = 0; i < LANES; i++, to += width) store(to, square[i]);
     }
-  }
-  for (; k < depth; k++) {
-    for (uint32_t j = 0; j < width; j++) out[k * width + j] = b[MIN(j, cols - 1) * step + k];
+    for (uint32_t k = whole; k < depth; k++, to += width) {
+      UNROLL for (int i = 0; i < LANES; i++) to[i] = from[i][k];
+    }
   }
 }
 
