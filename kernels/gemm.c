@@ -342,8 +342,8 @@ static NOINLINE void NAME(run_block)(const matmul_params *p, const NAME(block) *
   // row's end must be of the next.
   const bool far = p->depth * (uint64_t)p->cols * sizeof(S) >= STREAMED;
   const bool collide = p->b_depth % (4096 / sizeof(S)) == 0;
-  const bool one = p->rows <= (PAIRED ? 3 : 1);
-  const bool ordered = (far && one) || (collide && p->depth > FEW_ROWS);
+  const uint32_t once = PAIRED ? (p->b_depth % 512 == 0 ? 4 : 3) : 1;
+  const bool ordered = (far && p->rows <= once) || (collide && p->depth > FEW_ROWS);
   const bool streamed =
       few && p->b_depth >= STREAM_STEP && (ordered || (TILE_V == 2 && !TILED(p)));
 #endif

@@ -21,8 +21,9 @@ export class Geometry {
   shared = false;
   /** Tells geometries apart in tables of what was found for them. */
   readonly id = made++;
-  /** Of a matrix, once it was asked for: turnedForm(). */
+  /** Of a matrix, once it was asked for: turnedForm(), and seen as a batch of one. */
   turned: Turned | undefined = undefined;
+  batched: Batched | undefined = undefined;
 
   constructor(
     readonly shape: Shape,
@@ -31,6 +32,23 @@ export class Geometry {
     this.elements = numelOf(shape);
     this.contiguous = this.elements === 0 || isContiguousLayout(shape, strides);
   }
+}
+
+/** A matrix [M, K] as a batch of one, [1, M, K]. */
+interface Batched {
+  readonly shape: Shape;
+  readonly geometry: Geometry;
+}
+
+export function batchedForm(matrix: Geometry): Batched {
+  if (matrix.batched !== undefined) return matrix.batched;
+  const [m, k] = matrix.shape;
+  const [row, column] = matrix.strides;
+  const geometry = matrix.contiguous
+    ? sized(1, m, k)
+    : new Geometry([1, m, k], [m * row, row, column]);
+  matrix.batched = { shape: geometry.shape, geometry };
+  return matrix.batched;
 }
 
 /** How a matrix turned, as a batch of one, is made from the matrix, and how it lies. */

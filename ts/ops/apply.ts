@@ -422,9 +422,19 @@ function allocate(
   }
 }
 
+/** The dtype of all inputs, if they have one. */
+function sameDtype(inputs: readonly (Tensor | undefined)[]): Dtype | undefined {
+  const dtype = inputs[0]?.dtype;
+  for (let i = 1; i < inputs.length; i++) {
+    const input = inputs[i];
+    if (input !== undefined && input.dtype !== dtype) return undefined;
+  }
+  return dtype;
+}
+
 function promotedInput(row: Primitive<never>, inputs: readonly (Tensor | undefined)[]): Dtype {
-  const all = !row.index && !row.mask && !inputs.includes(undefined);
-  const promoted = all ? resultDtype(inputs as readonly Tensor[]) : valuedDtype(row, inputs);
+  const same = row.index || row.mask ? undefined : sameDtype(inputs);
+  const promoted = same ?? valuedDtype(row, inputs);
   return row.dtypes === 'real' && !promoted.isFloatingPoint ? toFloating(promoted) : promoted;
 }
 

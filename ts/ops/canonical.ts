@@ -8,7 +8,7 @@ import { type Grads, setHistory } from '../autograd/node.js';
 import { OpNode } from '../autograd/op_node.js';
 import {
   broadcastStrides,
-  type Geometry,
+  Geometry,
   geometryOf,
   rowMajor,
   type Shape,
@@ -55,7 +55,7 @@ function arranged(x: Tensor, form: Form): { shape: Shape; strides: readonly numb
 function seen(x: Tensor, form: Form): Tensor {
   let { geometry } = form;
   if (geometry === undefined && !form.order && !form.expand && x.isContiguous()) {
-    geometry = rowMajor(form.shape);
+    geometry = form instanceof Geometry ? form : rowMajor(form.shape);
   }
   if (geometry !== undefined) return Tensor.lent(x.storage_, geometry, x.offset, x.dtype);
   const { shape, strides } = arranged(x, form);

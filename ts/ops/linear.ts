@@ -1,7 +1,7 @@
 /** Products of vectors, matrices and batches of them. All of them run the row `matmul`. */
 
 import { ShapeError, showShape } from '../core/errors.js';
-import { broadcastShapes, numelOf, type Shape, sized } from '../core/layout.js';
+import { batchedForm, broadcastShapes, numelOf, type Shape, sized } from '../core/layout.js';
 import { lend3 } from '../core/lend.js';
 import type { Tensor } from '../tensor.js';
 import { where } from './arithmetic.js';
@@ -43,12 +43,10 @@ export const mm = op('mm', 'input, mat2', (input: Tensor, mat2: Tensor): Tensor 
 
 function matrices(name: string, a: Tensor, b: Tensor, shown: string, bias?: Tensor): Tensor {
   checkDtypes(name, a, b);
-  const m = a.shape[0];
-  const k = a.shape[1];
-  const n = b.shape[1];
-  checkInner(name, a, b, k, b.shape[0]);
-  const forms = lend3<Form | undefined>(sized(1, m, k), sized(1, k, n), undefined);
-  return productOf(a, b, bias, forms, sized(m, n).shape, shown);
+  checkInner(name, a, b, a.shape[1], b.shape[0]);
+  const [left, right] = [batchedForm(a.geometry), batchedForm(b.geometry)];
+  const forms = lend3<Form | undefined>(left, right, undefined);
+  return productOf(a, b, bias, forms, sized(a.shape[0], b.shape[1]).shape, shown);
 }
 
 /** Product of each pair of matrices of two batches: [B, M, K] and [B, K, N] give [B, M, N]. */
