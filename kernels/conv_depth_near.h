@@ -79,12 +79,13 @@ static inline __attribute__((always_inline)) void NAME(depth_second)(const NAME(
 
 // A band of results of 3 x 3 taps, `apart` where the stride is 2; weights are read backwards by a
 // `step` of -1. On the way the next band is read in its order in memory, so that the processor
-// fetches ahead, which columns keep it from.
+// fetches ahead, which columns keep it from; at a stride of 2, which reads more than it computes, at
+// once.
 static inline __attribute__((always_inline)) void NAME(depth_rows)(const NAME(depth_band) *b,
                                                                    const S *weight, int32_t step,
                                                                    S offset, S *out, bool apart) {
   const uint32_t width = b->across, side = b->edged ? LANES : 0, right = apart ? 0 : side;
-  const uint32_t ahead = apart ? b->rows : b->rows / 4;
+  uint32_t ahead = apart ? b->rows * width / 4 : b->rows / 4;
   const S *next = b->next;
   V w[9], bias = splat(offset);
   UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k * step]);
@@ -96,6 +97,7 @@ static inline __attribute__((always_inline)) void NAME(depth_rows)(const NAME(de
   if (side) DEPTH_AT(0, -1)
   NO_UNROLL for (uint32_t q = side; q < width - right; q += LANES) {
     for (uint32_t i = side ? ahead : 0; i > 0; i--, next += 16) DEPTH_TOUCH(next)
+    if (apart) ahead = 0;
     DEPTH_AT(MIN(q, width - LANES), 0)
   }
   if (right) DEPTH_AT(width - LANES, 1)
@@ -187,36 +189,50 @@ SMALL static void NAME(depth_planes)(const convDepth_params *p, uint32_t unit, u
     FORGET;                                           \
   }
 
-// Weight gradients of a vector of columns of g, and rows of it before and behind.
+// Adds to sums what a vector of columns of g gives, q from the first: of a band of rows, and of one
+// before and one behind.
+#define DEPTH_DOWN(TAPS)                                                   \
+  {                                                                        \
+    const S *x = b->x + q, *above = b->before + q, *at = b->g + q;         \
+    const S *behind = b->behind + q;                                       \
+    NO_UNROLL for (uint32_t rows = b->rows; rows > 0; x += cols) {         \
+      rows--;                                                              \
+      const S *below = rows ? at + cols : behind;                          \
+      const V a = load(above), b = load(at), c = load(below);              \
+      TAPS                                                                 \
+      above = at;                                                          \
+      at = below;                                                          \
+    }                                                                      \
+  }
 typedef struct {
   const S *x, *g, *before, *behind;
   size_t cols;
   uint32_t rows;
 } NAME(depth_pair);
-#define DEPTH_GATHER(name, TAPS, LAST)                                                  \
-  static NOINLINE void NAME(name)(const NAME(depth_pair) *p, const S *from, S *to,      \
-                                  I keep) {                                             \
-    const S *x = p->x, *above = p->before, *at = p->g, *behind = p->behind;             \
-    const size_t cols = p->cols;                                                        \
-    V sums[9];                                                                          \
-    (void)keep;                                                                         \
-    UNROLL for (int k = 0; k < 9; k++) sums[k] = load(from + k * LANES);           \
-    NO_UNROLL for (uint32_t rows = p->rows; rows > 0; x += cols) {                      \
-      rows--;                                                                           \
-      const S *below = rows ? at + cols : behind;                                       \
-      const V a = load(above), b = load(at), c = load(below);                           \
-      TAPS                                                                              \
-      above = at;                                                                       \
-      at = below;                                                                       \
-    }                                                                                   \
-    UNROLL for (int k = 0; k < 9; k++) store(to + k * LANES, LAST);                     \
-  }
-DEPTH_GATHER(depth_last, DEPTH_ADD(0, load(x - 1)) const V m = load(x); DEPTH_ADD(1, m)
-             DEPTH_ADD(2, __builtin_shufflevector(m, (V){0}, 1, 2, 3, 4)), (V)((I)sums[k] & keep))
-DEPTH_GATHER(depth_mid,
-             DEPTH_ADD(2, load(x + 1)) DEPTH_ADD(1, load(x)) DEPTH_ADD(0, load(x - 1)), sums[k])
-DEPTH_GATHER(depth_first, DEPTH_ADD(2, load(x + 1)) const V m = load(x); DEPTH_ADD(1, m)
-             DEPTH_ADD(0, __builtin_shufflevector((V){0}, m, 3, 4, 5, 6)), sums[k])
+
+// Nine sums of four lanes over the first and the last vector of columns of a band; `keep` are the
+// columns that the last has alone.
+static NOINLINE void NAME(depth_sides)(const NAME(depth_pair) *b, S *to, I keep) {
+  const size_t cols = b->cols;
+  V sums[9] = {0};
+  size_t q = cols - LANES;
+  DEPTH_DOWN(DEPTH_ADD(0, load(x - 1)) const V m = load(x); DEPTH_ADD(1, m)
+             DEPTH_ADD(2, __builtin_shufflevector(m, (V){0}, 1, 2, 3, 4)))
+  UNROLL for (int k = 0; k < 9; k++) sums[k] = (V)((I)sums[k] & keep);
+  q = 0;
+  DEPTH_DOWN(DEPTH_ADD(2, load(x + 1)) const V m = load(x); DEPTH_ADD(1, m)
+             DEPTH_ADD(0, __builtin_shufflevector((V){0}, m, 3, 4, 5, 6)))
+  UNROLL for (int k = 0; k < 9; k++) store(to + k * LANES, sums[k]);
+}
+
+// Adds one between: in a loop over these some engines would keep no sum in a register.
+static NOINLINE void NAME(depth_mid)(const NAME(depth_pair) *b, size_t q, S *to) {
+  const size_t cols = b->cols;
+  V sums[9];
+  UNROLL for (int k = 0; k < 9; k++) sums[k] = load(to + k * LANES);
+  DEPTH_DOWN(DEPTH_ADD(2, load(x + 1)) DEPTH_ADD(1, load(x)) DEPTH_ADD(0, load(x - 1)))
+  UNROLL for (int k = 0; k < 9; k++) store(to + k * LANES, sums[k]);
+}
 
 // The same for a stride of 2, rows in order: four columns of g give those of two rows of x.
 #define DEPTH_PAIRS(edge)                                                                   \
@@ -280,12 +296,18 @@ SMALL static void NAME(depth_grads)(const convDepth_params *p, uint32_t unit, ui
   const size_t size = height * width, pixels = size * step * step;
   const S *zeros = scratch + 9 * LANES;
   const I keep = iota_as((I){0}) >= (int32_t)(-width % LANES);
-  // Planes in their order in memory, which processors fetch ahead.
+  // Planes in their order in memory, which processors fetch ahead, and large ones by themselves.
+  const bool slow =
+      step == 1 && p->lines < height && p->batch * p->channels * pixels > 1 << 20;
   for (uint32_t n = 0; n < p->batch; n++) {
     for (uint32_t u = unit; u < last; u++) {
       S *sums = OUT(S, out) + u * 9;
       const size_t plane = n * p->channels + u;
       const S *x = IN(S, x) + plane * pixels, *g = IN(S, weight) + plane * size;
+      if (slow) {
+        for (size_t at = 0; at < size; at += 16) DEPTH_TOUCH(x + at)
+        for (size_t at = 0; at < size; at += 16) DEPTH_TOUCH(g + at)
+      }
       for (uint32_t row = 0, rows; row < height; row += rows) {
         rows = MIN(p->lines, height - row);
         const bool more = row + rows < height;
@@ -293,22 +315,12 @@ SMALL static void NAME(depth_grads)(const convDepth_params *p, uint32_t unit, ui
         if (step == 2) {
           NAME(depth_pairs)(x, g, more ? g + far : zeros, width, rows, scratch, keep);
         } else {
-#define DEPTH_PAIR(q)                                                                            \
-  &(const NAME(depth_pair)) {                                                                    \
-    x + (q), g + (q), row ? g + (q) - width : zeros, more ? g + (q) + far : zeros, width, rows   \
-  }
-          NAME(depth_last)(DEPTH_PAIR(width - LANES), zeros, scratch, keep);
-          size_t next = far;
+          const NAME(depth_pair) band = {
+              x, g, row ? g - width : zeros, more ? g + far : zeros, width, rows};
+          NAME(depth_sides)(&band, scratch, keep);
           for (uint32_t q = LANES; q < width - LANES; q += LANES) {
-            for (uint32_t end = next + rows * LANES; more && next < end; next += 16) {
-              // No further than the plane.
-              const size_t at = MIN(next, size - 1 - row * width);
-              DEPTH_TOUCH(x + at)
-              DEPTH_TOUCH(g + at)
-            }
-            NAME(depth_mid)(DEPTH_PAIR(q), scratch, scratch, keep);
+            NAME(depth_mid)(&band, q, scratch);
           }
-          NAME(depth_first)(DEPTH_PAIR(0), scratch, scratch, keep);
         }
         NAME(depth_add)(sums, n + row > 0 ? sums : zeros, scratch);
         x += step * step * far;
