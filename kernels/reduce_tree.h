@@ -21,17 +21,19 @@ static inline V FN(run)(const PARAMS *p, const S *x, uint32_t n) {
   for (int k = 0; k < 8; k++) a[k] = splat((S)(IDENTITY));
   uint32_t i = 0;
 #ifdef QUICK
-  // One instruction instead of eight, right unless there is a NaN, or zeros may differ in sign.
-  I odd = {0};
-  for (; i + 8 * LANES <= n; i += 8 * LANES)
-    for (int k = 0; k < 8; k++) {
+  // One instruction instead of eight, right unless there is a NaN, which the sum shows, or zeros
+  // may differ in sign. Eight accumulators would be more than there are registers.
+  V sum[4] = {0};
+  for (; i + 4 * LANES <= n; i += 4 * LANES)
+    for (int k = 0; k < 4; k++) {
       V v = load(x + i + k * LANES);
       a[k] = QUICK(a[k], v);
-      odd |= isnan_(v);
+      sum[k] += v;
     }
-  for (int k = 0; k < 8; k++) odd |= a[k] == 0;
+  I odd = isnan_((sum[0] + sum[1]) + (sum[2] + sum[3]));
+  for (int k = 0; k < 4; k++) odd |= a[k] == 0;
   if (any_(odd)) {
-    for (int k = 0; k < 8; k++) a[k] = splat((S)(IDENTITY));
+    for (int k = 0; k < 4; k++) a[k] = splat((S)(IDENTITY));
     i = 0;
   }
 #endif
@@ -74,6 +76,25 @@ static inline void FN(columns)(const PARAMS *p, const S *x, S *out, uint32_t row
   uint32_t whole = count / LANES, tail = count % LANES, r = 0;
   size_t s = stride;
   for (uint32_t c = 0; c <= whole; c++) a[c] = splat((S)(IDENTITY));
+#if defined QUICK && LANES == 4
+  if (!tail) {
+    V sum = {0};
+    for (; r + 4 <= rows; r += 4, x += 4 * s)
+      for (uint32_t c = 0; c < whole; c++) {
+        const S *at = x + c * LANES;
+        V v[4] = {load(at), load(at + s), load(at + 2 * s), load(at + 3 * s)};
+        a[c] = QUICK(a[c], QUICK(QUICK(v[0], v[1]), QUICK(v[2], v[3])));
+        sum += (v[0] + v[1]) + (v[2] + v[3]);
+      }
+    I odd = isnan_(sum);
+    for (uint32_t c = 0; c < whole; c++) odd |= a[c] == 0;
+    if (any_(odd)) {
+      for (uint32_t c = 0; c < whole; c++) a[c] = splat((S)(IDENTITY));
+      x -= r * s;
+      r = 0;
+    }
+  }
+#endif
   for (; r + 4 <= rows; r += 4, x += 4 * s) {
     for (uint32_t c = 0; c < whole; c++) {
       const S *at = x + c * LANES;

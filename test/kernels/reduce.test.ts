@@ -98,7 +98,7 @@ describe('hard points', () => {
 
   it('NaN wins, wherever it stands', () => {
     for (const n of [1, 5, 17, 50, 20000]) {
-      for (const inner of [1, 3]) {
+      for (const inner of [1, 3, 8]) {
         for (const at of [0, n >> 1, n - 1]) {
           reset();
           const values = long(Number.NaN, at, n).flatMap((x) => Array(inner).fill(x));
@@ -139,6 +139,29 @@ describe('hard points', () => {
     expect(results(rows.argmax, [x], {})[0]).toEqual([0, 0]);
     expect(results(rows.argmin, [x], {})[0]).toEqual([0, 1]);
     expect(results(rows.sum, [x], {})[0]).toEqual([-1 / 0, 1 / 0]);
+  });
+
+  it('infinities of both signs and zeros among many', () => {
+    for (const inner of [1, 8]) {
+      reset();
+      const many = (special: number[], rest: number) =>
+        Array.from({ length: 64 }, (_, i) => special[i] ?? rest).flatMap((v) =>
+          Array<number>(inner).fill(v),
+        );
+      const shape: [number, number, number] = [1, 64, inner];
+      const ends = input(many([3, 1 / 0, -1 / 0], -1), shape, float32);
+      expect(results(rows.amax, [ends], {})[0]).toEqual(Array(inner).fill(1 / 0));
+      expect(results(rows.amin, [ends], {})[0]).toEqual(Array(inner).fill(-1 / 0));
+      for (const special of [
+        [0, -0],
+        [-0, 0],
+      ]) {
+        const high = input(many([...special, -0], -1), shape, float32);
+        expect(results(rows.amax, [high], {})[0]).toEqual(Array(inner).fill(0));
+        const low = input(many([...special, 0], 1), shape, float32);
+        expect(results(rows.amin, [low], {})[0]).toEqual(Array(inner).fill(-0));
+      }
+    }
   });
 
   it('integers: exact sums, wrapped products, extremes of the type', () => {
