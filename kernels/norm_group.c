@@ -63,28 +63,32 @@ KERNEL(groupNormBackward) {
   }
 }
 
-// gx of one row of a group, and what it adds to gweight and gbias while it is in the cache.
-static __attribute__((noinline)) void NAME(row_backward)(const S *g, const S *x, const S *weight, S *gx, S *gweight,
-                                        S *gbias, uint32_t n, S mean, S rstd) {
-  static const S one[4] = {1, 1, 1, 1};
-  double sum = 0, dot = 0;
-  NAME(dots)(g, x, weight, n, mean, &sum, &dot);
+// gx = rstd * (g w - a - (x - mean) b) of one row of a group, and what it adds to gweight and gbias.
+static NOINLINE void NAME(row_backward)(const S *g, const S *x, const S *weight, S *gx, S *gweight, S *gbias, uint32_t n,
+                                        S mean, S rstd, const S *ab) {
+  static const S one[4 * LANES] = {[0 ... 4 * LANES - 1] = 1};
   const uint32_t mask = weight ? UINT32_MAX : 0;
   if (!weight) weight = one;
-  const V m = splat(mean), r = splat(rstd);
-  const V a = splat((S)(sum / n)), b = splat((S)(dot * rstd * rstd / n));
-#define GRADIENTS(get, put)                                                    \
-  {                                                                            \
-    V v = get(g + i), d = get(x + i) - m;                                      \
-    put(gx + i, r * (v * get(weight + (i & mask)) - a - d * b));               \
-    put(gweight + i, get(gweight + i) + v * (d * r));                          \
-    put(gbias + i, get(gbias + i) + v);                                        \
+  const V m = splat(mean), r = splat(rstd), a = splat(ab[0] * rstd), b = splat(ab[1] * rstd);
+// All reads first: those of rows of 4 KiB and the writes before them would seem to be of one place.
+#define GRADIENTS(get, put)                                          \
+  {                                                                  \
+    V v = get(g + k), u = v * r, d = get(x + k) - m;                 \
+    V t = get(weight + k), w = get(gweight + k), s = get(gbias + k); \
+    put(gweight + k, w + u * d);                                     \
+    put(gbias + k, s + v);                                           \
+    put(gx + k, u * t - a - d * b);                                  \
   }
-#define GET(p) load_tail(p, n - i, 0)
-#define PUT(p, v) store_tail(p, v, n - i)
-  uint32_t i = 0;
-  for (; i + LANES <= n; i += LANES) GRADIENTS(load, store)
-  if (i < n) GRADIENTS(GET, PUT)
+#define GET(p) load_tail(p, n - k, 0)
+#define PUT(p, v) store_tail(p, v, n - k)
+#define STEP (4 * LANES)
+  // Constant distances from pointers that move: an address for each access takes half as long again.
+  for (; n >= STEP; n -= STEP, g += STEP, x += STEP, gx += STEP, gweight += STEP, gbias += STEP, weight += STEP & mask)
+    UNROLL for (uint32_t k = 0; k < STEP; k += LANES) GRADIENTS(load, store)
+  uint32_t k = 0;
+  for (; k + LANES <= n; k += LANES) GRADIENTS(load, store)
+  if (k < n) GRADIENTS(GET, PUT)
+#undef STEP
 #undef GRADIENTS
 #undef GET
 #undef PUT
@@ -92,19 +96,32 @@ static __attribute__((noinline)) void NAME(row_backward)(const S *g, const S *x,
 
 // groupNormBackward for length 1, with gweight and gbias: a unit is `rows` outer indices, whose
 // partial sums are [units, groups * channels]. Rows one by one: several at once are more streams
-// than are fetched ahead.
+// than are fetched ahead; but of short ones, whose sums are chains, those of several before their gx.
+enum { ROWS_AHEAD = 8, AHEAD = 2048 };
 KERNEL(layerNormBackward) {
   const S *weight = IN(S, weight), *mean = IN(S, mean), *rstd = IN(S, rstd);
-  const uint32_t n = p->channels, all = p->groups * n;
+  const uint32_t n = p->channels, all = p->groups * n, ahead = MAX(1, MIN(ROWS_AHEAD, AHEAD / MAX(1, n)));
+  S ab[ROWS_AHEAD][2];
   for (uint32_t u = begin; u < end; u++) {
     S *gweight = OUT(S, gweight) + (size_t)u * all, *gbias = OUT(S, gbias) + (size_t)u * all;
     memset(gweight, 0, all * sizeof(S));
     memset(gbias, 0, all * sizeof(S));
     const uint32_t last = MIN(p->outer, (u + 1) * p->rows) * p->groups;
-    for (uint32_t stat = u * p->rows * p->groups; stat < last; stat++) {
-      const size_t at = (size_t)stat * n, first = stat % p->groups * n;
-      NAME(row_backward)(IN(S, g) + at, IN(S, x) + at, p->weighted ? weight + first : NULL,
-                         OUT(S, gx) + at, gweight + first, gbias + first, n, mean[stat], rstd[stat]);
+    for (uint32_t stat = u * p->rows * p->groups, rows; stat < last; stat += rows) {
+      const S *g = IN(S, g) + (size_t)stat * n, *x = IN(S, x) + (size_t)stat * n;
+      rows = MIN(ahead, last - stat);
+      for (uint32_t r = 0; r < rows; r++) {
+        double sum = 0, dot = 0, scale = rstd[stat + r];
+        NAME(dots)(g + r * n, x + r * n, p->weighted ? weight + (stat + r) % p->groups * n : NULL, n, mean[stat + r],
+                   &sum, &dot);
+        ab[r][0] = (S)(sum / n);
+        ab[r][1] = (S)(dot * scale * scale / n);
+      }
+      for (uint32_t r = 0; r < rows; r++) {
+        const uint32_t first = (stat + r) % p->groups * n;
+        NAME(row_backward)(g + r * n, x + r * n, p->weighted ? weight + first : NULL, OUT(S, gx) + (size_t)(stat + r) * n,
+                           gweight + first, gbias + first, n, mean[stat + r], rstd[stat + r], ab[r]);
+      }
     }
   }
 }

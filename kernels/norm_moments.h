@@ -53,12 +53,12 @@ static inline void NAME(dots)(const S *g, const S *x, const S *w, uint32_t n, S 
   for (uint32_t start = 0; start < n; start += NORM_BLOCK) {
     uint32_t last = MIN(n, start + NORM_BLOCK), i = start;
     V a[2] = {zero, zero}, q[2] = {zero, zero};
-    for (; i + 2 * LANES <= last; i += 2 * LANES)
-      for (int k = 0; k < 2; k++) {
+    for (; i + 4 * LANES <= last; i += 4 * LANES)
+      UNROLL for (int k = 0; k < 4; k++) {
         V v = load(g + i + k * LANES);
         if (w) v *= load(w + i + k * LANES);
-        a[k] += v;
-        q[k] += v * (load(x + i + k * LANES) - centre);
+        a[k & 1] += v;
+        q[k & 1] += v * (load(x + i + k * LANES) - centre);
       }
     for (; i < last; i += LANES) {
       V v = NAME(get)(g + i, last - i, 0);
