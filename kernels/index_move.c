@@ -2,6 +2,23 @@
 // and put, triangles. x is [outer, n, inner] and indices count along n.
 #ifndef S
 #include "index.h"
+
+// Copies rows of at least 16 bytes until an index is not plainly of one; returns how many. What a row has beyond whole
+// vectors is in one that ends with it.
+static NOINLINE uint32_t pick_rows(
+    uint8_t *out, const uint8_t *x, const int32_t *index, uint32_t count, uint32_t bytes, uint32_t n) {
+  uint32_t i = 0;
+  for (; i + 4 <= count && all_below(index + i, n); i += 4)
+    for (uint32_t k = 0; k < 4; k++, out += bytes) {
+      const uint8_t *from = x + (size_t)(uint32_t)index[i + k] * bytes;
+      uint8_t *to = out, *const end = out + bytes;
+      for (; end - to >= 64; to += 64, from += 64) UNROLL for (int b = 0; b < 64; b += 16) memcpy(to + b, from + b, 16);
+      for (; end - to >= 16; to += 16, from += 16) memcpy(to, from, 16);
+      if (end != to) memcpy(end - 16, from + (end - to) - 16, 16);
+    }
+  return i;
+}
+
 #define SOURCE "index_move.c"
 #include "each_width.h"
 #else
@@ -67,12 +84,20 @@ KERNEL(indexSelect) {
   const uint32_t count = p->count, wrap = p->wrap;
   uint32_t i = begin % count;
   const S *from = x + (size_t)(begin / count) * n * inner;
-  for (uint32_t u = begin, more = 1; u < end; u += more) {
+  const size_t bytes = inner * sizeof(S);
+  for (uint32_t u = begin, more; u < end; u += more) {
+    more = MIN(end - u, count - i);
     if (inner == 1) {
-      more = MIN(end - u, count - i);
       NAME(pick)(from, index + i, out + u, more, n, wrap, 1, i, status);
-    } else if (resolve(index[i], n, wrap, i, status, &row))
-      move_bytes(out + (size_t)u * inner, from + (size_t)row * inner, inner * sizeof(S));
+    } else {
+      uint8_t *to = (uint8_t *)(out + (size_t)u * inner);
+      if (bytes >= 16 && bytes <= 1024) more = pick_rows(to, (const uint8_t *)from, index + i, more, bytes, n);
+      else more = 0;
+      if (more == 0) {
+        more = 1;
+        if (resolve(index[i], n, wrap, i, status, &row)) move_bytes(to, from + (size_t)row * inner, bytes);
+      }
+    }
     i += more;
     if (i == count) i = 0, from += (size_t)n * inner;
   }

@@ -294,3 +294,26 @@ describe('embedding', () => {
     expect(() => embedding(ints(0), torch.zeros(2))).toThrow(ShapeError);
   });
 });
+
+describe('indexSelect', () => {
+  const weights = [1, 3, 4, 5, 7, 12, 16, 17, 63, 64, 65, 255, 256, 300];
+  test.each(weights)('takes rows of %i elements, whatever is near', (width) => {
+    const index = [3, 0, 4, 4, 1, -1, 2, 3, 0, 1, -5, 2];
+    for (const dtype of [torch.float32, torch.float64, torch.float16, torch.uint8]) {
+      const x = torch
+        .arange(5 * width)
+        .remainder(199)
+        .to(dtype)
+        .view(1, 5, width);
+      const both = torch.cat([x, x.add(1)]);
+      const found = both
+        .at(':', ints(...index))
+        .to(torch.float64)
+        .tolistSync() as number[][][];
+      const rows = both.to(torch.float64).tolistSync() as number[][][];
+      expect(found).toEqual(rows.map((part) => index.map((i) => part.at(i))));
+    }
+    const x = torch.zeros(5, width);
+    for (const bad of [5, -6]) expect(() => x.at(ints(0, 1, 2, 3, 4, 0, bad))).toThrow(IndexError);
+  });
+});
