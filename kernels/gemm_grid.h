@@ -58,6 +58,7 @@ GRID(grid_4x2, 4, 2, g->reach)
 #endif
 GRID(grid_three, THREE_M, 3, g->reach)
 #if PAIRED
+GRID(grid_near, 4, 2, LANES)
 GRID(grid_8x2, 8, 2, LANES)
 GRID(grid_4x4, 4, 4, 3 * LANES)
 #define EIGHT_M 8
@@ -109,11 +110,21 @@ static NOINLINE void NAME(fours)(const matmul_params *p, const S *a, const S *b,
   }
 }
 
+#if PAIRED
+// The last columns of a row are the next one's first.
+static void NAME(run_near)(const NAME(grid) * g, const S *a, const S *b, S *out, uint32_t count) {
+  if (g->last == 4 * LANES) NAME(grid_4x4)(g, a, b, out, count);
+  else if (g->rows < 8) NAME(grid_near)(g, a, b, out, count);
+  else if (g->cols == 2 * LANES && g->b_step == g->cols) NAME(grid_eight)(g, a, b, out, count);
+  else NAME(grid_8x2)(g, a, b, out, count);
+}
+#endif
+
 // Products [n, n + count). A lies in any way; B is turned, as much as the cache keeps, or in rows.
 static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
   const S *a = IN(S, a) + n * p->a_batch, *b = IN(S, b) + n * p->b_batch;
   S *out = OUT(S, out) + n * p->rows * p->cols;
-  S turned[GRID_SPACE];
+  S turned[GRID_SPACE + 2 * LANES];
   const uint32_t rows = p->rows, cols = p->cols, depth = p->depth;
   const bool turn = p->b_col != 1;
   if (rows == LANES && cols == LANES && depth == LANES && MAX(p->a_row, p->a_depth) == LANES &&
@@ -135,12 +146,26 @@ static void NAME(run_grid)(const matmul_params *p, size_t n, uint32_t count) {
                   .a_depth = p->a_depth, .a_batch = p->a_batch,
                   .reach = few < 4 ? cols - LANES : LANES,
                   .b_step = turn ? cols : p->b_depth, .b_batch = turn ? depth * cols : p->b_batch};
+#if PAIRED
+  // Pairs of vectors, where what they read and write past a row is the next one's, and is written
+  // again: of all matrices but the last. Nine columns would compute twice as many.
+  const bool near = cols > LANES && cols <= 3 * LANES && cols != 9 && p->b_batch >= cols;
+#endif
   for (uint32_t some; count > 0; count -= some, out += some * rows * cols) {
     some = MIN(count, most);
     if (turn && cols == 2 * LANES && depth == cols && p->b_col == cols)
       NAME(turn_eight)(turned, b, p->b_batch, some);
     else if (turn) NAME(turn)(turned, cols, b, cols, depth, p->b_col, p->b_batch, some);
     const S *right = turn ? turned : b;
+#if PAIRED
+    if (near && count > 1) {
+      some -= some == count;
+      g.first = 0, g.last = few > 2 ? 4 * LANES : 2 * LANES;
+      NAME(run_near)(&g, a, right, out, some);
+      a += some * p->a_batch, b += some * p->b_batch;
+      continue;
+    }
+#endif
     g.first = 0, g.last = MAX(cols, width) - rest;
     if (width == LANES) NAME(grid_4x1)(&g, a, right, out, some);
     else if (width == 3 * LANES) NAME(grid_three)(&g, a, right, out, some);
