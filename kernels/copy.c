@@ -27,7 +27,7 @@ static void copy_bytes(byte *to, const byte *from, size_t n, const Rows *rows) {
     (void)scalars;                                                                                         \
     copy_bytes(out, in[0], (size_t)n *bytes, rows);                                                        \
   }                                                                                                        \
-  static const Operands copy_operands_b##bytes = {1, 0, bytes == 4 ? TURNED_COPY : PLAIN_COPY, {bytes, bytes}};         \
+  static const Operands copy_operands_b##bytes = {1, 0, bytes == 4 ? TURNED_COPY : PLAIN_COPY, 0, {bytes, bytes}};         \
   EXPORTED void copy_b##bytes(const uint32_t *words, uint32_t begin, uint32_t end) {                       \
     elementwise(words, begin, end, &copy_operands_b##bytes, copy_body_b##bytes);                      \
   }

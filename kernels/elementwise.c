@@ -2,49 +2,83 @@
 
 #define MOVE(type)                                                                    \
   {                                                                                   \
-    type *t = (type *)to;                                                             \
-    const type *f = (const type *)from;                                               \
-    if (to_stride == 1)                                                               \
-      _Pragma("clang loop unroll_count(4)")                                           \
-      for (uint32_t i = 0; i < n; i++, f += from_stride) t[i] = *f;                   \
-    else                                                                              \
-      for (uint32_t i = 0; i < n; i++, t += to_stride, f += from_stride) *t = *f;     \
+    type *t = (type *)to + i * to_across;                                             \
+    const type *f = (const type *)from + i * across;                                  \
+    _Pragma("clang loop unroll_count(4)")                                             \
+    for (; i < n; i++, t += to_across, f += across) *t = *f;                          \
+    break;                                                                            \
   }
 
-void move_strided(
-    byte *to, int32_t to_stride, const byte *from, int32_t from_stride, uint32_t n, uint32_t size) {
+// An element repeated in 16 bytes.
+static i32x4 repeated(const byte *from, uint32_t size) {
+  if (size == 8) return (i32x4)splat(*(const int64_t *)from);
+  const uint32_t value = size == 4   ? *(const uint32_t *)from
+                         : size == 2 ? *(const uint16_t *)from * 0x10001u
+                                     : *from * 0x1010101u;
+  return splat((int32_t)value);
+}
+
+// Some first elements of a row, to elements side by side.
+static uint32_t gather(byte *to, const byte *from, ptrdiff_t across, uint32_t n, uint32_t size) {
+  const uint32_t lanes = 16 / size;
   uint32_t i = 0;
-  if (to_stride == 1 && from_stride == 1) {
-    memcpy(to, from, (size_t)n * size);
-    return;
-  }
-  if (to_stride == 1 && from_stride == 0) {
-    _Alignas(16) byte repeated[16];
-    for (uint32_t k = 0; k < 16; k += size) memcpy(repeated + k, from, size);
-    const i32x4 value = load((const int32_t *)repeated);
-    const uint32_t whole = n & ~(16 / size - 1);
-    byte *const end = to + whole * size;
-    n -= whole;
+  if (across == 1) {
+#pragma clang loop unroll_count(2)
+    for (; i + lanes <= n; i += lanes, from += 16, to += 16) {
+      i32x4 v;  // not by way of load(): bytes lie anywhere
+      memcpy(&v, from, 16);
+      memcpy(to, &v, 16);
+    }
+  } else if (across == 0) {
+    const i32x4 value = repeated(from, size);
+    i = n & ~(lanes - 1);
+    byte *const end = to + i * size;
     // Constant distances: with an index the loop takes twice as long.
     for (; end - to >= 128; to += 128)
 #pragma clang loop unroll(full)
       for (uint32_t k = 0; k < 128; k += 16) memcpy(to + k, &value, 16);
     for (; end - to >= 16; to += 16) memcpy(to, &value, 16);
-  }
-  if (to_stride == 1 && from_stride == 2 && size == 4) {
+  } else if (size == 4) {
+    const int32_t *f = (const int32_t *)from;
+    int32_t *t = (int32_t *)to;
+    if (across == 2)
 #pragma clang loop unroll_count(4)
-    for (; i + 4 < n; i += 4, from += 32, to += 16) {
-      i32x4 low = load((const int32_t *)from), high = load((const int32_t *)from + 4);
-      store((int32_t *)to, __builtin_shufflevector(low, high, 0, 2, 4, 6));
+      for (; i + 4 < n; i += 4, f += 8) store(t + i, MIX(load(f), load(f + 4), 0, 2, 4, 6));
+    else
+#pragma clang loop unroll_count(2)
+      for (; i + 4 <= n; i += 4, f += 4 * across) store(t + i, load_strided(f, across));
+  }
+  return i;
+}
+
+// Moves rows of n elements: rows lie `down` elements apart, elements `across`.
+static void move_rows(
+    byte *to, ptrdiff_t to_down, ptrdiff_t to_across, const byte *from, ptrdiff_t down, ptrdiff_t across, uint32_t rows,
+    uint32_t n, uint32_t size) {
+  for (; rows > 0; rows--, to += to_down * (ptrdiff_t)size, from += down * (ptrdiff_t)size) {
+    if (to_across == 1 && across == 1 && n > 256) {
+      memcpy(to, from, (size_t)n * size);
+      continue;
     }
-    n -= i;
+    uint32_t i = 0;
+    if (to_across == 1) i = gather(to, from, across, n, size);
+    else if (to_across == 2 && across == 1 && size == 4)
+      for (int32_t *t = (int32_t *)to; i + 4 <= n; i += 4, t += 8) {
+        const i32x4 v = load((const int32_t *)from + i);
+        t[0] = v[0], t[2] = v[1], t[4] = v[2], t[6] = v[3];
+      }
+    switch (size) {
+      case 1: MOVE(uint8_t)
+      case 2: MOVE(uint16_t)
+      case 4: MOVE(uint32_t)
+      default: MOVE(uint64_t)
+    }
   }
-  switch (size) {
-    case 1: MOVE(uint8_t) break;
-    case 2: MOVE(uint16_t) break;
-    case 4: MOVE(uint32_t) break;
-    default: MOVE(uint64_t) break;
-  }
+}
+
+void move_strided(
+    byte *to, int32_t to_across, const byte *from, int32_t across, uint32_t n, uint32_t size) {
+  move_rows(to, 0, to_across, from, 0, across, 1, n, size);
 }
 
 // Where a walk over the index space stands, with the element offset of each operand.
@@ -108,8 +142,6 @@ static uint32_t widest(const Operands *ops) {
   return most;
 }
 
-static bool does_rows(const Operands *ops) { return ops->rows && ops->rows != TAKES_STEPS; }
-
 static const Rows ONE_ROW = {.count = 1};
 
 // Runs the body, which does whole vectors, on n elements: the last few in copies padded to a vector.
@@ -143,7 +175,7 @@ static bool is_turned(const Walk *walk, uint32_t inputs) {
   return false;
 }
 
-// Copies a block of rows x columns elements to rows `pitch` apart. Up to three elements behind each are written too.
+// Copies a block of rows x columns elements to rows `pitch` apart. Up to 15 bytes behind each are written too.
 static void fill_block(
     byte *to, uint32_t pitch, const byte *from, ptrdiff_t down, int32_t across, uint32_t rows, uint32_t columns,
     uint32_t size) {
@@ -152,14 +184,21 @@ static void fill_block(
     return;
   }
   if (down == 0) {
-    const uint32_t all = rows * pitch;
-    move_strided(to, 1, from, across, columns, size);
-    for (uint32_t have = pitch; have < all; have *= 2)
-      memcpy(to + have * size, to, (size_t)MIN(have, all - have) * size);
-    return;
-  }
-  for (; rows > 0; rows--, from += down * (ptrdiff_t)size, to += pitch * size)
-    move_strided(to, 1, from, across, columns, size);
+    const uint32_t all = rows * pitch * size;
+    move_rows(to, 0, 1, from, 0, across, 1, columns, size);
+    for (uint32_t have = pitch * size; have < all; have *= 2)
+      if (have > 256) memcpy(to + have, to, MIN(have, all - have));
+      else
+        for (uint32_t i = 0; i < MIN(have, all - have); i += 16) memmove(to + have + i, to + i, 16);
+  } else if (across == 0 && size == 4) {
+    // The last columns first: what is written behind a row is the beginning of the next.
+    for (uint32_t c = (columns + 3) & ~3u; c > 0; c -= 4) {
+      int32_t *t = (int32_t *)to + c - 4;
+      const int32_t *f = (const int32_t *)from;
+#pragma clang loop unroll_count(2)
+      for (uint32_t r = 0; r < rows; r++, t += pitch, f += down) store(t, splat(*f));
+    }
+  } else move_rows(to, pitch, 1, from, down, across, rows, columns, size);
 }
 
 // How many rows at once are turned in registers, if the last input alone lies column by column and the kernel is one of
@@ -245,7 +284,7 @@ static void run_turned(
       in[k] = free;
       free += rows * pitch * size;
     }
-    if (does_rows(ops) && count * widest(ops) % 16 == 0) {
+    if (ops->rows && count * widest(ops) % 16 == 0) {
       body((const void *const *)in, (byte *)in[inputs], count, scalars, &block);
       continue;
     }
@@ -259,23 +298,67 @@ static void run_turned(
 
 // Whether whole rows are used in place, and the body does several of them.
 static bool is_direct(const Walk *walk, const Operands *ops) {
-  bool direct = does_rows(ops) && walk->ndim > 1 && walk->sizes[walk->ndim - 1] * widest(ops) % 16 == 0;
+  bool direct = ops->rows && walk->ndim > 1 && walk->sizes[walk->ndim - 1] * widest(ops) % 16 == 0;
   for (uint32_t k = 0; k <= ops->inputs; k++) direct &= row_stride(walk, k) == 1;
   return direct;
+}
+
+// Some elements of a row. What passes through tiles does so in blocks.
+static void run_blocks(
+    const Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, byte *tiles) {
+  // Tiles that lie a multiple of 4 KiB apart would look like one to the processor's buffers of stores.
+  const uint32_t inputs = ops->inputs, apart = TILE * widest(ops) + 64;
+  const int32_t out_stride = row_stride(walk, inputs);
+  bool steps = ops->steps, still = false;
+  // What is read from many lines goes in blocks that let the processor read the next one meanwhile.
+  uint32_t most = out_stride == 1 ? n : PART;
+  for (uint32_t k = 0; k < inputs; k++) {
+    const int32_t stride = row_stride(walk, k);
+    steps &= stride == (ops->size[k] == 4 ? 2 : 1);
+    still |= stride == 0;
+    if (stride != 1) most = MIN(most, ABS(stride) > 2 ? TILE / 2 : TILE);
+  }
+  // Where one element of an input serves the row, parts of it are short rows, beside one tile.
+  const bool parts = still && ops->rows;
+  if (steps && out_stride == 1) most = n;
+  byte *at[MAX_OPERANDS];
+  const void *in[MAX_OPERANDS];
+  Rows block = {.count = 1};
+  for (uint32_t k = 0; k <= inputs; k++) {
+    const int32_t stride = row_stride(walk, k);
+    const uint32_t size = ops->size[k];
+    at[k] = base[k] + walk->offset[k] * size;
+    block.step[k] = stride == 0 ? 0 : PART * size;
+    if (stride == 0) move_strided(tiles + k * apart, 1, at[k], 0, MIN(parts ? PART : most, n), size);
+  }
+  for (uint32_t count; n > 0; n -= count) {
+    const bool even = steps && n > 4;
+    count = MIN(most, even ? (n - 1) & ~3u : n);
+    if (parts && count >= PART) count &= ~(PART - 1u);
+    for (uint32_t k = 0; k < inputs; k++) {
+      const int32_t stride = row_stride(walk, k);
+      in[k] = stride == 1 || even ? at[k] : tiles + k * apart;
+      if (stride != 0 && in[k] != at[k]) move_strided(tiles + k * apart, 1, at[k], stride, count, ops->size[k]);
+      at[k] += stride * (ptrdiff_t)(count * ops->size[k]);
+    }
+    const uint32_t size = ops->size[inputs];
+    byte *out = out_stride == 1 ? at[inputs] : tiles + inputs * apart;
+    block.every_second = even;
+    block.count = count / PART;
+    if (even) body(in, out, count, scalars, &block);
+    else if (parts && count >= PART) body(in, out, PART, scalars, &block);
+    else run_body(body, ops, in, out, count, scalars);
+    if (out_stride != 1) move_strided(at[inputs], out_stride, out, 1, count, size);
+    at[inputs] += out_stride * (ptrdiff_t)(count * size);
+  }
 }
 
 // Long rows: operands with stride 1 are used in place, the others pass through a tile. Copies need none.
 static void run_rows(
     Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
-  const byte *splatted[MAX_OPERANDS] = {0};
   const uint32_t inputs = ops->inputs, turns = rows_turned(walk, ops);
   const bool turned = is_turned(walk, inputs), direct = is_direct(walk, ops);
   const bool copies = ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY;
-  const bool steps = ops->rows == TAKES_STEPS && row_stride(walk, 0) == 2 && row_stride(walk, 1) == 1;
-  const bool pairs = ops->rows >= TURNED_ADD && ops->rows <= TURNED_DIV && row_stride(walk, 0) == 2 &&
-                     row_stride(walk, 1) == 2 && row_stride(walk, 2) == 1;
-  bool in_place = true;
-  for (uint32_t k = 0; k <= inputs; k++) in_place &= row_stride(walk, k) == 1;
   while (n > 0) {
     uint32_t d = walk->ndim - 1;
     uint32_t count = MIN(walk->sizes[d] - walk->index[d], n);
@@ -307,31 +390,7 @@ static void run_rows(
       n -= count;
       continue;
     }
-    if ((steps || pairs) && count > 4) {
-      count = (count - 1) & ~3u;
-      for (uint32_t k = 0; k < inputs; k++) in[k] = base[k] + walk->offset[k] * 4;
-      if (pairs) every_second_pair(ops->rows, in[0], in[1], (float *)out, count);
-      else body(in, out, count, scalars, &(Rows){.count = 1, .every_second = true});
-      walk_advance(walk, d, count);
-      n -= count;
-      continue;
-    }
-    if (!in_place) count = MIN(count, TILE);
-    for (uint32_t k = 0; k < inputs; k++) {
-      const byte *from = base[k] + walk->offset[k] * ops->size[k];
-      int32_t stride = row_stride(walk, k);
-      in[k] = from;
-      if (stride == 1) continue;
-      in[k] = tile[k];
-      if (stride == 0 && splatted[k] == from) continue;
-      move_strided(tile[k], 1, from, stride, stride == 0 ? MIN(TILE, walk->sizes[d]) : count, ops->size[k]);
-      splatted[k] = stride == 0 ? from : 0;
-    }
-    if (out_stride == 1) run_body(body, ops, in, out, count, scalars);
-    else {
-      run_body(body, ops, in, tile[inputs], count, scalars);
-      move_strided(out, out_stride, tile[inputs], 1, count, ops->size[inputs]);
-    }
+    run_blocks(walk, base, count, ops, scalars, body, tile[0]);
     walk_advance(walk, d, count);
     n -= count;
   }
@@ -349,7 +408,7 @@ static bool is_flat(const Walk *walk, uint32_t k) {
 static void run_tiles(
     Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
   const uint32_t inputs = ops->inputs, last = walk->ndim - 1, columns = walk->sizes[last];
-  const uint32_t most = TILE_BYTES / MAX(4, widest(ops));
+  const uint32_t most = TILE_BYTES / 2 / MAX(4, widest(ops));
   bool flat[MAX_OPERANDS];
   for (uint32_t k = 0; k <= inputs; k++) flat[k] = is_flat(walk, k);
   for (uint32_t count; n > 0; n -= count) {

@@ -11,16 +11,16 @@
 #include "kernel.h"
 
 // MAX_NDIM is checked by ts/ops/launch.ts: 2^32 elements have no more dimensions of size 2.
-enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, LONG_ROW = 64, FLAT_ROW = 256 };
+enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, PART = 256, LONG_ROW = 64, FLAT_ROW = 256 };
 
 // What elementwise.c does itself where the last input lies column by column.
-enum { TURNED_ADD = 2, TURNED_SUB, TURNED_MUL, TURNED_DIV, TURNED_COPY, PLAIN_COPY, TAKES_STEPS };
+enum { TURNED_ADD = 2, TURNED_SUB, TURNED_MUL, TURNED_DIV, TURNED_COPY, PLAIN_COPY };
 
 // Inputs come first, the output last; sizes are bytes per element. `rows` says that the body does several rows, and if
-// more than 1, which of the above it is; PLAIN_COPY is a copy that is not turned. Or that the body, of one row and one
-// input, takes every second element itself.
+// more than 1, which of the above it is; PLAIN_COPY is a copy that is not turned. `steps` says that the body, of one
+// row, takes every second element of its float inputs itself.
 typedef struct {
-  uint8_t inputs, scalars, rows, size[MAX_OPERANDS];
+  uint8_t inputs, scalars, rows, steps, size[MAX_OPERANDS];
 } Operands;
 
 // How many rows to do, and how many bytes on the next one of each operand lies.
@@ -30,15 +30,13 @@ typedef struct {
   ptrdiff_t step[MAX_OPERANDS];
 } Rows;
 
-// In a body of one input: n elements of every second one, of which one more than the last is there.
-#define EVERY_SECOND(...)                                                             \
-  if (rows->every_second) {                                                           \
-    _Pragma("clang loop unroll_count(2)") for (; n > 0; n -= 4, in0 += 8, out += 4) { \
-      f32x4 x = __builtin_shufflevector(load(in0), load(in0 + 4), 0, 2, 4, 6);        \
-      store(out, __VA_ARGS__);                                                        \
-    }                                                                                 \
-    return;                                                                           \
+// n elements, a multiple of 4, of every second one of float inputs, of which one more than the last is there.
+#define EVERY_SECOND(loads, ...)                                                              \
+  if (rows->every_second) {                                                                   \
+    _Pragma("clang loop unroll_count(2)") for (uint32_t i = 0; i < n; i += 4) { loads __VA_ARGS__; } \
+    return;                                                                                   \
   }
+#define EVEN(p) __builtin_shufflevector(load(p), load((p) + 4), 0, 2, 4, 6)
 
 #define NEXT_ROW(pointer, k) pointer = (__typeof__(pointer))((uintptr_t)pointer + (uintptr_t)rows->step[k])
 

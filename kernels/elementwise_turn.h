@@ -125,20 +125,4 @@ static inline __attribute__((always_inline)) void turned_rows(
   }
 }
 
-// n elements, a multiple of 4, of two inputs' every second ones, of which one more than the last is there.
-#define EVEN(p) MIX(load(p), load(p + 4), 0, 2, 4, 6)
-#define PAIRS(op)                                                                                      \
-  _Pragma("clang loop unroll_count(2)") for (; n > 0; n -= 4, x += 8, y += 8, out += 4) { \
-    store(out, EVEN(x) op EVEN(y));                                                                    \
-  }                                                                                                    \
-  break;
-static NOINLINE void every_second_pair(uint32_t kind, const float *x, const float *y, float *out, uint32_t n) {
-  switch (kind) {
-    case TURNED_ADD: PAIRS(+)
-    case TURNED_SUB: PAIRS(-)
-    case TURNED_MUL: PAIRS(*)
-    default: PAIRS(/)
-  }
-}
-
 #endif

@@ -23,12 +23,13 @@ const TYPES: Record<PointwiseRow['domain'], readonly CType[]> = {
 
 const NAMES = ['x', 'y', 'z'];
 
-function loads(row: PointwiseRow, type: CType): string {
+function loads(row: PointwiseRow, type: CType, even = false): string {
   const bits = type.lanes === 4 ? 'i32' : 'i64';
+  const value = (i: number) => (even ? `EVEN(in${i} + 2 * i)` : `load(in${i} + i)`);
   const lines = NAMES.slice(0, row.inputs).map((name, i) =>
     row.masks?.includes(i)
       ? `${type.mask} ${name} = load_mask_${bits}(in${i} + i);`
-      : `${type.vector} ${name} = load(in${i} + i);`,
+      : `${type.vector} ${name} = ${value(i)};`,
   );
   return lines.join(' ');
 }
@@ -48,9 +49,14 @@ function isShort(expression: string, type: CType): boolean {
   return type === F32 && !/(?<!isnan|neg|abs)_\(|select.*select/.test(expression);
 }
 
+/** Likewise those in which a call for each short row, or copies of what is strided, would show. */
+function isCheap(expression: string, type: CType): boolean {
+  return isShort(expression.replace(/(max|min)_\(/g, '('), type);
+}
+
 /** Whether the body does the rows of a block itself: in a call of its own a short row is slow. */
 function doesRows(row: PointwiseRow, type: CType): boolean {
-  return row.inputs > 1 && row.result === 'same' && isShort(row.c, type);
+  return row.inputs > 1 && isCheap(row.c, type);
 }
 
 /** Float32 functions that elementwise.c itself does beside a last input lying column by column. */
@@ -61,9 +67,10 @@ const TURNED: Readonly<Record<string, string>> = {
   divTrue: 'TURNED_DIV',
 };
 
-/** Whether the body reads every second element itself, where `rows` says so. */
-function takesSteps(row: PointwiseRow, type: CType, expression: string): boolean {
-  return row.inputs === 1 && row.result === 'same' && !row.masks && isShort(expression, type);
+/** Whether the body reads every second element of float inputs itself, where `rows` says so. */
+function takesSteps(name: string, row: PointwiseRow, type: CType): boolean {
+  const isUsed = isPublic(row) || name in TURNED || row.masks !== undefined;
+  return isUsed && isCheap(row.c, type);
 }
 
 function body(name: string, row: PointwiseRow, type: CType): string {
@@ -87,8 +94,10 @@ function body(name: string, row: PointwiseRow, type: CType): string {
     ...pointers,
     `  ${isBool ? 'uint8_t' : type.scalar} *out = out_;`,
     ...scalars,
+    ...(takesSteps(name, row, type)
+      ? [`  EVERY_SECOND(${loads(row, type, true)}, ${store}(out + i, ${expression}))`]
+      : []),
     ...(doesRows(row, type) ? ['  for (uint32_t r = rows->count;; r--) {'] : []),
-    ...(takesSteps(row, type, expression) ? [`  EVERY_SECOND(${expression})`] : []),
     `  uint32_t i = ${type === F32 ? (RUNS[name] ?? '0') : '0'};`,
     `#pragma clang loop ${isShort(expression, type) ? 'unroll_count(4)' : 'unroll(disable)'}`,
     `  for (; i < n; i += ${type.lanes}) {`,
@@ -105,12 +114,11 @@ function entry(name: string, row: PointwiseRow, type: CType): string {
   const sizes = Array.from({ length: row.inputs }, (_, i) => (row.masks?.includes(i) ? 1 : bytes));
   const operands = [...sizes, row.result === 'bool' ? 1 : bytes];
   const kernel = `${name}_${type.suffix}`;
-  const expression = row.c.replace(/\bK\(([^()]*)\)/g, '');
-  const steps = takesSteps(row, type, expression) && 'TAKES_STEPS';
-  const does = steps || (type === F32 && TURNED[name]) || Number(doesRows(row, type));
+  const does = (type === F32 && TURNED[name]) || Number(doesRows(row, type));
+  const steps = Number(takesSteps(name, row, type));
   return [
     `static const Operands ${kernel}_operands = ` +
-      `{${row.inputs}, ${row.scalars?.length ?? 0}, ${does}, {${operands.join(', ')}}};`,
+      `{${row.inputs}, ${row.scalars?.length ?? 0}, ${does}, ${steps}, {${operands.join(', ')}}};`,
     `EXPORTED void ${kernel}(const uint32_t *words, uint32_t begin, uint32_t end) {`,
     `  elementwise(words, begin, end, &${kernel}_operands, ${kernel}_body);`,
     '}',
