@@ -11,6 +11,10 @@
 #define SUFFIX f32
 #include "gemm_common.h"
 
+// Engines that pair vectors have a build with two side by side.
+#if defined RELAXED && TILE_V == 4
+#define DEPTH_PAIRED
+#endif
 #include "conv_copy.h"
 #include "conv_pad.h"
 
@@ -267,7 +271,7 @@ SMALL KERNEL(convDepth) {
         S *out = OUT(S, out) + (unit + u) * (size_t)p->out_h * p->out_w;
         if (p->form) {
           const S *at = from + p->cols + 1;
-          const NAME(depth_band) band = {at, at, p->cols, p->out_w, count, 0, 0, 0};
+          const NAME(depth_band) band = {at, at, at, p->cols, p->out_w, count, 0, 0, 0};
           out += row * p->out_w;
           if (p->form == 2) NAME(depth_skip)(&band, weight, 1, bias, out);
           else NAME(depth_roll)(&band, weight + 8 * p->input, p->input ? -1 : 1, bias, out);

@@ -22,9 +22,9 @@ static inline __attribute__((always_inline)) void NAME(depth_apart)(const S *at,
 }
 
 // Rows of a plane: where the first tap of its columns is, how far rows are apart, whether none is
-// before, none behind, columns end at both sides, and what is read next.
+// before, none behind, columns end at both sides, what is read next, and a row of zeros.
 typedef struct {
-  const S *at, *next;
+  const S *at, *next, *zeros;
   size_t cols, across;
   uint32_t rows;
   bool top, bottom, edged;
@@ -77,6 +77,45 @@ static inline __attribute__((always_inline)) void NAME(depth_second)(const NAME(
   }
 }
 
+// Rows of pixels, of g where gradients of weights are summed, and those before and behind.
+typedef struct {
+  const S *x, *g, *before, *behind;
+  size_t cols;
+  uint32_t rows;
+} NAME(depth_pair);
+
+#ifdef DEPTH_PAIRED
+#define DEPTH_TWO(code) UNROLL for (int j = 0; j < 2; j++) code;
+#define DEPTH_SUM_TWO(w, to, from)                                                              \
+  DEPTH_TWO(to[j] = madd(w[2], v[2][j], madd(w[1], v[1][j], madd(w[0], v[0][j], from[j]))))
+#define DEPTH_LOAD_TWO(at)                                                               \
+  UNROLL for (int k = 0; k < 3; k++) DEPTH_TWO(v[k][j] = load(at + (k - 1 + j * LANES)))
+
+// Two vectors of columns of results.
+static NOINLINE void NAME(depth_two)(const NAME(depth_pair) *b, const S *weight, int32_t step,
+                                     S offset, S *out) {
+  const size_t cols = b->cols;
+  const S *at = b->x;
+  V w[9], v[3][2], above[2], here[2];
+  const V start[2] = {splat(offset), splat(offset)};
+  UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k * step]);
+  DEPTH_LOAD_TWO(b->before)
+  DEPTH_SUM_TWO(w, here, start)
+  DEPTH_LOAD_TWO(at)
+  DEPTH_SUM_TWO((w + 3), above, here)
+  DEPTH_SUM_TWO(w, here, start)
+  NO_UNROLL for (uint32_t rows = b->rows; rows > 0; out += cols) {
+    rows--;
+    at = rows ? at + cols : b->behind;
+    DEPTH_LOAD_TWO(at)
+    DEPTH_SUM_TWO((w + 6), above, above)
+    DEPTH_TWO(store(out + j * LANES, above[j]))
+    DEPTH_SUM_TWO((w + 3), above, here)
+    DEPTH_SUM_TWO(w, here, start)
+  }
+}
+#endif
+
 // A band of results of 3 x 3 taps, `apart` where the stride is 2; weights are read backwards by a
 // `step` of -1. On the way the next band is read in its order in memory, so that the processor
 // fetches ahead, which columns keep it from; at a stride of 2, which reads more than it computes, at
@@ -98,6 +137,19 @@ static inline __attribute__((always_inline)) void NAME(depth_rows)(const NAME(de
   NO_UNROLL for (uint32_t q = side; q < width - right; q += LANES) {
     for (uint32_t i = side ? ahead : 0; i > 0; i--, next += 16) DEPTH_TOUCH(next)
     if (apart) ahead = 0;
+#ifdef DEPTH_PAIRED
+    if (!apart && side && width > 3 * LANES) {
+      const size_t at = MIN(q, width - 2 * LANES - 1);
+      const S *x = b->at + at;
+      const NAME(depth_pair) pair = {
+          x, x, b->top ? b->zeros + at : x - width,
+          b->bottom ? b->zeros + at : x + b->rows * width, width, b->rows};
+      NAME(depth_two)(&pair, weight, step, offset, out + at);
+      for (uint32_t i = ahead; i > 0; i--, next += 16) DEPTH_TOUCH(next)
+      q += LANES;
+      continue;
+    }
+#endif
     DEPTH_AT(MIN(q, width - LANES), 0)
   }
   if (right) DEPTH_AT(width - LANES, 1)
@@ -152,7 +204,7 @@ SMALL static void NAME(depth_planes)(const convDepth_params *p, uint32_t unit, u
   uint32_t channel = unit % p->channels;
   const S *x = IN(S, x) + unit * pixels, *end = IN(S, x) + p->units * pixels;
   S *out = OUT(S, out) + (size_t)unit * p->out_h * p->out_w;
-  NAME(depth_band) band = {x, x, width, p->out_w, 0, 0, 0, true};
+  NAME(depth_band) band = {x, x, zeros, width, p->out_w, 0, 0, 0, true};
   for (; unit < last; unit++, x += pixels) {
     const S *weight = IN(S, weight) + channel * 9;
     const S bias = p->biased ? IN(S, bias)[channel] : 0;
@@ -204,12 +256,6 @@ SMALL static void NAME(depth_planes)(const convDepth_params *p, uint32_t unit, u
       at = below;                                                          \
     }                                                                      \
   }
-typedef struct {
-  const S *x, *g, *before, *behind;
-  size_t cols;
-  uint32_t rows;
-} NAME(depth_pair);
-
 // Nine sums of four lanes over the first and the last vector of columns of a band; `keep` are the
 // columns that the last has alone.
 static NOINLINE void NAME(depth_sides)(const NAME(depth_pair) *b, S *to, I keep) {
@@ -233,6 +279,39 @@ static NOINLINE void NAME(depth_mid)(const NAME(depth_pair) *b, size_t q, S *to)
   DEPTH_DOWN(DEPTH_ADD(2, load(x + 1)) DEPTH_ADD(1, load(x)) DEPTH_ADD(0, load(x - 1)))
   UNROLL for (int k = 0; k < 9; k++) store(to + k * LANES, sums[k]);
 }
+
+#ifdef DEPTH_PAIRED
+#define DEPTH_ADD_TWO(kx)                                                               \
+  {                                                                                     \
+    V t[2];                                                                             \
+    DEPTH_TWO(t[j] = load(x + (kx - 1 + j * LANES)))                                    \
+    FORGET;                                                                             \
+    DEPTH_TWO(sums[3 * kx + 2][j] = madd(a[j], t[j], sums[3 * kx + 2][j]))              \
+    DEPTH_TWO(sums[3 * kx + 1][j] = madd(b[j], t[j], sums[3 * kx + 1][j]))              \
+    DEPTH_TWO(sums[3 * kx][j] = madd(c[j], t[j], sums[3 * kx][j]))                      \
+    FORGET;                                                                             \
+  }
+// Nine sums of pairs of vectors from q on that end before `last`.
+static NOINLINE void NAME(depth_wide)(const NAME(depth_pair) *p, size_t q, size_t last, S *to) {
+  const size_t cols = p->cols;
+  V sums[9][2] = {0};
+  NO_UNROLL for (; q < last; q += 2 * LANES) {
+    const S *x = p->x + q, *above = p->before + q, *at = p->g + q, *behind = p->behind + q;
+    NO_UNROLL for (uint32_t rows = p->rows; rows > 0; x += cols) {
+      rows--;
+      const S *below = rows ? at + cols : behind;
+      V a[2], b[2], c[2];
+      DEPTH_TWO(a[j] = load(above + j * LANES))
+      DEPTH_TWO(b[j] = load(at + j * LANES))
+      DEPTH_TWO(c[j] = load(below + j * LANES))
+      DEPTH_ADD_TWO(2) DEPTH_ADD_TWO(1) DEPTH_ADD_TWO(0)
+      above = at;
+      at = below;
+    }
+  }
+  UNROLL for (int k = 0; k < 9; k++) DEPTH_TWO(store(to + (2 * k + j) * LANES, sums[k][j]))
+}
+#endif
 
 // The same for a stride of 2, rows in order: four columns of g give those of two rows of x.
 #define DEPTH_PAIRS(edge)                                                                   \
@@ -318,7 +397,19 @@ SMALL static void NAME(depth_grads)(const convDepth_params *p, uint32_t unit, ui
           const NAME(depth_pair) band = {
               x, g, row ? g - width : zeros, more ? g + far : zeros, width, rows};
           NAME(depth_sides)(&band, scratch, keep);
-          for (uint32_t q = LANES; q < width - LANES; q += LANES) {
+          uint32_t q = LANES;
+#ifdef DEPTH_PAIRED
+          if (width > 3 * LANES) {
+            S wide[18 * LANES];
+            NAME(depth_wide)(&band, q, width - 2 * LANES, wide);
+            while (q < width - 2 * LANES) q += 2 * LANES;
+            UNROLL for (int k = 0; k < 9 * LANES; k += LANES) {
+              const V pair = load(wide + 2 * k) + load(wide + 2 * k + LANES);
+              store(scratch + k, load(scratch + k) + pair);
+            }
+          }
+#endif
+          for (; q < width - LANES; q += LANES) {
             NAME(depth_mid)(&band, q, scratch);
           }
         }
