@@ -41,7 +41,13 @@ KERNEL(scatterReduce) {
     }
     for (; i < p->count; i++) {
       size_t at = ((size_t)o * p->count + i) * inner + first;
-      for (uint32_t c = 0; c < columns; c++, at++) {
+      uint32_t c = 0;
+      for (; mode == 0 && c + 4 <= columns && all_below(index + at, n); c += 4, at += 4)
+        UNROLL for (int k = 0; k < 4; k++) {
+          S *target = to + (size_t)(uint32_t)index[at + k] * inner + c + k;
+          *target = NAME(plus)(*target, src[at + k]);
+        }
+      for (; c < columns; c++, at++) {
         if (!resolve(index[at], n, p->wrap, at, status, &row)) continue;
         S *target = to + (size_t)row * inner + c;
         *target = NAME(meet)(*target, src[at], mode);
