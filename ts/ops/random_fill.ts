@@ -1,7 +1,7 @@
 /** Random numbers into tensors, in the order in which PyTorch draws them for a layout. */
 
-import { fillBernoulli, fillExponential, fillUniform } from '../core/distributions.js';
-import { type DataArray, float32, float64 } from '../core/dtype.js';
+import { fillExponential, fillUniform } from '../core/distributions.js';
+import { type DataArray, float32, float64, uint8 } from '../core/dtype.js';
 import { memoryOrder as orderOf } from '../core/layout.js';
 import { defaultGenerator, type Generator } from '../core/random.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
@@ -87,9 +87,11 @@ export function dropoutNoise(x: Tensor, p: number, whole = false, generator?: Ge
     noiseThere(noise, p, generator ?? defaultGenerator);
     return noise.to(x.dtype);
   }
-  const noise = emptyTensor(shape, x.dtype, x.backend);
-  // Row-major whatever the layout of x is.
-  drawInto(noise, (out) => fillBernoulli(out, x.dtype, 1 - p, generator));
+  // Row-major whatever the layout of x is; as bytes, since kernels cast sooner than loops here.
+  const kept = emptyTensor(shape, uint8, x.backend);
+  drawInto(kept, (out) => (generator ?? defaultGenerator).fillBelow(out as Uint8Array, 1 - p));
+  const noise = kept.to(x.dtype);
+  kept.dispose();
   return p < 1 ? noise.div_(1 - p) : noise;
 }
 
