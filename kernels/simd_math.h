@@ -226,15 +226,28 @@ VFN f32x4 split_exponent(f32x4 x, i32x4 *e) {
   return (f32x4)((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f;
 }
 
+// The numbers of log: the series' coefficients, 1/2, ln 2 in two parts, 1.
+enum { LOG = 12 };
+static const float LOG_NUMBERS[LOG] = {
+    0x1.555554p-2f,  -0x1.000228p-2f, 0x1.99a036p-3f, -0x1.54721ep-3f, 0x1.22d5dap-3f, -0x1.0d81c0p-3f,
+    0x1.05754ap-3f,  -0x1.390608p-4f, 0.5f,           LN2_LOW,         LN2_HIGH,       1};
+
 // log(1 + f) - f for 1 + f in [sqrt(1/2), sqrt(2)).
+VFN f32x4 log1p_rest(const f32x4 *k, f32x4 f) {
+  f32x4 s = f * f, low = (k[0] + k[1] * f) + (k[2] + k[3] * f) * s;
+  f32x4 p = low + ((k[4] + k[5] * f) + (k[6] + k[7] * f) * s) * (s * s);
+  return f * s * p - k[8] * s;
+}
 VFN f32x4 log1p_rest(f32x4 f) {
-  f32x4 p = POLY(f, 0x1.555554p-2f, -0x1.000228p-2f, 0x1.99a036p-3f, -0x1.54721ep-3f,
-                 0x1.22d5dap-3f, -0x1.0d81c0p-3f, 0x1.05754ap-3f, -0x1.390608p-4f);
-  f32x4 s = f * f;
-  return f * s * p - 0.5f * s;
+  f32x4 k[LOG];
+  UNROLL for (int i = 0; i < LOG; i++) k[i] = splat(LOG_NUMBERS[i]);
+  return log1p_rest(k, f);
 }
 
 // The logarithms of (1 + f) * 2^e.
+VFN f32x4 log_of_split(const f32x4 *k, f32x4 f, f32x4 e) {
+  return (log1p_rest(k, f) + e * k[9]) + f + e * k[10];
+}
 VFN f32x4 log_of_split(f32x4 f, f32x4 e) {
   return (log1p_rest(f) + e * LN2_LOW) + f + e * LN2_HIGH;
 }
@@ -252,9 +265,8 @@ VFN f32x4 log10_of_split(f32x4 f, f32x4 e) {
 }
 
 // Whether any lane is other than positive, normal and finite.
-VFN bool any_unusual(f32x4 x) {
-  return any_((i32x4)((u32x4)((i32x4)x - 0x00800000) >= 0x7f000000u));
-}
+VFN i32x4 unusual(f32x4 x) { return (i32x4)((u32x4)((i32x4)x - 0x00800000) >= 0x7f000000u); }
+VFN bool any_unusual(f32x4 x) { return any_(unusual(x)); }
 // The value where x may be unusual: -inf at 0, NaN below, x at inf and NaN.
 VFN f32x4 log_special(f32x4 x, f32x4 value) {
   f32x4 special = select(x < 0, splat(NAN), select(x == 0, splat(-INFINITY), x));
@@ -283,10 +295,15 @@ M(log2_, log2_of_split)   // max 1.59 ULP, at 1.397
 M(log10_, log10_of_split) // max 1.99 ULP, at 1.330
 #undef M
 
-// Max 1.46 ULP, at 0.4427. What the sum u = 1 + x loses is added to the fraction of u. The result
-// has x's sign, also at 0.
-VFN f32x4 log1p_(f32x4 x) {
-  f32x4 u = x + 1.0f, one = u - x, lost = (1.0f - one) + (x - (u - one));
+// What the sum u = 1 + x loses.
+VFN f32x4 lost_of_sum(f32x4 x, f32x4 u) {
+  f32x4 one = u - x;
+  return (1.0f - one) + (x - (u - one));
+}
+// Max 1.46 ULP, at 0.4427. What the sum loses is added to its fraction. The result has x's sign,
+// also at 0. One copy of it in a file: five functions of elementwise kernels hold it.
+RUN_FN __attribute__((overloadable)) f32x4 log1p_(f32x4 x) {
+  f32x4 u = x + 1.0f, lost = lost_of_sum(x, u);
   i32x4 e;
   f32x4 f = split_exponent(u, &e);
   f += lost * power_of_two(-pmin_(e, splat(126)));

@@ -52,4 +52,44 @@ RUN_FN void sigmoid_run(const float *g, const float *x, float *out, uint32_t n, 
   else sigmoid_runs(g, x, out, n, SILU_SLOPE);
 }
 
+// out = log(1 + x) for n floats, n a multiple of 8; the same bits as log1p_.
+RUN_FN void log1p_run(const float *x, float *out, uint32_t n) {
+  f32x4 k[LOG];
+  read_splats(k, LOG_NUMBERS, LOG);
+  float fractions[RUN], exponents[RUN];
+  for (uint32_t m; n > 0; n -= m, x += m, out += m) {
+    m = n < RUN ? n : RUN;
+    i32x4 odd = {0};
+    TURNS(j, m) {
+      const float *from = x + j;
+      float *f = fractions + j, *e = exponents + j;
+      HIDE("+r"(from), "+r"(f), "+r"(e));
+      f32x4 a[2], u[2];
+      i32x4 t[2];
+      BOTH a[v] = load(from + 4 * v);
+      BOTH u[v] = a[v] + k[11];
+      BOTH odd |= unusual(u[v]);
+      BOTH a[v] = lost_of_sum(a[v], u[v]);
+      BOTH u[v] = split_exponent(u[v], &t[v]);
+      BOTH u[v] += a[v] * power_of_two(-pmin_(t[v], splat(126)));
+      BOTH store(e + 4 * v, to_f32(t[v]));
+      BOTH store(f + 4 * v, u[v]);
+    }
+    if (any_(odd)) {
+#pragma clang loop unroll(disable)
+      for (uint32_t j = 0; j < m; j += 4) store(out + j, log1p_(load(x + j)));
+      continue;
+    }
+    TURNS(j, m) {
+      const float *from = x + j, *f = fractions + j, *e = exponents + j;
+      float *to = out + j;
+      HIDE("+r"(from), "+r"(to), "+r"(f), "+r"(e));
+      f32x4 y[2];
+      BOTH y[v] = log_of_split(k, load(f + 4 * v), load(e + 4 * v));
+      BOTH y[v] = (f32x4)((i32x4)y[v] | ((i32x4)load(from + 4 * v) & INT32_MIN));
+      BOTH store(to + 4 * v, y[v]);
+    }
+  }
+}
+
 #endif

@@ -214,19 +214,30 @@ enum { MANY = 3 * RUN + 12 };
 FLAT(M)
 #undef M
 
-static verdict judge_exp_run(uint64_t step) {
-  verdict v = {-1, 0, 0, 0};
-  float x[4 * RUN], y[4 * RUN];
-  for (uint64_t word = 0; word < 1ull << 32; word += 4 * RUN * step) {
-    for (uint64_t i = 0; i < 4 * RUN; i++) x[i] = as_float((uint32_t)(word + i * step));
-    exp_run(x, y, 4 * RUN - 16, 0, 0);
-    for (uint32_t i = 0; i < 4 * RUN - 16; i++) {
-      float alone = exp_(splat(x[i]))[0];
-      if (memcmp(y + i, &alone, 4) && !isnan(alone)) judge(&v, INFINITY, y[i], x[i], 0);
-    }
+// Runs give the bits of one vector: M(run, function, whole run of x to y).
+#define RUNS(M)                                                                                    \
+  M(exp_run, exp, exp_run(x, y, n, 0, 0))                                                          \
+  M(log1p_run, log1p, log1p_run(x, y, n))                                                          \
+  M(sigmoid_run, sigmoid, sigmoid_run(x, x, y, n, SIGMOID))
+#define M(run, function, ...)                                                                      \
+  static verdict judge_##run(uint64_t step) {                                                      \
+    verdict v = {-1, 0, 0, 0};                                                                     \
+    float x[4 * RUN], y[4 * RUN];                                                                  \
+    const uint32_t n = 4 * RUN - 16;                                                               \
+    for (uint64_t word = 0; word < 1ull << 32; word += 4 * RUN * step) {                           \
+      for (uint64_t i = 0; i < 4 * RUN; i++) x[i] = as_float((uint32_t)(word + i * step));         \
+      for (uint64_t i = 0; word % 3 == 1 && i < EDGES; i++) x[i] = edge(i);                        \
+      __VA_ARGS__;                                                                                 \
+      for (uint32_t i = 0; i < n; i++) {                                                           \
+        float alone = function##_(splat(x[i]))[0];                                                 \
+        if (memcmp(y + i, &alone, 4) && !(isnan(alone) && isnan(y[i])))                            \
+          judge(&v, INFINITY, y[i], x[i], 0);                                                      \
+      }                                                                                            \
+    }                                                                                              \
+    return v.worst < 0 ? (verdict){0, 0, 0, 1} : v;                                                \
   }
-  return v.worst < 0 ? (verdict){0, 0, 0, 1} : v;
-}
+RUNS(M)
+#undef M
 
 // Returns whether the error is beyond its limit.
 static int report(const char *name, verdict v, double limit) {
@@ -253,6 +264,9 @@ int main(int argc, char **argv) {
   if (!only || !strcmp(only, #name)) failures += report(#name, judge_##name(step), limit);
   FLAT(M)
 #undef M
-  if (!only || !strcmp(only, "exp_run")) failures += report("exp_run", judge_exp_run(step), 0);
+#define M(run, function, ...)                                                                      \
+  if (!only || !strcmp(only, #run)) failures += report(#run, judge_##run(step), 0);
+  RUNS(M)
+#undef M
   return failures > 0;
 }

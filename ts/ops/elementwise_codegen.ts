@@ -37,6 +37,7 @@ function loads(row: PointwiseRow, type: CType, even = false): string {
 /** Float32 functions that are quicker in runs: how many elements are done so, and doing it. */
 const RUNS: Readonly<Record<string, string>> = {
   exp: 'n & ~15u;\n  exp_all(in0, out, i)',
+  log1p: 'n & ~15u;\n  log1p_run(in0, out, i)',
   sigmoid: 'n & ~15u;\n  sigmoid_run(in0, in0, out, i, SIGMOID)',
   silu: 'n & ~15u;\n  sigmoid_run(in0, in0, out, i, SILU)',
   siluBackward: 'n & ~15u;\n  sigmoid_run(in0, in1, out, i, SILU_SLOPE)',
