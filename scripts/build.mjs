@@ -95,7 +95,7 @@ function bundle(platform) {
     conditions: [platform],
     minify: true,
     // An uncaught error shows the line it was thrown in.
-    lineLimit: 4000,
+    lineLimit: platform === 'node' ? 1000 : 4000,
     legalComments: 'none',
     metafile: true,
   });

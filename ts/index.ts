@@ -53,7 +53,7 @@ export * as nn from './nn/index.js';
 export * as linalg from './ops/linalg.js';
 export * as amp from './optim/amp.js';
 export * as optim from './optim/index.js';
-export { Tensor } from './tensor.js';
+export { isTensor, Tensor } from './tensor.js';
 export * from './torch.js';
 export * as vision from './vision/index.js';
 export * as webgpu from './webgpu.js';

@@ -92,6 +92,13 @@ describe('are told of', () => {
     expect(() => torch.full(loose<number[]>(3), 1)).toThrow('expected a list of sizes, got 3');
   });
 
+  test('an empty object is no argument', () => {
+    expect(String(new nn.Softmax(...loose<[number]>([1, {}])))).toBe('Softmax(dim=1)');
+    const make = loose<(...list: unknown[]) => unknown>((...list: [number]) => new nn.GLU(...list));
+    expect(() => make(1, 2, {})).toThrow('takes at most 1 arguments (dim), got 2');
+    expect(() => make(1, { dim: 1 })).toThrow('given twice');
+  });
+
   test('attention without keys and values', () => {
     const attention = loose<(x: torch.Tensor) => unknown>(new nn.MultiheadAttention(4, 2));
     expect(() => attention(torch.ones(3, 1, 4))).toThrow(torch.ShapeError);

@@ -40,6 +40,14 @@ describe('walking a tensor', () => {
     expect(() => torch.tensor(1).length).toThrow(/no length.*item\(\)/);
   });
 
+  test('a number is copied into all elements', () => {
+    expect(torch.zeros(2, 2).at(0).copy_(3).tolistSync()).toEqual([3, 3]);
+    expect(torch.zeros(2).bool().copy_(true).tolistSync()).toEqual([true, true]);
+    const text = 'a' as unknown as torch.Tensor;
+    expect(() => torch.zeros(2).copy_(text)).toThrow(/copy_: expected a tensor/);
+    expect([torch.isTensor(torch.ones(1)), torch.isTensor([1])]).toEqual([true, false]);
+  });
+
   test('makes no list of parameters of it', () => {
     const weight = torch.ones(2, { requiresGrad: true }) as unknown as torch.Tensor[];
     expect(() => new torch.optim.SGD(weight, { lr: 1 })).toThrow(/SGD: expected an iterable/);

@@ -27,7 +27,7 @@ import { afterReading } from './later.js';
 import { contiguousCopy, copyInto, denseCopy } from './launch.js';
 import { checkFormat, type MemoryFormat } from './memory_format.js';
 import { overwrite } from './overwrite.js';
-import { isTensor } from './promote.js';
+import { isTensor, type Operand } from './promote.js';
 import { listOf, op } from './signature.js';
 
 export type Sizes = (number | readonly number[])[];
@@ -451,8 +451,9 @@ export const asStrided_ = op(
   ): Tensor => relayout('asStrided_', input, asStrided(input, size, stride, storageOffset)),
 );
 
-/** Writes the elements of `src` (broadcast, cast, of any device) into the tensor. */
-export const copy_ = op('copy_', 'input, src', (input: Tensor, src: Tensor): Tensor => {
+/** Writes the elements of `src` (broadcast, cast, of any device), or one number, into the tensor. */
+export const copy_ = op('copy_', 'input, src', (input: Tensor, src: Operand): Tensor => {
+  if (typeof src === 'number' || typeof src === 'boolean') return input.fill_(src);
   if (!isTensor(src)) throw new ValueError(`copy_: expected a tensor to copy, got ${String(src)}`);
   checkBroadcast('copy_', src.shape, input.shape);
   const value = expand(to(to(src, input.dtype), input.device), input.shape);

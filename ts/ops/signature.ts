@@ -102,12 +102,14 @@ export function bind<P extends unknown[]>(
   required = 0,
 ): P {
   const names = signature.split(',').map((part) => part.trim());
-  if (args.length > names.length) {
+  const named = isOptions(args[args.length - 1]);
+  const count = named ? args.length - 1 : args.length;
+  if (count > names.length) {
     throw new ValueError(
-      `${name}: takes at most ${names.length} arguments (${signature}), got ${args.length}`,
+      `${name}: takes at most ${names.length} arguments (${signature}), got ${count}`,
     );
   }
-  const values = isOptions(args[args.length - 1]) ? spread(name, names, args) : [...args];
+  const values = named ? spread(name, names, args) : [...args];
   for (let i = 0; i < required; i++) {
     if (values[i] === undefined) {
       throw new ValueError(`${name}: '${names[i]}' must be given. It takes: ${names.join(', ')}`);
