@@ -57,8 +57,46 @@ static NOINLINE V NAME(sum_lines)(const S *x, uint32_t n, uint32_t first, uint32
   return (a[0] + a[2]) + (a[1] + a[3]);
 }
 
+// As sum_columns, of columns `step` apart.
+static V NAME(load_some)(const S *x, uint32_t step, uint32_t n) {
+  V v = {0};
+  for (uint32_t k = 0; k < n; k++) v[k] = x[k * step];
+  return v;
+}
+static NOINLINE void NAME(sum_steps)(
+    const sum_params *p, const S *x, S *out, uint32_t rows, uint32_t count, size_t pitch, uint32_t step) {
+  V a[REDUCE_VECTORS];
+  const uint32_t whole = count / LANES, tail = count % LANES, skip = LANES * step;
+  for (uint32_t c = 0; c <= whole; c++) a[c] = splat((S)0);
+  for (uint32_t r = 0, n; r < rows; r += n, x += n * pitch) {
+    n = r + 4 <= rows ? 4 : 1;
+    const S *at = x;
+#define FOUR_ROWS(get)                                                              \
+  for (uint32_t c = 0; c < whole; c++, at += skip)                                    \
+    a[c] = a[c] + ((get(at, step) + get(at + pitch, step)) +                          \
+                   (get(at + 2 * pitch, step) + get(at + 3 * pitch, step)));
+#if LANES == 4
+#define EVERY_OTHER(p, step) __builtin_shufflevector(load(p), load((p) + 3), 0, 2, 5, 7)
+    if (n == 4 && step == 2) FOUR_ROWS(EVERY_OTHER)
+    else
+#endif
+    if (n == 4) FOUR_ROWS(load_strided)
+    else
+      for (uint32_t c = 0; c < whole; c++, at += skip) a[c] = a[c] + load_strided(at, step);
+    if (tail) {
+      V v = NAME(load_some)(at, step, tail);
+      if (n == 4)
+        v = (v + NAME(load_some)(at + pitch, step, tail)) +
+            (NAME(load_some)(at + 2 * pitch, step, tail) + NAME(load_some)(at + 3 * pitch, step, tail));
+      a[whole] = a[whole] + v;
+    }
+  }
+  for (uint32_t c = 0; c < whole; c++) store(out + c * LANES, TOTAL(a[c]));
+  if (tail) store_tail(out + whole * LANES, TOTAL(a[whole]), tail);
+}
+
 // As `sum` of a copy: of elements `step` apart, in rows of `width` that lie `pitch` apart, where inner = 1, each block
-// read where it lies or copied by the thread that sums it; else of elements side by side in rows of `inner`.
+// read where it lies or copied by the thread that sums it; else in rows of `inner`.
 KERNEL(sumSpread) {
   const S *x = IN(S, x);
   S *out = OUT(S, out), copy[REDUCE_BLOCK];
@@ -72,9 +110,11 @@ KERNEL(sumSpread) {
     const uint32_t at = o * n + b * block;
     if (inner > 1) {
       const uint32_t first = u % chunks * REDUCE_COLUMNS;
-      JOIN(sum_columns, SUFFIX)(
-          &plain, x + (size_t)at * p->pitch + first, out + (size_t)u / chunks * inner + first, rows,
-          MIN(REDUCE_COLUMNS, inner - first), p->pitch);
+      const uint32_t count = MIN(REDUCE_COLUMNS, inner - first);
+      const S *from = x + (size_t)at * p->pitch + (size_t)first * step;
+      S *to = out + (size_t)u / chunks * inner + first;
+      if (step == 1) JOIN(sum_columns, SUFFIX)(&plain, from, to, rows, count, p->pitch);
+      else NAME(sum_steps)(&plain, from, to, rows, count, p->pitch, step);
       continue;
     }
     uint32_t column = at % width;

@@ -97,3 +97,20 @@ describe('in place', () => {
     expect([...torch.tensor([1, 2, 3]).at('::2').flip(0).dataSync()]).toEqual([3, 1]);
   });
 });
+
+describe.each([float32, torch.float64])('sums of columns that skip, %s', (dtype) => {
+  it.each([2, 3])('steps of %i have the bits of their copy', (step) => {
+    for (const [rows, width] of [
+      [3, 66],
+      [513, 131],
+      [1030, 257],
+    ]) {
+      const base = torch.randn([rows, step * width], { dtype });
+      const x = base.at(':', `${step - 1}::${step}`);
+      same(x.sum(0), x.contiguous().sum(0));
+      same(x.mean(0), x.contiguous().mean(0));
+      const part = base.at(':', `::${step}`).narrow(1, 1, width - 2);
+      same(part.sum(0), part.contiguous().sum(0));
+    }
+  });
+});

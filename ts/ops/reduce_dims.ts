@@ -112,13 +112,15 @@ function spreadOf(x: Tensor, { order, shape: [, n, inner] }: Form): Spread | und
   if (order || x.isContiguous() || x.device !== 'cpu') return undefined;
   if (x.dtype !== float32 && x.dtype !== float64) return undefined;
   const { shape, strides } = simplifyLayouts(x.shape, [x.strides]);
-  const width = shape[shape.length - 1];
   const step = strides[0][shape.length - 1];
+  // Rows that follow each other in their steps were merged.
+  const isOne = shape.length === 1 && inner > 1 && shape[0] % inner === 0;
+  const width = isOne ? inner : shape[shape.length - 1];
   const pitch = shape.length > 1 ? strides[0][0] : width * step;
   if (shape.length > 2 || !(width >= LONG_ROW && step > 0 && pitch >= width * step)) {
     return undefined;
   }
-  const readable = inner > 1 ? step === 1 && width === inner : n > SHORT;
+  const readable = inner > 1 ? width === inner : n > SHORT;
   return readable ? { width, pitch, step } : undefined;
 }
 
