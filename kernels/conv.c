@@ -163,6 +163,9 @@ SMALL KERNEL(convProduct) {
   const conv_grid grid = {
       p->grid_h, p->grid_w, p->groups * source_size, p->source_row, 1, p->groups * size,
       p->out_row, p->out_step};
+#if LANES == 4
+  NAME(stream) ahead = {0};
+#endif
   for (uint32_t unit = first; unit < last;) {
     // Units of the same pixels follow each other: they run as one.
     const uint32_t part = unit % parts, count = MIN(parts - part, p->staged ? 1 : last - unit);
@@ -187,14 +190,18 @@ SMALL KERNEL(convProduct) {
         .add = p->biased,
     };
     unit += count;
+#if LANES == 4
     if (p->direct) {
       t.b = source + at;
       t.b_step = p->plane;
       t.depth = depth;
-      t.tight = cols % (8 * LANES) > 0;
-      NAME(planar_product)(&t, p->biased ? IN(S, bias) + group * p->filters : NULL);
+      const uint32_t place = unit % blocks * p->col_block;
+      const S *next = unit < last ? IN(S, source) + unit / blocks * source_size + place : NULL;
+      NAME(planar_product)(&t, p->biased ? IN(S, bias) + group * p->filters : NULL, &ahead, next,
+                           MIN(p->col_block, pixels - place));
       continue;
     }
+#endif
     for (uint32_t i = 0; i < rows && p->biased; i++) {
       const S bias = IN(S, bias)[group * p->filters + filter + i];
       for (uint32_t j = 0; j < cols; j++) t.out[i * t.row + j] = bias;

@@ -115,8 +115,8 @@ typedef struct {
   S *out;
   size_t a_step, b_step, row;
   uint32_t rows, cols, depth;
-  // room: for results of whole tiles; tight: columns end before those of the widest tile
-  bool add, room, tight;
+  // room: for results of whole tiles
+  bool add, room;
 } NAME(block);
 
 // sums[r] = sum over k of row r of a by column[k], in whole vectors.
@@ -173,7 +173,7 @@ static NOINLINE void NAME(block_few)(const NAME(block) * t, uint32_t rows, uint3
 SMALL
 static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uint32_t last) {
   const uint32_t rest = (last - first) % TILE_M;
-  const uint32_t after = !t->tight && (rest <= 2 || rest == 4) ? last - rest : last;
+  const uint32_t after = rest <= 2 || rest == 4 ? last - rest : last;
   const uint32_t few = t->cols % TILE_N, cols = few <= TILE_N / 2 ? t->cols - few : t->cols;
   const bool lone = t->cols % 16 == 1;
   NAME(target) to = {.row = t->row, .col = 1, .add = t->add};
@@ -226,25 +226,100 @@ static NOINLINE void NAME(fetch)(const S *from, size_t count) {
   for (; from < end; from += 64 / sizeof(S)) (void)*(const volatile S *)from;
 }
 
-// A product of planes of pixels that are read where they lie, after all were fetched.
+#ifndef XB
+#define XB
+#endif
+#if LANES == 4
+// `rows` runs of `cols` numbers, `step` apart, which tiles touch in bursts, one for every `part`
+// steps of their depths: what memory takes passes while they compute. Processors predict where one
+// instruction will read, so tiles that touch are of one shape.
+typedef struct {
+  const S *from;
+  size_t step;
+  uint32_t rows, cols, at, part, wait;
+} NAME(stream);
+
+static inline __attribute__((always_inline)) void NAME(burst)(NAME(stream) * s) {
+  s->wait = s->part;
+  if (s->rows == 0) return;
+  const S *from = s->from + MIN(s->at, s->cols - BURST);
+  UNROLL for (uint32_t i = 0; i < BURST; i += 64 / sizeof(S)) {
+    (void)*(const volatile S *)(from + i);
+  }
+  s->at += BURST;
+  if (s->at < s->cols) return;
+  s->at = 0;
+  s->from += s->step;
+  s->rows--;
+}
+
+static NOINLINE void NAME(bursts)(NAME(stream) * s, uint32_t count) {
+  for (; count > 0 && s->rows > 0; count--) NAME(burst)(s);
+}
+
+// A whole tile of a block, which begins with `start`.
+static NOINLINE void NAME(stream_tile)(const NAME(block) * t, NAME(stream) * s, const S *a,
+                                       const S *b, S *to, const S *start) {
+  V acc[TILE_M][TILE_V];
+  const S *row[TILE_M];
+  UNROLL for (uint32_t i = 0; i < TILE_M; i++) {
+    row[i] = a + i * t->a_step;
+    UNROLL for (int j = 0; j < TILE_V; j++) acc[i][j] = splat(start[i]);
+  }
+  const size_t b_step = t->b_step, to_step = t->row;
+  for (uint32_t k = 0, depth = t->depth; k < depth;) {
+    if (s->wait == 0) NAME(burst)(s);
+    const uint32_t end = k + MIN(s->wait, depth - k);
+    s->wait -= end - k;
+    NO_UNROLL for (; k < end; k++, b += b_step) TILE_STEP(TILE_M, TILE_V, row[i][k])
+  }
+  TILE_STORE(TILE_M, TILE_V)
+}
+
+// A product of planes of pixels that are read where they lie, as many columns at a time as the
+// cache keeps while the next are fetched: of this product, or the first of another with `follow`
+// columns, from `next`. Of at least TILE_M rows, in tiles of six and five, or the last of which
+// begins before the others end.
 SMALL
-static void NAME(planar_product)(NAME(block) * t, const S *bias) {
-  const uint32_t depth = t->depth, step = depth > PLANAR_DEPTH ? t->rows : PLANAR_ROWS;
-  const uint32_t parts = (depth * t->cols - 1) / PLANAR_WORDS + 1;
-  t->depth = (depth + parts - 1) / parts;
-  for (uint32_t k = 0; k < depth; k += t->depth) {
-    t->depth = MIN(t->depth, depth - k);
-    for (uint32_t i = 0; i < t->depth; i++) NAME(fetch)(t->b + i * t->b_step, t->cols);
-    for (uint32_t i = 0; i < t->rows; i += step) {
-      const uint32_t last = MIN(i + step, t->rows);
-      for (uint32_t r = i; bias && r < last; r++) {
-        S *to = t->out + r * t->row;
-        for (uint32_t j = 0; j < t->cols; j += LANES) store(to + j, splat(bias[r]));
+static void NAME(planar_product)(NAME(block) * t, const S *bias, NAME(stream) * s, const S *next,
+                                 uint32_t follow) {
+  const S none[TILE_M] = {0};
+  const uint32_t depth = t->depth, all = t->cols, rows = t->rows;
+  const bool deep = depth > PLANAR_DEPTH;
+  const uint32_t most = MIN(PLANAR_COLS, PLANAR_WORDS / depth / BURST * BURST);
+  const uint32_t tiles = (rows + TILE_M - 1) / TILE_M, over = tiles * TILE_M - rows;
+  const uint32_t fives = TILE_M == 6 && over <= tiles && !bias && !(PAIRS && deep) ? over : 0;
+  const uint32_t group = deep ? tiles : PLANAR_TILES;
+  if (s->from == NULL) {
+    for (uint32_t k = 0; k < depth; k++) NAME(fetch)(t->b + k * t->b_step, MIN(most, all));
+  }
+  for (uint32_t x = 0; x < all; x += most, t->b += most, t->out += most) {
+    NAME(bursts)(s, -1u);
+    if (x + most < all) next = t->b + most;
+    const uint32_t cols = MIN(most, all - x);
+    const uint32_t after = MIN(most, x + most < all ? all - x - most : follow);
+    *s = (NAME(stream)){next, t->b_step, next && after >= BURST ? depth : 0, after, 0, 1 << 30, 0};
+    // Faster than memory is, tiles would wait.
+    const uint32_t steps = MAX(BURST_STEPS, tiles * (cols / TILE_N) * BURST / after);
+    const bool inside = deep ? PAIRS : fives == 0;
+    if (inside) s->part = steps;
+    for (uint32_t i = 0; i < tiles; i += group) {
+      for (uint32_t j = 0; j < cols; j += TILE_N) {
+        for (uint32_t n = i; n < MIN(tiles, i + group); n++) {
+          const uint32_t at = n < fives ? n * 5 : MIN(n * TILE_M - fives, rows - TILE_M);
+          const S *a = t->a + at * t->a_step, *b = t->b + j;
+          S *to = t->out + at * t->row + j;
+          if (!deep && !inside) NAME(bursts)(s, (depth + steps - 1) / steps);
+#if TILE_M == 6
+          if (n < fives) {
+            NAME(row_loop_less)(depth, a, t->a_step, b, t->b_step, 4, to, t->row);
+            continue;
+          }
+#endif
+          NAME(stream_tile)(t, s, a, b, to, bias ? bias + at : none);
+        }
       }
-      NAME(block_rows)(t, i, last);
     }
-    t->a += t->depth;
-    t->b += t->depth * t->b_step;
-    t->add = true;
   }
 }
+#endif

@@ -32,6 +32,11 @@ const CASES: Case[] = [
   convCase([2, 4, 8, 8], [4, 1, 3, 3], { groups: 4, padding: [1, 1] }),
   convCase([2, 4, 8, 9], [8, 2, 3, 3], { groups: 2, padding: [1, 1], stride: [2, 2] }),
   convCase([2, 5, 6, 7], [9, 5, 1, 1]),
+  // Planes read where they lie: rows in tiles of five and six, in tiles that overlap; blocks.
+  convCase([3, 17, 16, 20], [20, 17, 1, 1]),
+  convCase([1, 6, 16, 16], [11, 6, 1, 1]),
+  convCase([2, 40, 28, 28], [16, 40, 1, 1]),
+  convCase([2, 12, 48, 48], [14, 6, 1, 1], { groups: 2 }),
   convCase([2, 5, 6, 7], [9, 5, 1, 1], { stride: [2, 2] }),
   convCase([1, 3, 1, 40], [4, 3, 1, 7], { padding: [0, 3] }),
   convCase([2, 2, 5, 5], [3, 2, 3, 4]),

@@ -30,10 +30,14 @@ const FILTERS = 12;
 /** Filters that packing pixels is worth, and packing taps. */
 export const PACKING = 4;
 const TRANSPOSING = 4;
-/** What `direct` is for planes read as they lie, the most depth that always is, and elements they may be. */
+/**
+ * What `direct` is for planes read as they lie, the most depth that always is, the most elements
+ * otherwise, and the fewest filters: rows of the largest tile.
+ */
 const PLANAR = 3;
 const PLANAR_DEPTH = 32;
 const MOST_PLANAR = 600_000;
+const LEAST_PLANAR = 6;
 /** Multiplications that make a unit worth a thread, and as many units as threads may want. */
 const UNIT = 500_000;
 export const UNITS = 12;
@@ -267,7 +271,7 @@ function cutBlocks(p: Product, each: number, flat: boolean, products: number, pl
  */
 function isPlanar({ channels, filters, grid }: Product, grouped: boolean): boolean {
   const few = filters <= TILE || channels * grid[0] * grid[1] <= MOST_PLANAR;
-  return channels <= PLANAR_DEPTH || (grouped && few);
+  return filters >= LEAST_PLANAR && (channels <= PLANAR_DEPTH || (grouped && few));
 }
 
 export function product(
