@@ -313,17 +313,18 @@ static NOINLINE void NAME(depth_wide)(const NAME(depth_pair) *p, size_t q, size_
 }
 #endif
 
-// The same for a stride of 2, rows in order: four columns of g give those of two rows of x.
+// The same for a stride of 2, rows in order: four columns of g give those of two rows of x. Not
+// fused: what waits for a fused product waits longer than for a sum.
 #define DEPTH_PAIRS(edge)                                                                   \
   {                                                                                         \
     const V a = (V)((I)load(g) & mask), c = (V)((I)load(next) & mask);                      \
     V v[3];                                                                                 \
     NAME(depth_apart)(x, edge, v);                                                          \
-    UNROLL for (int k = 0; k < 3; k++) sums[3 * k + 1] = madd(a, v[k], sums[3 * k + 1]);    \
+    UNROLL for (int k = 0; k < 3; k++) sums[3 * k + 1] += a * v[k];                        \
     NAME(depth_apart)(x + across, edge, v);                                                 \
     UNROLL for (int k = 0; k < 3; k++) {                                                    \
-      sums[3 * k + 2] = madd(a, v[k], sums[3 * k + 2]);                                     \
-      sums[3 * k] = madd(c, v[k], sums[3 * k]);                                             \
+      sums[3 * k + 2] += a * v[k];                                                          \
+      sums[3 * k] += c * v[k];                                                              \
     }                                                                                       \
   }
 static NOINLINE void NAME(depth_pairs)(const S *x, const S *g, const S *behind, size_t width,
