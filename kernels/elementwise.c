@@ -433,12 +433,14 @@ static void run_tiles(
     run_body(body, ops, in, flat[inputs] ? base[inputs] + start.offset[inputs] * size : tile[inputs], count, scalars);
     if (flat[inputs]) continue;
     Walk to = start;
-    for (uint32_t done = 0; done < count;) {
-      uint32_t run = MIN(columns - to.index[last], count - done);
-      move_strided(
-          base[inputs] + to.offset[inputs] * size, row_stride(&to, inputs), tile[inputs] + done * size, 1, run, size);
-      walk_advance(&to, last, run);
-      done += run;
+    for (uint32_t done = 0, run, rows; done < count; done += rows * run) {
+      run = MIN(columns - to.index[last], count - done);
+      const bool whole = last > 0 && run == columns;
+      rows = whole ? MIN(to.sizes[last - 1] - to.index[last - 1], (count - done) / columns) : 1;
+      move_rows(
+          base[inputs] + to.offset[inputs] * size, whole ? to.strides[inputs * to.ndim + last - 1] : 0,
+          row_stride(&to, inputs), tile[inputs] + done * size, run, 1, rows, run, size);
+      walk_advance(&to, whole ? last - 1 : last, whole ? rows : run);
     }
   }
 }
@@ -480,8 +482,9 @@ static __attribute__((noinline)) void run_walk(
   walk_start(&walk, begin);
   _Alignas(64) Tile tile[MAX_OPERANDS];
   const uint32_t row = is_flat(&walk, inputs) ? FLAT_ROW : LONG_ROW;
-  const bool quick = rows_turned(&walk, ops) == ROWS_TURNED || is_direct(&walk, ops);
-  if (sizes[ndim - 1] >= (quick ? 16 : row)) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
+  const bool direct = is_direct(&walk, ops), copies = ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY;
+  const bool quick = rows_turned(&walk, ops) == ROWS_TURNED || direct;
+  if (sizes[ndim - 1] >= (quick ? 16 : row) || (direct && copies && sizes[ndim - 2] >= 16)) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
   else run_tiles(&walk, base, end - begin, ops, scalars, body, tile);
 }
 

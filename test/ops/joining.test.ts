@@ -178,3 +178,23 @@ describe('repeating', () => {
     expect(() => range(2, 2).repeatInterleave(-1)).toThrow(ValueError);
   });
 });
+
+describe('cat of many short rows', () => {
+  test.each([1, 2, 3, 4, 5, 8, 12, 16, 17])('%i wide', (width) => {
+    for (const dtype of [torch.float32, torch.float64, torch.uint8]) {
+      const x = torch
+        .arange(3 * 37 * width)
+        .remainder(251)
+        .to(dtype)
+        .view(3, 37, width);
+      const y = x.narrow(2, 0, 1);
+      const joined = torch.cat([x, y, x], 2);
+      const [rows, firsts] = [x, y].map((t) => t.tolistSync() as number[][][]);
+      expect(joined.tolistSync()).toEqual(
+        rows.map((part, i) => part.map((row, j) => [...row, ...firsts[i][j], ...row])),
+      );
+      const back = joined.narrow(2, width + 1, width).contiguous();
+      expect(back.tolistSync()).toEqual(rows);
+    }
+  });
+});
