@@ -97,7 +97,8 @@ static NOINLINE void NAME(row_backward)(const S *g, const S *x, const S *weight,
 // groupNormBackward for length 1, with gweight and gbias: a unit is `rows` outer indices, whose
 // partial sums are [units, groups * channels]. Rows one by one: several at once are more streams
 // than are fetched ahead; but of short ones, whose sums are chains, those of several before their gx.
-enum { ROWS_AHEAD = 8, AHEAD = 2048 };
+#define ROWS_AHEAD 8
+#define AHEAD 2048
 KERNEL(layerNormBackward) {
   const S *weight = IN(S, weight), *mean = IN(S, mean), *rstd = IN(S, rstd);
   const uint32_t n = p->channels, all = p->groups * n, ahead = MAX(1, MIN(ROWS_AHEAD, AHEAD / MAX(1, n)));
@@ -125,6 +126,8 @@ KERNEL(layerNormBackward) {
     }
   }
 }
+#undef ROWS_AHEAD
+#undef AHEAD
 
 // gweight[c] = sum(g * xhat), gbias[c] = sum(g) over outer and length. Units are channels of all
 // groups.
