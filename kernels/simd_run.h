@@ -46,10 +46,11 @@ VFN void sigmoid_runs(const float *g, const float *x, float *out, uint32_t n, in
     }
   }
 }
-RUN_FN void sigmoid_run(const float *g, const float *x, float *out, uint32_t n, int kind) {
-  if (kind == SIGMOID) sigmoid_runs(g, x, out, n, SIGMOID);
-  else if (kind == SILU) sigmoid_runs(g, x, out, n, SILU);
-  else sigmoid_runs(g, x, out, n, SILU_SLOPE);
+// Apart: V8 pairs no vectors of a function that holds all three.
+RUN_FN void sigmoid_run(const float *x, float *out, uint32_t n) { sigmoid_runs(x, x, out, n, SIGMOID); }
+RUN_FN void silu_run(const float *x, float *out, uint32_t n) { sigmoid_runs(x, x, out, n, SILU); }
+RUN_FN void silu_slope_run(const float *g, const float *x, float *out, uint32_t n) {
+  sigmoid_runs(g, x, out, n, SILU_SLOPE);
 }
 
 // out = log(1 + x) for n floats, n a multiple of 8; the same bits as log1p_.

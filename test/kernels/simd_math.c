@@ -218,7 +218,7 @@ FLAT(M)
 #define RUNS(M)                                                                                    \
   M(exp_run, exp, exp_run(x, y, n, 0, 0))                                                          \
   M(log1p_run, log1p, log1p_run(x, y, n))                                                          \
-  M(sigmoid_run, sigmoid, sigmoid_run(x, x, y, n, SIGMOID))
+  M(sigmoid_run, sigmoid, sigmoid_run(x, y, n))
 #define M(run, function, ...)                                                                      \
   static verdict judge_##run(uint64_t step) {                                                      \
     verdict v = {-1, 0, 0, 0};                                                                     \
