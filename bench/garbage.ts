@@ -1,7 +1,7 @@
 /**
  * Bytes of JavaScript's heap that a call takes, the result's included: node scripts/run.mjs
  * bench/garbage.ts. Counted by V8's sampling profiler over many calls that are optimised already;
- * `--sites` says in which functions.
+ * `--sites` says in which functions, by their lines in the bundle build/tools/bench-garbage.mjs.
  */
 
 import { Session } from 'node:inspector';
@@ -15,7 +15,7 @@ const ROUNDS = 4;
 
 interface Site {
   readonly selfSize: number;
-  readonly callFrame: { readonly functionName: string };
+  readonly callFrame: { readonly functionName: string; readonly lineNumber: number };
   readonly children: readonly Site[];
 }
 
@@ -42,12 +42,14 @@ function taken(run: () => void): Map<string, number> {
   for (let i = 0; i < CALLS; i++) run();
   const { profile } = post('HeapProfiler.stopSampling') as { profile: { head: Site } };
   const sizes = new Map<string, number>();
-  const visit = (site: Site): void => {
-    const name = site.callFrame.functionName || '(unnamed)';
+  const visit = (site: Site, caller: string): void => {
+    const { functionName, lineNumber } = site.callFrame;
+    // What belongs to the engine has no line: it counts for who called it.
+    const name = lineNumber < 0 ? caller : `${functionName || '(unnamed)'}:${lineNumber + 1}`;
     sizes.set(name, (sizes.get(name) ?? 0) + site.selfSize / CALLS);
-    site.children.forEach(visit);
+    for (const called of site.children) visit(called, name);
   };
-  visit(profile.head);
+  visit(profile.head, '(engine)');
   return sizes;
 }
 
@@ -64,19 +66,27 @@ const squares = [square, square];
 const embedding = new torch.nn.Embedding(8, 4);
 const indices = torch.tensor([1, 2]);
 const pool = new torch.nn.MaxPool2d(2);
+const photos = torch.ones([1, 1, 8, 8]).requiresGrad_();
+const scores = torch.ones([1, 64]).requiresGrad_();
 const classes = torch.tensor([3]);
 const shape = [4];
 const F = torch.nn.functional;
 
-/** A step of an optimiser for one parameter. */
-function stepOf(make: (params: torch.Tensor[]) => { step(): unknown }): () => void {
-  const param = torch.tensor(values).requiresGrad_();
-  param.grad = torch.ones([4]);
-  const optimizer = make([param]);
+/** A step of an optimiser for so many parameters. */
+function stepOf(count: number, make: (params: torch.Tensor[]) => { step(): unknown }): () => void {
+  const params = Array.from({ length: count }, () => {
+    const param = torch.tensor(values).requiresGrad_();
+    param.grad = torch.ones([4]);
+    return param;
+  });
+  const optimizer = make(params);
   return () => {
     optimizer.step();
   };
 }
+
+const sgd = (params: torch.Tensor[]) => new torch.optim.SGD(params, { lr: 1e-6, momentum: 0.9 });
+const adam = (params: torch.Tensor[]) => new torch.optim.Adam(params, { lr: 1e-6 });
 
 const RESULTS: Readonly<Record<string, () => torch.Tensor>> = {
   'a bare tensor': () => emptyTensor(shape, torch.float32, cpu),
@@ -123,16 +133,24 @@ const CALLS_OF: Readonly<Record<string, () => void>> = {
   'recorded w.relu()': () => w.relu().dispose(),
   'recorded w.sum()': () => w.sum().dispose(),
   'recorded Linear': () => layer(row).dispose(),
+  'recorded Conv2d': () => conv(images).dispose(),
+  'recorded MaxPool2d': () => pool(photos).dispose(),
+  'recorded Embedding': () => embedding(indices).dispose(),
+  'recorded crossEntropy': () => F.crossEntropy(scores, classes).dispose(),
   'recorded, sum(), backward()': () => {
     w.grad = null;
     torch.scope(() => w.add(y).sum().backward());
   },
-  'SGD, one parameter': stepOf((params) => new torch.optim.SGD(params, { lr: 1e-6 })),
-  'Adam, one parameter': stepOf((params) => new torch.optim.Adam(params, { lr: 1e-6 })),
+  'SGD, one parameter': stepOf(1, sgd),
+  'SGD, eight parameters': stepOf(8, sgd),
+  'Adam, one parameter': stepOf(1, adam),
+  'Adam, eight parameters': stepOf(8, adam),
 };
 
 const withSites = process.argv.includes('--sites');
+const chosen = process.argv[2]?.startsWith('--') ? undefined : process.argv[2];
 for (const [name, run] of Object.entries(CALLS_OF)) {
+  if (chosen && !name.includes(chosen)) continue;
   torch.setGradEnabled(!(name in RESULTS));
   for (let round = 0; round < ROUNDS; round++) {
     for (let i = 0; i < CALLS; i++) run();

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { type Dtype, dtypes } from '../../ts/core/dtype.js';
 import { geometryOf } from '../../ts/core/layout.js';
 import type { KernelDeclaration } from '../../ts/ops/kernel.js';
+import { wrongIndex } from '../../ts/ops/launcher.js';
 import type { BufferRef, Launcher, Primitive } from '../../ts/ops/row.js';
 import type { Tensor } from '../../ts/tensor.js';
 import { instantiate, instantiateTiles } from '../../wasm/loader.js';
@@ -106,7 +107,7 @@ export function launcher(pieces = 1, live: Operand[] = []): Launcher {
     const { address, dtype } = storage as unknown as Place;
     return address + ref.offset * dtype.size;
   };
-  return {
+  const made: Launcher = {
     launch(name, declaration, dtype, buffers, params, range) {
       const kernelName = `${name}_${dtype}`;
       if (!names.has(kernelName)) throw new Error(`no kernel ${kernelName}`);
@@ -139,11 +140,15 @@ export function launcher(pieces = 1, live: Operand[] = []): Launcher {
       const word = new Int32Array(module.memory.buffer, addressOf(status), 1)[0];
       if (word !== 0) throw explain(word);
     },
+    checkIndices(status, name, index, size) {
+      made.check(status, (word) => wrongIndex(made, word, name, index, size));
+    },
     synchronous: true,
     readInts(ref, n) {
       return new Int32Array(module.memory.buffer, addressOf(ref), n).slice();
     },
   };
+  return made;
 }
 
 /** The launch as the recorder of the sanitizer run sees it. */

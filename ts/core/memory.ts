@@ -84,7 +84,10 @@ export class Block {
     if (block === undefined) block = new Block(device, handle, size);
     else {
       block.used = 0;
-      Object.assign(block.ticket, { device, handle, freed: false });
+      const { ticket } = block;
+      ticket.device = device;
+      ticket.handle = handle;
+      ticket.freed = false;
       spared--;
     }
     allocatedSinceTurn += size;
@@ -264,16 +267,19 @@ function collectTensors(value: unknown, into: Set<unknown>, depth = 0): void {
  */
 export function scope<R>(body: () => R): R {
   const outer = enter();
-  const kept = new Set<unknown>();
+  let kept: Kept = NO_ARGUMENTS;
   try {
     const result = body();
-    if (typeof result === 'object' && result !== null && 'then' in result) {
+    if (result === undefined || result === null) return result;
+    if (typeof result === 'object' && 'then' in result) {
       throw new ValueError(
         'scope: the callback returned a promise; its tensors would be freed while it still runs. ' +
           'Give scope() a synchronous callback, or use `using` inside async code',
       );
     }
-    collectTensors(result, kept);
+    const found = new Set<unknown>();
+    collectTensors(result, found);
+    kept = found;
     return result;
   } finally {
     leave(outer, kept);

@@ -75,6 +75,21 @@ export class LaunchBlock {
     this.words[this.wordCount++] = value;
   }
 
+  /** Begins with the words of a launch that was recorded; its buffers follow by place(). */
+  repeat(kernel: string, words: readonly number[]): void {
+    this.begin(kernel);
+    this.reserve(words.length);
+    for (let i = 0; i < words.length; i++) this.words[i] = words[i];
+    this.wordCount = words.length;
+  }
+
+  /** Makes word `at`, which counts from `byteOffset`, a buffer. */
+  place(at: number, storage: Region, byteOffset: number): void {
+    this.storages[this.bufferCount] = storage;
+    this.bufferWords[this.bufferCount++] = at;
+    this.words[at] += byteOffset;
+  }
+
   float(value: number): void {
     this.floats[this.wordCount++] = value;
   }

@@ -35,3 +35,14 @@ export function perDimension(
     `${name}: ${what} is a number or ${count} of them, got [${value.join(', ')}]`,
   );
 }
+
+/** As perDimension(), of one dimension: without a list. */
+export function sizeAlong(
+  name: string,
+  what: string,
+  value: number | readonly number[],
+  count: number,
+  dim: number,
+): number {
+  return typeof value === 'number' ? value : perDimension(name, what, value, count)[dim];
+}

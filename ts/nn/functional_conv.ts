@@ -1,15 +1,17 @@
 /** Convolutions of one and two dimensions. */
 
+import { float64 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { giveBack, lend3, only } from '../core/lend.js';
+import { Memo } from '../core/memo.js';
 import { applyPrimitive } from '../ops/apply.js';
 import { applyCanonical } from '../ops/canonical.js';
 import { type ConvAttributes, convOutputSize } from '../ops/primitives/conv_geometry.js';
 import { constantPadNd } from '../ops/rearrange.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
-import { perDimension } from './arguments.js';
-import { keepingIntegers } from './precision.js';
+import { perDimension, sizeAlong } from './arguments.js';
+import { areIntegers } from './precision.js';
 
 /** A size per dimension, or one for all. */
 export type Size = number | readonly number[];
@@ -76,9 +78,37 @@ function samePadding(
   return [extra.some((size) => size > 0) ? constantPadNd(x, extra, 0) : x, border];
 }
 
-/** Sizes of two dimensions; of one, with another in front. */
-function pairOf(values: readonly number[], other: number): [number, number] {
-  return (values.length === 1 ? [other, values[0]] : values) as [number, number];
+/** Attributes by what they are: [stride, padding, dilation] of both dimensions, then groups. */
+const known = new Memo<number[], ConvAttributes>(
+  new Array(7).fill(1),
+  ([strideH, strideW, padH, padW, dilationH, dilationW, groups]) => ({
+    stride: [strideH, strideW],
+    padding: [padH, padW],
+    dilation: [dilationH, dilationW],
+    groups,
+  }),
+);
+
+function attributesOf(
+  name: string,
+  rank: number,
+  stride: Size,
+  padding: Size,
+  dilation: Size,
+  groups: number,
+): ConvAttributes {
+  const { key } = known;
+  // One dimension has another in front.
+  key[0] = 1;
+  key[2] = 0;
+  key[4] = 1;
+  for (let d = 0, at = 2 - rank; d < rank; d++, at++) {
+    key[at] = sizeAlong(name, 'stride', stride, rank, d);
+    key[2 + at] = sizeAlong(name, 'padding', padding, rank, d);
+    key[4 + at] = sizeAlong(name, 'dilation', dilation, rank, d);
+  }
+  key[6] = groups;
+  return known.get();
 }
 
 function convolve(
@@ -87,31 +117,41 @@ function convolve(
   input: Tensor,
   weight: Tensor,
   bias: Tensor | null,
-  strideGiven: Size,
-  paddingGiven: ConvPadding,
-  dilationGiven: Size,
+  stride: Size,
+  padding: ConvPadding,
+  dilation: Size,
+  groups: number,
+): Tensor {
+  if (!areIntegers(input, weight, bias)) {
+    return convolveFloats(name, rank, input, weight, bias, stride, padding, dilation, groups);
+  }
+  const [x, w, b] = [input.to(float64), weight.to(float64), bias?.to(float64) ?? null];
+  const result = convolveFloats(name, rank, x, w, b, stride, padding, dilation, groups);
+  return result.to(input.dtype);
+}
+
+function convolveFloats(
+  name: string,
+  rank: number,
+  input: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  stride: Size,
+  padding: ConvPadding,
+  dilation: Size,
   groups: number,
 ): Tensor {
   checkInput(name, rank, input, weight, bias, groups);
-  const stride = perDimension(name, 'stride', strideGiven, rank);
-  const dilation = perDimension(name, 'dilation', dilationGiven, rank);
   let x = input;
-  let padding: readonly number[];
-  if (paddingGiven === 'same') {
-    [x, padding] = samePadding(name, x, weight.shape.slice(2), stride, dilation);
-  } else if (typeof paddingGiven === 'string' && paddingGiven !== 'valid') {
-    throw new ValueError(
-      `${name}: padding is a size, 'same' or 'valid', got '${String(paddingGiven)}'`,
-    );
-  } else {
-    padding = perDimension(name, 'padding', paddingGiven === 'valid' ? 0 : paddingGiven, rank);
-  }
-  const attributes: ConvAttributes = {
-    stride: pairOf(stride, 1),
-    padding: pairOf(padding, 0),
-    dilation: pairOf(dilation, 1),
-    groups,
-  };
+  let border: Size;
+  if (padding === 'same') {
+    const steps = perDimension(name, 'stride', stride, rank);
+    const spread = perDimension(name, 'dilation', dilation, rank);
+    [x, border] = samePadding(name, x, weight.shape.slice(2), steps, spread);
+  } else if (typeof padding === 'string' && padding !== 'valid') {
+    throw new ValueError(`${name}: padding is a size, 'same' or 'valid', got '${String(padding)}'`);
+  } else border = padding === 'valid' ? 0 : padding;
+  const attributes = attributesOf(name, rank, stride, border, dilation, groups);
   const b = bias ?? undefined;
   if (rank === 2 && x.ndim === 4) {
     const inputs = lend3<Tensor | undefined>(x, weight, b);
@@ -171,10 +211,7 @@ export const conv1d = op(
     padding: ConvPadding = 0,
     dilation: Size = 1,
     groups = 1,
-  ): Tensor =>
-    keepingIntegers(bias === null ? [input, weight] : [input, weight, bias], ([x, w, b = null]) =>
-      convolve('conv1d', 1, x, w, b, stride, padding, dilation, groups),
-    ),
+  ): Tensor => convolve('conv1d', 1, input, weight, bias, stride, padding, dilation, groups),
 );
 
 /**
@@ -192,8 +229,5 @@ export const conv2d = op(
     padding: ConvPadding = 0,
     dilation: Size = 1,
     groups = 1,
-  ): Tensor =>
-    keepingIntegers(bias === null ? [input, weight] : [input, weight, bias], ([x, w, b = null]) =>
-      convolve('conv2d', 2, x, w, b, stride, padding, dilation, groups),
-    ),
+  ): Tensor => convolve('conv2d', 2, input, weight, bias, stride, padding, dilation, groups),
 );

@@ -5,8 +5,10 @@ import { isGradEnabled } from '../autograd/mode.js';
 import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, type Shape, sameShape, sized } from '../core/layout.js';
 import { lend, lend3 } from '../core/lend.js';
+import { Memo } from '../core/memo.js';
 import { applyCanonical, type Form, firstOf } from '../ops/canonical.js';
 import { elementwise } from '../ops/elementwise.js';
+import type { Smoothing } from '../ops/primitives/loss.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 import { logsigmoid } from './functional_activations.js';
@@ -259,18 +261,33 @@ function checkClasses(name: string, input: Tensor, target: Tensor, weight: Tenso
   }
 }
 
+const REDUCED = [undefined, 'mean', 'sum'] as const;
+
+/** Attributes by what they are. */
+const known = new Memo<number[], Smoothing>(
+  [-100, 0, 0],
+  ([ignoreIndex, labelSmoothing, reduction]) => ({
+    ignoreIndex,
+    labelSmoothing,
+    reduction: REDUCED[reduction],
+  }),
+);
+
 function againstClasses(
   name: 'crossEntropy' | 'nllLoss',
   input: Tensor,
   target: Tensor,
   weight: Tensor | null,
-  attributes: {
-    ignoreIndex: number;
-    labelSmoothing?: number;
-    reduction: 'mean' | 'sum' | undefined;
-  },
+  ignoreIndex: number,
+  labelSmoothing: number,
+  how: Reduction,
 ): Tensor {
   checkClasses(name, input, target, weight);
+  const { key } = known;
+  key[0] = ignoreIndex;
+  key[1] = labelSmoothing;
+  key[2] = REDUCED.indexOf(how === 'none' ? undefined : how);
+  const attributes = known.get();
   const { shape } = input;
   const single = shape.length === 1;
   const outer = single ? 1 : shape[0];
@@ -300,8 +317,7 @@ export const nllLoss = op(
     reduction: Reduction = 'mean',
   ): Tensor => {
     const how = reductionOf('nllLoss', reduction, sizeAverage, reduce);
-    const attributes = { ignoreIndex, reduction: how === 'none' ? undefined : how };
-    return againstClasses('nllLoss', input, target, weight, attributes);
+    return againstClasses('nllLoss', input, target, weight, ignoreIndex, 0, how);
   },
 );
 
@@ -357,8 +373,6 @@ export const crossEntropy = op(
     if (sameShape(input.shape, target.shape) && input.ndim > 0) {
       return againstDistributions(input, target, weight, labelSmoothing, how);
     }
-    const given = how === 'none' ? undefined : how;
-    const attributes = { ignoreIndex, labelSmoothing, reduction: given };
-    return againstClasses('crossEntropy', input, target, weight, attributes);
+    return againstClasses('crossEntropy', input, target, weight, ignoreIndex, labelSmoothing, how);
   },
 );

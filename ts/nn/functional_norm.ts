@@ -3,6 +3,7 @@
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { type Geometry, numelOf, rowMajor, type Shape, sameShape, sized } from '../core/layout.js';
 import { giveBack, lend, lend3 } from '../core/lend.js';
+import { Memo } from '../core/memo.js';
 import { applyCanonical, firstOf } from '../ops/canonical.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
@@ -11,6 +12,13 @@ type Maybe = Tensor | null;
 
 /** The share of a batch in running statistics; a tensor where reading it would wait. */
 export type Momentum = number | Tensor;
+
+const known = new Memo([0], ([eps]) => ({ eps }));
+
+function attributesOf(eps: number): { eps: number } {
+  known.key[0] = eps;
+  return known.get();
+}
 
 /** Moves running statistics towards those of a batch of `count` values per channel. */
 function updateRunning(
@@ -67,7 +75,7 @@ function withBatch(x: Tensor, weight: Maybe, bias: Maybe, eps: number): BatchSta
     [x, weight ?? undefined, bias ?? undefined],
     [channelForm(x), undefined, undefined],
     [x.shape, channels, channels, channels],
-    { eps },
+    attributesOf(eps),
     'NativeBatchNormBackward0',
   );
   return { output, mean, variance, rstd };
@@ -86,7 +94,7 @@ function withRunning(
     [x, mean, variance, weight ?? undefined, bias ?? undefined],
     [channelForm(x), undefined, undefined, undefined, undefined],
     [x.shape],
-    { eps },
+    attributesOf(eps),
     'NativeBatchNormBackward0',
   )[0];
 }
@@ -173,7 +181,8 @@ function groups(
   const inputs = lend3<Tensor | undefined>(x, weight ?? undefined, bias ?? undefined);
   const vector = sized(form.shape[1] * form.shape[2]);
   const shapes = lend3<Shape>(x.shape, statistics, statistics);
-  return applyCanonical('groupNorm', inputs, lend3(form, vector, vector), shapes, { eps }, shown);
+  const forms = lend3(form, vector, vector);
+  return applyCanonical('groupNorm', inputs, forms, shapes, attributesOf(eps), shown);
 }
 
 function checkVector(what: string, vector: Maybe, normalizedShape: Shape): void {

@@ -1,40 +1,69 @@
 /** Pooling of one and two dimensions. */
 
+import { float64 } from '../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../core/errors.js';
+import type { Shape } from '../core/layout.js';
+import { giveBack, lend1, only } from '../core/lend.js';
+import { Memo } from '../core/memo.js';
 import { applyPrimitive } from '../ops/apply.js';
-import { applyCanonical } from '../ops/canonical.js';
-import { poolOutputSize } from '../ops/primitives/pool.js';
+import { applyCanonical, firstOf } from '../ops/canonical.js';
+import {
+  type AdaptiveAttributes,
+  type AvgPoolAttributes,
+  type MaxPoolAttributes,
+  type PoolAttributes,
+  poolOutputSize,
+} from '../ops/primitives/pool.js';
 import { op } from '../ops/signature.js';
 import type { AttributesOf, PrimitiveName } from '../ops/table.js';
 import type { Tensor } from '../tensor.js';
-import { perDimension } from './arguments.js';
+import { sizeAlong } from './arguments.js';
 import type { Size } from './functional_conv.js';
-import { keepingIntegers } from './precision.js';
+import { areIntegers } from './precision.js';
 
-type Pair = readonly [number, number];
+/** Attributes by what they are: [kernelSize, stride, padding, dilation] of both dimensions... */
+const maxima = new Memo<number[], MaxPoolAttributes>(new Array(9).fill(1), (key) => ({
+  ...windowsOf(key),
+  dilation: [key[6], key[7]],
+  ceilMode: key[8] === 1,
+}));
+const averages = new Memo<number[], AvgPoolAttributes>(new Array(9).fill(1), (key) => ({
+  ...windowsOf(key),
+  ceilMode: key[6] === 1,
+  countIncludePad: key[7] === 1,
+  divisorOverride: key[8],
+}));
+const adaptives = new Memo<number[], AdaptiveAttributes>([1, 1], ([height, width]) => ({
+  outputSize: [height, width],
+}));
 
-/** A size for each of two dimensions; of one dimension, beside `other` for a height of 1. */
-function pair(name: string, what: string, value: Size, rank: number, other: number): Pair {
-  const values = perDimension(name, what, value, rank);
-  return (rank === 1 ? [other, values[0]] : values) as Pair;
+function windowsOf([kernelH, kernelW, strideH, strideW, padH, padW]: readonly number[]) {
+  return {
+    kernelSize: [kernelH, kernelW],
+    stride: [strideH, strideW],
+    padding: [padH, padW],
+  } as const;
 }
 
-/** Windows as the rows take them; the stride is the window's size unless given. */
-function windows(
+/** Writes the windows into a key; of one dimension, beside a height of 1. */
+function writeWindows(
+  key: number[],
   name: string,
   rank: number,
   kernelSize: Size,
   stride: Size | null,
   padding: Size,
-  ceilMode: boolean,
-) {
-  const steps = stride === null || (Array.isArray(stride) && stride.length === 0);
-  return {
-    kernelSize: pair(name, 'kernelSize', kernelSize, rank, 1),
-    stride: pair(name, 'stride', steps ? kernelSize : (stride as Size), rank, 1),
-    padding: pair(name, 'padding', padding, rank, 0),
-    ceilMode,
-  };
+): void {
+  const none = stride === null || (typeof stride !== 'number' && stride.length === 0);
+  const steps = none ? kernelSize : stride;
+  key[0] = 1;
+  key[2] = 1;
+  key[4] = 0;
+  for (let d = 0, at = 2 - rank; d < rank; d++, at++) {
+    key[at] = sizeAlong(name, 'kernelSize', kernelSize, rank, d);
+    key[2 + at] = sizeAlong(name, 'stride', steps, rank, d);
+    key[4 + at] = sizeAlong(name, 'padding', padding, rank, d);
+  }
 }
 
 function checkInput(name: string, rank: number, x: Tensor): void {
@@ -45,19 +74,33 @@ function checkInput(name: string, rank: number, x: Tensor): void {
   );
 }
 
+/** Height and width that windows give. */
+function windowedSize(
+  shape: Shape,
+  attributes: PoolAttributes & { readonly dilation?: readonly number[] },
+): readonly number[] {
+  const { kernelSize: k, stride: s, padding: p, dilation, ceilMode } = attributes;
+  return shape.map((n, d) => poolOutputSize(n, k[d], s[d], p[d], dilation?.[d] ?? 1, ceilMode));
+}
+
 /** Runs a row of [N, C, H, W] on an input of that rank, of one dimension less, or of one image. */
 function pool<K extends PrimitiveName>(
   row: K,
   rank: number,
   x: Tensor,
-  size: (shape: readonly number[]) => readonly number[],
+  size: (plane: Shape, attributes: AttributesOf<K>) => readonly number[],
   attributes: AttributesOf<K>,
 ): Tensor[] {
-  if (rank === 2 && x.ndim === 4) return applyPrimitive(row, [x], attributes);
+  if (rank === 2 && x.ndim === 4) {
+    const inputs = lend1(x);
+    const outputs = applyPrimitive(row, inputs, attributes);
+    giveBack(inputs);
+    return outputs;
+  }
   const lead = x.shape.slice(0, x.ndim - rank);
   const [batch, channels] = lead.length === 2 ? lead : [1, lead[0]];
   const plane = rank === 1 ? [1, x.shape[x.ndim - 1]] : x.shape.slice(-2);
-  const shape = [...lead, ...size(plane).slice(-rank)];
+  const shape = [...lead, ...size(plane, attributes).slice(-rank)];
   const form = { shape: [batch, channels, ...plane] };
   return applyCanonical(row, [x], [form], [shape, shape], attributes);
 }
@@ -69,18 +112,18 @@ function maxPool(
   kernelSize: Size,
   stride: Size | null,
   padding: Size,
-  dilationGiven: Size,
+  dilation: Size,
   ceilMode: boolean,
 ): Tensor[] {
   checkInput(name, rank, input);
-  const dilation = pair(name, 'dilation', dilationGiven, rank, 1);
-  const base = windows(name, rank, kernelSize, stride, padding, ceilMode);
-  const size = (plane: readonly number[]) =>
-    plane.map((n, d) => {
-      const { kernelSize: k, stride: s, padding: p } = base;
-      return poolOutputSize(n, k[d], s[d], p[d], dilation[d], ceilMode);
-    });
-  return pool('maxPool2d', rank, input, size, { ...base, dilation });
+  const { key } = maxima;
+  key[6] = 1;
+  for (let d = 0, at = 8 - rank; d < rank; d++, at++) {
+    key[at] = sizeAlong(name, 'dilation', dilation, rank, d);
+  }
+  writeWindows(key, name, rank, kernelSize, stride, padding);
+  key[8] = ceilMode ? 1 : 0;
+  return pool('maxPool2d', rank, input, windowedSize, maxima.get());
 }
 
 /** The maxima, and with `returnIndices: true` also their places in the plane. */
@@ -139,7 +182,7 @@ function maxPoolOf(name: string, rank: number): MaxPoolFunction {
       returnIndices = false,
     ): Tensor | Tensor[] => {
       const results = maxPool(name, rank, input, kernelSize, stride, padding, dilation, ceilMode);
-      return returnIndices ? results : results[0];
+      return returnIndices ? results : firstOf(results);
     },
   ) as never;
 }
@@ -162,14 +205,12 @@ function avgPool(
 ): Tensor {
   checkInput(name, rank, input);
   if (divisorOverride === 0) throw new ValueError(`${name}: divisorOverride cannot be 0`);
-  const base = windows(name, rank, kernelSize, stride, padding, ceilMode);
-  const size = (plane: readonly number[]) =>
-    plane.map((n, d) => {
-      const { kernelSize: k, stride: s, padding: p } = base;
-      return poolOutputSize(n, k[d], s[d], p[d], 1, ceilMode);
-    });
-  const attributes = { ...base, countIncludePad, divisorOverride: divisorOverride ?? 0 };
-  return pool('avgPool2d', rank, input, size, attributes)[0];
+  const { key } = averages;
+  writeWindows(key, name, rank, kernelSize, stride, padding);
+  key[6] = ceilMode ? 1 : 0;
+  key[7] = countIncludePad ? 1 : 0;
+  key[8] = divisorOverride ?? 0;
+  return only(pool('avgPool2d', rank, input, windowedSize, averages.get()));
 }
 
 /** Averages of windows of [N, C, L] (or [C, L]). */
@@ -203,23 +244,33 @@ export const avgPool2d = op(
     countIncludePad = true,
     divisorOverride: number | null = null,
   ): Tensor =>
-    keepingIntegers([input], ([x]) =>
-      avgPool(
-        'avgPool2d',
-        2,
-        x,
-        kernelSize,
-        stride,
-        padding,
-        ceilMode,
-        countIncludePad,
-        divisorOverride,
-      ),
-    ),
+    areIntegers(input)
+      ? avgPool2d(
+          input.to(float64),
+          kernelSize,
+          stride,
+          padding,
+          ceilMode,
+          countIncludePad,
+          divisorOverride,
+        ).to(input.dtype)
+      : avgPool(
+          'avgPool2d',
+          2,
+          input,
+          kernelSize,
+          stride,
+          padding,
+          ceilMode,
+          countIncludePad,
+          divisorOverride,
+        ),
 );
 
 /** Sizes of an adaptive pooling's output: null keeps the input's. */
 export type OutputSize = number | null | readonly (number | null)[];
+
+const sizeGiven = (_: Shape, { outputSize }: AdaptiveAttributes) => outputSize;
 
 function adaptive(name: string, rank: number, input: Tensor, outputSize: OutputSize): Tensor {
   checkInput(name, rank, input);
@@ -229,8 +280,9 @@ function adaptive(name: string, rank: number, input: Tensor, outputSize: OutputS
     throw new ValueError(`${name}: outputSize has ${rank} sizes, got [${wanted.join(', ')}]`);
   }
   const sizes = wanted.map((size, d) => size ?? input.shape[input.ndim - rank + d]);
-  const pairOf = (rank === 1 ? [1, sizes[0]] : sizes) as unknown as Pair;
-  return pool('adaptiveAvgPool2d', rank, input, () => pairOf, { outputSize: pairOf })[0];
+  adaptives.key[0] = rank === 1 ? 1 : sizes[0];
+  adaptives.key[1] = sizes[rank - 1];
+  return only(pool('adaptiveAvgPool2d', rank, input, sizeGiven, adaptives.get()));
 }
 
 /** Averages that give `outputSize` values whatever the length of [N, C, L] is. */

@@ -2,6 +2,7 @@
 
 import { bfloat16, type Dtype } from '../core/dtype.js';
 import { AutogradError, DtypeError, suggestion, ValueError } from '../core/errors.js';
+import { giveBack, lend } from '../core/lend.js';
 import { hidden, visible } from '../core/memory.js';
 import { checkOptions, flag, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
@@ -70,7 +71,26 @@ export abstract class Module {
   declare readonly [STATE]: ModuleState;
 
   constructor() {
-    const self = ((...args: unknown[]) => self.call_(args)) as unknown as this;
+    const many = (...args: unknown[]) => self.call_(args);
+    // A method, unlike an arrow function, knows how many arguments it got without a list of them.
+    const self = {
+      call(a?: unknown, b?: unknown, c?: unknown, d?: unknown) {
+        // biome-ignore lint/complexity/noArguments: a rest parameter would be a list
+        const given = arguments;
+        const count = given.length;
+        if (count > 4) return many.apply(undefined, given as never);
+        const args = lend<unknown>(count);
+        if (count > 0) args[0] = a;
+        if (count > 1) args[1] = b;
+        if (count > 2) args[2] = c;
+        if (count > 3) args[3] = d;
+        try {
+          return self.call_(args);
+        } finally {
+          giveBack(args);
+        }
+      },
+    }.call as unknown as this;
     Object.setPrototypeOf(self, new.target.prototype);
     // A function's own name and length would be in the way of fields of those names.
     delete (self as { name?: string }).name;
@@ -85,7 +105,7 @@ export abstract class Module {
   /** What the module computes. Call the module itself, so that hooks run. */
   abstract forward(...args: never[]): unknown;
 
-  /** Runs forward with the hooks around it. */
+  /** Runs forward with the hooks around it. The list of arguments is lent. */
   private call_(given: unknown[]): unknown {
     const forward = this.forward as (...values: unknown[]) => unknown;
     if (typeof forward !== 'function') {
@@ -94,7 +114,7 @@ export abstract class Module {
     const { call } = this[STATE];
     const around = library.get(this.constructor) === forward ? hidden : visible;
     if (!isHooked(call)) return around(forward, this, this.inPositions(given));
-    return this.hooked(call, around, forward, given);
+    return this.hooked(call, around, forward, given.slice());
   }
 
   private hooked(

@@ -1,18 +1,18 @@
 /** Computations in another dtype than their arguments'. */
 
-import { float32, float64 } from '../core/dtype.js';
+import { float32 } from '../core/dtype.js';
 import type { Tensor } from '../tensor.js';
 
 /**
- * Runs a computation of floats on integers too: in float64, exact up to 2^53, and back to the dtype
- * of the first tensor without fractions.
+ * Whether none of the tensors is floating point: then what is computed in floats is computed in
+ * float64, exact up to 2^53, and goes back to their dtype without fractions.
  */
-export function keepingIntegers(
-  tensors: readonly Tensor[],
-  compute: (tensors: readonly Tensor[]) => Tensor,
-): Tensor {
-  if (tensors.some((tensor) => tensor.dtype.isFloatingPoint)) return compute(tensors);
-  return compute(tensors.map((tensor) => tensor.to(float64))).to(tensors[0].dtype);
+export function areIntegers(x: Tensor, y: Tensor | null = null, z: Tensor | null = null): boolean {
+  return !(
+    x.dtype.isFloatingPoint ||
+    (y?.dtype.isFloatingPoint ?? false) ||
+    (z?.dtype.isFloatingPoint ?? false)
+  );
 }
 
 /** Runs several steps on a half float in float32, so that it is rounded once. */

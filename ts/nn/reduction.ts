@@ -20,13 +20,15 @@ export function chosenReduction<R extends string>(
   return (sizeAverage === false ? 'sum' : 'mean') as R;
 }
 
+const REDUCTIONS = ['none', 'mean', 'sum'];
+
 /** The reduction asked for; ValueError if it is none of those known. */
 export function reductionOf<R extends string>(
   name: string,
   reduction: R,
   sizeAverage: Legacy = null,
   reduce: Legacy = null,
-  known: readonly string[] = ['none', 'mean', 'sum'],
+  known: readonly string[] = REDUCTIONS,
 ): R {
   const how = chosenReduction(reduction, sizeAverage, reduce);
   if (known.includes(how)) return how;

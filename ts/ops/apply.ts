@@ -22,18 +22,11 @@ import {
   showShape,
   ValueError,
 } from '../core/errors.js';
-import {
-  broadcastShapes,
-  Geometry,
-  geometryOf,
-  type Layout,
-  rowMajor,
-  type Shape,
-  sized,
-} from '../core/layout.js';
+import { broadcastShapes, geometryOf, type Layout, type Shape } from '../core/layout.js';
 import { giveBack, lend, lend1 } from '../core/lend.js';
 import type { Device } from '../device/device.js';
 import { emptyOf, Tensor } from '../tensor.js';
+import { emit } from './emit.js';
 import { gradients } from './gradients.js';
 import { checkResult } from './inplace.js';
 import type { KernelDtype } from './kernel.js';
@@ -50,7 +43,7 @@ import { Launches } from './launcher.js';
 import { nodeName, publicName } from './node_names.js';
 import { type PointwiseName, type PointwiseRow, pointwise } from './pointwise.js';
 import { isTensor, type Operand, resultDtype } from './promote.js';
-import type { OutputSpec, Primitive } from './row.js';
+import type { Primitive } from './row.js';
 import type { GradientRow } from './rule.js';
 import { type AttributesOf, type OpName, type PrimitiveName, primitives } from './table.js';
 import { type ViewName, views } from './views.js';
@@ -293,7 +286,6 @@ function scalarAttributes(row: PointwiseRow, scalars: readonly number[]): object
 }
 
 const NO_ATTRIBUTES = Object.freeze({});
-const NONE: never[] = [];
 
 function isSize(size: number): boolean {
   return Number.isInteger(size) && size >= 0;
@@ -349,7 +341,7 @@ export function applyPrimitive<K extends PrimitiveName>(
   const promoted = promotedInput(row, inputs);
   const compute = row.dtypes === 'any' ? promoted : computeDtype(promoted);
   const launches = Launches.on(device);
-  let outputs: Tensor[] = NONE;
+  let outputs: Tensor[];
   const prepared = lend<Tensor>(inputs.length);
   try {
     const program = device.programs?.[name];
@@ -362,13 +354,9 @@ export function applyPrimitive<K extends PrimitiveName>(
       const ready = input && prepareInput(op, row, input, i, taken, launches);
       prepared[i] = ready as Tensor;
     }
-    const specs = row.outputs(prepared, attributes);
-    outputs = allocate(specs, device, packed && promoted, compute);
-    let elements = 0;
-    for (const output of outputs) elements += output.numel();
-    if (elements > 0) ((program ?? row) as typeof row).run(launches, prepared, outputs, attributes);
+    const runs = (program ?? row) as typeof row;
+    outputs = emit(launches, device, row, runs, prepared, attributes, compute, packed && promoted);
   } catch (error) {
-    for (const output of outputs) output.dispose();
     throw located(error, op, inputs);
   } finally {
     launches.end();
@@ -392,49 +380,16 @@ function storedAs(
   return positions?.every((i) => inputs[i]?.dtype === dtype) ? positions : undefined;
 }
 
-/** The outputs of a call, all of them or none. */
-function allocate(
-  specs: readonly OutputSpec[],
-  device: Device,
-  /** A dtype that inputs are only stored in, and what is computed in instead. */
-  stored: Dtype | undefined,
-  compute: Dtype,
-): Tensor[] {
-  // Lists that grow take room for more.
-  const made = lend<Tensor>(specs.length);
-  let shared: Tensor | undefined;
-  try {
-    for (let i = 0; i < specs.length; i++) {
-      const { shape, dtype, within } = specs[i];
-      const type = dtype === stored ? compute : dtype;
-      if (within === undefined) made[i] = emptyOf(rowMajor(shape), type, device);
-      else {
-        shared ??= emptyOf(sized(within.numel), type, device);
-        const geometry = new Geometry(shape, within.strides);
-        made[i] = new Tensor(shared.storage_, geometry, within.offset, shared.dtype);
-      }
-    }
-    shared?.dispose();
-    return made;
-  } catch (error) {
-    for (const tensor of made) tensor?.dispose();
-    throw error;
-  }
-}
-
-/** The dtype of all inputs, if they have one. */
-function sameDtype(inputs: readonly (Tensor | undefined)[]): Dtype | undefined {
-  const dtype = inputs[0]?.dtype;
-  for (let i = 1; i < inputs.length; i++) {
-    const input = inputs[i];
-    if (input !== undefined && input.dtype !== dtype) return undefined;
-  }
-  return dtype;
-}
-
 function promotedInput(row: Primitive<never>, inputs: readonly (Tensor | undefined)[]): Dtype {
-  const same = row.index || row.mask ? undefined : sameDtype(inputs);
-  const promoted = same ?? valuedDtype(row, inputs);
+  let first: Dtype | undefined;
+  let alike = true;
+  for (let i = 0; i < inputs.length; i++) {
+    const input = inputs[i];
+    if (input === undefined || row.index?.includes(i) || row.mask?.includes(i)) continue;
+    first ??= input.dtype;
+    alike &&= input.dtype === first;
+  }
+  const promoted = alike && first !== undefined ? first : valuedDtype(row, inputs);
   return row.dtypes === 'real' && !promoted.isFloatingPoint ? toFloating(promoted) : promoted;
 }
 

@@ -3,9 +3,13 @@
 import { noGrad } from '../autograd/mode.js';
 import { Category } from '../core/dtype.js';
 import { DtypeError, IndexError, ShapeError, showShape } from '../core/errors.js';
+import { rowMajor, sized } from '../core/layout.js';
+import { giveBack, lend, lend1, lend2, only } from '../core/lend.js';
+import { Memo } from '../core/memo.js';
 import { checkDense } from '../core/options.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
+import { applyCanonical, type Form } from './canonical.js';
 import { indexCopy_, indexSelect } from './gathering.js';
 import { recordLinear } from './linear_node.js';
 import { alias, reshape, view } from './shape.js';
@@ -36,19 +40,40 @@ function byFrequency(rows: Tensor, index: Tensor, size: number): Tensor {
   );
 }
 
-/** The rows of `table` [1, count, size]; the row `skip` gets no gradient. */
-function lookUp(table: Tensor, index: Tensor, skip: number): Tensor[] {
+/** Attributes by the row that gets no gradient; -1 is none. */
+const skipping = new Memo([-1], ([skip]) => ({ skip }));
+
+/** The rows of a table [count, size]; the row `skip` gets no gradient. */
+function lookUp(table: Tensor, index: Tensor, skip: number): Tensor {
+  const [count, size] = table.shape;
+  const { shape } = index;
+  const sizes = lend<number>(shape.length + 1);
+  for (let i = 0; i < shape.length; i++) sizes[i] = shape[i];
+  sizes[shape.length] = size;
+  const result = rowMajor(sizes).shape;
+  giveBack(sizes);
+  const forms = lend2<Form>(sized(1, count, size), sized(index.numel()));
+  skipping.key[0] = skip;
+  const attributes = skipping.get();
   try {
-    return applyPrimitive('indexSelect', [table, index], { skip });
-  } catch (error) {
-    if (!(error instanceof IndexError)) throw error;
-    const [, count, size] = table.shape;
-    const found = error.message.replace(/^indexSelect: /, '').replace(/;.*/, '');
-    throw new IndexError(
-      `embedding: ${found}: the weight is [${count}, ${size}]. Give the layer more rows, or map ` +
-        'unknown words to one row',
+    const inputs = lend2(table, index);
+    const shapes = lend1(result);
+    return only(
+      applyCanonical('indexSelect', inputs, forms, shapes, attributes, 'EmbeddingBackward0'),
     );
+  } catch (error) {
+    throw explained(error, count, size);
   }
+}
+
+/** An index that is no row of a table, told as such. */
+function explained(error: unknown, count: number, size: number): unknown {
+  if (!(error instanceof IndexError)) return error;
+  const found = error.message.replace(/^indexSelect: /, '').replace(/;.*/, '');
+  return new IndexError(
+    `embedding: ${found}: the weight is [${count}, ${size}]. Give the layer more rows, or map ` +
+      'unknown words to one row',
+  );
 }
 
 /**
@@ -83,12 +108,11 @@ export const embedding = op(
         `embedding: paddingIdx ${paddingIdx} is not a row of a weight of shape [${count}, ${size}]`,
       );
     }
-    const index = reshape(input, [-1]);
-    if (maxNorm !== null) renormalize(weight, index, maxNorm, normType);
     const skip = paddingIdx === null ? -1 : (paddingIdx + count) % count;
-    const table = reshape(weight, [1, count, size]);
-    const [taken] = lookUp(table, index, skip);
-    const rows = scaleGradByFreq ? byFrequency(taken, index, count) : taken;
-    return reshape(rows, [...input.shape, size]);
+    if (maxNorm !== null) renormalize(weight, reshape(input, [-1]), maxNorm, normType);
+    if (!scaleGradByFreq) return lookUp(weight, input, skip);
+    const index = reshape(input, [-1]);
+    const rows = reshape(lookUp(weight, index, skip), [1, -1, size]);
+    return reshape(byFrequency(rows, index, count), [...input.shape, size]);
   },
 );

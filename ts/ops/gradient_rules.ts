@@ -1,5 +1,7 @@
 /** What the rows of the gradient tables are written with. */
 
+import { type Geometry, rowMajor, type Shape } from '../core/layout.js';
+import { Memo } from '../core/memo.js';
 import type { Tensor } from '../tensor.js';
 import { applyPointwise, applyPrimitive } from './apply.js';
 import type { GradContext, NotDifferentiable, RuleByInput, Saves } from './rule.js';
@@ -15,6 +17,36 @@ export function rule<A>(saves: Saves, ...grads: (Formula<A> | undefined)[]): Rul
 /** The row of an operator without a gradient. */
 export function none(reason: string): NotDifferentiable {
   return { kind: 'none', reason };
+}
+
+/** Attributes of rows that have none: one object, so that their calls are alike. */
+export const PLAIN = Object.freeze({});
+
+type Derivation = [
+  attributes: object,
+  add: (shape: Shape) => object,
+  geometry: Geometry,
+  id: number,
+];
+
+const derived = new Memo<Derivation, object>(
+  [PLAIN, () => PLAIN, rowMajor([]), 0],
+  ([attributes, add, { shape }]) => ({ ...attributes, ...add(shape) }),
+  6,
+);
+
+/** Attributes with what `add` makes of an input's shape, as one object for all such calls. */
+export function withShape<A extends object, B extends object>(
+  attributes: A,
+  geometry: Geometry,
+  add: (shape: Shape) => B,
+): A & B {
+  const { key } = derived;
+  key[0] = attributes;
+  key[1] = add;
+  key[2] = geometry;
+  key[3] = geometry.id;
+  return derived.get() as A & B;
 }
 
 /** The first output of a row. */

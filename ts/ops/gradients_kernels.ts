@@ -1,6 +1,6 @@
 /** The gradients of the operators with kernels of their own. */
 
-import { numelOf } from '../core/layout.js';
+import { numelOf, type Shape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import {
   call,
@@ -9,7 +9,9 @@ import {
   NONE,
   none,
   OUT,
+  PLAIN,
   rule,
+  withShape,
   X,
   X_OUT,
   XY,
@@ -27,8 +29,8 @@ import type { AttributesOf, PrimitiveName } from './table.js';
  */
 function product(a: Tensor, b: Tensor, like: readonly number[]): Tensor {
   const transposed = like[1] === 1 && like[2] !== 1;
-  if (!transposed) return call('matmul', [a, b, undefined], {});
-  return call('matmul', [b.transpose(1, 2), a.transpose(1, 2), undefined], {}).transpose(1, 2);
+  if (!transposed) return call('matmul', [a, b, undefined], PLAIN);
+  return call('matmul', [b.transpose(1, 2), a.transpose(1, 2), undefined], PLAIN).transpose(1, 2);
 }
 
 const INTEGER = none('its result is an integer or bool');
@@ -38,8 +40,10 @@ function spread(g: Tensor, shape: readonly number[]): Tensor {
   return g.unsqueeze(1).expand(shape);
 }
 
+const WRAPS = { wrap: true };
+
 function wrapOf(s: { attributes: { wrap?: boolean } }): { wrap?: boolean } {
-  return { wrap: s.attributes.wrap };
+  return s.attributes.wrap ? WRAPS : PLAIN;
 }
 
 /** For each value the product of all the others over dim 1, also where some are 0. */
@@ -137,6 +141,8 @@ function toExtremes(g: Tensor, x: Tensor, out: Tensor): Tensor {
   return keepSame(x, best, spread(g.div(count), x.shape));
 }
 
+const count = (shape: Shape) => ({ n: shape[1] });
+
 export const kernelGradients: {
   readonly [K in Exclude<PrimitiveName, keyof typeof nnPrimitives>]: GradientRow<AttributesOf<K>>;
 } = {
@@ -180,11 +186,11 @@ export const kernelGradients: {
   },
 
   // Softmax over n of [outer, n, inner].
-  softmax: rule(OUT, (g, s) => call('softmaxBackward', [g, s.output()], {})),
-  logSoftmax: rule(OUT, (g, s) => call('logSoftmaxBackward', [g, s.output()], {})),
+  softmax: rule(OUT, (g, s) => call('softmaxBackward', [g, s.output()], PLAIN)),
+  logSoftmax: rule(OUT, (g, s) => call('logSoftmaxBackward', [g, s.output()], PLAIN)),
   softmaxBackward: rule(
     XY,
-    (g, s) => call('softmaxBackward', [g, s.y], {}),
+    (g, s) => call('softmaxBackward', [g, s.y], PLAIN),
     (g, s) => {
       const { x, y } = s;
       const inner = x.mul(y).sum(1, true);
@@ -225,7 +231,7 @@ export const kernelGradients: {
 
   // Indexing of [outer, n, inner].
   gather: rule(Y, (g, s) =>
-    call('gatherBackward', [g, s.y], { ...s.attributes, n: s.geometries[0].shape[1] }),
+    call('gatherBackward', [g, s.y], withShape(s.attributes, s.geometries[0], count)),
   ),
   gatherBackward: rule(Y, (g, s) => call('gather', [g, s.y], wrapOf(s))),
   scatter: rule(
@@ -242,7 +248,7 @@ export const kernelGradients: {
   ),
   scatterReduce: scatterReduceGradient,
   indexSelect: rule(Y, (g, s) =>
-    call('indexSelectBackward', [g, s.y], { ...s.attributes, n: s.geometries[0].shape[1] }),
+    call('indexSelectBackward', [g, s.y], withShape(s.attributes, s.geometries[0], count)),
   ),
   indexSelectBackward: {
     kind: 'rule',
@@ -272,18 +278,18 @@ export const kernelGradients: {
   ),
   indexFill: rule(Y, (g, s) => call('indexFill', [g, s.y], { ...wrapOf(s), value: 0 })),
   takeFlat: rule(Y, (g, s) => call('takeBackward', [g, s.y], { shape: s.geometries[0].shape })),
-  takeBackward: rule(Y, (g, s) => call('takeFlat', [g, s.y], {})),
+  takeBackward: rule(Y, (g, s) => call('takeFlat', [g, s.y], PLAIN)),
   putFlat: rule(
     Y,
-    (g, s) => call('putFlat', [g, s.y, s.y.zerosLike({ dtype: g.dtype })], {}),
+    (g, s) => call('putFlat', [g, s.y, s.y.zerosLike({ dtype: g.dtype })], PLAIN),
     undefined,
-    (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.geometries[2].shape),
+    (g, s) => call('takeFlat', [g, s.y], PLAIN).reshape(s.geometries[2].shape),
   ),
   putAddFlat: rule(
     Y,
     (g) => g,
     undefined,
-    (g, s) => call('takeFlat', [g, s.y], {}).reshape(s.geometries[2].shape),
+    (g, s) => call('takeFlat', [g, s.y], PLAIN).reshape(s.geometries[2].shape),
   ),
   triangle: rule(NONE, (g, s) => {
     const { diagonal, upper } = s.attributes;

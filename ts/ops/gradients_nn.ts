@@ -1,8 +1,9 @@
 /** The gradients of convolution, pooling, normalisation and losses. */
 
+import type { Shape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
-import { call, FACTORS, NONE, rule, XY, Y } from './gradient_rules.js';
+import { call, FACTORS, NONE, PLAIN, rule, withShape, XY, Y } from './gradient_rules.js';
 import { attentionGradients } from './gradients_attention.js';
 import { recurrentGradients } from './gradients_recurrent.js';
 import { sequenceGradients } from './gradients_sequence.js';
@@ -13,7 +14,13 @@ import type { AttributesOf } from './table.js';
 import { throughComposite } from './through_composite.js';
 
 type Pair = readonly [number, number];
-const planeOf = (shape: readonly number[]): Pair => [shape[2], shape[3]];
+const planeOf = (shape: Shape): Pair => [shape[2], shape[3]];
+const inputSize = (shape: Shape) => ({ inputSize: planeOf(shape) });
+const outputSize = (shape: Shape) => ({ outputSize: planeOf(shape) });
+const kernelSize = (shape: Shape) => ({ kernelSize: planeOf(shape) });
+const classes = (shape: Shape) => ({ classes: shape[1] });
+const AFFINE = { affine: true };
+const INPUT_ONLY = { affine: false };
 
 /** (x - mean) * rstd over the last `dims` dimensions, with the statistics recomputed. */
 function normalizedGradient(
@@ -68,33 +75,21 @@ export const nnGradients: {
   conv2d: rule(
     FACTORS,
     (g, s) =>
-      call('conv2dInputGrad', [g, s.y], {
-        ...s.attributes,
-        inputSize: planeOf(s.geometries[0].shape),
-      }),
+      call('conv2dInputGrad', [g, s.y], withShape(s.attributes, s.geometries[0], inputSize)),
     (g, s) =>
-      call('conv2dWeightGrad', [s.x, g], {
-        ...s.attributes,
-        kernelSize: planeOf(s.geometries[1].shape),
-      }),
+      call('conv2dWeightGrad', [s.x, g], withShape(s.attributes, s.geometries[1], kernelSize)),
     (g) => g.sum([0, 2, 3]),
   ),
   conv2dInputGrad: rule(
     XY,
     (g, s) => call('conv2d', [g, s.y, undefined], s.attributes),
     (g, s) =>
-      call('conv2dWeightGrad', [g, s.x], {
-        ...s.attributes,
-        kernelSize: planeOf(s.geometries[1].shape),
-      }),
+      call('conv2dWeightGrad', [g, s.x], withShape(s.attributes, s.geometries[1], kernelSize)),
   ),
   conv2dWeightGrad: rule(
     XY,
     (g, s) =>
-      call('conv2dInputGrad', [s.y, g], {
-        ...s.attributes,
-        inputSize: planeOf(s.geometries[0].shape),
-      }),
+      call('conv2dInputGrad', [s.y, g], withShape(s.attributes, s.geometries[0], inputSize)),
     (g, s) => call('conv2d', [s.x, g, undefined], s.attributes),
   ),
 
@@ -105,27 +100,28 @@ export const nnGradients: {
       g === undefined
         ? []
         : [
-            call('maxPool2dBackward', [g, s.output(1)], {
-              ...s.attributes,
-              inputSize: planeOf(s.geometries[0].shape),
-            }),
+            call(
+              'maxPool2dBackward',
+              [g, s.output(1)],
+              withShape(s.attributes, s.geometries[0], inputSize),
+            ),
           ],
   },
   maxPool2dBackward: rule(Y, (g, s) => {
     const [n, c, h, w] = s.geometries[0].shape;
     const places = s.y.reshape(n * c, h * w, 1);
     const planes = g.reshape(n * c, -1, 1);
-    return call('gather', [planes, places], {}).reshape(n, c, h, w);
+    return call('gather', [planes, places], PLAIN).reshape(n, c, h, w);
   }),
   avgPool2d: rule(NONE, (g, s) =>
-    call('avgPool2dBackward', [g], { ...s.attributes, inputSize: planeOf(s.geometries[0].shape) }),
+    call('avgPool2dBackward', [g], withShape(s.attributes, s.geometries[0], inputSize)),
   ),
   avgPool2dBackward: rule(NONE, (g, s) => call('avgPool2d', [g], s.attributes)),
   adaptiveAvgPool2d: rule(NONE, (g, s) =>
-    call('adaptiveAvgPool2dBackward', [g], { inputSize: planeOf(s.geometries[0].shape) }),
+    call('adaptiveAvgPool2dBackward', [g], withShape(PLAIN, s.geometries[0], inputSize)),
   ),
   adaptiveAvgPool2dBackward: rule(NONE, (g, s) =>
-    call('adaptiveAvgPool2d', [g], { outputSize: planeOf(s.geometries[0].shape) }),
+    call('adaptiveAvgPool2d', [g], withShape(PLAIN, s.geometries[0], outputSize)),
   ),
 
   groupNorm: {
@@ -135,7 +131,11 @@ export const nnGradients: {
       if (g === undefined) return [];
       const affine = s.needs(1) || s.needs(2);
       const inputs = [g, s.x, s.output(1), s.output(2), s.optional(1)];
-      const [gx, gWeight, gBias] = applyPrimitive('groupNormBackward', inputs, { affine });
+      const [gx, gWeight, gBias] = applyPrimitive(
+        'groupNormBackward',
+        inputs,
+        affine ? AFFINE : INPUT_ONLY,
+      );
       return affine ? [gx, gWeight, gBias] : [gx, undefined, undefined];
     },
   },
@@ -157,7 +157,7 @@ export const nnGradients: {
         : applyPrimitive(
             'batchNormBackward',
             [g, s.x, s.output(1), s.output(3), s.optional(1)],
-            {},
+            PLAIN,
           ),
   },
   batchNormBackward: throughComposite(5, ([g, x, , rstd, weight]) => {
@@ -194,7 +194,7 @@ export const nnGradients: {
     const counted = index.ne(ignoreIndex);
     const safe = index.where(counted, 0).unsqueeze(1);
     const ones = safe.onesLike({ dtype: input.dtype });
-    const hot = call('scatter', [input.detach().zerosLike(), safe, ones], {});
+    const hot = call('scatter', [input.detach().zerosLike(), safe, ones], PLAIN);
     const even = hot.mul(1 - labelSmoothing).add(labelSmoothing / classes);
     const weighted = weight === undefined ? even : even.mul(weight.view(1, -1, 1));
     const q = weighted.mul(counted.unsqueeze(1));
@@ -208,10 +208,11 @@ export const nnGradients: {
       g === undefined
         ? []
         : [
-            call('nllLossBackward', [g, s.y, s.optional(2), totalOf(s)], {
-              ...s.attributes,
-              classes: s.geometries[0].shape[1],
-            }),
+            call(
+              'nllLossBackward',
+              [g, s.y, s.optional(2), totalOf(s)],
+              withShape(s.attributes, s.geometries[0], classes),
+            ),
           ],
   },
   nllLossBackward: {

@@ -2,11 +2,11 @@
 
 import type { Tensor } from '../tensor.js';
 import { eye } from './creation.js';
-import { call } from './gradient_rules.js';
+import { call, PLAIN } from './gradient_rules.js';
 import type { JointRule } from './rule.js';
 
 function product(a: Tensor, b: Tensor): Tensor {
-  return call('matmul', [a, b, undefined], {});
+  return call('matmul', [a, b, undefined], PLAIN);
 }
 
 /**

@@ -40,16 +40,9 @@ export interface KernelDeclaration {
   readonly params: Readonly<Record<string, ParamType>>;
 }
 
-/** A declared kernel. */
-type Declared<K extends KernelDeclaration> = K & {
-  /** Parameters for the launch under way, which reads them before anything else is done. */
-  readonly now: { -readonly [P in keyof K['params']]: number };
-};
-
 /** Declares a kernel, keeping the literal names for the types of its launches. */
-export function kernel<const K extends KernelDeclaration>(declaration: K): Declared<K> {
-  const now = Object.fromEntries(Object.keys(declaration.params).map((name) => [name, 0]));
-  return { ...declaration, now } as Declared<K>;
+export function kernel<const K extends KernelDeclaration>(declaration: K): K {
+  return declaration;
 }
 
 /** A tail may hold buffers too (the tensors of an optimiser step); the device places them. */

@@ -1,12 +1,14 @@
 /** Emits the launches of one call of a primitive, and frees its scratch and temporaries after. */
 
 import { type Dtype, int32 } from '../core/dtype.js';
+import { IndexError } from '../core/errors.js';
 import { giveBack } from '../core/lend.js';
 import { Storage } from '../core/storage.js';
 import type { Device } from '../device/device.js';
 import type { Tensor } from '../tensor.js';
 import type { KernelDeclaration, KernelDtype, ParamsOf } from './kernel.js';
 import { block, kernelName } from './launch.js';
+import { type Plan, Recording } from './plans.js';
 import type { BufferRef, Launcher } from './row.js';
 
 /** A buffer as a storage and a byte offset. */
@@ -36,6 +38,7 @@ export class Launches implements Launcher {
   private readonly held: (Scratch | Tensor | undefined)[] = [];
   private count = 0;
   private first = true;
+  private recording: Recording | undefined = undefined;
 
   private constructor(private device: Device) {}
 
@@ -77,7 +80,46 @@ export class Launches implements Launcher {
     }
     giveBack(buffers);
     block.range = range;
+    this.recording?.launch(block);
     this.device.launch(block);
+  }
+
+  /** Records what is emitted until the end of the call. */
+  record(inputs: readonly (Tensor | undefined)[], outputs: readonly Tensor[]): Recording {
+    this.recording = new Recording(inputs, outputs);
+    return this.recording;
+  }
+
+  /** Emits what was recorded, for these tensors. */
+  replay(plan: Plan, inputs: readonly (Tensor | undefined)[], outputs: readonly Tensor[]): void {
+    const { scratch, steps, checks } = plan;
+    const before = this.count - inputs.length - outputs.length;
+    for (let i = 0; i < scratch.length; i++) {
+      const { count, dtype, zeroed } = scratch[i];
+      if (zeroed) this.status();
+      else this.scratch(count, dtype);
+    }
+    for (let i = 0; i < steps.length; i++) {
+      const { kernel, words, bufferWords, owners, range, bytes, products, first } = steps[i];
+      block.repeat(kernel, words);
+      for (let k = 0; k < owners.length; k++) {
+        const owner = owners[k];
+        const made = owner - inputs.length;
+        const t = made < 0 ? inputs[owner] : outputs[made];
+        if (t !== undefined) block.place(bufferWords[k], t.storage_, t.offset * t.dtype.size);
+        else block.place(bufferWords[k], (this.held[before + owner] as Scratch).storage, 0);
+      }
+      block.range = range;
+      block.bytes = bytes;
+      block.products = products;
+      block.first = first;
+      this.device.launch(block);
+    }
+    for (let i = 0; i < checks.length; i++) {
+      const { name, status, index, size } = checks[i];
+      const word = this.held[before + status] as Scratch;
+      this.checkIndices(word, name, inputs[index] as Tensor, size);
+    }
   }
 
   private write(type: string, value: number | readonly (number | Tensor | BufferRef)[]): void {
@@ -106,6 +148,7 @@ export class Launches implements Launcher {
       scratch.dtype = dtype;
     }
     this.hold(scratch);
+    this.recording?.scratch(storage, count, dtype);
     return scratch;
   }
 
@@ -113,17 +156,31 @@ export class Launches implements Launcher {
     if (this.device.status !== undefined) return this.device.status();
     const word = this.scratch(1, int32);
     this.device.write(word.storage.handle, 0, ZERO);
+    this.recording?.zeroed();
     return word;
   }
 
   check(status: BufferRef, explain: (word: number) => Error): void {
-    if (this.device.defer !== undefined) {
-      this.device.defer(status, explain);
-      return;
+    if (this.recording !== undefined) this.recording.refused = true;
+    if (this.device.defer !== undefined) this.device.defer(status, explain);
+    else if (this.wordOf(status) !== 0) throw explain(this.wordOf(status));
+  }
+
+  private wordOf({ storage, offset }: BufferRef): number {
+    const { device } = this;
+    const word = device.readWord?.(storage.handle, offset * 4);
+    return word ?? new Int32Array(device.readSync(storage.handle, offset * 4, 4).slice().buffer)[0];
+  }
+
+  checkIndices(status: BufferRef, name: string, index: Tensor, size: number): void {
+    this.recording?.check(name, status.storage, index.storage_, size);
+    if (this.device.defer !== undefined || this.wordOf(status) !== 0) {
+      this.refuseIndices(status, name, index, size);
     }
-    const { storage, offset } = status;
-    const word = this.device.readWord?.(storage.handle, offset * 4) ?? this.readInts(status, 1)[0];
-    if (word !== 0) throw explain(word);
+  }
+
+  private refuseIndices(status: BufferRef, name: string, index: Tensor, size: number): void {
+    this.check(status, (word) => wrongIndex(this, word, name, index, size));
   }
 
   get synchronous(): boolean {
@@ -131,6 +188,7 @@ export class Launches implements Launcher {
   }
 
   readInts(buffer: BufferRef | Tensor, count: number): Int32Array {
+    if (this.recording !== undefined) this.recording.refused = true;
     const storage = 'storage_' in buffer ? buffer.storage_ : buffer.storage;
     const bytes = this.device.readSync(storage.handle, buffer.offset * 4, count * 4);
     return new Int32Array(bytes.buffer, bytes.byteOffset, count);
@@ -147,6 +205,7 @@ export class Launches implements Launcher {
   }
 
   end(): void {
+    this.recording = undefined;
     for (; this.count > 0; this.count--) {
       const item = this.held[this.count - 1];
       this.held[this.count - 1] = undefined;
@@ -161,3 +220,24 @@ export class Launches implements Launcher {
 }
 
 let idle: Launches | undefined;
+
+/** The error for what kernels found in `index`: one more than the position. */
+export function wrongIndex(
+  launcher: Launcher,
+  word: number,
+  name: string,
+  index: Tensor,
+  size: number,
+): IndexError {
+  const position = word - 1;
+  // Where reading waits, the index may be gone when the error is told.
+  let value = '';
+  if (launcher.synchronous) {
+    const at = { storage: index.storage_, offset: index.offset + position, dtype: index.dtype };
+    value = ` ${launcher.readInts(at, 1)[0]}`;
+  }
+  return new IndexError(
+    `${name}: index${value} at position ${position} is out of range for a dimension of size ` +
+      `${size}; valid indices are ${size === 0 ? 'none' : `0 to ${size - 1}`}`,
+  );
+}

@@ -13,6 +13,7 @@ import {
   simplifyLayouts,
 } from '../core/layout.js';
 import { giveBack, lend } from '../core/lend.js';
+import { Memo } from '../core/memo.js';
 import type { Tensor } from '../tensor.js';
 import { applyCanonical, applySeen, aroundDims, type Form } from './canonical.js';
 import type { Spread } from './primitives/reduce.js';
@@ -124,6 +125,14 @@ function spreadOf(x: Tensor, { order, shape: [, n, inner] }: Form): Spread | und
   return readable ? { width, pitch, step } : undefined;
 }
 
+const NONE = Object.freeze({});
+
+/** Attributes of a sum with how its elements are spread. */
+const spreading = new Memo<[object, width: number, pitch: number, step: number], object>(
+  [NONE, 0, 0, 0],
+  ([attributes, width, pitch, step]) => ({ ...attributes, spread: { width, pitch, step } }),
+);
+
 /** Reduces one run of neighbouring dimensions after another; `attributes` go to the last step. */
 export function reduceRuns<K extends Stepwise>(
   row: K,
@@ -141,7 +150,11 @@ export function reduceRuns<K extends Stepwise>(
     const spread = row === 'sum' ? spreadOf(x, form) : undefined;
     if (spread === undefined) return applySeen(row, x, form, final, attributes, shown);
     const { shape } = form;
-    const given = { ...attributes, spread };
+    spreading.key[0] = attributes;
+    spreading.key[1] = spread.width;
+    spreading.key[2] = spread.pitch;
+    spreading.key[3] = spread.step;
+    const given = spreading.get() as AttributesOf<K>;
     return applySeen(row, x, { shape, geometry: rowMajor(shape) }, final, given, shown);
   }
   const runs = runsOf(x.shape, dims);
@@ -151,7 +164,7 @@ export function reduceRuns<K extends Stepwise>(
     const form = aroundDims(current.shape, start, end);
     const shape = current.shape.map((size, d) => (d >= start && d < end ? 1 : size));
     const last = i === 0;
-    const given = last ? attributes : ({} as AttributesOf<K>);
+    const given = last ? attributes : (NONE as AttributesOf<K>);
     const result = applySeen(row, current, form, last ? final : shape, given, shown);
     if (current !== x) current.dispose();
     current = result;

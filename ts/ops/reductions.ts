@@ -4,6 +4,7 @@ import { bool, type Dtype, toFloating, uint8 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { normalizeDim, sized } from '../core/layout.js';
 import { giveBack, lend1, lend2 } from '../core/lend.js';
+import { Memo } from '../core/memo.js';
 import { scope } from '../core/memory.js';
 import type { Tensor } from '../tensor.js';
 import { applyCanonical, applySeen, aroundDim } from './canonical.js';
@@ -57,6 +58,8 @@ export const sum = op(
   },
 );
 
+const dividing = new Memo([1], ([divisor]) => ({ divisor }));
+
 /** Mean over `dim` (default all); floating point tensors, or with a floating point `dtype`. */
 export const mean = op(
   'mean',
@@ -67,7 +70,8 @@ export const mean = op(
     let divisor = 1;
     for (const d of dims) divisor *= x.shape[d];
     const shown = isFull(dim) ? 'MeanBackward0' : 'MeanBackward1';
-    return reduceRuns('sum', x, dims, keepdim, { divisor }, shown);
+    dividing.key[0] = divisor;
+    return reduceRuns('sum', x, dims, keepdim, dividing.get(), shown);
   },
 );
 

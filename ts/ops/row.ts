@@ -55,8 +55,8 @@ export interface Launcher {
   /**
    * Launches `<name>_<dtype>` over `range` work units.
    * `buffers` are in the order of the declaration; the list is taken (core/lend.ts). `params` may be
-   * the declaration's `now`, or a list of the words in its order. Where an operation does much more than read and
-   * write them, all its launches say how many products of numbers it computes: devices decide by it
+   * a list of the words in their order. Where an operation does much more than read and write them,
+   * all its launches say how many products of numbers it computes: devices decide by it
    * how many threads and which tiles are worth it.
    */
   launch<K extends KernelDeclaration>(
@@ -74,6 +74,8 @@ export interface Launcher {
   status(): BufferRef;
   /** Throws what `explain` makes of the status word if the launches left it nonzero. */
   check(status: BufferRef, explain: (word: number) => Error): void;
+  /** Throws IndexError if the launches left the position of one of `index` outside [0, size). */
+  checkIndices(status: BufferRef, name: string, index: Tensor, size: number): void;
   /** Whether `readInts` can read at once. */
   readonly synchronous: boolean;
   /** Reads an int32 buffer back for a data-dependent shape (CPU only; a typed error elsewhere). */
@@ -105,6 +107,12 @@ export interface Primitive<Attributes> {
   readonly strided?: readonly number[];
   /** Which layouts the launch understands at those positions; default all. */
   readonly readable?: (shape: readonly number[], strides: readonly number[]) => boolean;
+  /**
+   * Whether what `outputs` and `run` do follows from the attributes, which nobody changes, and from
+   * the inputs' dtype and geometries alone: then it is recorded, and done again without them
+   * (plans.ts).
+   */
+  readonly fixed?: true;
   /** The shape rule: checks the inputs and says what comes out. Throws typed errors. */
   outputs(inputs: readonly Tensor[], attributes: Attributes): readonly OutputSpec[];
   /** Emits the launches that fill the outputs, contiguous unless `within` says else. Not called if every output is empty. */

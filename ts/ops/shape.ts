@@ -15,10 +15,12 @@ import {
   normalizeDim,
   normalizeDims,
   numelOf,
+  rowMajor,
   type Shape,
   sameShape,
   viewStrides,
 } from '../core/layout.js';
+import { giveBack, lend } from '../core/lend.js';
 import { Tensor } from '../tensor.js';
 import { applyView, recordAs } from './apply.js';
 import { to } from './convert.js';
@@ -114,8 +116,13 @@ function squeezed(input: Tensor, dim: number | readonly number[] | undefined): S
 
 /** A new dimension of size 1 at `dim`. */
 export const unsqueeze = op('unsqueeze', 'input, dim', (input: Tensor, dim: number): Tensor => {
-  const d = normalizeDim(dim, input.ndim + 1, 'unsqueeze');
-  return shaped(input, input.shape.toSpliced(d, 0, 1));
+  const { shape } = input;
+  const d = normalizeDim(dim, shape.length + 1, 'unsqueeze');
+  const sizes = lend<number>(shape.length + 1);
+  for (let i = 0; i < sizes.length; i++) sizes[i] = i === d ? 1 : shape[i < d ? i : i - 1];
+  const target = rowMajor(sizes).shape;
+  giveBack(sizes);
+  return shaped(input, target);
 });
 
 /** Dimensions in the order given. */

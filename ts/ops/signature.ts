@@ -157,9 +157,34 @@ export function op<const S extends string, F extends object>(
       return fail(error, [a, b, c, d].slice(0, count));
     }
   }
+  // The same of five to eight, which would cost calls of fewer time.
+  function long(
+    a?: unknown,
+    b?: unknown,
+    c?: unknown,
+    d?: unknown,
+    e?: unknown,
+    f?: unknown,
+    g?: unknown,
+    h?: unknown,
+  ): unknown {
+    // biome-ignore lint/complexity/noArguments: a rest parameter would be a list
+    const count = arguments.length;
+    if (count > names.length) return refuse(count);
+    const early = count < 3 ? (count < 2 ? a : b) : count < 4 ? c : d;
+    const late = count < 7 ? (count < 6 ? e : f) : count < 8 ? g : h;
+    if (isOptions(count < 5 ? early : late)) {
+      return listed([a, b, c, d, e, f, g, h].slice(0, count));
+    }
+    try {
+      return run(a, b, c, d, e, f, g, h);
+    } catch (error) {
+      return fail(error, [a, b, c, d, e, f, g, h].slice(0, count));
+    }
+  }
   const many = (...args: unknown[]) =>
     args.length > names.length ? refuse(args.length) : listed(args);
-  const chosen = names.length <= 4 && run.length > 0 ? call : many;
+  const chosen = names.length > 8 || run.length === 0 ? many : names.length > 4 ? long : call;
   return Object.defineProperty(chosen, 'name', { value: name }) as unknown as OpOf<S, F>;
 }
 

@@ -33,18 +33,21 @@ function view<Attributes>(layout: ViewRow<Attributes>['layout']): ViewRow<Attrib
 
 // A layout is read before another one is asked for: sizes and steps are lists that all share.
 
+function room(lists: number[][], length: number): number[] {
+  lists[length] ??= new Array<number>(length);
+  return lists[length];
+}
+
 /** Of the entries of a list those named, in that order. */
 function picked(into: number[][], list: readonly number[], indices: readonly number[]): number[] {
-  into[indices.length] ??= new Array<number>(indices.length);
-  const result = into[indices.length];
+  const result = room(into, indices.length);
   for (let i = 0; i < indices.length; i++) result[i] = list[indices[i]];
   return result;
 }
 
 function without(into: number[][], list: readonly number[], index: number): number[] {
   const length = list.length - 1;
-  into[length] ??= new Array<number>(length);
-  const result = into[length];
+  const result = room(into, length);
   for (let i = 0; i < length; i++) result[i] = list[i < index ? i : i + 1];
   return result;
 }
@@ -55,8 +58,7 @@ function replaced(
   index: number,
   value: number,
 ): number[] {
-  into[list.length] ??= new Array<number>(list.length);
-  const result = into[list.length];
+  const result = room(into, list.length);
   for (let i = 0; i < list.length; i++) result[i] = i === index ? value : list[i];
   return result;
 }
@@ -109,8 +111,8 @@ export const views = {
           showShape(input.shape),
       );
     }
-    const sizes: number[] = [];
-    const strides: number[] = [];
+    const shown = room(sizes, shape.length);
+    const strides = room(steps, shape.length);
     for (let i = 0; i < shape.length; i++) {
       const own = i >= lead ? input.shape[i - lead] : 1;
       const size = shape[i] === -1 && i >= lead ? own : shape[i];
@@ -120,10 +122,10 @@ export const views = {
             `dimension ${i} has size ${own}, only size 1 expands`,
         );
       }
-      sizes.push(size);
-      strides.push(i < lead || (own === 1 && size !== 1) ? 0 : input.strides[i - lead]);
+      shown[i] = size;
+      strides[i] = i < lead || (own === 1 && size !== 1) ? 0 : input.strides[i - lead];
     }
-    return { shape: sizes, strides, offset: input.offset };
+    return laid(shown, strides, input.offset);
   }),
 
   /**

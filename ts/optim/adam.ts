@@ -1,7 +1,7 @@
 /** The Adam family. */
 
 import type { Tensor } from '../tensor.js';
-import { FusedOptimizer, type Scalars, slot } from './fused.js';
+import { FusedOptimizer, type Needs, slot } from './fused.js';
 import { checkRange, type Given, type ParamState, type Params, POSITIVE } from './optimizer.js';
 
 type Stepped = ParamState & { step: number };
@@ -37,6 +37,36 @@ const ADAM: AdamOptions = {
   maximize: false,
 };
 
+/** Options of the step under way. */
+const given = {
+  lr: 0.5,
+  beta1: 0.5,
+  beta2: 0.5,
+  eps: 0.5,
+  weightDecay: 0.5,
+  maximize: false,
+  amsgrad: false,
+  decoupled: false,
+};
+
+type Betas = Omit<AdamOptions, 'amsgrad'>;
+
+function withBetas({ lr, betas, eps, weightDecay, maximize }: Betas): typeof given {
+  given.lr = lr;
+  given.beta1 = betas[0];
+  given.beta2 = betas[1];
+  given.eps = eps;
+  given.weightDecay = weightDecay;
+  given.maximize = maximize;
+  return given;
+}
+
+/** The averages of gradient and squared gradient. */
+function averages({ states }: Needs, state: Stepped, param: Tensor): void {
+  states[0] = slot(state, 'exp_avg', param);
+  states[1] = slot(state, 'exp_avg_sq', param);
+}
+
 abstract class AdamBase extends FusedOptimizer<AdamOptions, 'adamStep'> {
   protected readonly kernel = 'adamStep';
   protected readonly slots = ['exp_avg', 'exp_avg_sq', 'max_exp_avg_sq'];
@@ -44,17 +74,18 @@ abstract class AdamBase extends FusedOptimizer<AdamOptions, 'adamStep'> {
     checkRange(this.constructor.name, options, BOUNDS);
   }
 
-  protected options({ lr, betas, eps, weightDecay, amsgrad, maximize }: AdamOptions) {
-    const [beta1, beta2] = betas;
-    return { lr, beta1, beta2, eps, weightDecay, amsgrad, maximize, decoupled: this.decoupled };
+  protected override options(group: AdamOptions) {
+    given.amsgrad = group.amsgrad;
+    given.decoupled = this.decoupled;
+    return withBetas(group);
   }
 
-  protected scalars(state: Stepped, param: Tensor, { lr, betas, amsgrad }: AdamOptions): Scalars {
-    const [beta1, beta2] = betas;
-    const states = [slot(state, 'exp_avg', param), slot(state, 'exp_avg_sq', param)];
-    if (amsgrad) states.push(slot(state, 'max_exp_avg_sq', param));
-    const a = lr / (1 - beta1 ** state.step);
-    return { states, a, b: Math.sqrt(1 - beta2 ** state.step) };
+  protected prepare(needs: Needs, state: Stepped, param: Tensor, group: AdamOptions): void {
+    const { lr, betas, amsgrad } = group;
+    averages(needs, state, param);
+    if (amsgrad) needs.states[2] = slot(state, 'max_exp_avg_sq', param);
+    needs.a = lr / (1 - betas[0] ** state.step);
+    needs.b = Math.sqrt(1 - betas[1] ** state.step);
   }
 }
 
@@ -108,13 +139,14 @@ export class Adamax extends FusedOptimizer<AdamaxOptions, 'adamaxStep'> {
     checkRange('Adamax', options, BOUNDS);
   }
 
-  protected options({ lr, betas, eps, weightDecay, maximize }: AdamaxOptions) {
-    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize };
+  protected override options(group: AdamaxOptions) {
+    return withBetas(group);
   }
 
-  protected scalars(state: Stepped, param: Tensor, { lr, betas }: AdamaxOptions): Scalars {
-    const states = [slot(state, 'exp_avg', param), slot(state, 'exp_inf', param)];
-    return { states, a: lr / (1 - betas[0] ** state.step) };
+  protected prepare(needs: Needs, state: Stepped, param: Tensor, group: AdamaxOptions): void {
+    needs.states[0] = slot(state, 'exp_avg', param);
+    needs.states[1] = slot(state, 'exp_inf', param);
+    needs.a = group.lr / (1 - group.betas[0] ** state.step);
   }
 }
 
@@ -147,15 +179,15 @@ export class NAdam extends FusedOptimizer<NAdamOptions, 'nadamStep'> {
     checkRange('NAdam', options, { ...BOUNDS, momentumDecay: POSITIVE });
   }
 
-  protected options({ lr, betas, eps, weightDecay, maximize }: NAdamOptions) {
-    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize };
+  protected override options(group: NAdamOptions) {
+    return withBetas(group);
   }
 
   protected override get numbers(): readonly string[] {
     return ['step', 'mu_product'];
   }
 
-  protected scalars(state: Stepped, param: Tensor, group: NAdamOptions): Scalars {
+  protected prepare(needs: Needs, state: Stepped, param: Tensor, group: NAdamOptions): void {
     const { lr, betas, momentumDecay } = group;
     const t = state.step;
     const mu = betas[0] * (1 - 0.5 * 0.96 ** (t * momentumDecay));
@@ -164,11 +196,11 @@ export class NAdam extends FusedOptimizer<NAdamOptions, 'nadamStep'> {
     const { fround } = Math;
     const product = fround(((state.mu_product as number | undefined) ?? 1) * fround(mu));
     state.mu_product = product;
-    const states = [slot(state, 'exp_avg', param), slot(state, 'exp_avg_sq', param)];
-    const a = (lr * (1 - mu)) / (1 - product);
+    averages(needs, state, param);
+    needs.a = (lr * (1 - mu)) / (1 - product);
     // PyTorch 1.13 has mu in the second product twice; its numbers are followed.
-    const b = (lr * next) / (1 - fround(fround(product * fround(mu)) * fround(next)));
-    return { states, a, b, c: 1 - betas[1] ** t };
+    needs.b = (lr * next) / (1 - fround(fround(product * fround(mu)) * fround(next)));
+    needs.c = 1 - betas[1] ** t;
   }
 }
 
@@ -199,11 +231,11 @@ export class RAdam extends FusedOptimizer<RAdamOptions, 'radamStep'> {
     checkRange('RAdam', options, BOUNDS);
   }
 
-  protected options({ lr, betas, eps, weightDecay, maximize }: RAdamOptions) {
-    return { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, maximize };
+  protected override options(group: RAdamOptions) {
+    return withBetas(group);
   }
 
-  protected scalars(state: Stepped, param: Tensor, { betas }: RAdamOptions): Scalars {
+  protected prepare(needs: Needs, state: Stepped, param: Tensor, { betas }: RAdamOptions): void {
     const t = state.step;
     const correction2 = 1 - betas[1] ** t;
     const longest = 2 / (1 - betas[1]) - 1;
@@ -214,7 +246,8 @@ export class RAdam extends FusedOptimizer<RAdamOptions, 'radamStep'> {
       const below = (longest - 4) * (longest - 2) * length;
       b = Math.sqrt(above / below) * Math.sqrt(correction2);
     }
-    const states = [slot(state, 'exp_avg', param), slot(state, 'exp_avg_sq', param)];
-    return { states, a: 1 - betas[0] ** t, b };
+    averages(needs, state, param);
+    needs.a = 1 - betas[0] ** t;
+    needs.b = b;
   }
 }

@@ -2,7 +2,7 @@
 
 import { ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
-import { FusedOptimizer, type Scalars, slot } from './fused.js';
+import { FusedOptimizer, type Needs, slot } from './fused.js';
 import {
   checkRange,
   type Given,
@@ -46,23 +46,16 @@ export class RMSprop extends FusedOptimizer<RMSpropOptions, 'rmspropStep'> {
     checkRange('RMSprop', options, { ...bounds, momentum: POSITIVE });
   }
 
-  protected options(group: RMSpropOptions) {
-    const { lr, alpha, eps, weightDecay, momentum, centered, maximize } = group;
-    return { lr, alpha, eps, weightDecay, momentum, centered, maximize };
-  }
-
   protected override get boxed(): readonly string[] {
     return [];
   }
 
-  protected scalars(state: Stepped, param: Tensor, group: RMSpropOptions): Scalars {
-    const states = [slot(state, 'square_avg', param)];
+  protected prepare({ states }: Needs, state: Stepped, param: Tensor, group: RMSpropOptions): void {
+    states[0] = slot(state, 'square_avg', param);
     const buffer = group.momentum > 0 ? slot(state, 'momentum_buffer', param) : undefined;
     // The kernel's places are fixed; an unused middle one must not be another state's memory.
-    if (group.centered) states.push(slot(state, 'grad_avg', param));
-    else if (buffer !== undefined) states.push(buffer);
-    if (buffer !== undefined) states.push(buffer);
-    return { states };
+    states[1] = group.centered ? slot(state, 'grad_avg', param) : buffer;
+    states[2] = buffer;
   }
 }
 
@@ -105,14 +98,10 @@ export class Adagrad extends FusedOptimizer<AdagradOptions, 'adagradStep'> {
     checkRange('Adagrad', options, { ...bounds, initialAccumulatorValue: POSITIVE });
   }
 
-  protected options({ lr, eps, weightDecay, maximize }: AdagradOptions) {
-    return { lr, eps, weightDecay, maximize };
-  }
-
-  protected scalars(state: Stepped, param: Tensor, group: AdagradOptions): Scalars {
+  protected prepare(needs: Needs, state: Stepped, param: Tensor, group: AdagradOptions): void {
     const { lr, lrDecay, initialAccumulatorValue } = group;
-    const sum = slot(state, 'sum', param, initialAccumulatorValue);
-    return { states: [sum], a: lr / (1 + (state.step - 1) * lrDecay) };
+    needs.states[0] = slot(state, 'sum', param, initialAccumulatorValue);
+    needs.a = lr / (1 + (state.step - 1) * lrDecay);
   }
 }
 
@@ -144,16 +133,13 @@ export class Adadelta extends FusedOptimizer<AdadeltaOptions, 'adadeltaStep'> {
     if (options.rho > 1) throw new ValueError(`Adadelta: rho is at most 1, got ${options.rho}`);
   }
 
-  protected options({ lr, rho, eps, weightDecay, maximize }: AdadeltaOptions) {
-    return { lr, rho, eps, weightDecay, maximize };
-  }
-
   protected override get boxed(): readonly string[] {
     return [];
   }
 
-  protected scalars(state: Stepped, param: Tensor): Scalars {
-    return { states: [slot(state, 'square_avg', param), slot(state, 'acc_delta', param)] };
+  protected prepare({ states }: Needs, state: Stepped, param: Tensor): void {
+    states[0] = slot(state, 'square_avg', param);
+    states[1] = slot(state, 'acc_delta', param);
   }
 }
 
@@ -167,6 +153,9 @@ export interface RpropOptions {
   /** Default false. */
   maximize: boolean;
 }
+
+/** Options of the step under way. */
+const rprop = { etaMinus: 0.5, etaPlus: 0.5, least: 0.5, most: 0.5, maximize: false };
 
 /** Steps by the sign of the gradient, grown while it stays and shrunk when it turns. */
 export class Rprop extends FusedOptimizer<RpropOptions, 'rpropStep'> {
@@ -184,22 +173,22 @@ export class Rprop extends FusedOptimizer<RpropOptions, 'rpropStep'> {
     throw new ValueError(`Rprop: etas are in (0, 1) and above 1, got [${minus}, ${plus}]`);
   }
 
-  protected options({ etas, stepSizes, maximize }: RpropOptions) {
-    return {
-      etaMinus: etas[0],
-      etaPlus: etas[1],
-      least: stepSizes[0],
-      most: stepSizes[1],
-      maximize,
-    };
+  protected override options({ etas, stepSizes, maximize }: RpropOptions) {
+    rprop.etaMinus = etas[0];
+    rprop.etaPlus = etas[1];
+    rprop.least = stepSizes[0];
+    rprop.most = stepSizes[1];
+    rprop.maximize = maximize;
+    return rprop;
   }
 
   protected override get boxed(): readonly string[] {
     return [];
   }
 
-  protected scalars(state: Stepped, param: Tensor, { lr }: RpropOptions): Scalars {
-    return { states: [slot(state, 'prev', param), slot(state, 'step_size', param, lr)] };
+  protected prepare({ states }: Needs, state: Stepped, param: Tensor, { lr }: RpropOptions): void {
+    states[0] = slot(state, 'prev', param);
+    states[1] = slot(state, 'step_size', param, lr);
   }
 }
 
@@ -232,23 +221,19 @@ export class ASGD extends FusedOptimizer<ASGDOptions, 'asgdStep'> {
     checkRange('ASGD', options, { lr: POSITIVE, weightDecay: POSITIVE });
   }
 
-  protected options({ lr, lambd, weightDecay, maximize }: ASGDOptions) {
-    return { lr, lambd, weightDecay, maximize };
-  }
-
   protected override get numbers(): readonly string[] {
     return ['step', 'eta', 'mu'];
   }
 
-  protected scalars(state: Stepped, param: Tensor, group: ASGDOptions): Scalars {
+  protected prepare(needs: Needs, state: Stepped, param: Tensor, group: ASGDOptions): void {
     const { lr, lambd, alpha, t0 } = group;
     const t = state.step;
     // PyTorch keeps both in float32, whatever the parameter is.
     const { fround } = Math;
-    const eta = (state.eta as number | undefined) ?? fround(lr);
-    const mu = (state.mu as number | undefined) ?? 1;
+    needs.states[0] = slot(state, 'ax', param);
+    needs.a = (state.eta as number | undefined) ?? fround(lr);
+    needs.b = (state.mu as number | undefined) ?? 1;
     state.eta = fround(lr / (1 + lambd * lr * t) ** alpha);
     state.mu = fround(1 / Math.max(1, t - t0));
-    return { states: [slot(state, 'ax', param)], a: eta, b: mu };
   }
 }

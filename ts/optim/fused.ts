@@ -1,10 +1,10 @@
 /** Optimisers whose step is one kernel call for all parameters of a group. */
 
-import { enableGrad, noGrad } from '../autograd/mode.js';
+import { enableGrad, setRecording } from '../autograd/mode.js';
 import { float32 } from '../core/dtype.js';
 import { DtypeError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
-import { scope } from '../core/memory.js';
+import { enter, leave } from '../core/memory.js';
 import { tensor } from '../ops/creation.js';
 import { Launches } from '../ops/launcher.js';
 import {
@@ -16,8 +16,41 @@ import {
 import { isTensor, type Tensor } from '../tensor.js';
 import { Optimizer, type ParamGroup, type ParamState, type StateKind } from './optimizer.js';
 
-/** What one parameter's step needs besides its gradient. */
-export type Scalars = Omit<StepEntry, 'param' | 'grad'>;
+/** An entry of the step under way. */
+class Entry implements StepEntry {
+  // Nothing between steps.
+  param = undefined as unknown as Tensor;
+  grad = undefined as unknown as Tensor;
+  /** The parameter itself, where `param` is a contiguous copy of it. */
+  original: Tensor | undefined = undefined;
+  readonly states: (Tensor | undefined)[] = [undefined, undefined, undefined];
+  a = 0.5;
+  b = 0.5;
+  c = 0.5;
+
+  set(param: Tensor, target: Tensor, grad: Tensor): void {
+    this.param = target;
+    this.grad = grad;
+    this.original = target === param ? undefined : param;
+    this.a = 0;
+    this.b = 0;
+    this.c = 0;
+  }
+
+  clear(): void {
+    this.param = undefined as unknown as Tensor;
+    this.grad = undefined as unknown as Tensor;
+    this.original = undefined;
+    this.states.fill(undefined);
+  }
+}
+
+/** What one parameter's step needs besides its gradient: at most three states, then scalars. */
+export type Needs = Pick<StepEntry, 'states' | 'a' | 'b' | 'c'>;
+
+/** The entries of the last step, for the next one. */
+let idle: Entry[] | undefined;
+const NOTHING: readonly never[] = [];
 
 /** An optimiser with a step kernel: subclasses name it, and say what it takes. */
 export abstract class FusedOptimizer<
@@ -29,15 +62,21 @@ export abstract class FusedOptimizer<
   /** Names of the tensors a parameter can have as its state. */
   protected abstract readonly slots: readonly string[];
 
-  /** The kernel's options for a group. */
-  protected abstract options(group: Options): StepOptions<K>;
+  /** The kernel's options for a group: the group's own, where they have the same names. */
+  protected options(group: Options): StepOptions<K> {
+    return group as unknown as StepOptions<K>;
+  }
 
-  /** States and scalars of a parameter for step number `state.step` (from 1). */
-  protected abstract scalars(
+  /** Sets the states and scalars of a parameter for step number `state.step` (from 1). */
+  protected abstract prepare(
+    needs: Needs,
     state: ParamState & { step: number },
     param: Tensor,
     group: Options,
-  ): Scalars;
+  ): void;
+
+  /** How writes of steps are told in errors. */
+  private readonly title = `${this.constructor.name}.step`;
 
   /**
    * Changes all parameters by their gradients. A closure, if given, computes the loss and its
@@ -45,32 +84,52 @@ export abstract class FusedOptimizer<
    */
   step<R = undefined>(closure?: () => R): R | undefined {
     const loss = closure === undefined ? undefined : enableGrad(closure);
-    noGrad(() => {
+    const recording = setRecording(false);
+    try {
       for (const group of this.paramGroups) this.update(group);
-    });
+    } finally {
+      setRecording(recording);
+    }
     return loss;
   }
 
   private update(group: ParamGroup<Options>): void {
-    // Not through `grad`, which would count as looking at it.
-    const params = group.params.filter((param) => param.meta?.grad !== undefined);
-    for (const param of params) this.checkDtype(param);
-    scope(() => {
-      const copies: [Tensor, Tensor][] = [];
-      /** By device and dtype. */
-      const kinds: StepEntry[][] = [];
-      for (const param of params) {
-        const target = param.isContiguous() ? param : param.detach().contiguous();
-        if (target !== param) copies.push([param, target]);
-        const entry = this.entry(param, target, group);
-        const { backend, dtype } = param;
-        const alike = kinds.find(([{ param: p }]) => p.backend === backend && p.dtype === dtype);
-        if (alike === undefined) kinds.push([entry]);
-        else alike.push(entry);
+    const entries = idle ?? [];
+    idle = undefined;
+    const outer = enter();
+    let count = 0;
+    try {
+      // Not through `grad`, which would count as looking at it.
+      for (const param of group.params) if (param.meta?.grad !== undefined) this.checkDtype(param);
+      for (const param of group.params) {
+        if (param.meta?.grad === undefined) continue;
+        if (count === entries.length) entries.push(new Entry());
+        this.enter(entries[count++], param, group);
       }
-      for (const entries of kinds) this.launch(entries, this.options(group));
-      for (const [param, changed] of copies) param.detach().copy_(changed);
-    });
+      this.launchAll(entries, count, group);
+    } finally {
+      leave(outer, NOTHING);
+      for (let i = 0; i < count; i++) entries[i].clear();
+      idle = entries;
+    }
+  }
+
+  /** Launches a step for the entries of each device and dtype, which are put beside each other. */
+  private launchAll(entries: Entry[], count: number, group: Options): void {
+    for (let start = 0, end = 0; start < count; start = end) {
+      const { backend, dtype } = entries[start].param;
+      for (let i = start; i < count; i++) {
+        const entry = entries[i];
+        if (entry.param.backend !== backend || entry.param.dtype !== dtype) continue;
+        entries[i] = entries[end];
+        entries[end++] = entry;
+      }
+      this.launch(entries, start, end, this.options(group));
+    }
+    for (let i = 0; i < count; i++) {
+      const { original, param } = entries[i];
+      original?.detach().copy_(param);
+    }
   }
 
   protected override get numbers(): readonly string[] {
@@ -106,25 +165,28 @@ export abstract class FusedOptimizer<
     );
   }
 
-  /** What the kernel is told of a parameter; `target` is what it changes. */
-  private entry(param: Tensor, target: Tensor, group: Options): StepEntry {
+  /** What the kernel is told of a parameter. */
+  private enter(entry: Entry, param: Tensor, group: Options): void {
     const state = this.stateOf(param);
     state.step++;
-    const given = param.meta?.grad as Tensor;
-    const grad = given.isContiguous() ? given : given.detach().contiguous();
-    const { states, a, b, c } = this.scalars(state, param, group);
-    return { param: target, grad, states, a, b, c };
+    const grad = param.meta?.grad as Tensor;
+    entry.set(param, contiguous(param), contiguous(grad));
+    this.prepare(entry, state, param, group);
   }
 
-  private launch(entries: readonly StepEntry[], options: StepOptions<K>): void {
-    const launches = Launches.on(entries[0].param.backend);
+  private launch(
+    entries: readonly Entry[],
+    start: number,
+    end: number,
+    options: StepOptions<K>,
+  ): void {
+    const launches = Launches.on(entries[start].param.backend);
     try {
-      emitStep(launches, this.kernel, entries, options);
+      emitStep(launches, this.kernel, entries, options, start, end);
     } finally {
       launches.end();
     }
-    const written = `${this.constructor.name}.step`;
-    for (const { param } of entries) param.storage_.written(written);
+    for (let i = start; i < end; i++) entries[i].param.storage_.written(this.title);
   }
 
   protected stateOf(param: Tensor): ParamState & { step: number } {
@@ -137,6 +199,8 @@ export abstract class FusedOptimizer<
     return state as ParamState & { step: number };
   }
 }
+
+const contiguous = (x: Tensor) => (x.isContiguous() ? x : x.detach().contiguous());
 
 /** The named state tensor of a parameter, made of `fill` at the first use. */
 export function slot(state: ParamState, name: string, param: Tensor, fill = 0): Tensor {

@@ -2,7 +2,7 @@
 
 import { ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
-import { FusedOptimizer, type Scalars, slot } from './fused.js';
+import { FusedOptimizer, type Needs, slot } from './fused.js';
 import { checkRange, type Given, type ParamState, type Params, POSITIVE } from './optimizer.js';
 
 export interface SGDOptions {
@@ -52,10 +52,6 @@ export class SGD extends FusedOptimizer<SGDOptions, 'sgdStep'> {
     }
   }
 
-  protected options({ lr, momentum, dampening, weightDecay, nesterov, maximize }: SGDOptions) {
-    return { lr, momentum, dampening, weightDecay, nesterov, maximize };
-  }
-
   protected override get boxed(): readonly string[] {
     return [];
   }
@@ -64,9 +60,14 @@ export class SGD extends FusedOptimizer<SGDOptions, 'sgdStep'> {
     return { momentum_buffer: null, ...state };
   }
 
-  protected scalars(state: ParamState, param: Tensor, { momentum }: SGDOptions): Scalars {
-    if (momentum === 0) return { states: [] };
-    const first = !('momentum_buffer' in state);
-    return { states: [slot(state, 'momentum_buffer', param)], a: first ? 1 : 0 };
+  protected prepare(
+    needs: Needs,
+    state: ParamState,
+    param: Tensor,
+    { momentum }: SGDOptions,
+  ): void {
+    if (momentum === 0) return;
+    needs.a = 'momentum_buffer' in state ? 0 : 1;
+    needs.states[0] = slot(state, 'momentum_buffer', param);
   }
 }

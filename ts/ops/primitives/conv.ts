@@ -29,6 +29,7 @@ export const conv2d = primitive<ConvAttributes>()({
   kernels: { convPad, convDepth: depthKernel, convProduct: productKernel },
   inputs: ['x', 'weight', 'bias?'],
   dtypes: 'real',
+  fixed: true,
   outputs([x, weight, bias], attributes) {
     const { batch, groups, filters, outH, outW } = geometryOf(
       'conv2d',
@@ -69,6 +70,7 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
   },
   inputs: ['g', 'weight'],
   dtypes: 'real',
+  fixed: true,
   outputs([g, weight], attributes) {
     const shape = inputShape(g, weight, attributes);
     const geometry = geometryOf('conv2dInputGrad', shape, weight.shape, attributes);
@@ -103,6 +105,7 @@ export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
   kernels: { convPad, convDepth: depthKernel, convWeights: weightsKernel },
   inputs: ['x', 'g'],
   dtypes: 'real',
+  fixed: true,
   outputs([x, g], attributes) {
     const shape = weightShape(x, g, attributes);
     const geometry = geometryOf('conv2dWeightGrad', x.shape, shape, attributes);

@@ -155,7 +155,7 @@ export function depthwise(
     biased: bias ? 1 : 0,
     slice,
   };
-  const params = Object.assign(depthKernel.now, own, share);
+  const params = Object.assign(own, share);
   const buffers = [x, weight, bias ?? weight, out, launcher.scratch(range * slice, out.dtype)];
   launcher.launch('convDepth', depthKernel, 'f32', buffers, params, range, productsOf(geo));
 }

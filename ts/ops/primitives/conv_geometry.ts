@@ -1,7 +1,6 @@
 /** What a convolution is given, checked, and the sizes that follow. */
 
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
-import { sameShape } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
 
 export type Pair = readonly [number, number];
@@ -73,39 +72,13 @@ function checkAttributes(name: string, attributes: ConvAttributes): void {
   }
 }
 
-export function geometryOf(
-  name: string,
-  input: readonly number[],
-  weight: readonly number[],
-  attributes: ConvAttributes,
-): Geometry {
-  const known = last;
-  if (
-    known.attributes === attributes &&
-    sameShape(known.input, input) &&
-    sameShape(known.weight, weight)
-  ) {
-    return known.geometry as Geometry;
-  }
-  const geometry = checked(name, input, weight, attributes);
-  last = { attributes, input, weight, geometry };
-  return geometry;
-}
-
-/** What was asked for last: a row's shape rule asks for it, and then its launch. */
-let last: {
-  attributes?: ConvAttributes;
-  input: readonly number[];
-  weight: readonly number[];
-  geometry?: Geometry;
-} = { input: [], weight: [] };
-
 // Messages are written when they are thrown.
 function given(input: readonly number[], weight: readonly number[], groups: number): string {
   return `for weight ${showShape(weight)} and groups ${groups}, got ${showShape(input)}`;
 }
 
-function checked(
+/** The sizes of a convolution; throws what is wrong with them. */
+export function geometryOf(
   name: string,
   input: readonly number[],
   weight: readonly number[],

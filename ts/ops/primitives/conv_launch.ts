@@ -4,7 +4,6 @@
  */
 
 import { suffix } from '../../core/dtype.js';
-import { lend2, lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import type { BufferRef, Launcher } from '../row.js';
 import { depthOf, type Geometry, type Pair, productsOf } from './conv_geometry.js';
@@ -78,9 +77,8 @@ export function pad(
   const [batch, channels, height, width] = x.shape;
   const count = batch * channels;
   const buffer = launcher.scratch(count * form.rows * form.cols * form.kept, x.dtype);
-  const params = Object.assign(convPad.now, { height, width, top, left }, form);
-  const buffers = lend2<Tensor | BufferRef>(x, buffer);
-  launcher.launch('convPad', convPad, suffix(x.dtype), buffers, params, count);
+  const params = { height, width, top, left, ...form };
+  launcher.launch('convPad', convPad, suffix(x.dtype), [x, buffer], params, count);
   return buffer;
 }
 
@@ -319,10 +317,10 @@ export function product(
     weight_group: p.weightGroup,
     biased: bias ? 1 : 0,
   };
-  const params = Object.assign(productKernel.now, own, places, cut.words, words, p.out);
+  const params = Object.assign(own, places, cut.words, words, p.out);
   const scratch = launcher.scratch(range * slice, out.dtype);
   const added = bias ?? weight;
-  const buffers = lendAll<Tensor | BufferRef>(planes.buffer, weight, added, out, scratch);
+  const buffers = [planes.buffer, weight, added, out, scratch];
   launcher.launch(
     'convProduct',
     productKernel,
@@ -419,9 +417,9 @@ export function weightGradient(
     batch,
     direct: direct ? 1 : 0,
   };
-  const params = Object.assign(weightsKernel.now, own, places, words);
+  const params = Object.assign(own, places, words);
   const scratch = launcher.scratch(range * slice, x.dtype);
-  const buffers = lendAll<Tensor | BufferRef>(planes.buffer, g, out, scratch);
+  const buffers = [planes.buffer, g, out, scratch];
   const dtype = suffix(x.dtype);
   launcher.launch('convWeights', weightsKernel, dtype, buffers, params, range, products);
 }

@@ -5,9 +5,8 @@
  */
 
 import { type Dtype, encodeElement, suffix } from '../../core/dtype.js';
-import { IndexError, ShapeError, showShape } from '../../core/errors.js';
+import { ShapeError, showShape } from '../../core/errors.js';
 import { numelOf, sized } from '../../core/layout.js';
-import { lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { type KernelDtype, kernel, NUMBERS, WIDTHS } from '../kernel.js';
 import { type BufferRef, type Launcher, type OutputSpec, outputsOf, primitive } from '../row.js';
@@ -73,18 +72,8 @@ export function checkingIndices(
   launches: (status: BufferRef) => void,
 ): void {
   const status = launcher.status();
-  // Where reading waits, the index may be gone when the error is told.
-  const { synchronous } = launcher;
   launches(status);
-  launcher.check(status, (word) => {
-    const position = word - 1;
-    const at = { storage: index.storage_, offset: index.offset + position, dtype: index.dtype };
-    const value = synchronous ? ` ${launcher.readInts(at, 1)[0]}` : '';
-    return new IndexError(
-      `${name}: index${value} at position ${position} is out of range for a dimension of size ` +
-        `${size}; valid indices are ${size === 0 ? 'none' : `0 to ${size - 1}`}`,
-    );
-  });
+  launcher.checkIndices(status, name, index, size);
 }
 
 function refuse(name: string, form: string, ...given: Tensor[]): never {
@@ -127,6 +116,7 @@ export const gather = primitive<Wrap>()({
   kernels: { gather: gatherKernel },
   inputs: ['x', 'index'],
   dtypes: 'any',
+  fixed: true,
   index: [1],
   outputs([x, index]) {
     checkAlong('gather', x, index);
@@ -236,6 +226,7 @@ export const indexSelect = primitive<Wrap & { skip?: number }>()({
   kernels: { indexSelect: gatherKernel },
   inputs: ['x', 'index'],
   dtypes: 'any',
+  fixed: true,
   index: [1],
   outputs([x, index]) {
     checkRows('indexSelect', x, index);
@@ -244,14 +235,10 @@ export const indexSelect = primitive<Wrap & { skip?: number }>()({
   run(launcher, [x, index], [out], { wrap }) {
     const [count] = index.shape;
     checkingIndices(launcher, 'indexSelect', index, x.shape[1], (status) => {
-      const { now } = gatherKernel;
-      now.n = x.shape[1];
-      now.count = count;
-      now.inner = x.shape[2];
-      now.wrap = Number(wrap ?? false);
-      const buffers = lendAll<Tensor | BufferRef>(x, index, out, status);
+      const buffers = [x, index, out, status];
+      const sizes = params(x.shape, count, wrap);
       const range = x.shape[0] * count;
-      launcher.launch('indexSelect', gatherKernel, width(x.dtype), buffers, now, range);
+      launcher.launch('indexSelect', gatherKernel, width(x.dtype), buffers, sizes, range);
     });
   },
 });
@@ -299,6 +286,7 @@ export const indexSelectBackward = primitive<Wrap & { n: number; skip?: number }
   kernels: { indexAdd: indexAddKernel },
   inputs: ['g', 'index'],
   dtypes: 'number',
+  fixed: true,
   index: [1],
   outputs([g, index], { n }) {
     checkRows('indexSelectBackward', g, index, g);

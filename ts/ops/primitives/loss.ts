@@ -3,7 +3,6 @@
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
 import { numelOf } from '../../core/layout.js';
-import { lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { type KernelDeclaration, kernel, REALS } from '../kernel.js';
 import { type BufferRef, type Launcher, type OutputSpec, outputsOf, primitive } from '../row.js';
@@ -128,6 +127,7 @@ export const crossEntropy = primitive<Smoothing>()({
   kernels: { crossEntropy: crossEntropyKernel, ...reducing },
   inputs: ['x', 'target', 'weight?'],
   dtypes: 'real',
+  fixed: true,
   index: [1],
   outputs([x, target, weight], attributes): readonly OutputSpec[] {
     check('crossEntropy', x.shape, target, weight);
@@ -140,26 +140,11 @@ export const crossEntropy = primitive<Smoothing>()({
     const count = numelOf(target.shape);
     emitLosses(launcher, outputs, count, attributes, (losses, scales) => {
       checkingIndices(launcher, 'crossEntropy', target, x.shape[1], (status) => {
-        const { now } = crossEntropyKernel;
-        now.classes = x.shape[1];
-        now.inner = x.shape[2];
-        now.weighted = Number(weight !== undefined);
-        now.ignore = ignoreIndex ?? -100;
-        now.smoothing = labelSmoothing;
+        const values = { ...params(x.shape, weight, ignoreIndex), smoothing: labelSmoothing };
         const [, , most, logSum] = outputs;
-        const first = weight ?? x;
-        const buffers = lendAll<Tensor | BufferRef>(
-          x,
-          target,
-          first,
-          losses,
-          scales,
-          most,
-          logSum,
-          status,
-        );
+        const buffers = [x, target, weight ?? x, losses, scales, most, logSum, status];
         const dtype = suffix(x.dtype);
-        launcher.launch('crossEntropy', crossEntropyKernel, dtype, buffers, now, units(x.shape));
+        launcher.launch('crossEntropy', crossEntropyKernel, dtype, buffers, values, units(x.shape));
       });
     });
   },
@@ -173,6 +158,7 @@ export const crossEntropyBackward = primitive<Smoothing>()({
   kernels: { crossEntropyBackward: crossEntropyBackwardKernel },
   inputs: ['g', 'x', 'target', 'most', 'logSum', 'weight?', 'total?'],
   dtypes: 'real',
+  fixed: true,
   index: [2],
   outputs([, x, target, , , weight]): OutputSpec[] {
     check('crossEntropyBackward', x.shape, target, weight);
@@ -196,6 +182,7 @@ export const nllLoss = primitive<Classes>()({
   kernels: { nllLoss: nllLossKernel, ...reducing },
   inputs: ['x', 'target', 'weight?'],
   dtypes: 'real',
+  fixed: true,
   index: [1],
   outputs([x, target, weight], attributes): OutputSpec[] {
     check('nllLoss', x.shape, target, weight);
@@ -222,6 +209,7 @@ export const nllLossBackward = primitive<Classes & { classes: number }>()({
   kernels: { nllLossBackward: nllLossBackwardKernel },
   inputs: ['g', 'target', 'weight?', 'total?'],
   dtypes: 'real',
+  fixed: true,
   index: [1],
   outputs([g, target, weight], { classes }): OutputSpec[] {
     const shape = [target.shape[0], classes, target.shape[1]];

@@ -420,6 +420,7 @@ export const matmul = primitive<Epilogue>()({
   kernels: { matmulPack, matmul: matmulKernel },
   inputs: ['a', 'b', 'bias?'],
   dtypes: 'number',
+  fixed: true,
   strided: [0, 1],
   readable: isMatrixReadable,
   outputs([a, b, bias]) {

@@ -7,7 +7,6 @@
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
 import { numelOf, sized } from '../../core/layout.js';
-import { lendAll } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, REALS } from '../kernel.js';
 import { type OutputSpec, outputsOf, primitive } from '../row.js';
@@ -94,6 +93,7 @@ export const groupNorm = primitive<{ eps: number }>()({
   kernels: groupNormKernels,
   inputs: ['x', 'weight?', 'bias?'],
   dtypes: 'real',
+  fixed: true,
   outputs([x, weight, bias]: readonly Maybe[] & readonly [Tensor]) {
     check('groupNorm', x, 4, x.shape[1] * x.shape[2], weight, bias);
     const { shape } = sized(x.shape[0], x.shape[1]);
@@ -101,16 +101,12 @@ export const groupNorm = primitive<{ eps: number }>()({
   },
   run(launcher, [x, weight, bias], [y, mean, rstd], { eps }) {
     const { groupNorm } = groupNormKernels;
-    const { now } = groupNorm;
-    now.groups = x.shape[1];
-    now.channels = x.shape[2];
-    now.length = x.shape[3];
-    now.weighted = Number(weight !== undefined);
-    now.biased = Number(bias !== undefined);
-    now.eps = eps;
-    const buffers = lendAll(x, weight ?? x, bias ?? x, y, mean, rstd);
-    const range = x.shape[0] * x.shape[1];
-    launcher.launch('groupNorm', groupNorm, suffix(x.dtype), buffers, now, range);
+    const { outer, ...sizes } = groupParams(x);
+    const given = { weighted: Number(weight !== undefined), biased: Number(bias !== undefined) };
+    const buffers = [x, weight ?? x, bias ?? x, y, mean, rstd];
+    const params = { ...sizes, ...given, eps };
+    const range = outer * sizes.groups;
+    launcher.launch('groupNorm', groupNorm, suffix(x.dtype), buffers, params, range);
   },
 });
 
@@ -122,6 +118,7 @@ export const groupNormBackward = primitive<{ affine: boolean }>()({
   kernels: groupNormBackwardKernels,
   inputs: ['g', 'x', 'mean', 'rstd', 'weight?'],
   dtypes: 'real',
+  fixed: true,
   outputs([, x, , , weight], { affine }): OutputSpec[] {
     const channels = x.shape[1] * x.shape[2];
     check('groupNormBackward', x, 4, channels, weight);
@@ -178,6 +175,7 @@ export const batchNorm = primitive<{ eps: number }>()({
   kernels: { batchNorm: batchNormKernel },
   inputs: ['x', 'weight?', 'bias?'],
   dtypes: 'real',
+  fixed: true,
   outputs([x, weight, bias]: readonly Maybe[] & readonly [Tensor]) {
     check('batchNorm', x, 3, x.shape[1], weight, bias);
     const statistic = { shape: [x.shape[1]], dtype: x.dtype };
@@ -200,6 +198,7 @@ export const batchNormBackward = primitive<Record<never, never>>()({
   kernels: { batchNormBackward: batchNormBackwardKernel },
   inputs: ['g', 'x', 'mean', 'rstd', 'weight?'],
   dtypes: 'real',
+  fixed: true,
   outputs([, x, mean, rstd, weight]): OutputSpec[] {
     check('batchNormBackward', x, 3, x.shape[1], mean, rstd, weight);
     const vector = { shape: [x.shape[1]], dtype: x.dtype };
@@ -222,6 +221,7 @@ export const batchNormInference = primitive<{ eps: number }>()({
   kernels: { batchNormInference: batchNormInferenceKernel },
   inputs: ['x', 'mean', 'var', 'weight?', 'bias?'],
   dtypes: 'real',
+  fixed: true,
   outputs([x, ...vectors]) {
     check('batchNorm', x, 3, x.shape[1], ...vectors);
     return [{ shape: x.shape, dtype: x.dtype }];

@@ -61,22 +61,24 @@ export type StepOptions<K extends StepName> = {
 
 /** One parameter with its gradient and states (all contiguous, of one shape and dtype). */
 export interface StepEntry {
-  readonly param: Tensor;
-  readonly grad: Tensor;
+  param: Tensor;
+  grad: Tensor;
   /** At most three, in the order of kernels/optim.c. */
-  readonly states: readonly Tensor[];
+  readonly states: (Tensor | undefined)[];
   /** Scalars of this parameter, which depend on its own count of steps. */
-  readonly a?: number;
-  readonly b?: number;
-  readonly c?: number;
+  a?: number;
+  b?: number;
+  c?: number;
 }
 
 const doubles = new Float64Array(1);
-const words = new Uint32Array(doubles.buffer);
+const words = new Int32Array(doubles.buffer);
 
 /** The table of the launch under way, which all launches share: made anew, it would be garbage. */
 const table: (number | Tensor)[] = [];
 const WORDS = 12;
+/** And its parameters. */
+const params: Record<string, number | typeof table> = {};
 
 function setDouble(at: number, value: number): void {
   doubles[0] = value;
@@ -87,7 +89,7 @@ function setDouble(at: number, value: number): void {
 function check(name: string, { param, grad, states }: StepEntry): void {
   for (let i = -1; i < states.length; i++) {
     const t = i < 0 ? grad : states[i];
-    if (t.numel() === param.numel() && t.dtype === param.dtype) continue;
+    if (!t || (t.numel() === param.numel() && t.dtype === param.dtype)) continue;
     throw new ShapeError(
       `${name}: gradients and states must match their parameter ${param.dtype} ` +
         `${showShape(param.shape)}, got ${t.dtype} ${showShape(t.shape)}`,
@@ -115,24 +117,27 @@ function fill(entries: readonly StepEntry[], start: number, end: number): number
 }
 
 /**
- * Changes every `param` (float32 or float64, one dtype per call) by one step, and its states.
- * Throws ShapeError, before anything is changed, if a gradient or state does not match its
- * parameter.
+ * Changes every `param` (float32 or float64, one dtype per call) of the entries from `first` to
+ * `last` (not included) by one step, and its states. Throws ShapeError, before anything is changed,
+ * if a gradient or state does not match its parameter.
  */
 export function emitStep<K extends StepName>(
   launcher: Launcher,
   name: K,
   entries: readonly StepEntry[],
   options: StepOptions<K>,
+  first = 0,
+  last = entries.length,
 ): void {
-  for (const entry of entries) check(name, entry);
-  const params: Record<string, number | typeof table> = { table };
-  const given = options as Readonly<Record<string, number | boolean>>;
-  for (const option in given) params[option] = Number(given[option]);
-  const dtype = suffix(entries[0].param.dtype);
-  for (let start = 0; start < entries.length; start += MOST_ENTRIES) {
-    const range = fill(entries, start, Math.min(start + MOST_ENTRIES, entries.length));
-    launcher.launch(name, steps.kernels[name] as never, dtype, NONE, params as never, range);
+  for (let i = first; i < last; i++) check(name, entries[i]);
+  const kernel = steps.kernels[name];
+  for (const option in kernel.params) {
+    params[option] = option === 'table' ? table : Number(options[option as keyof typeof options]);
+  }
+  const dtype = suffix(entries[first].param.dtype);
+  for (let start = first; start < last; start += MOST_ENTRIES) {
+    const range = fill(entries, start, Math.min(start + MOST_ENTRIES, last));
+    launcher.launch(name, kernel as never, dtype, NONE, params as never, range);
   }
   // It must not keep tensors from the collector.
   table.fill(0);

@@ -3,7 +3,6 @@
 import { int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import { sized } from '../../core/layout.js';
-import { lend3 } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, REALS } from '../kernel.js';
 import { type Launcher, outputsOf, primitive } from '../row.js';
@@ -188,6 +187,7 @@ export const maxPool2d = primitive<MaxPoolAttributes>()({
   kernels: { maxPool2d: maxPoolKernel },
   inputs: ['x'],
   dtypes: 'real',
+  fixed: true,
   outputs([x], attributes) {
     const [height, width] = outputSize('maxPool2d', x.shape, attributes);
     const { shape } = sized(x.shape[0], x.shape[1], height, width);
@@ -196,8 +196,8 @@ export const maxPool2d = primitive<MaxPoolAttributes>()({
     return specs;
   },
   run(launcher, [x], [out, indices], attributes) {
-    const params = Object.assign(maxPoolKernel.now, maxWindows(x.shape, out.shape, attributes));
-    const buffers = lend3(x, out, indices);
+    const params = maxWindows(x.shape, out.shape, attributes);
+    const buffers = [x, out, indices];
     launcher.launch('maxPool2d', maxPoolKernel, suffix(x.dtype), buffers, params, planes(x));
   },
 });
@@ -207,6 +207,7 @@ export const maxPool2dBackward = primitive<MaxPoolAttributes & InputSize>()({
   kernels: { maxPool2dBackward: maxPoolBackwardKernel },
   inputs: ['g', 'indices'],
   dtypes: 'real',
+  fixed: true,
   index: [1],
   outputs([g, indices], { inputSize }) {
     if (showShape(g.shape) !== showShape(indices.shape)) {
@@ -267,6 +268,7 @@ export const avgPool2d = primitive<AvgPoolAttributes>()({
   kernels: { avgPool2d: averageKernel },
   inputs: ['x'],
   dtypes: 'real',
+  fixed: true,
   outputs([x], attributes) {
     checkDivisor('avgPool2d', attributes.divisorOverride);
     const size = outputSize('avgPool2d', x.shape, attributes);
@@ -282,6 +284,7 @@ export const avgPool2dBackward = primitive<AvgPoolAttributes & InputSize>()({
   kernels: { avgPool2dBackward: averageBackwardKernel },
   inputs: ['g'],
   dtypes: 'real',
+  fixed: true,
   outputs([g], attributes) {
     const shape = [g.shape[0], g.shape[1], ...attributes.inputSize];
     checkDivisor('avgPool2dBackward', attributes.divisorOverride);
@@ -298,6 +301,7 @@ export const adaptiveAvgPool2d = primitive<AdaptiveAttributes>()({
   kernels: { avgPool2d: averageKernel },
   inputs: ['x'],
   dtypes: 'real',
+  fixed: true,
   outputs([x], attributes) {
     checkPair('adaptiveAvgPool2d', 'outputSize', attributes.outputSize, 0);
     checkImages('adaptiveAvgPool2d', x.shape);
@@ -313,6 +317,7 @@ export const adaptiveAvgPool2dBackward = primitive<InputSize>()({
   kernels: { avgPool2dBackward: averageBackwardKernel },
   inputs: ['g'],
   dtypes: 'real',
+  fixed: true,
   outputs([g], { inputSize }) {
     checkImages('adaptiveAvgPool2dBackward', [1, 1, ...inputSize]);
     return [{ shape: [g.shape[0], g.shape[1], ...inputSize], dtype: g.dtype }];

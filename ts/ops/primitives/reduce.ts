@@ -3,7 +3,7 @@
 import { bool, type Dtype, int32, suffix } from '../../core/dtype.js';
 import { ShapeError, showShape, ValueError } from '../../core/errors.js';
 import { sized } from '../../core/layout.js';
-import { lend2, lend3 } from '../../core/lend.js';
+import { lend2 } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel, NUMBERS, REALS, WIDTHS } from '../kernel.js';
 import { type BufferRef, type Launcher, type OutputSpec, outputsOf, primitive } from '../row.js';
@@ -59,9 +59,6 @@ type Level = (
   depth: number,
   option: number,
 ) => void;
-
-/** The parameters of the launch under way: a launch reads them before it does anything else. */
-const sizesNow: Tree = { n: 0, inner: 0, block: 0, blocks: 0 };
 
 /** The sizes of an input in its canonical form. */
 function sizes(name: string, x: Tensor): [number, number, number] {
@@ -120,11 +117,7 @@ function reduceTree(
     const last = blocks === 1;
     const to = last ? out : launcher.scratch(outer * blocks * inner, partial);
     const range = outer * blocks * chunksOf(inner);
-    sizesNow.n = n;
-    sizesNow.inner = inner;
-    sizesNow.block = block;
-    sizesNow.blocks = blocks;
-    level(launcher, from, to, sizesNow, range, last, depth, option);
+    level(launcher, from, to, { n, inner, block, blocks }, range, last, depth, option);
     if (last) return;
     from = to;
     n = blocks;
@@ -142,24 +135,9 @@ export function emitSum(
   reduceTree(launcher, x, out, sizes, x.dtype, sumLevel, divisor);
 }
 
-const sumLevel: Level = (
-  launcher,
-  from,
-  to,
-  { n, inner, block, blocks },
-  range,
-  last,
-  _,
-  divisor,
-) => {
-  const { now } = sumKernel;
-  now.n = n;
-  now.inner = inner;
-  now.block = block;
-  now.blocks = blocks;
-  now.divisor = last ? divisor : 1;
-  now.power = 1;
-  launcher.launch('sum', sumKernel, suffix(from.dtype), lend2(from, to), now, range);
+const sumLevel: Level = (launcher, from, to, tree, range, last, _, divisor) => {
+  const params = { ...tree, divisor: last ? divisor : 1, power: 1 };
+  launcher.launch('sum', sumKernel, suffix(from.dtype), [from, to], params, range);
 };
 
 /** Elements `step` apart, in rows of `width` that lie `pitch` apart. */
@@ -179,6 +157,7 @@ export const sum = primitive<{ divisor?: number; spread?: Spread }>()({
   kernels: { sum: sumKernel, sumSpread: spreadKernel },
   inputs: ['x'],
   dtypes: 'number',
+  fixed: true,
   outputs: ([x]) => oneReduced('sum', x),
   run(launcher, [x], [out], { divisor = 1, spread }) {
     if (spread === undefined) emitSum(launcher, x, out, x.shape, divisor);
@@ -209,6 +188,7 @@ function fold(name: 'prod' | 'amax' | 'amin') {
     kernels: { [name]: foldKernel },
     inputs: ['x'],
     dtypes: 'number',
+    fixed: true,
     outputs([x]) {
       if (name !== 'prod') refuseEmpty(name, x);
       return oneReduced(name, x);
@@ -235,6 +215,7 @@ function truth(name: 'any' | 'all') {
     kernels: { [name]: truthKernel },
     inputs: ['x'],
     dtypes: 'any',
+    fixed: true,
     outputs: ([x]) => oneReduced(name, x, bool),
     run(launcher, [x], [out]) {
       reduceTree(launcher, x, out, x.shape, bool, level);
@@ -286,12 +267,9 @@ function emitExtreme(
     return;
   }
   const { extreme } = extremeKernels;
-  const { now } = extreme;
-  now.n = n;
-  now.inner = inner;
-  now.least = least;
-  const buffers = lend3<Operand>(x, values, indices);
-  launcher.launch('extreme', extreme, dtype, buffers, now, outer * chunksOf(inner));
+  const params = { n, inner, least };
+  const buffers = [x, values, indices];
+  launcher.launch('extreme', extreme, dtype, buffers, params, outer * chunksOf(inner));
 }
 
 /** Position of the largest (or least) of n (int32): the first of equals; a NaN wins. */
@@ -300,6 +278,7 @@ function extremeIndex(name: 'argmax' | 'argmin', least: number) {
     kernels: extremeKernels,
     inputs: ['x'],
     dtypes: 'number',
+    fixed: true,
     positions: [0],
     outputs([x]) {
       refuseEmpty(name, x);
@@ -318,6 +297,7 @@ function extremeDim(name: 'maxDim' | 'minDim', least: number) {
     kernels: extremeKernels,
     inputs: ['x'],
     dtypes: 'number',
+    fixed: true,
     positions: [1],
     outputs([x]) {
       refuseEmpty(name, x);

@@ -3,7 +3,6 @@
 import { suffix } from '../../core/dtype.js';
 import { ShapeError, showShape } from '../../core/errors.js';
 import { sameShape } from '../../core/layout.js';
-import { lend2, lend3 } from '../../core/lend.js';
 import type { Tensor } from '../../tensor.js';
 import { kernel } from '../kernel.js';
 import { type OutputSpec, outputsOf, primitive } from '../row.js';
@@ -25,12 +24,9 @@ function like(name: string, inputs: readonly Tensor[]): readonly OutputSpec[] {
   return outputsOf(x.dtype, x.shape);
 }
 
-/** Sets the parameters, and gives the range. */
-function prepare(x: Tensor, now: { n: number; inner: number }): number {
-  const outer = x.shape[0];
-  now.n = x.shape[1];
-  now.inner = x.shape[2];
-  return now.inner === 1 ? outer : outer * Math.ceil(now.inner / COLUMNS);
+function cut({ shape: [outer, n, inner] }: Tensor) {
+  const range = inner === 1 ? outer : outer * Math.ceil(inner / COLUMNS);
+  return { params: { n, inner }, range };
 }
 
 function forward(name: 'softmax' | 'logSoftmax') {
@@ -38,11 +34,11 @@ function forward(name: 'softmax' | 'logSoftmax') {
     kernels: { [name]: forwardKernel },
     inputs: ['x'],
     dtypes: 'real',
+    fixed: true,
     outputs: (inputs) => like(name, inputs),
     run(launcher, [x], [out]) {
-      const range = prepare(x, forwardKernel.now);
-      const { now } = forwardKernel;
-      launcher.launch(name, forwardKernel, suffix(x.dtype), lend2(x, out), now, range);
+      const { params, range } = cut(x);
+      launcher.launch(name, forwardKernel, suffix(x.dtype), [x, out], params, range);
     },
   });
 }
@@ -52,11 +48,11 @@ function backward(name: 'softmaxBackward' | 'logSoftmaxBackward') {
     kernels: { [name]: backwardKernel },
     inputs: ['g', 'y'],
     dtypes: 'real',
+    fixed: true,
     outputs: (inputs) => like(name, inputs),
     run(launcher, [g, y], [gx]) {
-      const range = prepare(g, backwardKernel.now);
-      const { now } = backwardKernel;
-      launcher.launch(name, backwardKernel, suffix(g.dtype), lend3(g, y, gx), now, range);
+      const { params, range } = cut(g);
+      launcher.launch(name, backwardKernel, suffix(g.dtype), [g, y, gx], params, range);
     },
   });
 }
