@@ -85,6 +85,26 @@ describe('selection', () => {
 });
 
 describe('unique', () => {
+  it('has no gradient, and says so', () => {
+    const x = torch.tensor(
+      [
+        [2, 1],
+        [2, 1],
+      ],
+      { dtype: torch.float32, requiresGrad: true },
+    );
+    const found = [x.unique(), x.uniqueConsecutive(), x.unique({ dim: 0 })];
+    expect(found.map((values) => values.gradFn?.name)).toEqual([
+      'Unique2Backward0',
+      'UniqueConsecutiveBackward0',
+      'UniqueDimBackward0',
+    ]);
+    for (const values of found) expect(() => values.sum().backward()).toThrow(torch.AutogradError);
+    const [values, inverse] = x.unique({ returnInverse: true });
+    expect([values.requiresGrad, inverse.requiresGrad]).toEqual([true, false]);
+    expect([x.detach(), x.int()].map((y) => y.unique().requiresGrad)).toEqual([false, false]);
+  });
+
   it('gives distinct elements, where they went, and how many there were', () => {
     const t = torch.tensor([
       [3, 1],

@@ -1,12 +1,14 @@
 /** Distinct elements or slices. The sizes depend on the data: promises where reading waits. */
 
 import { int32 } from '../core/dtype.js';
+import { AutogradError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
 import { arange, tensor } from './creation.js';
 import { cat } from './joining.js';
 import { afterwards } from './later.js';
+import { recordLinear } from './linear_node.js';
 import { op } from './signature.js';
 
 interface UniqueOptions {
@@ -86,12 +88,20 @@ function countsOf({ starts, groups }: Runs): Tensor {
   return cat([starts, end]).diff();
 }
 
-/** The results asked for: one tensor, or a list. */
+/** The results asked for: one tensor, or a list. Who asks for the gradient is told, as in PyTorch. */
 function results(
+  node: 'Unique2' | 'UniqueDim' | 'UniqueConsecutive',
+  input: Tensor,
   values: Tensor,
   inverse: (() => Tensor) | undefined,
   counts: (() => Tensor) | undefined,
 ): Tensor | Tensor[] {
+  recordLinear(`${node}Backward0`, [input], values, () => {
+    throw new AutogradError(
+      'unique: its result has no gradient. Call it on x.detach(), and take the elements themselves ' +
+        'with x.indexSelect() where gradients are to flow',
+    );
+  });
   const list = [values];
   if (inverse !== undefined) list.push(inverse());
   if (counts !== undefined) list.push(counts());
@@ -113,6 +123,8 @@ function distinct(
 ): Tensor | Tensor[] {
   return withRuns(applyPrimitive('runStarts', [flat], {})[0], (runs) =>
     results(
+      order === undefined ? 'UniqueConsecutive' : 'Unique2',
+      input,
       flat.indexSelect(0, runs.starts),
       returnInverse ? () => toInput(runs.groups, order).reshape(input.shape) : undefined,
       returnCounts ? () => countsOf(runs) : undefined,
@@ -142,7 +154,8 @@ function distinctSlices(
 ): Tensor | Tensor[] {
   const name = sorts ? 'unique' : 'uniqueConsecutive';
   const d = normalizeDim(dim, input.ndim, name);
-  const front = input.ndim === 0 ? input.reshape([1]) : input.transpose(0, d);
+  const x = input.detach();
+  const front = x.ndim === 0 ? x.reshape([1]) : x.transpose(0, d);
   const n = front.shape[0];
   const rows = front.reshape([n, front.numel() / Math.max(n, 1)]);
   const order = sorts ? rowOrder(rows) : undefined;
@@ -152,6 +165,8 @@ function distinctSlices(
   return withRuns(cat([first, differs.any(1)]), (runs) => {
     const kept = lined.indexSelect(0, runs.starts).reshape([-1, ...front.shape.slice(1)]);
     return results(
+      sorts ? 'UniqueDim' : 'UniqueConsecutive',
+      input,
       input.ndim === 0 ? kept : kept.transpose(0, d),
       returnInverse ? () => toInput(runs.groups, order) : undefined,
       returnCounts ? () => countsOf(runs) : undefined,
@@ -162,7 +177,7 @@ function distinctSlices(
 /**
  * The distinct elements in ascending order; with `returnInverse` also where each element of the
  * input stands among them, with `returnCounts` also how often each occurs (int32). With `dim` the
- * distinct slices along it. Each NaN is distinct.
+ * distinct slices along it. Each NaN is distinct. backward() through it is an AutogradError.
  */
 export const unique = op(
   'unique',
@@ -174,10 +189,9 @@ export const unique = op(
     returnCounts = false,
     dim: number | null = null,
   ): Tensor | Tensor[] => {
-    const x = input.detach();
-    if (dim !== null) return distinctSlices(x, dim, true, returnInverse, returnCounts);
-    const { values, indices } = x.reshape([-1]).sort(0);
-    return distinct(x, values, indices, returnInverse, returnCounts);
+    if (dim !== null) return distinctSlices(input, dim, true, returnInverse, returnCounts);
+    const { values, indices } = input.detach().reshape([-1]).sort(0);
+    return distinct(input, values, indices, returnInverse, returnCounts);
   },
 ) as unknown as Unique;
 
@@ -191,8 +205,8 @@ export const uniqueConsecutive = op(
     returnCounts = false,
     dim: number | null = null,
   ): Tensor | Tensor[] => {
-    const x = input.detach();
-    if (dim !== null) return distinctSlices(x, dim, false, returnInverse, returnCounts);
-    return distinct(x, x.reshape([-1]).contiguous(), undefined, returnInverse, returnCounts);
+    if (dim !== null) return distinctSlices(input, dim, false, returnInverse, returnCounts);
+    const flat = input.detach().reshape([-1]).contiguous();
+    return distinct(input, flat, undefined, returnInverse, returnCounts);
   },
 ) as unknown as UniqueConsecutive;
