@@ -69,7 +69,7 @@ static NOINLINE void NAME(row_backward)(const S *g, const S *x, const S *weight,
   static const S one[4 * LANES] = {[0 ... 4 * LANES - 1] = 1};
   const uint32_t mask = weight ? UINT32_MAX : 0;
   if (!weight) weight = one;
-  const V m = splat(mean), r = splat(rstd), a = splat(ab[0] * rstd), b = splat(ab[1] * rstd);
+  const V m = splat(mean), r = splat(rstd), a = splat(ab[0]), b = splat(ab[1]);
 // All reads first: those of rows of 4 KiB and the writes before them would seem to be of one place.
 #define GRADIENTS(get, put)                                          \
   {                                                                  \
@@ -77,7 +77,7 @@ static NOINLINE void NAME(row_backward)(const S *g, const S *x, const S *weight,
     V t = get(weight + k), w = get(gweight + k), s = get(gbias + k); \
     put(gweight + k, w + u * d);                                     \
     put(gbias + k, s + v);                                           \
-    put(gx + k, u * t - a - d * b);                                  \
+    put(gx + k, r * (v * t - a - d * b));                            \
   }
 #define GET(p) load_tail(p, n - k, 0)
 #define PUT(p, v) store_tail(p, v, n - k)
