@@ -21,7 +21,7 @@ import { split } from './split.mjs';
 import { findToolchain } from './toolchain.mjs';
 
 /** Kernels that gain from -O3; the others are as quick and a tenth smaller with -O2. */
-const HOT = /gemm|conv|softmax|sort/;
+const HOT = /gemm|conv\./;
 
 /** Kernels that are twice as quick where the compiler unrolls their loops; only float32 is. */
 const UNROLLED = /^(reduce|softmax|norm)/;
@@ -73,8 +73,8 @@ const TILES = {
 /** Builds that pay only where vectors are paired, which pages cannot ask for. */
 const FOR_NODE = ['plain-4x16', 'relaxed-6x16'];
 
-/** Other kernels that a build has: sums of many products fare better with fused ones. */
-const FUSED = /DEPTH_PAIRED/;
+/** Other kernels of the relaxed build for engines that pair vectors: what they do there they say. */
+const PAIRED = /DEPTH_PAIRED/;
 
 /** Links a module whose static data begins at `base`. */
 async function link(root, tools, name, objects, base) {
@@ -129,8 +129,7 @@ async function tileModules(root, tools, kernels, start) {
   for (const [name, tile] of Object.entries(TILES)) {
     const flagsOf = () => ['-O3', '-fno-unroll-loops', ...FLAGS, '-DONLY_F32', ...tile];
     const isTiled = (text) =>
-      /#include "(gemm|conv)_tile.h"/.test(text) ||
-      (tile.includes('-DRELAXED') && FUSED.test(text));
+      /#include "(gemm|conv)_tile.h"/.test(text) || (name === 'relaxed-6x16' && PAIRED.test(text));
     const compiled = await compile(root, name, { ...tools.compiler, flagsOf }, kernels, isTiled);
     failures.push(...compiled.failures);
     const linked = await link(root, tools, name, compiled.objects, Math.ceil(end / 64) * 64);
