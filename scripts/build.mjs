@@ -94,8 +94,8 @@ function bundle(platform) {
     platform,
     conditions: [platform],
     minify: true,
-    // An uncaught error shows the line it was thrown in.
-    lineLimit: platform === 'node' ? 1000 : 4000,
+    // Node prints the line that an uncaught error was thrown in.
+    ...(platform === 'node' && { lineLimit: 1000 }),
     legalComments: 'none',
     metafile: true,
   });
