@@ -64,4 +64,22 @@ describe('steps and memory', () => {
     expect(whole.tolistSync()).toEqual([1, 1]);
     expect(optimizer.state.size).toBe(0);
   });
+
+  it('writes nothing into memory that was given up', () => {
+    const [first, param] = [new nn.Parameter(torch.ones(2)), new nn.Parameter(torch.ones(2))];
+    const optimizer = new optim.SGD([first, param], { lr: 1 });
+    first.grad = torch.ones(2);
+    const grad = torch.ones(2);
+    param.grad = grad;
+    grad.dispose();
+    expect(() => optimizer.step()).toThrow(torch.DisposedError);
+    param.grad = torch.ones(2);
+    param.dispose();
+    const other = torch.ones(2);
+    expect(() => optimizer.step()).toThrow(/SGD.step: .*was disposed/);
+    expect([first, other].map((x) => x.tolistSync())).toEqual([
+      [1, 1],
+      [1, 1],
+    ]);
+  });
 });

@@ -36,8 +36,17 @@ describe('walking a tensor', () => {
 
   test('of `.data`, and of a tensor without dimensions', () => {
     expect([[...x.data].length, x.data.length]).toEqual([3, 3]);
-    expect(() => [...torch.tensor(1)]).toThrow(torch.ShapeError);
+    expect(() => [...torch.tensor(1)]).toThrow(TypeError);
     expect(() => torch.tensor(1).length).toThrow(/no length.*item\(\)/);
+  });
+
+  test('by a test runner, which compares what can be walked', () => {
+    const called = vi.fn();
+    called(x, { scalar: torch.tensor(1) });
+    expect(called).toHaveBeenCalledWith(x, expect.anything());
+    expect({ x }).toEqual({ x });
+    expect(x).not.toBe(x.clone());
+    expect(torch.tensor(1)).not.toEqual(torch.tensor(2));
   });
 
   test('a number is copied into all elements', () => {

@@ -8,18 +8,15 @@ declare module '../tensor.js' {
   interface Tensor {
     /** The size of the first dimension. Throws ShapeError without dimensions. */
     readonly length: number;
-    /** The slices along the first dimension, as unbind(0) gives them. */
+    /** The slices along the first dimension, as unbind(0) gives them. TypeError without one. */
     [Symbol.iterator](): IterableIterator<Tensor>;
     /** One element as a value, where reading need not wait; more have no operators. */
     [Symbol.toPrimitive](hint: string): number | bigint | boolean | string;
   }
 }
 
-function firstSize(x: Tensor): number {
-  if (x.ndim > 0) return x.shape[0];
-  throw new ShapeError(
-    'a tensor without dimensions has no length and cannot be walked: read it with `await item()`',
-  );
+function walk(this: Tensor): IterableIterator<Tensor> {
+  return unbind(this, 0)[Symbol.iterator]();
 }
 
 function toPrimitive(this: Tensor, hint: string): unknown {
@@ -34,13 +31,16 @@ function toPrimitive(this: Tensor, hint: string): unknown {
 Object.defineProperties(Tensor.prototype, {
   length: {
     get(this: Tensor) {
-      return firstSize(this);
+      if (this.ndim > 0) return this.shape[0];
+      throw new ShapeError(
+        'a tensor without dimensions has no length: read it with `await item()`',
+      );
     },
   },
+  // None without dimensions: test runners compare what can be walked by walking it.
   [Symbol.iterator]: {
-    value(this: Tensor) {
-      firstSize(this);
-      return unbind(this, 0)[Symbol.iterator]();
+    get(this: Tensor) {
+      return this.ndim > 0 ? walk : undefined;
     },
   },
   [Symbol.toPrimitive]: { value: toPrimitive },

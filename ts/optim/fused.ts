@@ -100,7 +100,8 @@ export abstract class FusedOptimizer<
     let count = 0;
     try {
       // Not through `grad`, which would count as looking at it.
-      for (const param of group.params) if (param.meta?.grad !== undefined) this.checkDtype(param);
+      for (const param of group.params)
+        if (param.meta?.grad) this.checkParam(param, param.meta.grad);
       for (const param of group.params) {
         if (param.meta?.grad === undefined) continue;
         if (count === entries.length) entries.push(new Entry());
@@ -157,7 +158,10 @@ export abstract class FusedOptimizer<
     return sameShape(shape, param.shape);
   }
 
-  private checkDtype({ dtype }: Tensor): void {
+  private checkParam(param: Tensor, grad: Tensor): void {
+    param.assertLive(this.title);
+    grad.assertLive(this.title);
+    const { dtype } = param;
     if (dtype.isFloatingPoint && dtype.size >= 4) return;
     throw new DtypeError(
       `${this.constructor.name}: parameters are float32 or float64, got ${dtype}; keep ` +
