@@ -36,13 +36,22 @@ export function perDimension(
   );
 }
 
-/** As perDimension(), of one dimension: without a list. */
-export function sizeAlong(
+/**
+ * As perDimension(), written into `key` from `at` on without a list: two sizes, of which the first
+ * is `front` where there is one dimension.
+ */
+export function writeSizes(
+  key: number[],
+  at: number,
   name: string,
   what: string,
   value: number | readonly number[],
-  count: number,
-  dim: number,
-): number {
-  return typeof value === 'number' ? value : perDimension(name, what, value, count)[dim];
+  rank: number,
+  front: number,
+): void {
+  key[at] = front;
+  for (let d = 0; d < rank; d++) {
+    const size = typeof value === 'number' ? value : perDimension(name, what, value, rank)[d];
+    key[at + 2 - rank + d] = size;
+  }
 }

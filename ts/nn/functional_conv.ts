@@ -10,7 +10,7 @@ import { type ConvAttributes, convOutputSize } from '../ops/primitives/conv_geom
 import { constantPadNd } from '../ops/rearrange.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
-import { perDimension, sizeAlong } from './arguments.js';
+import { perDimension, writeSizes } from './arguments.js';
 import { areIntegers } from './precision.js';
 
 /** A size per dimension, or one for all. */
@@ -98,15 +98,9 @@ function attributesOf(
   groups: number,
 ): ConvAttributes {
   const { key } = known;
-  // One dimension has another in front.
-  key[0] = 1;
-  key[2] = 0;
-  key[4] = 1;
-  for (let d = 0, at = 2 - rank; d < rank; d++, at++) {
-    key[at] = sizeAlong(name, 'stride', stride, rank, d);
-    key[2 + at] = sizeAlong(name, 'padding', padding, rank, d);
-    key[4 + at] = sizeAlong(name, 'dilation', dilation, rank, d);
-  }
+  writeSizes(key, 0, name, 'stride', stride, rank, 1);
+  writeSizes(key, 2, name, 'padding', padding, rank, 0);
+  writeSizes(key, 4, name, 'dilation', dilation, rank, 1);
   key[6] = groups;
   return known.get();
 }

@@ -17,7 +17,7 @@ import {
 import { op } from '../ops/signature.js';
 import type { AttributesOf, PrimitiveName } from '../ops/table.js';
 import type { Tensor } from '../tensor.js';
-import { sizeAlong } from './arguments.js';
+import { writeSizes } from './arguments.js';
 import type { Size } from './functional_conv.js';
 import { areIntegers } from './precision.js';
 
@@ -55,15 +55,9 @@ function writeWindows(
   padding: Size,
 ): void {
   const none = stride === null || (typeof stride !== 'number' && stride.length === 0);
-  const steps = none ? kernelSize : stride;
-  key[0] = 1;
-  key[2] = 1;
-  key[4] = 0;
-  for (let d = 0, at = 2 - rank; d < rank; d++, at++) {
-    key[at] = sizeAlong(name, 'kernelSize', kernelSize, rank, d);
-    key[2 + at] = sizeAlong(name, 'stride', steps, rank, d);
-    key[4 + at] = sizeAlong(name, 'padding', padding, rank, d);
-  }
+  writeSizes(key, 0, name, 'kernelSize', kernelSize, rank, 1);
+  writeSizes(key, 2, name, 'stride', none ? kernelSize : stride, rank, 1);
+  writeSizes(key, 4, name, 'padding', padding, rank, 0);
 }
 
 function checkInput(name: string, rank: number, x: Tensor): void {
@@ -117,10 +111,7 @@ function maxPool(
 ): Tensor[] {
   checkInput(name, rank, input);
   const { key } = maxima;
-  key[6] = 1;
-  for (let d = 0, at = 8 - rank; d < rank; d++, at++) {
-    key[at] = sizeAlong(name, 'dilation', dilation, rank, d);
-  }
+  writeSizes(key, 6, name, 'dilation', dilation, rank, 1);
   writeWindows(key, name, rank, kernelSize, stride, padding);
   key[8] = ceilMode ? 1 : 0;
   return pool('maxPool2d', rank, input, windowedSize, maxima.get());
@@ -243,28 +234,21 @@ export const avgPool2d = op(
     ceilMode = false,
     countIncludePad = true,
     divisorOverride: number | null = null,
-  ): Tensor =>
-    areIntegers(input)
-      ? avgPool2d(
-          input.to(float64),
-          kernelSize,
-          stride,
-          padding,
-          ceilMode,
-          countIncludePad,
-          divisorOverride,
-        ).to(input.dtype)
-      : avgPool(
-          'avgPool2d',
-          2,
-          input,
-          kernelSize,
-          stride,
-          padding,
-          ceilMode,
-          countIncludePad,
-          divisorOverride,
-        ),
+  ): Tensor => {
+    const whole = areIntegers(input);
+    const result = avgPool(
+      'avgPool2d',
+      2,
+      whole ? input.to(float64) : input,
+      kernelSize,
+      stride,
+      padding,
+      ceilMode,
+      countIncludePad,
+      divisorOverride,
+    );
+    return whole ? result.to(input.dtype) : result;
+  },
 );
 
 /** Sizes of an adaptive pooling's output: null keeps the input's. */
