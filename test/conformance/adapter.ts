@@ -44,6 +44,7 @@ export interface LooseModule {
   train(): unknown;
   eval(): unknown;
   float(): unknown;
+  double(): LooseModule;
   namedParameters(): unknown;
   namedChildren(): unknown;
   parameters(): unknown;

@@ -4,9 +4,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { havePyTorch, run } from '../checkpoint/python.js';
+import { type ModuleFile, type OpFile, readJson, recordedNames } from './format.js';
 import { listEntries } from './lists.js';
 import type { RecipeRecord } from './recipes.js';
 import { formatEntry } from './report.js';
+import { checkSecond, type SecondRecord } from './second.js';
 import { runTraining } from './training.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -44,5 +46,29 @@ describe.runIf(sameNumbers)('trainings of the installed PyTorch', () => {
       if (outcome.status !== 'passed') wrong.push(formatEntry(training.name, outcome));
     }
     expect(wrong).toEqual([]);
+  });
+});
+
+/** Signs of singular vectors are free, and so are the gradients of weighted sums of them. */
+const FREE = /svd/;
+
+describe.runIf(sameNumbers)('gradients of gradients', () => {
+  test.each(['cases/ops', 'cases/nn', 'cases/recorded/ops'])('%s', async (folder) => {
+    const inside = join(here, folder);
+    const names = recordedNames(inside).filter((name) => !FREE.test(name));
+    const files = names.map((name) => join(inside, `${name}.json.gz`));
+    const records = record(join(here, 'record_second.py'), ...files) as SecondRecord[][];
+    const wrong: string[] = [];
+    let checked = 0;
+    for (const [i, name] of names.entries()) {
+      const file = readJson(join(inside, name)) as OpFile | ModuleFile;
+      for (const [index, expected] of records[i]!.entries()) {
+        const problem = await checkSecond(file, index, expected);
+        if (problem !== undefined) wrong.push(`${name}, case ${index}: ${problem}`);
+        if (expected !== null && !('error' in expected)) checked++;
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect(checked).toBeGreaterThan(names.length);
   });
 });

@@ -45,7 +45,7 @@ function forSums(expected: EncodedTensor | null): CompareOptions {
   return { ...SUMS, tolerance: { ...ACCUMULATED, absolute } };
 }
 
-function withOptions(args: unknown[], kwargs: Record<string, unknown>): unknown[] {
+export function withOptions(args: unknown[], kwargs: Record<string, unknown>): unknown[] {
   return Object.keys(kwargs).length === 0 ? args : [...args, kwargs];
 }
 
@@ -89,13 +89,13 @@ export async function compareState(
   return undefined;
 }
 
-interface Inputs {
+export interface Inputs {
   readonly args: unknown[];
   readonly kwargs: Record<string, unknown>;
   readonly tensors: Map<string, LooseTensor>;
 }
 
-function prepareInputs(recorded: ModuleCase, device: string, layout: Layout): Inputs {
+export function prepareInputs(recorded: ModuleCase, device: string, layout: Layout): Inputs {
   const tensors = new Map<string, LooseTensor>();
   const wanted = recorded.input_grads ?? {};
   const options: DecodeOptions = {

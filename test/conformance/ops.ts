@@ -132,7 +132,7 @@ function layoutsFor(op: string): readonly Layout[] {
 }
 
 /** Recordings of operators that draw random numbers were made under this seed. */
-function seedAsRecorded(): void {
+export function seedAsRecorded(): void {
   requireFunction('manual_seed')(42);
 }
 

@@ -11,6 +11,12 @@ test('a tensor without elements is contiguous whatever its strides', () => {
   expect(torch.empty(2, 1, 3).permute(2, 1, 0).isContiguous()).toBe(false);
 });
 
+test('an expanded tensor without elements can be written: no two of them share a place', () => {
+  const x = torch.ones(2, 1, 0).expand(2, 3, 0);
+  expect(x.add_(1).shape).toEqual([2, 3, 0]);
+  expect(() => torch.ones(2, 1).expand(2, 3).add_(1)).toThrow(torch.ValueError);
+});
+
 describe('operands without elements get gradients of their shape', () => {
   test('in cat()', () => {
     const parts = [leaf(0), leaf(0, 3), leaf(2, 3)];

@@ -6,6 +6,7 @@ import { lend } from '../core/lend.js';
 import type { Device } from '../device/device.js';
 import type { GradContext, JointRule, RuleByInput } from '../ops/rule.js';
 import { emptyTensor, isTensor, type Tensor } from '../tensor.js';
+import { flatIn } from './flat.js';
 import { freedGraphError, type Grads, isAnomalyEnabled, Node, SavedTensor } from './node.js';
 import { sumToShape } from './undo.js';
 
@@ -100,7 +101,9 @@ export class OpNode extends Node implements GradContext<never> {
   }
 
   protected sumTo(grad: Tensor, shape: Shape, input: number): Tensor {
-    return sumToShape(grad, shape, this.dtypes === undefined ? this.dtype : this.dtypes[input]);
+    const dtype = this.dtypes === undefined ? this.dtype : this.dtypes[input];
+    const result = sumToShape(grad, shape, dtype);
+    return this.rule.saves.flat ? flatIn(result, this, input) : result;
   }
 
   override release(): void {

@@ -213,7 +213,9 @@ export function isDenseLayout(shape: Shape, strides: readonly number[]): boolean
 
 /** Whether some two indices name the same element for certain (a broadcast dimension). */
 export function hasInternalOverlap(shape: Shape, strides: readonly number[]): boolean {
-  for (let i = 0; i < shape.length; i++) if (shape[i] > 1 && strides[i] === 0) return true;
+  for (let i = 0; i < shape.length; i++) {
+    if (shape[i] > 1 && strides[i] === 0) return !shape.includes(0);
+  }
   return false;
 }
 

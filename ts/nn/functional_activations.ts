@@ -1,5 +1,6 @@
 /** Activations as functions; `inplace` writes the result into the input. */
 
+import { flat } from '../autograd/flat.js';
 import { isGradEnabled } from '../autograd/mode.js';
 import { type Dtype, float64 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
@@ -131,7 +132,7 @@ function bounded(input: Tensor, low: number, high: number): Tensor {
   const held = clamp(input.detach(), low, high);
   if (!isGradEnabled() || !input.requiresGrad) return held;
   const outside = elementwise.logicalOr(elementwise.le(input, low), elementwise.ge(input, high));
-  return held.where(outside, input);
+  return held.where(outside, flat(input));
 }
 
 /** input held between minVal and maxVal. */
@@ -187,7 +188,7 @@ export const hardshrink = op(
   'hardshrink',
   'input, lambd',
   (input: Tensor, lambd = 0.5): Tensor =>
-    input.maskedFill(elementwise.le(elementwise.abs(input.detach()), lambd), 0),
+    flat(input).maskedFill(elementwise.le(elementwise.abs(input.detach()), lambd), 0),
 );
 
 /** input moved towards 0 by `lambd`, and 0 where it is not farther away than that. */
@@ -202,7 +203,7 @@ export const threshold = op(
   'input, threshold, value, inplace',
   (input: Tensor, limit: number, value: number, inplace = false): Tensor =>
     composed('threshold', input, inplace, (x) =>
-      x.maskedFill(elementwise.le(x.detach(), limit), value),
+      flat(x).maskedFill(elementwise.le(x.detach(), limit), value),
     ),
 );
 
@@ -244,7 +245,7 @@ export const prelu = op('prelu', 'input, weight', (input: Tensor, weight: Tensor
     );
   }
   const count = weight.numel();
-  let slope = weight;
+  let slope = flat(weight);
   if (count !== 1) {
     const channels = input.ndim > 1 ? input.shape[1] : 1;
     if (input.ndim === 0 || count !== channels) {
@@ -253,9 +254,10 @@ export const prelu = op('prelu', 'input, weight', (input: Tensor, weight: Tensor
           `${input.ndim === 0 ? 0 : channels} channels (dim 1); give 1 weight or one per channel`,
       );
     }
-    if (input.ndim > 1) slope = weight.view([-1, ...new Array<number>(input.ndim - 2).fill(1)]);
-  } else if (weight.ndim === 1 && input.ndim === 0) slope = weight.view([]);
-  return input.where(elementwise.gt(input, 0), elementwise.mul(input, slope));
+    if (input.ndim > 1) slope = slope.view([-1, ...new Array<number>(input.ndim - 2).fill(1)]);
+  } else if (weight.ndim === 1 && input.ndim === 0) slope = slope.view([]);
+  const x = flat(input);
+  return x.where(elementwise.gt(x, 0), elementwise.mul(x, slope));
 });
 
 /** The dimension softmax takes when none is named: 0 for 0-d, 1-d and 3-d tensors, else 1. */

@@ -65,6 +65,8 @@ export function keepSame(x: Tensor, best: Tensor, share: Tensor | number): Tenso
 
 /** What rules keep until backward: inputs by their letters, or the first output. */
 export const NONE = {} as const satisfies Saves;
+/** Nothing, for a gradient that depends on the input by a slope of 0. */
+export const FLAT = { flat: true } as const satisfies Saves;
 export const X = { inputs: [0] } as const satisfies Saves;
 export const Y = { inputs: [1] } as const satisfies Saves;
 export const XY = { inputs: [0, 1] } as const satisfies Saves;

@@ -3,7 +3,7 @@
 import type { Shape } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
 import { applyPrimitive } from './apply.js';
-import { call, FACTORS, NONE, PLAIN, rule, withShape, XY, Y } from './gradient_rules.js';
+import { call, FACTORS, FLAT, NONE, PLAIN, rule, withShape, XY, Y } from './gradient_rules.js';
 import { attentionGradients } from './gradients_attention.js';
 import { recurrentGradients } from './gradients_recurrent.js';
 import { sequenceGradients } from './gradients_sequence.js';
@@ -95,7 +95,7 @@ export const nnGradients: {
 
   maxPool2d: {
     kind: 'joint',
-    saves: { outputs: [1] },
+    saves: { outputs: [1], flat: true },
     grads: ([g], s) =>
       g === undefined
         ? []
@@ -113,11 +113,11 @@ export const nnGradients: {
     const planes = g.reshape(n * c, -1, 1);
     return call('gather', [planes, places], PLAIN).reshape(n, c, h, w);
   }),
-  avgPool2d: rule(NONE, (g, s) =>
+  avgPool2d: rule(FLAT, (g, s) =>
     call('avgPool2dBackward', [g], withShape(s.attributes, s.geometries[0], inputSize)),
   ),
   avgPool2dBackward: rule(NONE, (g, s) => call('avgPool2d', [g], s.attributes)),
-  adaptiveAvgPool2d: rule(NONE, (g, s) =>
+  adaptiveAvgPool2d: rule(FLAT, (g, s) =>
     call('adaptiveAvgPool2dBackward', [g], withShape(PLAIN, s.geometries[0], inputSize)),
   ),
   adaptiveAvgPool2dBackward: rule(NONE, (g, s) =>
@@ -203,7 +203,7 @@ export const nnGradients: {
   }),
   nllLoss: {
     kind: 'joint',
-    saves: { inputs: [1, 2], outputs: [1] },
+    saves: { inputs: [1, 2], outputs: [1], flat: true },
     grads: ([g], s) =>
       g === undefined
         ? []

@@ -1,7 +1,7 @@
 /** The gradients of the cells of recurrent networks. */
 
 import type { Tensor } from '../tensor.js';
-import { applyPrimitive } from './apply.js';
+import { applyPointwise, applyPrimitive } from './apply.js';
 import { cat } from './joining.js';
 import type * as recurrent from './primitives/recurrent.js';
 import type { RowsOf } from './rows.js';
@@ -52,7 +52,7 @@ export const recurrentGradients: {
   },
   rnnCellBackward: throughComposite(2, ([g, h], { relu }) => {
     const [grad, y] = [g as Tensor, h as Tensor];
-    return [relu ? grad.mul(y.gt(0)) : grad.mul(steep(y))];
+    return [relu ? applyPointwise('reluBackward', [grad, y]) : grad.mul(steep(y))];
   }),
 
   // The gates are an output too: second derivatives come back through them.

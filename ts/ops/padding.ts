@@ -1,5 +1,6 @@
 /** Borders around tensors, and classes as rows of zeros with a one: functions without a method. */
 
+import { flat } from '../autograd/flat.js';
 import { int32, int64 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
@@ -83,14 +84,15 @@ export const pad = op(
           `than are padded, got [${sizes.join(', ')}] for shape ${showShape(input.shape)}`,
       );
     }
-    let result = input;
+    const first = mode === 'circular' ? input : flat(input);
+    let result = first;
     for (let i = 0; i < count; i++) {
       const [before, after] = [sizes[2 * i], sizes[2 * i + 1]];
       if (before !== 0 || after !== 0) {
         result = padDim(result, input.ndim - 1 - i, mode, before, after);
       }
     }
-    return result === input ? clone(input) : result;
+    return result === first ? clone(first) : result;
   },
 );
 

@@ -23,12 +23,14 @@ export interface GradContext<Attributes = Record<string, unknown>> {
   needs(position: number): boolean;
 }
 
-/** Which inputs and outputs a rule keeps until backward. */
+/** What a rule keeps until backward, and how its gradients are seen. */
 export interface Saves {
   readonly inputs?: readonly number[];
   readonly outputs?: readonly number[];
   /** Input `i` is kept only if input `onlyFor[i]` wants a gradient. */
   readonly onlyFor?: Readonly<Record<number, number>>;
+  /** Each gradient depends on its input, by a slope of 0. */
+  readonly flat?: boolean;
 }
 
 /** One function per differentiable input, called only if that input wants a gradient. */
