@@ -177,6 +177,20 @@ describe('autograd.grad', () => {
     expect(numbers(g)).toEqual([3, 21]);
   });
 
+  test('gradients of the outputs by position', () => {
+    const [x, ones] = [leaf(1, 2), torch.ones(2, options)];
+    const [first] = torch.grad(x.square(), x, ones, { createGraph: true }) as [Tensor];
+    expect(numbers(torch.grad(first, x, [ones.mul(3)])[0])).toEqual([6, 6]);
+  });
+
+  test('what is wrong with the gradients of the outputs', () => {
+    const [x, ones] = [leaf(1, 2), torch.ones(2, options)];
+    const loose = torch.grad as (...args: unknown[]) => unknown;
+    expect(() => torch.grad(x.square(), x, [ones, null])).toThrow(/2 gradients for 1 outputs/);
+    expect(() => torch.grad(x.square(), x)).toThrow(/shape: \{ gradOutputs \}/);
+    expect(() => loose(x.square(), x, true)).toThrow(/grad: options are an object \{.*got true/);
+  });
+
   test('unused inputs', () => {
     const [x, z] = [leaf(1), leaf(1)];
     expect(() => torch.grad(x.sum(), [x, z])).toThrow(/grad: input 1 was not used.*allowUnused/);

@@ -17,7 +17,29 @@ class Hidden extends nn.Module {
   }
 }
 
+/** Calls as plain JavaScript makes them, which the types would refuse. */
+const clip = loosely<(...args: unknown[]) => unknown>(nn.utils.clipGradNorm_);
+const loader = loosely<new (...args: unknown[]) => unknown>(torch.data.DataLoader);
+
 const autograd: Mistake[] = [
+  {
+    what: 'clipping without a norm, where nothing has a gradient yet',
+    make: () => clip(new nn.Linear(2, 2).parameters()),
+    type: torch.ValueError,
+    says: [/^clipGradNorm_: maxNorm is a number, got undefined/],
+  },
+  {
+    what: 'a loader of a number',
+    make: () => new loader(5),
+    type: torch.ValueError,
+    says: [/^DataLoader: expected a data set with length and at\(\)/, 'got 5'],
+  },
+  {
+    what: 'a dtype as a string',
+    make: () => x.to(loosely('float64')),
+    type: torch.DeviceError,
+    says: ["no device 'float64'", 'torch.float64'],
+  },
   {
     what: 'backward of a vector',
     make: () => torch.ones(3).requiresGrad_().mul(2).backward(),

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Tensor } from '../../ts/index.js';
 import * as torch from '../../ts/index.js';
 
@@ -142,6 +142,20 @@ describe('losses', () => {
     const loss = F.crossEntropy(x, torch.tensor([0, 1]));
     expect(String(loss)).toBe('tensor(0.6931, grad_fn=<NllLossBackward0>)');
     expect(F.mseLoss(x, x.detach()).gradFn?.name).toBe('MseLossBackward0');
+  });
+
+  it('warns once, as PyTorch does, where it broadcasts the target', () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    try {
+      for (let i = 0; i < 2; i++) {
+        const loss = F.mseLoss(torch.ones(5, 1), torch.zeros(5), { reduction: 'none' });
+        expect(loss.shape).toEqual([5, 5]);
+      }
+      F.mseLoss(torch.ones(5), torch.zeros(5));
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/^mseLoss: .*\[5, 1\].*\[5\]/)]]);
+    } finally {
+      warn.mockRestore();
+    }
   });
 
   it('is NaN where no target counts', () => {

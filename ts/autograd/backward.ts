@@ -71,28 +71,45 @@ function refuseConstant(op: string, input: Tensor): void {
   );
 }
 
+type GradOutputs = Tensor | readonly (Tensor | null)[] | null;
+
 export interface GradOptions {
-  gradOutputs?: Tensor | readonly (Tensor | null)[] | null;
+  gradOutputs?: GradOutputs;
   retainGraph?: boolean;
   createGraph?: boolean;
   /** Give null for inputs the outputs do not depend on, instead of an error. Default false. */
   allowUnused?: boolean;
 }
 
+/** The options, of which the first may also come by its position. */
+function gradOptions(given: GradOutputs | GradOptions, rest: GradOptions): GradOptions {
+  const byPosition = given === null || isTensor(given) || Array.isArray(given);
+  const options = byPosition ? { gradOutputs: given as GradOutputs, ...rest } : given;
+  checkOptions('grad', options, GRAD_OPTIONS);
+  return options as GradOptions;
+}
+
 /**
- * The gradients of `outputs` with respect to `inputs`, without touching any `grad`.
+ * The gradients of `outputs` with respect to `inputs`, without touching any `grad`. Those of the
+ * outputs may also come third, by position.
  * Returns one tensor per input, of its shape. One that repeats its elements may be an expanded view:
  * clone() it before writing into it.
  */
 export function grad(
   outputs: Tensor | readonly Tensor[],
   inputs: Tensor | readonly Tensor[],
-  options: GradOptions = {},
+  gradOutputs: GradOutputs | GradOptions = null,
+  rest: GradOptions = {},
 ): (Tensor | null)[] {
-  checkOptions('grad', options, GRAD_OPTIONS);
+  const options = gradOptions(gradOutputs, rest);
   const roots = [outputs].flat() as Tensor[];
   const wanted = [inputs].flat() as Tensor[];
   const given = [options.gradOutputs ?? []].flat() as (Tensor | null)[];
+  if (given.length !== 0 && given.length !== roots.length) {
+    throw new ValueError(
+      `grad: got ${given.length} gradients for ${roots.length} outputs; give one for each, or null`,
+    );
+  }
   for (const input of wanted) refuseConstant('grad', input);
   const settings = { ...runOptions(options), captures: wanted };
   const grads = runBackward(

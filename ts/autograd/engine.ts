@@ -395,7 +395,8 @@ function rootGrad(root: Tensor, grad: Tensor | undefined, op: string): Tensor {
       throw new AutogradError(
         `${op}: only a tensor of one element needs no gradient, got shape ` +
           `${showShape(root.shape)}. ` +
-          'Reduce it (sum(), mean()) or give a gradient of its shape: backward({ gradient })',
+          'Reduce it (sum(), mean()) or give a gradient of its shape: ' +
+          (op === 'grad' ? '{ gradOutputs }' : 'backward({ gradient })'),
       );
     }
     return root.onesLike();

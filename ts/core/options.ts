@@ -18,6 +18,9 @@ export function unknownOption(op: string, key: string, names: readonly string[])
 
 /** Throws ValueError, naming the nearest of `names`, for a key that is not one of them. */
 export function checkOptions(op: string, options: object, names: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new ValueError(`${op}: options are an object { ${names.join(', ')} }, got ${options}`);
+  }
   for (const key of Object.keys(options)) {
     if (!names.includes(key)) throw unknownOption(op, key, names);
   }

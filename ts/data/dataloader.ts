@@ -178,6 +178,11 @@ function asynchronous(): ValueError {
 }
 
 function isStream(dataset: object): boolean {
+  if (typeof dataset !== 'object' || dataset === null) {
+    throw new ValueError(
+      `DataLoader: expected a data set with length and at(), or an iterable, got ${dataset}`,
+    );
+  }
   return !('length' in dataset) || !('at' in dataset);
 }
 

@@ -22,6 +22,9 @@ export function deviceOf(name: DeviceType | string): Device {
   if (start !== undefined) {
     throw new DeviceError(`the device '${name}' is not started: call ${start} first`);
   }
+  if (/^(b?float|u?int|bool)/.test(name)) {
+    throw new DeviceError(`there is no device '${name}'; dtypes are no strings: torch.${name}`);
+  }
   const known = new Set([...devices.keys(), ...dormant.keys()]);
   throw new DeviceError(
     `there is no device '${name}'.${suggestion(name, known)} Available: ${[...known].join(', ')}`,

@@ -6,6 +6,7 @@ import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '..
 import { broadcastShapes, type Shape, sameShape, sized } from '../core/layout.js';
 import { lend, lend3 } from '../core/lend.js';
 import { Memo } from '../core/memo.js';
+import { warnOnce } from '../core/options.js';
 import { applyCanonical, type Form, firstOf } from '../ops/canonical.js';
 import { elementwise } from '../ops/elementwise.js';
 import type { Smoothing } from '../ops/primitives/loss.js';
@@ -28,7 +29,12 @@ function checkPair(name: string, input: Tensor, target: Tensor): void {
   if (!input.dtype.isFloatingPoint) {
     throw new DtypeError(`${name}: the input is floating point, got ${input.dtype}; use float()`);
   }
+  if (sameShape(input.shape, target.shape)) return;
   broadcastShapes(input.shape, target.shape, name);
+  warnOnce(
+    `${name}: the input has shape ${showShape(input.shape)}, the target ${showShape(target.shape)}: ` +
+      'broadcast, each element is compared with several. Give them one shape',
+  );
 }
 
 function checkSame(name: string, input: Tensor, target: Tensor): void {

@@ -51,6 +51,9 @@ const order = (type: number | 'inf' | '-inf'): number =>
       : Number.NEGATIVE_INFINITY;
 
 function clipNorm(grads: Tensor[], maxNorm: number, type: number, check: boolean): Tensor {
+  if (typeof maxNorm !== 'number' || Number.isNaN(maxNorm)) {
+    throw new ValueError(`clipGradNorm_: maxNorm is a number, got ${maxNorm}`);
+  }
   if (grads.length === 0) return tensor(0, { dtype: float32 });
   const { device } = grads[0];
   const total = stack(grads.map((grad) => grad.norm(type).to(device))).norm(type);
