@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as torch from '../../ts/index.js';
 
+type Tensor = torch.Tensor;
 const { nn, optim } = torch;
 
 describe('steps of many parameters', () => {
@@ -63,6 +64,53 @@ describe('steps and memory', () => {
     );
     expect(whole.tolistSync()).toEqual([1, 1]);
     expect(optimizer.state.size).toBe(0);
+  });
+
+  it('checks all groups, dtypes and states before anything is changed', () => {
+    const make = () => [
+      new nn.Parameter(torch.ones(2)),
+      new nn.Parameter(torch.ones(3, { dtype: torch.float64 })),
+      new nn.Parameter(torch.ones(2, 2)),
+    ];
+    const wrong: [string, Tensor][] = [
+      ['shape', torch.zeros(4, { dtype: torch.float64 })],
+      ['dtype', torch.zeros(3)],
+    ];
+    for (const groups of [1, 2]) {
+      for (const [what, replaced] of wrong) {
+        const [first, second, third] = make();
+        const lists = groups === 1 ? [[first, second, third]] : [[first], [second, third]];
+        const optimizer = new optim.NAdam(
+          lists.map((params) => ({ params })),
+          { lr: 0.1 },
+        );
+        const all = [first, second, third];
+        for (const param of all) param.grad = param.detach().onesLike();
+        optimizer.step();
+        const state = () =>
+          all.map((param) => ({ ...optimizer.state.get(param), exp_avg: undefined }));
+        const [values, states] = [all.map((param) => param.tolistSync()), state()];
+        const own = optimizer.state.get(second) as Record<string, unknown>;
+        const kept = own.exp_avg;
+        own.exp_avg = replaced;
+        expect(() => optimizer.step(), what).toThrow(/^NAdam.step: 'exp_avg' is .*Nothing was/);
+        expect(all.map((param) => param.tolistSync())).toEqual(values);
+        expect(state()).toEqual(states);
+        own.exp_avg = kept;
+        optimizer.step();
+        expect(optimizer.state.get(first)?.step).toBe(2);
+      }
+    }
+  });
+
+  it('refuses a state that lies otherwise than its parameter', () => {
+    const param = new nn.Parameter(torch.ones(2, 3));
+    const optimizer = new optim.SGD([param], { lr: 0.1, momentum: 0.9 });
+    param.grad = torch.ones(2, 3);
+    optimizer.step();
+    optimizer.state.set(param, { step: 1, momentum_buffer: torch.ones(3, 2).t() });
+    expect(() => optimizer.step()).toThrow(/'momentum_buffer' is .*, not contiguous; its/);
+    expect(optimizer.state.get(param)?.step).toBe(1);
   });
 
   it('writes nothing into memory that was given up', () => {

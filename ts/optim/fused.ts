@@ -2,7 +2,7 @@
 
 import { enableGrad, setRecording } from '../autograd/mode.js';
 import { float32 } from '../core/dtype.js';
-import { DtypeError } from '../core/errors.js';
+import { DtypeError, ShapeError, showShape } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
 import { enter, leave } from '../core/memory.js';
 import { tensor } from '../ops/creation.js';
@@ -86,6 +86,7 @@ export abstract class FusedOptimizer<
     const loss = closure === undefined ? undefined : enableGrad(closure);
     const recording = setRecording(false);
     try {
+      for (const { params } of this.paramGroups) for (const param of params) this.checkParam(param);
       for (const group of this.paramGroups) this.update(group);
     } finally {
       setRecording(recording);
@@ -99,9 +100,6 @@ export abstract class FusedOptimizer<
     const outer = enter();
     let count = 0;
     try {
-      // Not through `grad`, which would count as looking at it.
-      for (const param of group.params)
-        if (param.meta?.grad) this.checkParam(param, param.meta.grad);
       for (const param of group.params) {
         if (param.meta?.grad === undefined) continue;
         if (count === entries.length) entries.push(new Entry());
@@ -158,14 +156,38 @@ export abstract class FusedOptimizer<
     return sameShape(shape, param.shape);
   }
 
-  private checkParam(param: Tensor, grad: Tensor): void {
+  /** Throws unless the parameter can be changed by the gradient and the states that it has. */
+  private checkParam(param: Tensor): void {
+    // Not through `grad`, which would count as looking at it.
+    const grad = param.meta?.grad;
+    if (grad === undefined) return;
     param.assertLive(this.title);
-    grad.assertLive(this.title);
     const { dtype } = param;
-    if (dtype.isFloatingPoint && dtype.size >= 4) return;
-    throw new DtypeError(
-      `${this.constructor.name}: parameters are float32 or float64, got ${dtype}; keep ` +
-        'a float32 copy of half precision weights',
+    if (!dtype.isFloatingPoint || dtype.size < 4) {
+      throw new DtypeError(
+        `${this.constructor.name}: parameters are float32 or float64, got ${dtype}; keep ` +
+          'a float32 copy of half precision weights',
+      );
+    }
+    this.checkMatch('grad', grad, param);
+    const state = this.state.get(param);
+    if (state === undefined) return;
+    for (const name of this.slots) {
+      const value = state[name];
+      if (isTensor(value)) this.checkMatch(name, value, param);
+    }
+  }
+
+  private checkMatch(name: string, tensor: Tensor, param: Tensor): void {
+    tensor.assertLive(this.title);
+    const same = tensor.dtype === param.dtype && tensor.backend === param.backend;
+    // Kernels walk parameter and states as one run.
+    const runs = name === 'grad' || tensor.isContiguous();
+    if (same && runs && sameShape(tensor.shape, param.shape)) return;
+    const shown = ({ dtype, shape, device }: Tensor) => `${dtype} ${showShape(shape)} on ${device}`;
+    throw new ShapeError(
+      `${this.title}: '${name}' is ${shown(tensor)}${runs ? '' : ', not contiguous'}; its ` +
+        `parameter is ${shown(param)}. Nothing was changed`,
     );
   }
 
