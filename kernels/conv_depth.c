@@ -1,8 +1,9 @@
 // Depthwise convolution of float32 - a filter of its own for every channel - and its gradients: a
-// few products for each number read. Those of 3 x 3 taps are in conv_depth_near.h. For others a
-// thread copies planes, or bands of one, into padding of its own, columns and rows of equal
-// remainder by the stride apart; then the pixel of every tap is a constant distance away, over the
-// ends of rows too. Only what lies in the plane is copied: the padding stays zero.
+// few products for each number read. Those of 3 x 3 taps are in conv_depth_near.h and
+// conv_depth_weight.h. For others a thread copies planes, or bands of one, into padding of its own,
+// columns and rows of equal remainder by the stride apart; then the pixel of every tap is a constant
+// distance away, over the ends of rows too. Only what lies in the plane is copied: the padding stays
+// zero.
 #include "kernel.h"
 #define S float
 #define V f32x4
@@ -169,6 +170,7 @@ SMALL static S NAME(depth_exact)(const convDepth_params *p, uint32_t channel, ui
 }
 
 #include "conv_depth_near.h"
+#include "conv_depth_weight.h"
 
 // The gradient of the weights; g is `weight`, and padded like the pixels of one tap. Where its
 // padding meets an infinity, sums are done again without. A unit is one channel. Scratch of a

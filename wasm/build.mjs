@@ -73,8 +73,8 @@ const TILES = {
 /** Builds that pay only where vectors are paired, which pages cannot ask for. */
 const FOR_NODE = ['plain-4x16', 'relaxed-6x16'];
 
-/** Other kernels of the relaxed build for engines that pair vectors: what they do there they say. */
-const PAIRED = /DEPTH_PAIRED/;
+/** Other kernels that relaxed builds have: sums of many products fare better with fused ones. */
+const FUSED = /DEPTH_PAIRED/;
 
 /** Links a module whose static data begins at `base`. */
 async function link(root, tools, name, objects, base) {
@@ -129,7 +129,8 @@ async function tileModules(root, tools, kernels, start) {
   for (const [name, tile] of Object.entries(TILES)) {
     const flagsOf = () => ['-O3', '-fno-unroll-loops', ...FLAGS, '-DONLY_F32', ...tile];
     const isTiled = (text) =>
-      /#include "(gemm|conv)_tile.h"/.test(text) || (name === 'relaxed-6x16' && PAIRED.test(text));
+      /#include "(gemm|conv)_tile.h"/.test(text) ||
+      (tile.includes('-DRELAXED') && FUSED.test(text));
     const compiled = await compile(root, name, { ...tools.compiler, flagsOf }, kernels, isTiled);
     failures.push(...compiled.failures);
     const linked = await link(root, tools, name, compiled.objects, Math.ceil(end / 64) * 64);
