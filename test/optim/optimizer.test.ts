@@ -300,3 +300,11 @@ it('an own optimiser has groups, states and schedules', () => {
   expect(other.paramGroups[0]).toMatchObject({ lr: 0.125, initialLr: 0.5 });
   expect(() => new Lion([parameter(0)], { leraning: 1 } as never)).toThrow(/unknown option/);
 });
+
+it('Adagrad starts the sums of all groups from its own option, as PyTorch does', () => {
+  const [a, b] = [parameter(1), parameter(2)];
+  const groups = [{ params: [a] }, { params: [b], initialAccumulatorValue: 4 }];
+  const optimizer = new optim.Adagrad(groups, { initialAccumulatorValue: 0.5 });
+  const sums = [a, b].map((param) => optimizer.state.get(param)?.sum as torch.Tensor);
+  expect(sums.map((sum) => sum.tolistSync())).toEqual([[0.5], [0.5]]);
+});

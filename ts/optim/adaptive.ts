@@ -66,7 +66,7 @@ export interface AdagradOptions {
   lrDecay: number;
   /** Default 0. */
   weightDecay: number;
-  /** What the sums of squares start from. Default 0. */
+  /** What the sums of squares start from; as in PyTorch, that of a group is not looked at. Default 0. */
   initialAccumulatorValue: number;
   /** Default 1e-10. */
   eps: number;
@@ -88,9 +88,7 @@ export class Adagrad extends FusedOptimizer<AdagradOptions, 'adagradStep'> {
   override addParamGroup(given: GivenGroup<AdagradOptions>): void {
     super.addParamGroup(given);
     const group = this.paramGroups[this.paramGroups.length - 1];
-    for (const param of group.params) {
-      slot(this.stateOf(param), 'sum', param, group.initialAccumulatorValue);
-    }
+    for (const param of group.params) this.sum(this.stateOf(param), param);
   }
 
   protected override check(options: AdagradOptions): void {
@@ -99,9 +97,13 @@ export class Adagrad extends FusedOptimizer<AdagradOptions, 'adagradStep'> {
   }
 
   protected prepare(needs: Needs, state: Stepped, param: Tensor, group: AdagradOptions): void {
-    const { lr, lrDecay, initialAccumulatorValue } = group;
-    needs.states[0] = slot(state, 'sum', param, initialAccumulatorValue);
+    const { lr, lrDecay } = group;
+    needs.states[0] = this.sum(state, param);
     needs.a = lr / (1 + (state.step - 1) * lrDecay);
+  }
+
+  private sum(state: Stepped, param: Tensor): Tensor {
+    return slot(state, 'sum', param, this.defaults.initialAccumulatorValue);
   }
 }
 
