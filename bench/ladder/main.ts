@@ -153,10 +153,14 @@ async function climb({ title, flops, steps }: Rungs): Promise<void> {
 }
 
 const chosen = process.argv.slice(2);
+if (chosen.includes('--help')) {
+  console.log(`npm run ladder -- [${Object.keys(LADDERS).join('|')}] (default: all)`);
+  process.exit();
+}
 const unknown = chosen.find((name) => !(name in LADDERS));
 if (unknown !== undefined) {
   console.error(`There is no ladder '${unknown}'; there are ${Object.keys(LADDERS).join(', ')}.`);
-  process.exit(1);
+  process.exit(2);
 }
 torch.setNumThreads(1);
 const ladder = openLadder(join(dirname(process.argv[1]), '../..'));

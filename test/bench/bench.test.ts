@@ -100,9 +100,10 @@ describe('the ladder', () => {
   });
 
   it('says which there are', () => {
+    expect(climb('--help').stdout).toBe('npm run ladder -- [gemm|conv|softmax] (default: all)\n');
     const { stderr, status } = climb('sofmax');
     expect([status, stderr.trim()]).toEqual([
-      1,
+      2,
       "There is no ladder 'sofmax'; there are gemm, conv, softmax.",
     ]);
   });

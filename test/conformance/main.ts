@@ -36,8 +36,13 @@ function readOptions(): Options {
       only: { type: 'string' },
       list: { type: 'string' },
       json: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    console.log(USAGE);
+    process.exit();
+  }
   const dirs = values.dir ?? OWN;
   for (const dir of dirs) if (!existsSync(dir)) throw new Error(`there is no folder ${dir}`);
   if (values.list !== undefined && !existsSync(values.list)) {
@@ -85,7 +90,12 @@ async function main(options: Options): Promise<void> {
   const skipped: Record<string, number> = {};
   const results: Record<string, Outcome> = {};
   const entries = options.dirs.flatMap((dir) => folderEntries(dir, options.device));
-  for (const entry of select(entries, options)) {
+  const chosen = select(entries, options);
+  if (chosen.length === 0) {
+    refuse(`nothing matches; names are like '${entries[0]?.name}'. ${USAGE}`);
+    return;
+  }
+  for (const entry of chosen) {
     const outcome = await runEntry(entry);
     // Finalizers of dropped tensors run between tasks only.
     await setImmediate();

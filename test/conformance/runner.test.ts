@@ -1,5 +1,6 @@
 /** The runner's own parts: it must see what is wrong, and map names and expressions by rule. */
 
+import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { compareContents, compareGradient, compareResult, EXACTING } from './compare.js';
 import type { Encoded, EncodedTensor, OpFile } from './format.js';
@@ -233,4 +234,11 @@ describe('printed modules', () => {
     expect(tree.children[0]!.args).toBe('in_features=2, out_features=3, bias=True');
     expect(tree.children[1]!.children.map((child) => child.type)).toEqual(['ReLU', 'Tanh']);
   });
+});
+
+test('the program says so where nothing matches', () => {
+  const args = ['scripts/run.mjs', 'test/conformance/main.ts', '--only', 'ops/nowhere'];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  expect(status).toBe(2);
+  expect(stderr).toMatch(/^conformance: nothing matches; names are like 'ops\/\w+/);
 });
