@@ -35,18 +35,22 @@ WEIGHTS_TILE(main, WEIGHTS_M, WEIGHTS_C)
 WEIGHTS_TILE(pair, 2, 4)
 #endif
 
-// From the block of results to where its pixels belong, each the first of `apart` rows of out_step
-// pixels, the others of which are zero; or by itself.
+// From the block of results, rows of which are `pitch` apart, to where its pixels belong, each the
+// first of `apart` rows of out_step pixels, the others of which are zero; or by itself.
 static NOINLINE void NAME(put_runs)(const convProduct_params *p, S *out, const S *block,
-                                    uint32_t rows, const conv_run *run, uint32_t runs) {
+                                    uint32_t pitch, uint32_t rows, const conv_run *run,
+                                    uint32_t runs) {
   const uint32_t step = p->out_step, apart = p->apart;
   const size_t width = apart ? p->out_row / apart : 0;
-  for (uint32_t i = 0; i < rows; i++, out += p->out_plane, block += BLOCK_COLS) {
+  for (uint32_t i = 0; i < rows; i++, out += p->out_plane, block += pitch) {
     for (uint32_t r = 0; r < runs; r++) {
       S *to = out + run[r].out, *line = to;
       const S *from = block + run[r].at;
       const uint32_t count = run[r].count, span = count * step;
+      // Whole vectors of pairs bring the zeros of their row along.
+      const bool pairs = LANES == 4 && step == 2 && count % LANES == 0;
       for (uint32_t y = 0; y < apart; y++, line += width) {
+        if (y == 0 && pairs) continue;
         for (uint32_t x = 0; x < span; x += span < LANES ? 1 : LANES) {
           if (span < LANES) line[x] = 0;
           else store(line + MIN(x, span - LANES), (V){0});
@@ -140,7 +144,8 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
 #endif
 
 // A unit is `col_block` pixels by `row_block` filters of one group. `together` images are one
-// line of pixels; where single taps find all of a line side by side (PLANAR), it is not copied. Scratch of a range: a block of pixels, the results, the places of taps, the runs.
+// line of pixels; where single taps find all of a line side by side (PLANAR), it is not copied.
+// Scratch of a range: a block of pixels, the results, the places of taps, the runs.
 SMALL KERNEL(convProduct) {
 #if LANES == 4
   if (p->direct && p->direct < PLANAR) {
@@ -156,7 +161,8 @@ SMALL KERNEL(convProduct) {
   const size_t source_size = (size_t)p->channels * p->plane;
   const size_t size = p->filters * (size_t)p->out_plane;
   S *pack = OUT(S, scratch) + (size_t)begin * p->slice, *results = pack + deep * BLOCK_STEP;
-  conv_run *run = (conv_run *)(results + (p->staged ? BLOCK_COLS * p->row_block : 0));
+  const uint32_t pitch = p->direct ? p->col_block : BLOCK_COLS;
+  conv_run *run = (conv_run *)(results + (p->staged ? pitch * p->row_block : 0));
   int32_t *tap = (int32_t *)(run + BLOCK_COLS);
   const conv_window window = WINDOW(p);
   conv_taps(tap, &window, 0, depth);
@@ -184,7 +190,7 @@ SMALL KERNEL(convProduct) {
         .b_step = BLOCK_STEP,
         .out = p->staged ? results : out + run->out,
         .a_step = depth,
-        .row = p->staged ? BLOCK_COLS : p->out_plane,
+        .row = p->staged ? pitch : p->out_plane,
         .rows = rows,
         .cols = cols,
         .add = p->biased,
@@ -198,7 +204,9 @@ SMALL KERNEL(convProduct) {
       const uint32_t place = unit % blocks * p->col_block;
       const S *next = unit < last ? IN(S, source) + unit / blocks * source_size + place : NULL;
       NAME(planar_product)(&t, p->biased ? IN(S, bias) + group * p->filters : NULL, &ahead, next,
-                           MIN(p->col_block, pixels - place));
+                           MIN(p->col_block, pixels - place),
+                           p->units * p->col_block * depth < PLANAR_KEPT);
+      if (p->staged) NAME(put_runs)(p, out, results, pitch, rows, run, runs);
       continue;
     }
 #endif
@@ -218,7 +226,7 @@ SMALL KERNEL(convProduct) {
       t.add = true;
       k += t.depth;
     } while (k < depth);
-    if (p->staged) NAME(put_runs)(p, out, results, rows, run, runs);
+    if (p->staged) NAME(put_runs)(p, out, results, pitch, rows, run, runs);
   }
 }
 

@@ -226,9 +226,6 @@ static NOINLINE void NAME(fetch)(const S *from, size_t count) {
   for (; from < end; from += 64 / sizeof(S)) (void)*(const volatile S *)from;
 }
 
-#ifndef XB
-#define XB
-#endif
 #if LANES == 4
 // `rows` runs of `cols` numbers, `step` apart, which tiles touch in bursts, one for every `part`
 // steps of their depths: what memory takes passes while they compute. Processors predict where one
@@ -276,42 +273,44 @@ static NOINLINE void NAME(stream_tile)(const NAME(block) * t, NAME(stream) * s, 
   TILE_STORE(TILE_M, TILE_V)
 }
 
-// A product of planes of pixels that are read where they lie, as many columns at a time as the
-// cache keeps while the next are fetched: of this product, or the first of another with `follow`
-// columns, from `next`. Of at least TILE_M rows, in tiles of six and five, or the last of which
-// begins before the others end.
+// A product of planes of pixels that are read where they lie, of at least TILE_M rows, in tiles of
+// six and five, or the last of which begins before the others end; so do the last columns. Of many
+// planes all tiles of a few columns follow each other: the first reads a line of a plane at each
+// step, and so waits for many at once; what the last cache `keeps` comes sooner as blocks, in the
+// order of planes. Of few, which have whole tiles of columns, the next block is fetched meanwhile:
+// of this product, or the first of another with `follow` columns, from `next`.
 SMALL
 static void NAME(planar_product)(NAME(block) * t, const S *bias, NAME(stream) * s, const S *next,
-                                 uint32_t follow) {
+                                 uint32_t follow, bool keeps) {
   const S none[TILE_M] = {0};
   const uint32_t depth = t->depth, all = t->cols, rows = t->rows;
   const bool deep = depth > PLANAR_DEPTH;
-  const uint32_t some = MIN(PLANAR_COLS, PLANAR_WORDS / depth / BURST * BURST);
-  // What no cache keeps comes fastest as whole planes, which tiles of two rows read most often.
-  const uint32_t most = TILE_M == 2 && depth * all > 16 * PLANAR_WORDS ? all : some;
+  const uint32_t some = keeps ? PLANAR_WORDS / depth / TILE_N * TILE_N : all;
+  const uint32_t most = deep ? some : PLANAR_COLS;
   const uint32_t tiles = (rows + TILE_M - 1) / TILE_M, over = tiles * TILE_M - rows;
-  const uint32_t fives = TILE_M == 6 && over <= tiles && !bias && !(PAIRS && deep) ? over : 0;
+  const uint32_t fives = TILE_M == 6 && over <= tiles && !bias ? over : 0;
   const uint32_t group = deep ? tiles : PLANAR_TILES;
-  if (s->from == NULL) {
-    for (uint32_t k = 0; k < depth; k++) NAME(fetch)(t->b + k * t->b_step, MIN(most, all));
-  }
-  for (uint32_t x = 0; x < all; x += most, t->b += most, t->out += most) {
+  for (uint32_t rest = all, cols; rest > 0; rest -= cols, t->b += cols, t->out += cols) {
+    cols = rest < most + TILE_N ? rest : most;
+    for (uint32_t k = 0; k < depth && (deep ? keeps : s->from == NULL); k++) {
+      NAME(fetch)(t->b + k * t->b_step, cols);
+    }
     NAME(bursts)(s, -1u);
-    if (x + most < all) next = t->b + most;
-    const uint32_t cols = MIN(most, all - x);
-    const uint32_t after = MIN(most, x + most < all ? all - x - most : follow);
-    *s = (NAME(stream)){next, t->b_step, next && after >= BURST ? depth : 0, after, 0, 1 << 30, 0};
+    if (cols < rest) next = t->b + cols;
+    const uint32_t after = MIN(most, cols < rest ? rest - cols : follow);
+    const bool ahead = next && after >= BURST && !deep;
+    *s = (NAME(stream)){next, t->b_step, ahead ? depth : 0, after, 0, 1 << 30, 0};
     // Faster than memory is, tiles would wait.
     const uint32_t steps = MAX(BURST_STEPS, tiles * (cols / TILE_N) * BURST / after);
-    const bool inside = deep ? PAIRS : fives == 0;
-    if (inside) s->part = steps;
+    if (fives == 0 && !deep) s->part = steps;
     for (uint32_t i = 0; i < tiles; i += group) {
       for (uint32_t j = 0; j < cols; j += TILE_N) {
+        const uint32_t col = MIN(j, cols - TILE_N);
         for (uint32_t n = i; n < MIN(tiles, i + group); n++) {
           const uint32_t at = n < fives ? n * 5 : MIN(n * TILE_M - fives, rows - TILE_M);
-          const S *a = t->a + at * t->a_step, *b = t->b + j;
-          S *to = t->out + at * t->row + j;
-          if (!deep && !inside) NAME(bursts)(s, (depth + steps - 1) / steps);
+          const S *a = t->a + at * t->a_step, *b = t->b + col;
+          S *to = t->out + at * t->row + col;
+          if (fives) NAME(bursts)(s, (depth + steps - 1) / steps);
 #if TILE_M == 6
           if (n < fives) {
             NAME(row_loop_less)(depth, a, t->a_step, b, t->b_step, 4, to, t->row);

@@ -7,15 +7,16 @@ enum { BLOCK_COLS = 64, BLOCK_STEP = 80, ROW_BLOCK = 120 };
 // Of a tile of two rows.
 enum { PAIR_V = PAIRS ? 8 : 4 };
 // What `direct` is where planes are read in place, without groups; up to which depth rows are few,
-// so that few lines of results are written side by side; words and columns of planes that are
-// read at once; words of a burst, and after how many steps of a tile memory is ready for another;
-// words that the cache keeps if they are fetched.
+// so that few lines of results are written side by side; columns of few planes, and words of many,
+// that are read at once; words that the last cache keeps; words of a burst, and after how many
+// steps of a tile memory is ready for another; words that the cache keeps if they are fetched.
 enum {
   PLANAR = 3,
   PLANAR_DEPTH = 32,
   PLANAR_TILES = TILE_M == 2 ? 24 : 1,
-  PLANAR_WORDS = 1 << 16,
   PLANAR_COLS = 1024,
+  PLANAR_WORDS = 1 << 16,
+  PLANAR_KEPT = 3 << 20,
   BURST = 64,
   BURST_STEPS = 96 * (PAIRS ? 4 : 2) / (TILE_M * TILE_V),
   MOST_FETCHED = 900000

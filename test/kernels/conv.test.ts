@@ -106,6 +106,9 @@ const CASES: Case[] = [
   convCase([2, 6, 8, 10], [58, 3, 1, 1], { groups: 2 }),
   convCase([1, 40, 8, 16], [13, 40, 1, 1]),
   convCase([1, 80, 128, 128], [1, 80, 1, 1]),
+  // Input gradients that wait for their places; of more planes than one block holds.
+  convCase([2, 9, 28, 28], [40, 9, 1, 1], { stride: [2, 2] }),
+  convCase([1, 7, 28, 30], [320, 7, 1, 1], { stride: [2, 2] }),
 ];
 
 function show(c: Case): string {
@@ -251,6 +254,20 @@ describe('conv2d', () => {
         else close(last, few[i], 1e-5, 1e-4);
       });
     }
+  });
+
+  it('reads planes that no cache keeps', () => {
+    reset();
+    const [channels, filters, size, batch] = [40, 6, 64, 20];
+    const one = { ...attributes, padding: [0, 0] as const };
+    const image = randoms(channels * size * size, 1);
+    const w = input(randoms(filters * channels, 2), [filters, channels, 1, 1], float32);
+    const run = (n: number) => {
+      const x = input(Array(n).fill(image).flat(), [n, channels, size, size], float32);
+      return results(conv2d, [x, w], one)[0];
+    };
+    const few = run(1);
+    expect(run(batch).slice(-few.length)).toEqual(few);
   });
 
   it('takes an empty batch', () => {

@@ -37,6 +37,9 @@ const PLANAR = 3;
 const PLANAR_DEPTH = 32;
 const MOST_PLANAR = 600_000;
 const LEAST_PLANAR = 6;
+/** Results of planes read as they lie that wait for their places, and the most rows of them. */
+const MOST_STAGED = 1 << 16;
+const STAGED_ROWS = 60;
 /** Multiplications that make a unit worth a thread, and as many units as threads may want. */
 const UNIT = 500_000;
 export const UNITS = 12;
@@ -242,15 +245,20 @@ function cutBlocks(p: Product, each: number, flat: boolean, products: number, pl
   const { batch, groups, filters, taps } = p;
   const depth = p.channels * taps[0] * taps[1];
   // Images that fill tiles badly are one line of pixels.
-  const joined = batch > 1 && (each < BLOCK / 2 || roundUp(each, TILE / 2) > 1.1 * each);
+  const short = each < BLOCK / 2 || roundUp(each, TILE / 2) > 1.1 * each;
+  const joined = batch > 1 && short && !planar;
   const together = joined ? batch : 1;
   const pixels = together * each;
   const few = Math.floor(Math.min(UNITS, products / UNIT) / (batch * groups));
-  const parts = planar ? Math.max(1, few) : Math.ceil(pixels / BLOCK);
-  const colBlock = roundUp(Math.ceil(pixels / parts), TILE);
+  const staged = joined || !flat;
+  const room = Math.min(MOST_STAGED / filters, STAGED_ROWS * p.grid[1]);
+  const least = planar ? (staged ? each / room : 1) : pixels / BLOCK;
+  const parts = Math.ceil(planar ? Math.max(few, least) : least);
+  let colBlock = roundUp(Math.ceil(pixels / parts), TILE);
+  // The last block has at least the columns of a tile.
+  while (planar && pixels % colBlock > 0 && pixels % colBlock < TILE) colBlock += TILE;
   const blocks = (batch / together) * groups * Math.ceil(pixels / colBlock);
   const rows = planar ? filters : rowBlock(filters, blocks, products);
-  const staged = joined || !flat;
   const words = {
     direct: planar ? PLANAR : 0,
     row_block: rows,
@@ -258,7 +266,7 @@ function cutBlocks(p: Product, each: number, flat: boolean, products: number, pl
     together,
     staged: staged ? 1 : 0,
   };
-  const results = staged ? BLOCK * rows : 0;
+  const results = staged ? (planar ? colBlock : BLOCK) * rows : 0;
   const scratch = Math.min(depth, DEPTH_BLOCK) * BLOCK_STEP + results + BLOCK * RUN_WORDS;
   return { words, units: blocks * Math.ceil(filters / rows), scratch };
 }
@@ -267,9 +275,12 @@ function cutBlocks(p: Product, each: number, flat: boolean, products: number, pl
  * Whether planes are read as they lie, after they were fetched in their order: where packing costs
  * much because the depth is little, or groups of pixels (`grouped`) would fetch them anew.
  */
-function isPlanar({ channels, filters, grid }: Product, grouped: boolean): boolean {
-  const few = filters <= TILE || channels * grid[0] * grid[1] <= MOST_PLANAR;
-  return filters >= LEAST_PLANAR && (channels <= PLANAR_DEPTH || (grouped && few));
+function isPlanar({ channels, filters, grid, out }: Product, grouped: boolean): boolean {
+  const size = grid[0] * grid[1];
+  if (size < BLOCK || filters < LEAST_PLANAR) return false;
+  if (channels > PLANAR_DEPTH && out.apart > 0) return true;
+  const few = filters <= TILE || channels * size <= MOST_PLANAR;
+  return size % TILE === 0 && (channels <= PLANAR_DEPTH || (grouped && few));
 }
 
 export function product(
@@ -287,14 +298,15 @@ export function product(
   const depth = channels * taps[0] * taps[1];
   const flat = p.out.out_step === 1 && p.out.out_row === grid[1];
   // Rows that fill groups stay rows where they are read in place: a block of them fits the cache.
-  const direct = out.dtype.name === 'float32' && p.out.out_step === 1 && depth <= LONG;
+  const short = out.dtype.name === 'float32' && depth <= LONG;
+  const direct = short && p.out.out_step === 1;
   const line: Pair = flat && source_row === grid[1] ? [1, grid[0] * grid[1]] : grid;
   const rows = grid[1] % (GROUP / 2) === 0 && grid[1] > BLOCK / 2 ? grid : line;
   const group = fine(rows[1], filters);
   const grouped = direct && readsInPlace(filters, rows[1], PACKING, group);
   const size = grid[0] * grid[1];
-  const single = direct && flat && source_row === grid[1] && taps[0] * taps[1] === 1;
-  const planar = single && size % TILE === 0 && size >= BLOCK && isPlanar(p, grouped && !bias);
+  const single = short && source_row === grid[1] && taps[0] * taps[1] === 1;
+  const planar = single && (flat || p.out.apart > 0) && isPlanar(p, grouped && !bias);
   const inPlace = lined || (grouped && !planar);
   const [gridH, gridW] = lined ? grid : inPlace ? rows : line;
   const cut = inPlace
