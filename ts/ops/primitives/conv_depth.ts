@@ -84,11 +84,11 @@ function formOf(geo: Geometry, gradient: Gradient, edged: boolean): number {
   return gradient === 'weight' && !edged ? 0 : step;
 }
 
-/** Rows of planes computed, or summed, at once: few where memory is slow to bring what is computed. */
-function bandOf(geo: Geometry, weights: boolean): number {
+/** Rows of planes computed, or summed, at once: few if memory is slow, unless sums are along rows. */
+function bandOf(geo: Geometry, along: boolean): number {
   const { batch, groups, height, width, outH, outW } = geo;
   const blocks = Math.ceil((outH * outW) / 2048);
-  const slow = !weights && blocks > 1 && batch * groups * height * width > 1 << 20;
+  const slow = !along && blocks > 1 && batch * groups * height * width > 1 << 20;
   return slow ? 8 : Math.ceil(outH / blocks);
 }
 
@@ -117,7 +117,8 @@ export function depthwise(
   const results = form > 0 ? 0 : input ? stride[1] : 1;
   const fit = (FIRST_CACHE / cols / (phases + results) - reach) / apart;
   const bands = Math.ceil(y.places / Math.max(reach, 4, Math.floor(fit)));
-  const lines = !edged ? Math.ceil(y.places / bands) : form < 3 ? bandOf(geo, weights) : y.places;
+  const band = form < 3 ? bandOf(geo, weights && form === 1) : y.places;
+  const lines = edged ? band : Math.ceil(y.places / bands);
   const rows = apart * lines + reach;
   const step = edged ? width + 4 * SPAN : rows * cols * phases + cols + SPAN;
   const alone = edged || bands > 1 || weights;
