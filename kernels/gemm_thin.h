@@ -25,10 +25,12 @@
 #define STREAMED (1 << 19)
 #endif
 #define ONE_N (ONE_V * LANES)
-// Vectors of the depth that a dot product sums apart, and columns of B that stay in the cache.
+// Vectors of the depth that a dot product sums apart, and columns of B whose dots are put at once:
+// of some rows, and of many, for which B stays in the cache.
 #define DOT_V 2
 #define DOT_STEP (DOT_V * LANES)
-#define DOT_COLS 16
+#define DOT_COLS 64
+#define DOT_NEAR 16
 // Columns that are streamed at once, rows of B likewise; from STREAMED bytes of B.
 #define STRIP 1024
 #define STREAM_DEPTH 4
@@ -50,41 +52,48 @@ ROW_LOOP(one, 1, ONE_V)
 
 // ---- Dot products -------------------------------------------------------------------------------
 
-// a[i * a_step + k] and b[j * b_step + k] for whole steps of the depth. Of the R rows and C columns
-// the first `rows` and `cols` are there, the others repeat the last.
-#define DOT(R, C)                                                                                 \
-  static NOINLINE void NAME(dot_##R##x##C)(uint32_t depth, const S *a, size_t a_step, const S *b, \
-                                           size_t b_step, uint32_t rows, uint32_t cols, S *to) {  \
-    V acc[R][C][DOT_V] = {0};                                                                     \
-    const S *row[R], *col[C];                                                                     \
-    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, rows - 1) * a_step;               \
-    UNROLL for (uint32_t j = 0; j < C; j++) col[j] = b + MIN(j, cols - 1) * b_step;               \
-    NO_UNROLL for (uint32_t k = 0; k < depth; k += DOT_STEP) {                                    \
-      V left[R][DOT_V];                                                                           \
-      UNROLL for (int n = 0; n < R * DOT_V; n++) {                                                \
-        left[n / DOT_V][n % DOT_V] = load(row[n / DOT_V] + k + n % DOT_V * LANES);                \
-      }                                                                                           \
-      UNROLL for (int j = 0; j < C; j++) {                                                        \
-        V right[DOT_V];                                                                           \
-        UNROLL for (int n = 0; n < DOT_V; n++) right[n] = load(col[j] + k + n * LANES);           \
-        UNROLL for (int i = 0; i < R; i++) {                                                      \
-          UNROLL for (int n = 0; n < DOT_V; n++)                                                  \
-            acc[i][j][n] = madd(left[i][n], right[n], acc[i][j][n]);                              \
-        }                                                                                         \
-      }                                                                                           \
-    }                                                                                             \
-    UNROLL for (int i = 0; i < R; i++) {                                                          \
-      UNROLL for (int n = 0; n < C * DOT_V; n++)                                                  \
-        store(to + i * DOT_COLS * DOT_STEP + n * LANES, acc[i][n / DOT_V][n % DOT_V]);            \
-    }                                                                                             \
+// a[i * a_step + k] and b[j * b_step + k] for whole steps of the depth, D vectors a turn. Of the R
+// rows and C columns the first `rows` and `cols` are there, the others repeat the last. Sums of a
+// column are `to_step` from those of the one before. One pointer goes from row to row and one from
+// column to column: with one for each, Node 20 takes half as long again.
+#define DOT(R, C, D)                                                                               \
+  static NOINLINE void NAME(dot_##R##x##C)(uint32_t depth, const S *a, size_t a_step, const S *b,  \
+                                           size_t b_step, uint32_t rows, uint32_t cols, S *to,     \
+                                           size_t to_step) {                                       \
+    V acc[R][C][D] = {0};                                                                          \
+    size_t down[R], across[C];                                                                     \
+    UNROLL for (uint32_t i = 0; i < R; i++) down[i] = i + 1 < rows ? a_step : 0;                   \
+    UNROLL for (uint32_t j = 0; j < C; j++) across[j] = j + 1 < cols ? b_step : 0;                 \
+    NO_UNROLL for (const S *end = a + depth; a != end; a += D * LANES, b += D * LANES) {           \
+      const S *row = a, *col = b;                                                                  \
+      V left[R][D];                                                                                \
+      UNROLL for (int i = 0; i < R; i++, row += down[i - 1]) {                                     \
+        OPAQUE(row);                                                                               \
+        UNROLL for (int n = 0; n < D; n++) left[i][n] = load(row + n * LANES);                     \
+      }                                                                                            \
+      UNROLL for (int j = 0; j < C; j++, col += across[j - 1]) {                                   \
+        OPAQUE(col);                                                                               \
+        V right[D];                                                                                \
+        UNROLL for (int n = 0; n < D; n++) right[n] = load(col + n * LANES);                       \
+        UNROLL for (int i = 0; i < R; i++) {                                                       \
+          UNROLL for (int n = 0; n < D; n++)                                                       \
+            acc[i][j][n] = madd(left[i][n], right[n], acc[i][j][n]);                               \
+        }                                                                                          \
+      }                                                                                            \
+    }                                                                                              \
+    UNROLL for (int j = 0; j < C; j++, to += to_step) {                                            \
+      UNROLL for (int n = 0; n < R * DOT_V; n++)                                                   \
+        store(to + n / DOT_V * DOT_COLS * DOT_STEP + n % DOT_V * LANES,                            \
+              n % DOT_V < D ? acc[n / DOT_V][j][n % D] : (V){0});                                  \
+    }                                                                                              \
   }
+DOT(1, 4, DOT_V)
 #if PAIRED
-DOT(4, 2)
-DOT(2, 4)
-DOT(1, 8)
+DOT(4, 2, DOT_V)
+DOT(2, 4, DOT_V)
 #else
-DOT(2, 2)
-DOT(1, 4)
+// With two vectors more would be loaded than there are registers for.
+DOT(2, 4, 1)
 #endif
 
 // Puts the dots that `sums` holds, DOT_COLS a row, after adding the last `left` of the depth.
@@ -109,30 +118,30 @@ static NOINLINE void NAME(put_dots)(const S *sums, uint32_t left, const S *a, si
   NAME(put_part)(dots, DOT_COLS, t);
 }
 
+// The columns of a turn are a part of the block apart: as in streams, what fetches ahead goes on.
 static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
                                      uint32_t depth, bool add) {
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
   const size_t a_row = p->a_row, b_col = p->b_col;
   const uint32_t whole = depth - depth % DOT_STEP;
+  const uint32_t most = t->i1 - t->i0 <= DOT_M ? DOT_COLS : DOT_NEAR;
   S sums[DOT_M * DOT_COLS * DOT_STEP];
-  for (uint32_t j0 = t->j0; j0 < t->j1; j0 += DOT_COLS) {
+  for (uint32_t j0 = t->j0; j0 < t->j1; j0 += most) {
     const S *b = t->b + j0 * b_col + k0;
-    out.j1 = MIN(DOT_COLS, t->j1 - j0);
+    out.j1 = MIN(most, t->j1 - j0);
     for (uint32_t i = t->i0; i < t->i1; i += DOT_M) {
       const S *a = t->a + i * a_row + k0;
-      const uint32_t rows = MIN(DOT_M, t->i1 - i);
-      const uint32_t width = rows == 1 ? 2 * DOT_M : rows == 2 ? DOT_M : 2;
-      for (uint32_t j = 0; j < out.j1; j += width) {
+      const uint32_t rows = MIN(DOT_M, t->i1 - i), width = PAIRED && rows > 2 ? 2 : 4;
+      const uint32_t apart = (out.j1 + width - 1) / width;
+      const size_t step = apart * b_col, to_step = apart * DOT_STEP;
+      for (uint32_t j = 0; j < apart; j++) {
         const S *right = b + j * b_col;
-        const uint32_t cols = MIN(width, out.j1 - j);
+        const uint32_t cols = (out.j1 - j + apart - 1) / apart;
         S *to = sums + j * DOT_STEP;
+        if (rows == 1) NAME(dot_1x4)(whole, a, a_row, right, step, rows, cols, to, to_step);
+        else if (width == 4) NAME(dot_2x4)(whole, a, a_row, right, step, rows, cols, to, to_step);
 #if PAIRED
-        if (rows == 1) NAME(dot_1x8)(whole, a, a_row, right, b_col, rows, cols, to);
-        else if (rows == 2) NAME(dot_2x4)(whole, a, a_row, right, b_col, rows, cols, to);
-        else NAME(dot_4x2)(whole, a, a_row, right, b_col, rows, cols, to);
-#else
-        if (rows == 1) NAME(dot_1x4)(whole, a, a_row, right, b_col, rows, cols, to);
-        else NAME(dot_2x2)(whole, a, a_row, right, b_col, rows, cols, to);
+        else NAME(dot_4x2)(whole, a, a_row, right, step, rows, cols, to, to_step);
 #endif
       }
       out.i1 = rows;
@@ -153,18 +162,20 @@ static NOINLINE void NAME(block_dot)(const matmul_params *p, const NAME(block) *
 #endif
 
 // Adds products of M rows of A to sums, `cols` of each: R rows of B at once, along which they
-// are read, C vectors a turn.
+// are read, C vectors a turn. They are a part of the depth apart, unless `near`, so that each next
+// one begins where the last ended: what fetches ahead goes on.
 #define STREAM(name, ...) STREAM_OF(name, __VA_ARGS__)
 #define STREAM_OF(name, M, R, C)                                                               \
   static NOINLINE void NAME(name)(uint32_t depth, uint32_t cols, const S *a, size_t a_step,    \
-                                  const S *b, size_t b_step, S *sums) {                        \
-    NO_UNROLL for (; depth > 0; depth -= R, a += R, b += R * b_step) {                         \
+                                  const S *b, size_t b_step, S *sums, bool near) {             \
+    const size_t apart = near ? 1 : depth / R, step = near ? R : 1;                            \
+    NO_UNROLL for (; depth > 0; depth -= R, a += step, b += step * b_step) {                   \
       V left[M][R];                                                                            \
       const S *row[R];                                                                         \
       S *to[M];                                                                                \
       UNROLL for (int k = 0; k < R; k++) {                                                     \
-        UNROLL for (int i = 0; i < M; i++) left[i][k] = splat(a[i * a_step + k]);              \
-        row[k] = b + k * b_step;                                                               \
+        UNROLL for (int i = 0; i < M; i++) left[i][k] = splat(a[i * a_step + k * apart]);      \
+        row[k] = b + k * apart * b_step;                                                       \
       }                                                                                        \
       UNROLL for (int i = 0; i < M; i++) to[i] = sums + i * cols;                              \
       NO_UNROLL for (const S *end = sums + cols; to[0] != end;) {                              \
@@ -194,24 +205,26 @@ STREAM(stream_three, STREAM_MOST)
 #define stream_three_f32 stream_two_f32
 #endif
 
-#define STREAM_ROWS(depth, a, a_row, b, b_depth)                                      \
-  {                                                                                   \
-    if (STREAM_M == 3 && out.i1 == 3)                                                 \
-      NAME(stream_three)(depth, width, a, a_row, b, b_depth, sums);                   \
-    else if (out.i1 == 2) NAME(stream_two)(depth, width, a, a_row, b, b_depth, sums); \
-    else NAME(stream_one)(depth, width, a, a_row, b, b_depth, sums);                  \
+#define STREAM_ROWS(depth, a, a_row, b, b_depth)                                            \
+  {                                                                                         \
+    if (STREAM_M == 3 && out.i1 == 3)                                                       \
+      NAME(stream_three)(depth, width, a, a_row, b, b_depth, sums, near);                   \
+    else if (out.i1 == 2) NAME(stream_two)(depth, width, a, a_row, b, b_depth, sums, near); \
+    else NAME(stream_one)(depth, width, a, a_row, b, b_depth, sums, near);                  \
   }
 
 // A few rows times B along its rows: two of them, or the last three or one. What is read past the
 // last column is the next row's, and of no consequence; the last rows, which have none, are copied.
+// The order of sums follows from the shape alone, not from the columns of this block.
 static NOINLINE void NAME(stream)(const matmul_params *p, const NAME(block) * t, uint32_t k0,
                                   uint32_t depth, bool add) {
   NAME(target) out = {.row = p->out_row, .col = p->out_col, .add = add};
   const size_t a_row = p->a_row, b_depth = p->b_depth;
+  const bool near = p->cols > STRIP;
+  const uint32_t whole = (depth - (p->cols % STREAM_STEP > 0)) / STREAM_DEPTH * STREAM_DEPTH;
   S sums[STREAM_M * STRIP], last[STREAM_DEPTH * STRIP], left[STREAM_M * STREAM_DEPTH] = {0};
   for (uint32_t j = t->j0; j < t->j1; j += STRIP) {
     const uint32_t cols = MIN(STRIP, t->j1 - j), width = cols + -cols % STREAM_STEP;
-    const uint32_t whole = (depth - (width > cols)) / STREAM_DEPTH * STREAM_DEPTH;
     const S *b = t->b + j + k0 * b_depth, *rest = b + whole * b_depth;
     out.j1 = cols;
     memset(last, 0, sizeof last);

@@ -103,6 +103,10 @@ const FLOATS: Calls = {
   matmul: () => withGradients([rand(331, 217), rand(217, 285)], ([a, b]) => a.matmul(b)),
   'matmul, transposed': () =>
     withGradients([rand(217, 331), rand(285, 217)], ([a, b]) => a.t().matmul(b.t())),
+  'matmul, few rows': () => {
+    const b = rand(800, 1018);
+    return [rand(1, 800).matmul(b), rand(3, 800).matmul(b), b.matmul(rand(1018, 2))];
+  },
   'matmul, batched': () => withGradients([rand(9, 65, 33), rand(9, 33, 70)], ([a, b]) => a.bmm(b)),
   linear: () => model(new nn.Linear(200, 300), rand(130, 200)),
   conv2d: () => model(new nn.Conv2d(3, 20, 5, { padding: 2 }), rand(6, 3, 29, 31)),
