@@ -21,6 +21,7 @@
 
 #include "conv_places.h"
 #include "conv_block.h"
+#include "conv_planes.h"
 #include "conv_strip.h"
 #include "conv_near.h"
 
@@ -446,7 +447,7 @@ static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, ui
 SMALL KERNEL(convWeights) {
 #if LANES == 4
   if (p->direct) {
-    NAME(direct_weights)(p, begin, end);
+    (p->direct < PLANAR ? NAME(direct_weights) : NAME(planes_weights))(p, begin, end);
     return;
   }
 #endif
@@ -460,8 +461,7 @@ SMALL KERNEL(convWeights) {
   conv_run *run = (conv_run *)(pack + MIN(pixels, DEPTH_BLOCK) * BLOCK_STEP);
   int32_t *tap = (int32_t *)(run + MIN(pixels, DEPTH_BLOCK));
   const conv_window window = WINDOW(p);
-  const conv_grid grid = {
-      .rows = p->grid_h, .cols = p->grid_w, .source_row = p->source_row, .source_step = 1};
+  const conv_grid grid = {p->grid_h, p->grid_w, 0, p->source_row, 1, 0, 0, 0};
   // Few filters of large planes, so that the cache keeps these; where results are few, planes are
   // read once for all units.
   const bool large = p->filters * pixels > MOST_FETCHED;

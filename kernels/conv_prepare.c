@@ -1,6 +1,7 @@
 // What comes before the products of a convolution:
 //   convPad: copies planes into padded rows, columns of equal remainder by the stride next to each
 //     other, so that the pixels of an output row lie side by side for every tap
+//   convMerge: sums of matrices, for weight gradients whose depth was cut
 //   convFlip: weights as the input gradient wants them: [group][phase][c][o, taps of the phase]
 #include "kernel.h"
 #ifndef S
@@ -122,5 +123,25 @@ __attribute__((minsize)) KERNEL(convFlip) {
     }
   }
 }
+
+#if LANES == 4
+// A unit is a row of the sum of `units` matrices, each of whose elements goes to a place of its own:
+// weight gradients of parts of the depth, whose rows may be channels.
+__attribute__((minsize)) KERNEL(convMerge) {
+  const uint32_t cols = p->cols;
+  for (uint32_t row = begin; row < end; row++) {
+    S *to = OUT(S, out) + row * p->row_step;
+    for (uint32_t c = 0; c < cols; c += LANES) {
+      const S *from = IN(S, x) + (size_t)row * cols + c;
+      const uint32_t count = MIN(LANES, cols - c);
+      V sum = {0};
+      for (uint32_t n = 0; n < p->units; n++, from += p->size) {
+        sum += count == LANES ? load(from) : load_tail(from, count, (S)0);
+      }
+      for (uint32_t l = 0; l < count; l++) to[(c + l) * p->col_step] = sum[l];
+    }
+  }
+}
+#endif
 
 #endif

@@ -109,6 +109,10 @@ const CASES: Case[] = [
   // Input gradients that wait for their places; of more planes than one block holds.
   convCase([2, 9, 28, 28], [40, 9, 1, 1], { stride: [2, 2] }),
   convCase([1, 7, 28, 30], [320, 7, 1, 1], { stride: [2, 2] }),
+  // Weight gradients of planes: parts of an image, of several, with fewer filters than channels.
+  convCase([1, 20, 40, 51], [37, 20, 1, 1]),
+  convCase([3, 49, 9, 11], [35, 49, 1, 1]),
+  convCase([2, 33, 16, 19], [7, 33, 1, 1], { stride: [2, 2] }),
 ];
 
 function show(c: Case): string {

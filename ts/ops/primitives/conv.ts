@@ -17,12 +17,14 @@ import {
   convFlip,
   convPad,
   depthKernel,
+  mergeKernel,
   productKernel,
   scatterKernel,
   turnedKernel,
   weightsKernel,
 } from './conv_kernels.js';
-import { convolve, weightGradient, zeroFill } from './conv_launch.js';
+import { convolve, zeroFill } from './conv_launch.js';
+import { weightGradient } from './conv_weight.js';
 
 /** Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw], and a bias [O] or none. */
 export const conv2d = primitive<ConvAttributes>()({
@@ -102,7 +104,7 @@ function weightShape(x: Tensor, g: Tensor, attributes: ConvWeightGradAttributes)
 
 /** Gradient of conv2d for its weight, from its input and the gradient of its output. */
 export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
-  kernels: { convPad, convDepth: depthKernel, convWeights: weightsKernel },
+  kernels: { convPad, convDepth: depthKernel, convWeights: weightsKernel, convMerge: mergeKernel },
   inputs: ['x', 'g'],
   dtypes: 'real',
   fixed: true,

@@ -91,6 +91,12 @@ export const weightsKernel = kernel({
   params: { ...productWords, batch: 'u32' },
 });
 
+export const mergeKernel = kernel({
+  dtypes: ['f32'],
+  buffers: ['x', 'out'],
+  params: { units: 'u32', size: 'u32', cols: 'u32', row_step: 'u32', col_step: 'u32' },
+});
+
 const gradientWords = {
   ...shapeWords,
   pad_h: 'u32',

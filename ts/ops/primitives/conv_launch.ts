@@ -7,7 +7,7 @@ import { suffix } from '../../core/dtype.js';
 import type { Tensor } from '../../tensor.js';
 import type { BufferRef, Launcher } from '../row.js';
 import { depthOf, type Geometry, type Pair, productsOf } from './conv_geometry.js';
-import { convPad, productKernel, weightsKernel } from './conv_kernels.js';
+import { convPad, productKernel } from './conv_kernels.js';
 
 /** Columns and depth of a block of pixels or taps, and how far its rows are apart. */
 export const BLOCK = 64;
@@ -16,32 +16,27 @@ export const BLOCK_STEP = 80;
 /** Words of a run of pixels. */
 export const RUN_WORDS = 4;
 /** Pixels of a group that is read in place, and words of it; the longest sum, and the most rows. */
-const GROUP = 8;
-const GROUP_WORDS = 2;
+export const GROUP = 8;
+export const GROUP_WORDS = 2;
 const LONG = 640;
 /** Pixels of an image whose rows may be laid end to end. */
 const MOST_LINE = 1024;
-/** Groups of the weight gradient that stay in the cache. */
-const GROUPS = 128;
-const MOST_ROWS = 32;
-/** Filters of a unit of the weight gradient that is read in place: whole tiles in every build. */
-const FILTERS = 12;
-/** Filters that packing pixels is worth, and packing taps. */
+export const MOST_ROWS = 32;
+/** Filters that packing pixels is worth. */
 export const PACKING = 4;
-const TRANSPOSING = 4;
 /**
  * What `direct` is for planes read as they lie, the most depth that always is, the most elements
  * otherwise, and the fewest filters: rows of the largest tile.
  */
-const PLANAR = 3;
+export const PLANAR = 3;
 const PLANAR_DEPTH = 32;
 const MOST_PLANAR = 600_000;
-const LEAST_PLANAR = 6;
+export const LEAST_PLANAR = 6;
 /** Results of planes read as they lie that wait for their places, and the most rows of them. */
 const MOST_STAGED = 1 << 16;
 const STAGED_ROWS = 60;
 /** Multiplications that make a unit worth a thread, and as many units as threads may want. */
-const UNIT = 500_000;
+export const UNIT = 500_000;
 export const UNITS = 12;
 /** Shares of a launch, each with scratch memory of its own. */
 const MOST_SHARES = 32;
@@ -86,7 +81,7 @@ export function pad(
 }
 
 /** The input as products and the weight gradient read it: in place if nothing is padded. */
-function source(launcher: Launcher, x: Tensor, geometry: Geometry): Planes {
+export function source(launcher: Launcher, x: Tensor, geometry: Geometry): Planes {
   const { height, width, outH, outW, kernel, stride, padding, dilation } = geometry;
   const words = (rows: number, cols: number, phases: number, rowStep: number) => ({
     plane: rows * cols * phases,
@@ -141,7 +136,7 @@ export function roundUp(value: number, multiple: number): number {
 }
 
 /** How many rows (filters) are a unit, where blocks of columns alone are too few for threads. */
-function rowBlock(filters: number, blocks: number, products: number): number {
+export function rowBlock(filters: number, blocks: number, products: number): number {
   const parts = Math.ceil(Math.min(UNITS, products / UNIT) / blocks);
   return Math.min(
     filters,
@@ -194,7 +189,7 @@ export function fine(width: number, filters: number): number {
  * Words of unpadded planes without stride whose short rows are laid end to end, a line for each
  * channel and column of the kernel; none where that does not pay.
  */
-function inLines(
+export function inLines(
   words: Planes['words'],
   { groups, channels, filters, kernel, outH, outW }: Geometry,
   packing: number,
@@ -385,53 +380,4 @@ export function convolve(
     weightGroup: filters * depth,
   };
   product(launcher, planes, weight, bias, out, form, productsOf(geometry), lined);
-}
-
-export function weightGradient(
-  launcher: Launcher,
-  x: Tensor,
-  g: Tensor,
-  out: Tensor,
-  geometry: Geometry,
-): void {
-  const { batch, groups, channels, filters, kernel, outH, outW } = geometry;
-  const planes = source(launcher, x, geometry);
-  const depth = depthOf(geometry);
-  const products = productsOf(geometry);
-  const real = out.dtype.name === 'float32';
-  const lined = real ? inLines(planes.words, geometry, TRANSPOSING) : undefined;
-  const flat = lined || planes.words.source_row === outW;
-  const [gridH, gridW] = flat ? [1, outH * outW] : [outH, outW];
-  const direct = lined || (real && readsInPlace(filters, gridW, TRANSPOSING));
-  const places =
-    lined?.(Math.min(batch, Math.ceil(GROUPS / Math.ceil(gridW / GROUP)))) ?? planes.words;
-  // Enough blocks of taps for threads, if the work is worth it.
-  const blocks = Math.min(UNITS, Math.ceil(products / UNIT)) / groups;
-  const most = direct ? 12 : Math.min(BLOCK, Math.floor(depth / blocks / TILE) * TILE);
-  const colBlock = Math.max(direct ? 12 : TILE, most);
-  const columns = groups * Math.ceil(depth / colBlock);
-  const rows = direct ? Math.min(FILTERS, filters) : rowBlock(filters, columns, products);
-  const { range, words } = shares(columns * Math.ceil(filters / rows));
-  const slice = direct
-    ? depth + outH * Math.ceil(outW / 4) * GROUP_WORDS + places.line_words
-    : Math.min(outH * outW, DEPTH_BLOCK) * (BLOCK_STEP + RUN_WORDS) + BLOCK;
-  const own = {
-    groups,
-    channels,
-    filters,
-    taps_h: kernel[0],
-    taps_w: kernel[1],
-    grid_h: gridH,
-    grid_w: gridW,
-    row_block: rows,
-    col_block: colBlock,
-    slice,
-    batch,
-    direct: direct ? 1 : 0,
-  };
-  const params = Object.assign(own, places, words);
-  const scratch = launcher.scratch(range * slice, x.dtype);
-  const buffers = [planes.buffer, g, out, scratch];
-  const dtype = suffix(x.dtype);
-  launcher.launch('convWeights', weightsKernel, dtype, buffers, params, range, products);
 }
