@@ -17,6 +17,7 @@
 #include "gemm_tile.h"
 
 #include "conv_copy.h"
+#include "conv_pad.h"
 #include "conv_tile.h"
 
 #include "conv_places.h"
@@ -24,17 +25,7 @@
 #include "conv_planes.h"
 #include "conv_strip.h"
 #include "conv_near.h"
-
-// Pixels are read in place in float32 only.
-#if LANES == 4
-DIRECT_TILE(main, TILE_M, TILE_V, 2)
-DIRECT_TILE(pair, 2, PAIR_V, 2)
-DIRECT_TILE(single, 1, 8, 2)
-// Groups of one vector, for short rows.
-DIRECT_TILE(fine, TILE_M, TILE_V, 1)
-WEIGHTS_TILE(main, WEIGHTS_M, WEIGHTS_C)
-WEIGHTS_TILE(pair, 2, 4)
-#endif
+#include "conv_direct.h"
 
 // From the block of results, rows of which are `pitch` apart, to where its pixels belong, each the
 // first of `apart` rows of out_step pixels, the others of which are zero; or by itself.
@@ -69,80 +60,6 @@ static NOINLINE void NAME(put_runs)(const convProduct_params *p, S *out, const S
     }
   }
 }
-
-#if LANES == 4
-// Rows of the next tile: a last one, two, or four of six have tiles of their own.
-SMALL
-static uint32_t direct_rows(uint32_t rest, bool fine) {
-  if (fine || (rest > 2 && (rest != 4 || TILE_M < 6))) return TILE_M;
-  return MIN(rest, 2);
-}
-
-// The weights of one group in steps.
-SMALL
-static void NAME(direct_tiles)(const convProduct_params *p, uint32_t group, const int32_t *tap,
-                               uint32_t depth, bool fine, int32_t *steps) {
-  const S *weight = IN(S, weight) + p->weight_at + group * (size_t)p->weight_group;
-  const S *start = p->biased ? IN(S, bias) + group * p->filters : NULL;
-  for (uint32_t i = 0; i < p->filters;) {
-    const uint32_t rest = p->filters - i, tile = direct_rows(rest, fine);
-    steps = NAME(direct_steps)(steps, weight + i * depth, start ? start + i : NULL, tap, depth,
-                               MIN(rest, tile), tile);
-    i += tile;
-  }
-}
-
-// `col_block` rows of pixels, read in place, by all filters. Scratch of a range: groups, lines,
-// taps, steps.
-SMALL
-static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint32_t end) {
-  const uint32_t last = MIN(end * p->per_unit, p->units);
-  const bool fine = p->direct > 1 && RUNS(TILE_M);
-  const uint32_t size = (fine ? 1 : 2) * LANES;
-  const uint32_t depth = p->channels * p->taps_h * p->taps_w;
-  const uint32_t blocks = (p->grid_h + p->col_block - 1) / p->col_block;
-  const uint32_t across = (p->grid_w + size - 1) / size, filters = p->filters;
-  const size_t source_size = (size_t)p->channels * (p->line_rows ? p->line_plane : p->plane);
-  conv_group *group = (conv_group *)(OUT(S, scratch) + (size_t)begin * p->slice);
-  conv_groups(group, MIN(p->col_block, p->grid_h), p->grid_w, size, p->source_row, p->out_row);
-  int32_t *lines = (int32_t *)(group + p->col_block * across);
-  int32_t *tap = lines + p->line_words, *steps = tap + depth;
-  const conv_window window = WINDOW(p);
-  conv_taps(tap, &window, 0, depth);
-  for (uint32_t unit = begin * p->per_unit, of = p->groups; unit < last; unit++) {
-    const uint32_t y = unit % blocks * p->col_block, at = unit / blocks;
-    if (of != at % p->groups) {
-      of = at % p->groups;
-      NAME(direct_tiles)(p, of, tap, depth, fine, steps);
-    }
-    const S *source = IN(S, source) + at * source_size + p->source_at +
-                      (size_t)y * (p->line_rows ? source_size : p->source_row);
-    if (p->line_rows) {
-      source = NAME(fill_lines)(LINES(p), lines, source, MIN(p->col_block, p->grid_h - y));
-    }
-    NAME(direct) t = {
-        .source = source,
-        .end = steps,
-        .group = group,
-        .out = OUT(S, out) + (size_t)at * filters * p->out_plane + p->out_at +
-               (size_t)y * p->out_row,
-        .out_row = p->out_plane,
-        .rows = filters,
-        .count = MIN(p->col_block, p->grid_h - y) * across,
-    };
-    for (uint32_t i = 0; i < filters;) {
-      const uint32_t tile = direct_rows(filters - i, fine);
-      t.steps = t.end;
-      t.end += tile + (tile + 1) * depth;
-      if (fine) NAME(direct_fine)(&t, i);
-      else if (tile == 1) NAME(direct_single)(&t, i);
-      else if (tile == TILE_M) NAME(direct_main)(&t, i);
-      else if (TILE_M > 2) NAME(direct_pair)(&t, i);
-      i += tile;
-    }
-  }
-}
-#endif
 
 // A unit is `col_block` pixels by `row_block` filters of one group. `together` images are one
 // line of pixels; where single taps find all of a line side by side (PLANAR), it is not copied.
@@ -367,81 +284,6 @@ SMALL KERNEL(convTurned) {
                    results, channels);
   }
 }
-
-#if LANES == 4
-// `row_block` filters by `col_block` taps of one group, read in place. Scratch of a range: groups,
-// taps, lines.
-SMALL
-static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, uint32_t end) {
-  const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
-  const uint32_t filters = p->filters, taps = p->channels * p->taps_h * p->taps_w;
-  const uint32_t parts = (filters + p->row_block - 1) / p->row_block;
-  const uint32_t blocks = (taps + p->col_block - 1) / p->col_block;
-  const uint32_t size = 2 * LANES, inside = p->grid_w / size * size, rest = p->grid_w - inside;
-  conv_group *group = (conv_group *)(OUT(S, scratch) + (size_t)begin * p->slice);
-  const uint32_t whole = conv_groups(group, p->grid_h, inside, size, p->source_row, p->grid_w);
-  const uint32_t back = size - rest, partial = rest ? p->grid_h : 0;
-  for (uint32_t y = 0; y < partial; y++) {
-    const uint32_t x = inside - back;
-    group[whole + y] = (conv_group){(y * p->source_row + x) * 4, (y * p->grid_w + x) * 4};
-  }
-  int32_t *tap = (int32_t *)(group + whole + partial);
-  const conv_window window = WINDOW(p);
-  conv_taps(tap, &window, 0, taps);
-  const size_t image_size =
-      (size_t)(p->line_rows ? p->line_plane : p->plane) * p->channels * p->groups;
-  NAME(weights)
-  t = {.tap = tap,
-       .g_row = (size_t)p->grid_h * p->grid_w,
-       .source_image = p->line_rows ? p->source_row : image_size,
-       .rows = filters,
-       .taps = taps};
-  t.g_image = t.g_row * filters * p->groups;
-  UNROLL for (uint32_t l = 0; l < 2 * LANES; l++) {
-    t.mask[l / LANES][l % LANES] = l >= back ? 1 : 0;
-  }
-  UNROLL for (int v = 0; v < 2; v++) t.mask[v] = (V)(t.mask[v] != 0);
-  // Images, or parts of one, that stay in the first cache; small ones twice as long, for fewer sums.
-  const uint32_t most = p->line_rows ? WEIGHT_GROUPS : 2 * WEIGHT_GROUPS;
-  const uint32_t together = MAX(1, most / (whole + partial));
-  for (uint32_t image = 0, at = 0; image < p->batch; t.add = true) {
-    const uint32_t images = MIN(together, p->batch - image);
-    t.group = group + at;
-    t.whole = MIN(WEIGHT_GROUPS, whole - at);
-    at += t.whole;
-    const uint32_t masked = at < whole ? 0 : partial;
-    const S *source = IN(S, source) + image * image_size;
-    if (t.group == group && images * (image_size + t.g_image) < MOST_FETCHED) {
-      NAME(fetch)(source, images * image_size);
-      NAME(fetch)(IN(S, g) + image * t.g_image, images * t.g_image);
-    }
-    if (p->line_rows) source = NAME(fill_lines)(LINES(p), tap + taps, source, images);
-    // The first vector of a group may be masked wholly.
-    t.all[0] = t.whole + (WEIGHTS_V == 1 && back >= LANES ? 0 : masked);
-    t.all[1] = t.whole + masked;
-    for (uint32_t unit = first; unit < last; unit++) {
-      const uint32_t of = unit / blocks / parts, filter = unit / blocks % parts * p->row_block;
-      const uint32_t from = unit % blocks * p->col_block, to = MIN(from + p->col_block, taps);
-      const uint32_t end = MIN(filter + p->row_block, filters);
-      t.g = IN(S, g) + image * t.g_image + of * filters * t.g_row;
-      t.source = source + (size_t)of * p->channels * p->plane;
-      t.out = OUT(S, out) + (size_t)of * filters * taps;
-      for (uint32_t i = filter, rows; i < end; i += rows) {
-        const uint32_t rest = end - i;
-        const bool few = rest <= 2 || (rest == 4 && WEIGHTS_M == 3);
-        rows = few ? 2 : WEIGHTS_M;
-        for (uint32_t k = from; k < to; k += few ? 4 : WEIGHTS_C) {
-          if (few) NAME(weights_pair)(&t, i, k, images);
-          else NAME(weights_main)(&t, i, k, images);
-        }
-      }
-    }
-    if (at < whole) continue;
-    at = 0;
-    image += images;
-  }
-}
-#endif
 
 // A unit is `col_block` taps by `row_block` filters of one group.
 SMALL KERNEL(convWeights) {

@@ -5,6 +5,11 @@
 static inline int32_t floor_div(int32_t a, int32_t b) {
   return a >= 0 ? a / b : -((b - 1 - a) / b);
 }
+
+// Planes, and the padded rows that are made of them: of `phases` columns of equal remainder, `kept`.
+typedef struct {
+  int32_t height, width, cols, phases, kept, row_step, left;
+} conv_padding;
 #endif
 
 // Copies out[q] = row[q * phases], q in [q, last).
@@ -52,4 +57,18 @@ static inline __attribute__((always_inline)) void NAME(pad_line)(S *out, const S
   NO_UNROLL for (int32_t q = 0; q < first; q += LANES) store(out + MIN(q, cols - LANES), (V){0});
   NO_UNROLL for (int32_t q = last; q < cols; q += LANES) store(out + MIN(q, cols - LANES), (V){0});
   if (x) NAME(pad_row)(out, x + span.from, first, last, phases);
+}
+
+// out[y][phase][q] = x[from + y * row_step][q * phases + phase - left], zero outside.
+SMALL
+__attribute__((unused)) static void NAME(pad_rows)(S *out, const S *x, const conv_padding *t,
+                                                   int32_t from, uint32_t rows) {
+  for (; rows > 0; rows--, from += t->row_step) {
+    const bool inside = from >= 0 && from < t->height;
+    for (int32_t phase = 0; phase < t->kept; phase++, out += t->cols) {
+      const NAME(pad_span) span =
+          NAME(pad_span_of)(t->width, t->cols, phase, t->phases, t->left);
+      NAME(pad_line)(out, inside ? x + (size_t)from * t->width : NULL, t->cols, t->phases, span);
+    }
+  }
 }

@@ -36,20 +36,11 @@ static inline uint32_t phase_step(uint32_t stride, uint32_t dilation) {
 
 // A unit is one plane: out[y][phase][q] = x[y * row_step - top][q * phases + phase - left] for the
 // first `kept` phases, zero outside.
-__attribute__((minsize)) KERNEL(convPad) {
-  const int32_t cols = p->cols, kept = p->kept, phases = p->phases;
-  const size_t step = (size_t)kept * cols;
-  for (uint32_t plane = begin; plane < end; plane++) {
-    const S *x = IN(S, x) + (size_t)plane * p->height * p->width;
-    for (int32_t phase = 0; phase < kept; phase++) {
-      const NAME(pad_span) span = NAME(pad_span_of)(p->width, cols, phase, phases, p->left);
-      S *out = OUT(S, out) + (size_t)plane * p->rows * step + (size_t)phase * cols;
-      for (int32_t y = 0; y < (int32_t)p->rows; y++, out += step) {
-        const int32_t from = y * (int32_t)p->row_step - p->top;
-        const bool inside = from >= 0 && from < (int32_t)p->height;
-        NAME(pad_line)(out, inside ? x + (size_t)from * p->width : NULL, cols, phases, span);
-      }
-    }
+SMALL KERNEL(convPad) {
+  const conv_padding form = {p->height, p->width, p->cols, p->phases, p->kept, p->row_step, p->left};
+  const size_t size = (size_t)p->rows * p->kept * p->cols, plane = (size_t)p->height * p->width;
+  for (uint32_t n = begin; n < end; n++) {
+    NAME(pad_rows)(OUT(S, out) + n * size, IN(S, x) + n * plane, &form, -p->top, p->rows);
   }
 }
 

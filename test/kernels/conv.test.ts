@@ -113,6 +113,11 @@ const CASES: Case[] = [
   convCase([1, 20, 40, 51], [37, 20, 1, 1]),
   convCase([3, 49, 9, 11], [35, 49, 1, 1]),
   convCase([2, 33, 16, 19], [7, 33, 1, 1], { stride: [2, 2] }),
+  // Bands of rows that are padded by the kernels, with columns in up to three phases; short lines.
+  convCase([2, 3, 61, 75], [5, 3, 3, 3], { padding: [1, 1], stride: [2, 2] }),
+  convCase([1, 6, 40, 66], [10, 3, 3, 3], { padding: [1, 2], groups: 2 }),
+  convCase([1, 2, 100, 103], [4, 2, 3, 4], { padding: [2, 1], stride: [3, 3] }),
+  convCase([9, 1, 28, 28], [8, 1, 3, 3], { padding: [1, 1] }),
 ];
 
 function show(c: Case): string {

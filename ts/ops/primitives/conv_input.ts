@@ -329,7 +329,7 @@ export function correlate(
         weightAt,
         weightGroup: channels * filters * kernel[0] * kernel[1],
       };
-      product(launcher, { buffer, words }, flipped, undefined, out, form, products);
+      product(launcher, { buffer: () => buffer, words }, flipped, undefined, out, form, products);
     }
     weightAt += channels * depth;
   }

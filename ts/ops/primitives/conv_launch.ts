@@ -22,6 +22,9 @@ const LONG = 640;
 /** Pixels of an image whose rows may be laid end to end. */
 const MOST_LINE = 1024;
 export const MOST_ROWS = 32;
+/** Elements of bands of padded rows, and of how many rows of pixels these are at least. */
+const MOST_BAND = 1 << 15;
+const BAND_ROWS = 8;
 /** Filters that packing pixels is worth. */
 export const PACKING = 4;
 /**
@@ -47,7 +50,10 @@ const TILE_ROWS = 24;
 
 /** Planes as kernels read them: taps and rows of pixels are so many elements apart. */
 interface Planes {
-  readonly buffer: Tensor | BufferRef;
+  /** The input, padded unless the kernel does that by itself. */
+  buffer(banded?: boolean): Tensor | BufferRef;
+  /** Words of bands of so many rows of pixels, of so many planes, which the kernel pads. */
+  readonly band?: (rows: number, planes: number) => Band;
   readonly words: {
     readonly plane: number;
     readonly cols: number;
@@ -62,6 +68,9 @@ interface Planes {
   };
 }
 
+type Band = typeof NO_BAND & { readonly plane: number; readonly line_words: number };
+
+export const NO_BAND = { band: 0, pad_h: 0, pad_w: 0, height: 0, width: 0 };
 export const NO_LINES = { line_rows: 0, line_plane: 0, line_row: 0, line_words: 0 };
 
 /** Copies planes [height, width] into padded ones: kernels/conv.c says how. */
@@ -96,7 +105,7 @@ export function source(launcher: Launcher, x: Tensor, geometry: Geometry): Plane
     line_words: 0,
   });
   if (padding[0] === 0 && padding[1] === 0 && stride[1] === 1) {
-    return { buffer: x, words: words(height, width, 1, stride[0]) };
+    return { buffer: () => x, words: words(height, width, 1, stride[0]) };
   }
   // What a single tap does not reach is left out.
   const rowStep = kernel[0] === 1 ? stride[0] : 1;
@@ -106,8 +115,17 @@ export function source(launcher: Launcher, x: Tensor, geometry: Geometry): Plane
   const span = (outW - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1;
   const cols = Math.ceil(span / phases);
   const form = { rows, cols, phases, kept, row_step: rowStep };
-  const buffer = pad(launcher, x, form, padding[0], padding[1]);
-  return { buffer, words: words(rows, cols, kept, stride[0] / rowStep) };
+  const reach = (kernel[0] - 1) * dilation[0];
+  const band = (count: number, planes: number): Band => {
+    const plane = ((count - 1) * stride[0] + reach + 1) * cols * kept;
+    const [pad_h, pad_w] = padding;
+    return { band: count, pad_h, pad_w, height, width, plane, line_words: plane * planes };
+  };
+  return {
+    buffer: (banded) => (banded ? x : pad(launcher, x, form, padding[0], padding[1])),
+    band: kernel[0] > 1 && kernel[1] > 1 ? band : undefined,
+    words: words(rows, cols, kept, stride[0] / rowStep),
+  };
 }
 
 export function shapeParams(geometry: Geometry) {
@@ -219,20 +237,37 @@ export function inLines(
   };
 }
 
-/** Units of rows of pixels that are read in place. */
-function cutRows(p: Product, height: number, width: number, products: number) {
+/** Units of rows of pixels that are read in place, of `planes` if the kernel may pad them. */
+function cutRows(
+  p: Product,
+  planes: Planes | undefined,
+  height: number,
+  width: number,
+  products: number,
+) {
   const images = p.batch * p.groups;
-  const rows = Math.min(
+  const few = Math.min(
     height,
     Math.max(2, Math.ceil((images * height * UNIT) / products)),
     MOST_ROWS,
   );
+  const most = Math.max(few, Math.min(height, BAND_ROWS));
+  const band = planes && bandOf(planes, most, p.channels);
+  const rows = band ? most : few;
   const direct = fine(width, p.filters) < GROUP ? 2 : 1;
   const words = { direct, row_block: 0, col_block: rows, together: 1, staged: 0 };
   // Taps and weights in steps of a tile's rows, the last of which may be repeated.
   const steps = (p.channels * p.taps[0] * p.taps[1] + 1) * (1.5 * p.filters + TILE);
-  const scratch = rows * Math.ceil(width / 4) * GROUP_WORDS + Math.ceil(steps);
-  return { words, units: images * Math.ceil(height / rows), scratch };
+  const scratch =
+    rows * Math.ceil(width / 4) * GROUP_WORDS + Math.ceil(steps) + (band?.line_words ?? 0);
+  return { words, units: images * Math.ceil(height / rows), scratch, band };
+}
+
+/** Bands that the kernel pads, if the cache keeps them and few of their rows are in two of them. */
+export function bandOf({ words, band }: Planes, rows: number, planes: number): Band | undefined {
+  const own = band?.(rows, planes);
+  if (!own || own.line_words > MOST_BAND) return undefined;
+  return own.plane > 4 * (own.plane - rows * words.source_row) ? own : undefined;
 }
 
 /** Units of blocks that are packed, or `planar`; `flat` pixels follow each other in the result. */
@@ -263,7 +298,7 @@ function cutBlocks(p: Product, each: number, flat: boolean, products: number, pl
   };
   const results = staged ? (planar ? colBlock : BLOCK) * rows : 0;
   const scratch = Math.min(depth, DEPTH_BLOCK) * BLOCK_STEP + results + BLOCK * RUN_WORDS;
-  return { words, units: blocks * Math.ceil(filters / rows), scratch };
+  return { words, units: blocks * Math.ceil(filters / rows), scratch, band: undefined };
 }
 
 /**
@@ -305,7 +340,7 @@ export function product(
   const inPlace = lined || (grouped && !planar);
   const [gridH, gridW] = lined ? grid : inPlace ? rows : line;
   const cut = inPlace
-    ? cutRows(p, gridH, gridW, products)
+    ? cutRows(p, lined || rows !== grid ? undefined : planes, gridH, gridW, products)
     : cutBlocks(p, size, flat, products, planar);
   const { range, words } = shares(cut.units);
   const places = lined?.(cut.words.col_block) ?? planes.words;
@@ -324,10 +359,10 @@ export function product(
     weight_group: p.weightGroup,
     biased: bias ? 1 : 0,
   };
-  const params = Object.assign(own, places, cut.words, words, p.out);
+  const params = Object.assign(own, places, cut.band ?? NO_BAND, cut.words, words, p.out);
   const scratch = launcher.scratch(range * slice, out.dtype);
   const added = bias ?? weight;
-  const buffers = [planes.buffer, weight, added, out, scratch];
+  const buffers = [planes.buffer(cut.band !== undefined), weight, added, out, scratch];
   launcher.launch(
     'convProduct',
     productKernel,
