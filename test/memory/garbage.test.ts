@@ -51,15 +51,22 @@ const MOST: Readonly<Record<string, number>> = {
   'Adam, eight parameters': 250,
 };
 
-it('a call leaves little beside its result to the collector', { timeout: 120_000 }, () => {
-  const text = execFileSync(process.execPath, ['scripts/run.mjs', 'bench/garbage.ts'], {
+/** Bytes by what is called: of all calls, or of those whose name has `part`. */
+function measure(part: readonly string[] = []): Record<string, number> {
+  const text = execFileSync(process.execPath, ['scripts/run.mjs', 'bench/garbage.ts', ...part], {
     cwd: root,
     encoding: 'utf8',
   });
   const lines = [...text.matchAll(/^ *(\d+) bytes {2}(.*)$/gm)];
-  const bytes = Object.fromEntries(lines.map(([, size, name]) => [name, Number(size)]));
+  return Object.fromEntries(lines.map(([, size, name]) => [name, Number(size)]));
+}
+
+it('a call leaves little beside its result to the collector', { timeout: 240_000 }, () => {
+  const bytes = measure();
   for (const [name, most] of Object.entries(MOST)) {
     expect(bytes[name], `${name} was counted`).toBeGreaterThanOrEqual(0);
-    expect(bytes[name], `${name} takes ${bytes[name]} bytes`).toBeLessThanOrEqual(most);
+    // On a busy machine V8 may not have optimised a call yet: more is more if it is so again.
+    const taken = bytes[name] <= most ? bytes[name] : measure([name])[name];
+    expect(taken, `${name} takes ${bytes[name]} bytes, and ${taken}`).toBeLessThanOrEqual(most);
   }
 });
