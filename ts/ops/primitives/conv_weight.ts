@@ -132,15 +132,15 @@ export function weightGradient(
 ): void {
   const { batch, groups, channels, filters, kernel, outH, outW } = geometry;
   const planes = source(launcher, x, geometry);
-  const depth = depthOf(geometry);
-  const products = productsOf(geometry);
   const real = out.dtype.name === 'float32';
-  const lined = real ? inLines(planes.words, geometry, TRANSPOSING) : undefined;
-  const flat = lined || planes.words.source_row === outW;
   if (real && planes.words.plane === outH * outW && isPlanes(geometry)) {
     planesGradient(launcher, planes.buffer(), g, out, geometry);
     return;
   }
+  const depth = depthOf(geometry);
+  const products = productsOf(geometry);
+  const lined = real ? inLines(planes.words, geometry, TRANSPOSING) : undefined;
+  const flat = lined || planes.words.source_row === outW;
   const [gridH, gridW] = flat ? [1, outH * outW] : [outH, outW];
   const direct = lined || (real && readsInPlace(filters, gridW, TRANSPOSING));
   const across = Math.ceil(gridW / GROUP);
