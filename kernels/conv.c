@@ -303,7 +303,8 @@ SMALL KERNEL(convWeights) {
   conv_run *run = (conv_run *)(pack + MIN(pixels, DEPTH_BLOCK) * BLOCK_STEP);
   int32_t *tap = (int32_t *)(run + MIN(pixels, DEPTH_BLOCK));
   const conv_window window = WINDOW(p);
-  const conv_grid grid = {p->grid_h, p->grid_w, 0, p->source_row, 1, 0, 0, 0};
+  const conv_grid grid = {
+      .rows = p->grid_h, .cols = p->grid_w, .source_row = p->source_row, .source_step = 1};
   // Few filters of large planes, so that the cache keeps these; where results are few, planes are
   // read once for all units.
   const bool large = p->filters * pixels > MOST_FETCHED;
