@@ -101,106 +101,75 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
   }
 }
 
-// Groups of `rows` rows of pixels, those first that are whole; returns how many are.
-SMALL
-static uint32_t NAME(weight_groups)(const convWeights_params *p, conv_group *to, uint32_t rows) {
-  const uint32_t size = 2 * LANES, inside = p->grid_w / size * size;
-  const uint32_t whole = conv_groups(to, rows, inside, size, p->source_row, p->grid_w);
-  to += whole;
-  for (uint32_t y = 0, x = p->grid_w - size; y < rows && inside < p->grid_w; y++) {
-    *to++ = (conv_group){(y * p->source_row + x) * 4, (y * p->grid_w + x) * 4};
-  }
-  return whole;
-}
-
-// Sums of a part of the pixels, of all units.
-SMALL
-static void NAME(add_weights)(const convWeights_params *p, const NAME(weights) * all,
-                              uint32_t first, uint32_t last, uint32_t images) {
-  const uint32_t parts = (p->filters + p->row_block - 1) / p->row_block;
-  const uint32_t blocks = (all->taps + p->col_block - 1) / p->col_block;
-  NAME(weights) t = *all;
-  for (uint32_t unit = first; unit < last; unit++) {
-    const uint32_t of = unit / blocks / parts, filter = unit / blocks % parts * p->row_block;
-    const uint32_t from = unit % blocks * p->col_block, to = MIN(from + p->col_block, t.taps);
-    const uint32_t end = MIN(filter + p->row_block, p->filters);
-    t.g = all->g + of * p->filters * t.g_row;
-    t.source = all->source + (size_t)of * p->channels * p->plane;
-    t.out = all->out + (size_t)of * p->filters * t.taps;
-    for (uint32_t i = filter, rows; i < end; i += rows) {
-      const bool few = end - i <= 2 || end - i == 4;
-      rows = few ? 2 : WEIGHTS_M;
-      for (uint32_t k = from; k < to; k += few ? 4 : WEIGHTS_C) {
-        if (few) NAME(weights_pair)(&t, i, k, images);
-        else NAME(weights_main)(&t, i, k, images);
-      }
-    }
-  }
-}
-
-// `row_block` filters by `col_block` taps of one group, read in place, or from bands of `band` rows
-// of pixels. Scratch of a range: groups, taps, lines or a band.
+// `row_block` filters by `col_block` taps of one group, read in place. Scratch of a range: groups,
+// taps, lines.
 SMALL
 static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, uint32_t end) {
   const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
-  const uint32_t taps = p->channels * p->taps_h * p->taps_w, band = p->band;
-  const uint32_t rest = p->grid_w % (2 * LANES), back = 2 * LANES - rest;
-  const uint32_t planes = p->groups * p->channels, all = p->groups * p->filters;
+  const uint32_t filters = p->filters, taps = p->channels * p->taps_h * p->taps_w;
+  const uint32_t parts = (filters + p->row_block - 1) / p->row_block;
+  const uint32_t blocks = (taps + p->col_block - 1) / p->col_block;
+  const uint32_t size = 2 * LANES, inside = p->grid_w / size * size, rest = p->grid_w - inside;
   conv_group *group = (conv_group *)(OUT(S, scratch) + (size_t)begin * p->slice);
-  uint32_t rows = band ? band : p->grid_h, whole = NAME(weight_groups)(p, group, rows);
-  int32_t *tap = (int32_t *)(group + whole + (rest ? rows : 0));
-  S *lines = (S *)(tap + taps);
+  const uint32_t whole = conv_groups(group, p->grid_h, inside, size, p->source_row, p->grid_w);
+  const uint32_t back = size - rest, partial = rest ? p->grid_h : 0;
+  for (uint32_t y = 0; y < partial; y++) {
+    const uint32_t x = inside - back;
+    group[whole + y] = (conv_group){(y * p->source_row + x) * 4, (y * p->grid_w + x) * 4};
+  }
+  int32_t *tap = (int32_t *)(group + whole + partial);
   const conv_window window = WINDOW(p);
   conv_taps(tap, &window, 0, taps);
-  const conv_padding padding = PADDING(p);
-  const size_t image_size = band ? (size_t)planes * p->height * p->width
-                                 : (size_t)(p->line_rows ? p->line_plane : p->plane) * planes;
+  const size_t image_size =
+      (size_t)(p->line_rows ? p->line_plane : p->plane) * p->channels * p->groups;
   NAME(weights)
   t = {.tap = tap,
        .g_row = (size_t)p->grid_h * p->grid_w,
        .source_image = p->line_rows ? p->source_row : image_size,
-       .rows = p->filters,
+       .rows = filters,
        .taps = taps};
-  t.g_image = t.g_row * all;
+  t.g_image = t.g_row * filters * p->groups;
   UNROLL for (uint32_t l = 0; l < 2 * LANES; l++) {
     t.mask[l / LANES][l % LANES] = l >= back ? 1 : 0;
   }
   UNROLL for (int v = 0; v < 2; v++) t.mask[v] = (V)(t.mask[v] != 0);
   // Images, or parts of one, that stay in the first cache; small ones twice as long, for fewer sums.
   const uint32_t most = p->line_rows ? WEIGHT_GROUPS : 2 * WEIGHT_GROUPS;
-  const uint32_t together = band ? 1 : MAX(1, most / (whole + (rest ? rows : 0)));
-  for (uint32_t image = 0, y = 0, at = 0; image < p->batch; t.add = true) {
+  const uint32_t together = MAX(1, most / (whole + partial));
+  for (uint32_t image = 0, at = 0; image < p->batch; t.add = true) {
     const uint32_t images = MIN(together, p->batch - image);
-    rows = MIN(rows, p->grid_h - y);
-    if (band) whole = NAME(weight_groups)(p, group, rows);
     t.group = group + at;
-    t.whole = band ? whole : MIN(WEIGHT_GROUPS, whole - at);
+    t.whole = MIN(WEIGHT_GROUPS, whole - at);
     at += t.whole;
-    const uint32_t masked = at < whole || !rest ? 0 : rows;
+    const uint32_t masked = at < whole ? 0 : partial;
     const S *source = IN(S, source) + image * image_size;
-    const S *g = IN(S, g) + image * t.g_image + y * p->grid_w;
-    if (band) {
-      for (uint32_t o = 0; o < all; o++) NAME(fetch)(g + o * t.g_row, rows * p->grid_w);
-      NAME(fill_band)(lines, source, &padding, p->plane, planes, BAND_ROW(p, y));
-      source = lines;
-    } else if (t.group == group && images * (image_size + t.g_image) < MOST_FETCHED) {
+    if (t.group == group && images * (image_size + t.g_image) < MOST_FETCHED) {
       NAME(fetch)(source, images * image_size);
-      NAME(fetch)(g, images * t.g_image);
+      NAME(fetch)(IN(S, g) + image * t.g_image, images * t.g_image);
     }
     if (p->line_rows) source = NAME(fill_lines)(LINES(p), tap + taps, source, images);
     // The first vector of a group may be masked wholly.
     t.all[0] = t.whole + (WEIGHTS_V == 1 && back >= LANES ? 0 : masked);
     t.all[1] = t.whole + masked;
-    t.g = g;
-    t.source = source;
-    t.out = OUT(S, out);
-    NAME(add_weights)(p, &t, first, last, images);
+    for (uint32_t unit = first; unit < last; unit++) {
+      const uint32_t of = unit / blocks / parts, filter = unit / blocks % parts * p->row_block;
+      const uint32_t from = unit % blocks * p->col_block, to = MIN(from + p->col_block, taps);
+      const uint32_t end = MIN(filter + p->row_block, filters);
+      t.g = IN(S, g) + image * t.g_image + of * filters * t.g_row;
+      t.source = source + (size_t)of * p->channels * p->plane;
+      t.out = OUT(S, out) + (size_t)of * filters * taps;
+      for (uint32_t i = filter, rows; i < end; i += rows) {
+        const uint32_t rest = end - i;
+        const bool few = rest <= 2 || (rest == 4 && WEIGHTS_M == 3);
+        rows = few ? 2 : WEIGHTS_M;
+        for (uint32_t k = from; k < to; k += few ? 4 : WEIGHTS_C) {
+          if (few) NAME(weights_pair)(&t, i, k, images);
+          else NAME(weights_main)(&t, i, k, images);
+        }
+      }
+    }
     if (at < whole) continue;
     at = 0;
-    y += rows;
-    if (y < p->grid_h) continue;
-    y = 0;
-    rows = band ? band : p->grid_h;
     image += images;
   }
 }

@@ -124,8 +124,8 @@ typedef struct {
 
 // Both vectors of a group are taken at once where they may be paired.
 #define WEIGHTS_V (PAIRS ? 2 : 1)
-#define WEIGHTS_M 3
-#define WEIGHTS_C 3
+#define WEIGHTS_M (TILE_M == 6 ? 3 : 4)
+#define WEIGHTS_C (TILE_M == 6 ? 3 : 2)
 #define WEIGHTS_STEP(R, C, masked)                                               \
   {                                                                              \
     V right[C][WEIGHTS_V];                                                       \

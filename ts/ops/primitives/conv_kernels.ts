@@ -56,11 +56,6 @@ const productWords = {
   line_plane: 'u32',
   line_row: 'u32',
   line_words: 'u32',
-  band: 'u32',
-  pad_h: 'u32',
-  pad_w: 'u32',
-  height: 'u32',
-  width: 'u32',
   grid_h: 'u32',
   grid_w: 'u32',
   direct: 'u32',
@@ -87,6 +82,11 @@ export const productKernel = kernel({
     out_row: 'u32',
     out_step: 'u32',
     apart: 'u32',
+    band: 'u32',
+    pad_h: 'u32',
+    pad_w: 'u32',
+    height: 'u32',
+    width: 'u32',
   },
 });
 

@@ -70,7 +70,7 @@ interface Planes {
 
 type Band = typeof NO_BAND & { readonly plane: number; readonly line_words: number };
 
-export const NO_BAND = { band: 0, pad_h: 0, pad_w: 0, height: 0, width: 0 };
+const NO_BAND = { band: 0, pad_h: 0, pad_w: 0, height: 0, width: 0 };
 export const NO_LINES = { line_rows: 0, line_plane: 0, line_row: 0, line_words: 0 };
 
 /** Copies planes [height, width] into padded ones: kernels/conv.c says how. */
@@ -264,7 +264,7 @@ function cutRows(
 }
 
 /** Bands that the kernel pads, if the cache keeps them and few of their rows are in two of them. */
-export function bandOf({ words, band }: Planes, rows: number, planes: number): Band | undefined {
+function bandOf({ words, band }: Planes, rows: number, planes: number): Band | undefined {
   const own = band?.(rows, planes);
   if (!own || own.line_words > MOST_BAND) return undefined;
   return own.plane > 4 * (own.plane - rows * words.source_row) ? own : undefined;

@@ -8,14 +8,12 @@ import { mergeKernel, weightsKernel } from './conv_kernels.js';
 import {
   BLOCK,
   BLOCK_STEP,
-  bandOf,
   DEPTH_BLOCK,
   GROUP,
   GROUP_WORDS,
   inLines,
   LEAST_PLANAR,
   MOST_ROWS,
-  NO_BAND,
   NO_LINES,
   PLANAR,
   RUN_WORDS,
@@ -115,7 +113,7 @@ function planesGradient(
   const sums = whole ? out : launcher.scratch(units * rows * cols, out.dtype);
   const scratch = launcher.scratch(range * slice, out.dtype);
   const buffers = [turned ? g : x, turned ? x : g, sums, scratch];
-  const params = Object.assign(own, NO_BAND, NO_LINES, words);
+  const params = Object.assign(own, NO_LINES, words);
   launcher.launch('convWeights', weightsKernel, 'f32', buffers, params, range, products);
   if (whole) return;
   const places = { row_step: turned ? 1 : cols, col_step: turned ? rows : 1 };
@@ -143,21 +141,17 @@ export function weightGradient(
   const flat = lined || planes.words.source_row === outW;
   const [gridH, gridW] = flat ? [1, outH * outW] : [outH, outW];
   const direct = lined || (real && readsInPlace(filters, gridW, TRANSPOSING));
-  const across = Math.ceil(gridW / GROUP);
-  const places = lined?.(Math.min(batch, Math.ceil(GROUPS / across))) ?? planes.words;
-  // Small images are taken several at a time.
-  const most = Math.ceil(gridH / Math.ceil((gridH * across) / GROUPS));
-  const band =
-    direct && !flat && most < gridH ? bandOf(planes, most, groups * channels) : undefined;
+  const places =
+    lined?.(Math.min(batch, Math.ceil(GROUPS / Math.ceil(gridW / GROUP)))) ?? planes.words;
   // Enough blocks of taps for threads, if the work is worth it.
   const blocks = Math.min(UNITS, Math.ceil(products / UNIT)) / groups;
-  const wide = direct ? 12 : Math.min(BLOCK, Math.floor(depth / blocks / TILE) * TILE);
-  const colBlock = Math.max(direct ? 12 : TILE, wide);
+  const most = direct ? 12 : Math.min(BLOCK, Math.floor(depth / blocks / TILE) * TILE);
+  const colBlock = Math.max(direct ? 12 : TILE, most);
   const columns = groups * Math.ceil(depth / colBlock);
   const rows = direct ? Math.min(FILTERS, filters) : rowBlock(filters, columns, products);
   const { range, words } = shares(columns * Math.ceil(filters / rows));
   const slice = direct
-    ? depth + outH * Math.ceil(outW / 4) * GROUP_WORDS + (band ?? places).line_words
+    ? depth + outH * Math.ceil(outW / 4) * GROUP_WORDS + places.line_words
     : Math.min(outH * outW, DEPTH_BLOCK) * (BLOCK_STEP + RUN_WORDS) + BLOCK;
   const own = {
     groups,
@@ -173,9 +167,9 @@ export function weightGradient(
     batch,
     direct: direct ? 1 : 0,
   };
-  const params = Object.assign(own, places, band ?? NO_BAND, words);
+  const params = Object.assign(own, places, words);
   const scratch = launcher.scratch(range * slice, x.dtype);
-  const buffers = [planes.buffer(band !== undefined), g, out, scratch];
+  const buffers = [planes.buffer(), g, out, scratch];
   const dtype = suffix(x.dtype);
   launcher.launch('convWeights', weightsKernel, dtype, buffers, params, range, products);
 }
