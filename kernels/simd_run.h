@@ -53,6 +53,36 @@ RUN_FN void silu_slope_run(const float *g, const float *x, float *out, uint32_t 
   sigmoid_runs(g, x, out, n, SILU_SLOPE);
 }
 
+// out = exp(x) - 1, or tanh(x), for n floats, n a multiple of 8; the same bits as one vector's.
+VFN void expm1_runs(const float *numbers, const float *x, float *out, uint32_t n, bool tanh) {
+  f32x4 k[EXPM1];
+  read_splats(k, numbers, EXPM1);
+  float rests[RUN], powers[RUN];
+  for (uint32_t m; n > 0; n -= m, x += m, out += m) {
+    m = n < RUN ? n : RUN;
+    TURNS(j, m) {
+      const float *from = x + j;
+      float *r = rests + j, *power = powers + j;
+      HIDE("+r"(from), "+r"(r), "+r"(power));
+      f32x4 a[2], p[2];
+      BOTH a[v] = expm1_argument(k, load(from + 4 * v), tanh);
+      BOTH a[v] = expm1_rest(k, a[v], &p[v]);
+      BOTH store(power + 4 * v, p[v]);
+      BOTH store(r + 4 * v, a[v]);
+    }
+    TURNS(j, m) {
+      const float *from = x + j, *r = rests + j, *power = powers + j;
+      float *to = out + j;
+      HIDE("+r"(from), "+r"(to), "+r"(r), "+r"(power));
+      f32x4 y[2];
+      BOTH y[v] = expm1_of_rest(k, load(r + 4 * v), load(power + 4 * v), load(from + 4 * v), tanh);
+      BOTH store(to + 4 * v, y[v]);
+    }
+  }
+}
+RUN_FN void expm1_run(const float *x, float *out, uint32_t n) { expm1_runs(EXPM1_NUMBERS, x, out, n, false); }
+RUN_FN void tanh_run(const float *x, float *out, uint32_t n) { expm1_runs(TANH_NUMBERS, x, out, n, true); }
+
 // out = log(1 + x) for n floats, n a multiple of 8; the same bits as log1p_.
 RUN_FN void log1p_run(const float *x, float *out, uint32_t n) {
   f32x4 k[LOG];

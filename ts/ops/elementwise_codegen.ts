@@ -37,10 +37,12 @@ function loads(row: PointwiseRow, type: CType, even = false): string {
 /** Float32 functions that are quicker in runs: how many elements are done so, and doing it. */
 const RUNS: Readonly<Record<string, string>> = {
   exp: 'n & ~15u;\n  exp_all(in0, out, i)',
+  expm1: 'n & ~15u;\n  expm1_run(in0, out, i)',
   log1p: 'n & ~15u;\n  log1p_run(in0, out, i)',
   sigmoid: 'n & ~15u;\n  sigmoid_run(in0, out, i)',
   silu: 'n & ~15u;\n  silu_run(in0, out, i)',
   siluBackward: 'n & ~15u;\n  silu_slope_run(in0, in1, out, i)',
+  tanh: 'n & ~15u;\n  tanh_run(in0, out, i)',
   geluErf: 'n;\n  normal_cdf_run(in0, in0, out, i)',
   geluErfBackward: 'n;\n  gelu_slope_run(in1, in0, out, i)',
 };
