@@ -25,22 +25,8 @@ typedef struct {
   size_t step;
 } NAME(rows_of);
 
-// Tiles one below the other, in one call: short depths do not pay one for each.
-#define STRIP(name, R, C, left_of, a_next)                                                     \
-  static NOINLINE void NAME(name##_strip)(uint32_t tiles, uint32_t depth, const S *left,       \
-                                          size_t a_step, const S *right_, size_t b_step, S *to, \
-                                          size_t to_step) {                                    \
-    NO_UNROLL for (; tiles > 0; tiles--, left += a_next) {                                     \
-      V acc[R][C] = {0};                                                                       \
-      const S *row[R], *a = left, *b = right_;                                                 \
-      UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + i * a_step;                         \
-      NO_UNROLL for (uint32_t k = 0; k < depth; k++, a += a_step, b += b_step)                 \
-        TILE_STEP(R, C, left_of)                                                               \
-      TILE_STORE(R, C)                                                                         \
-    }                                                                                          \
-  }
-STRIP(row, TILE_M, TILE_V, row[i][k], TILE_M *a_step)
-STRIP(column, TILE_M, TILE_V, a[i], TILE_M)
+TILE_STRIP(row_strip, TILE_M, TILE_V, row[i][k], TILE_M *a_step, store)
+TILE_STRIP(column_strip, TILE_M, TILE_V, a[i], TILE_M, store)
 
 // c[i][j] = (add: +=) the sum over k of a[i][k] b[k][j], where `columns` says that a is stored
 // transposed. With fewer than TILE_N columns b has TILE_N nevertheless.

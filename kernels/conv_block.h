@@ -22,6 +22,9 @@ FINISH_FEW(single, 1, 8)
 FINISH_FEW(narrow, NARROW_M, TILE_V / 2)
 TILE_ROWS(narrow, NARROW_M, TILE_V / 2)
 TILE_ROWS(main, TILE_M, TILE_V)
+#if STRIPS
+ROW_STRIPS
+#endif
 TILE_ROWS(pair, 2, PAIR_V)
 TILE_ROWS(single, 1, 8)
 #if TILE_M == 6
@@ -179,7 +182,16 @@ static NOINLINE void NAME(block_rows)(const NAME(block) * t, uint32_t first, uin
   NAME(target) to = {.row = t->row, .col = 1, .add = t->add};
   for (uint32_t j = 0; j < cols; j += TILE_N) {
     to.j1 = MIN(TILE_N, cols - j);
-    for (uint32_t i = first; i < after; i += TILE_M) {
+    uint32_t i = first;
+#if STRIPS
+    if (to.j1 == TILE_N || (t->room && !t->add)) {
+      const uint32_t tiles = (after - first) / TILE_M;
+      NAME(row_strips)(tiles, t->depth, t->a + i * t->a_step, t->a_step, t->b + j, t->b_step,
+                       t->out + i * t->row + j, t->row, t->add);
+      i += tiles * TILE_M;
+    }
+#endif
+    for (; i < after; i += TILE_M) {
       to.i1 = MIN(TILE_M, last - i);
       const S *a = t->a + i * t->a_step;
       to.c = t->out + i * t->row + j;

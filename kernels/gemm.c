@@ -20,6 +20,8 @@ enum { B_WHOLE = 3, B_ABREAST = 4 };               // or in any way, but small, 
 enum { BIAS_ROWS = 2 };                            // biased: rows instead of columns
 // Rows of A that are turned side by side: half a cache line of A, and few places to write to.
 enum { TURN_ROWS = 8 };
+// Rows whose sums are turned together: whole tiles of two or six, and whole vectors.
+enum { TURNED_ROWS = 12 };
 // Columns of B that are packed side by side: whole cache lines.
 enum { PACK_COLS = 32 };
 // Rows of A for which B is read in place, in tiles of whole cache lines.
@@ -31,9 +33,6 @@ enum { FEW_ROWS = 12 };
 #define HALF_M (HALVED && TILE_M == 2 ? 4 : TILE_M)
 #define HALF_V (HALVED ? 2 : TILE_V)
 #define HALF_N (HALF_V * LANES)
-
-// Whether V8 pairs the vectors of this build.
-#define PAIRED (TILE_M > 2 && TILE_V == 4)
 
 // Integers are multiplied in one way only, packed, by rows of A: for size.
 #if REAL
@@ -60,18 +59,48 @@ TILE_ROWS(four, 4, TILE_V)
 #define SHORT_M 0
 #endif
 
-// An output whose columns are contiguous takes whole vectors of them: of LANES rows at least.
-#if REAL && TILE_M < LANES
-FINISH(turned, LANES, TILE_V)
+#if STRIPS
+ROW_STRIPS
 
-static void NAME(rows_turned)(uint32_t depth, const S *a, size_t a_step, const S *b, size_t b_step,
-                              const NAME(target) * out) {
-  S tile[LANES * TILE_N];
-  UNROLL for (int i = 0; i < LANES; i += TILE_M) {
-    NAME(row_loop_main)(depth, a + i * a_step, a_step, b, b_step, TILE_M - 1, tile + i * TILE_N,
-                        TILE_N);
+// Rows of whole tiles, LANES or a multiple, where columns of the output are contiguous.
+static NOINLINE void NAME(put_turned)(const S *tile, uint32_t rows, const NAME(target) * t) {
+  const bool add = t->add;
+  const size_t col = t->col;
+  for (uint32_t j = 0; j < TILE_N; j += LANES) {
+    for (uint32_t i = 0; i < rows; i += LANES) {
+      const S *from = tile + i * TILE_N + j;
+      S *to = t->c + i + j * col;
+      V square[LANES];
+      UNROLL for (int k = 0; k < LANES; k++) square[k] = load(from + k * TILE_N);
+      NAME(transpose)(square);
+      UNROLL for (int k = 0; k < LANES; k++) NAME(put)(to + k * col, square[k], add);
+    }
   }
-  NAME(finish_turned)(tile, out);
+}
+
+// As many of `rows` as whole tiles take, of all columns of a panel; returns how many these are.
+static NOINLINE uint32_t NAME(strips)(uint32_t rows, uint32_t depth, const S *a, size_t a_step,
+                                      const S *b, size_t b_step, const NAME(target) * out) {
+  if (out->col == 1) {
+    // Seven or eight rows are left to the tiles of four.
+    const uint32_t rest = rows % TILE_M, two = rest > 0 && TILE_M + rest <= 2 * SHORT_M;
+    const uint32_t tiles = rows / TILE_M - (rows > TILE_M && two);
+    NAME(row_strips)(tiles, depth, a, a_step, b, b_step, out->c, out->row, out->add);
+    return tiles * TILE_M;
+  }
+  // Whole vectors of columns are of whole tiles.
+  const uint32_t least = TILE_M < LANES ? LANES : TURNED_ROWS;
+  S tile[TURNED_ROWS * TILE_N];
+  NAME(target) to = *out;
+  uint32_t i = 0;
+  while (rows - i >= least) {
+    const uint32_t some = MIN(TURNED_ROWS, (rows - i) / least * least);
+    NAME(row_strip)(some / TILE_M, depth, a + i * a_step, a_step, b, b_step, tile, TILE_N);
+    NAME(put_turned)(tile, some, &to);
+    to.c += some;
+    i += some;
+  }
+  return i;
 }
 #endif
 
@@ -244,13 +273,11 @@ static NOINLINE void NAME(panel)(const matmul_params *p, const NAME(block) * t, 
   S *const c = out->c;
   uint32_t i = t->i0;
   out->i0 = 0;
-#if REAL && TILE_M < LANES
-  if (p->a_mode == A_ROWS && out->row == 1 && !half) {
-    out->i1 = LANES;
-    for (; i + LANES <= t->i1; i += LANES) {
-      out->c = c + i;
-      NAME(rows_turned)(depth, t->a + i * a_row + k0, a_row, b, b_step, out);
-    }
+#if STRIPS
+  const bool whole = !half && out->j0 == 0 && out->j1 == TILE_N;
+  if (whole && p->a_mode == A_ROWS && (out->col == 1 || out->row == 1)) {
+    out->c = c + i * out->row;
+    i += NAME(strips)(t->i1 - i, depth, t->a + i * a_row + k0, a_row, b, b_step, out);
   }
 #endif
   for (; i < t->i1; i += height) {

@@ -17,6 +17,9 @@ enum { TOGETHER = 32 };
 
 FINISH(main, TILE_M, TILE_V)
 TILE_ROWS(main, TILE_M, TILE_V)
+#if STRIPS
+ROW_STRIPS
+#endif
 
 // ---- One row of a cell --------------------------------------------------------------------------
 
@@ -191,7 +194,13 @@ static NOINLINE void NAME(product)(const S *a, const S *b, S *out, uint32_t rows
     for (uint32_t k0 = 0; k0 < depth; k0 += DEPTH_BLOCK) {
       const uint32_t some = MIN(DEPTH_BLOCK, depth - k0);
       t.add = add || k0 > 0;
-      for (uint32_t i = 0; i < rows; i += TILE_M) {
+      uint32_t i = 0;
+#if STRIPS
+      const uint32_t tiles = rows / TILE_M;
+      NAME(row_strips)(tiles, some, a + k0, depth, b, TILE_N, out + j, step, t.add);
+      i = tiles * TILE_M;
+#endif
+      for (; i < rows; i += TILE_M) {
         t.i1 = MIN(TILE_M, rows - i);
         t.c = out + i * step + j;
         NAME(rows_main)(some, a + (size_t)i * depth + k0, depth, b, TILE_N, &t);

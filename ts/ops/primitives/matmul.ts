@@ -53,22 +53,31 @@ const matmulKernel = kernel({
 /** The largest tile a build may use: scratch sizes follow from it. */
 const TILE_ROWS = 8;
 const TILE_COLS = 16;
-/** The most depth that is summed before it is added to the output; blocks are equally deep. */
-const DEPTH_BLOCK = 512;
+/**
+ * The most depth that is summed before it is added to the output, where B is packed, and read in
+ * place; blocks are equally deep.
+ */
+const DEPTH_BLOCK = 1024;
+const DEPTH_IN_PLACE = 512;
 /** The same of dot products, which sum it in eight parts, read once. */
 const LONG_BLOCK = 2048;
 /** Rows that a unit of `matmulPack` copies. */
 const TURN_ROWS = 8;
 /** A block of A and one of B share the second-level cache; blocks are a multiple of most tiles. */
-const ROW_BLOCK = 132;
+const ROW_BLOCK = 84;
 const GRAIN = 12;
 const COL_BLOCK = 64;
 /** Depth that a tile has soon summed: what surrounds it then takes as long. */
 const SOON = 32;
 /** Products of fewer multiplications are read in place: packing would cost more than it saves. */
 const SMALL = 48 ** 3;
-/** Rows, columns and depth of the smallest product that is done whole, floats of B to be turned. */
+/**
+ * Rows, columns and depth of the smallest product that is done whole, the most rows and depth, and
+ * floats of B to be turned.
+ */
 const LEAST_WHOLE = 4;
+const WHOLE_ROWS = 132;
+const WHOLE_DEPTH = 512;
 const WHOLE_SPACE = 4096;
 /** Elements of matrices that are multiplied in lanes. */
 const TINY = 64;
@@ -182,9 +191,9 @@ function isDotted(a: Operand, b: Operand, rows: number, cols: number, depth: num
 /** Whether small matrices are multiplied whole, and turned before where they lie otherwise. */
 function isWhole(p: Product): boolean {
   const { a, b, rows, cols, depth } = p;
-  if (!isSmall(p) || Math.min(rows, cols) < LEAST_WHOLE || rows > ROW_BLOCK) return false;
+  if (!isSmall(p) || Math.min(rows, cols) < LEAST_WHOLE || rows > WHOLE_ROWS) return false;
   // The kernel ends where B does, so B must not repeat one row.
-  if (depth > DEPTH_BLOCK || b.depth === 0) return false;
+  if (depth > WHOLE_DEPTH || b.depth === 0) return false;
   // Four columns are one vector of sums a row, which waits for itself: long rows make dots.
   const few = cols === LEAST_WHOLE && depth >= SHORT && rows * depth > SHORT * SHORT;
   if (few && a.depth === 1) return false;
@@ -347,11 +356,17 @@ function columnsOf({ rows, cols, depth, mode }: Product): number {
   return depth <= SOON && rows * cols * depth < 2 * UNIT ? cols : COL_BLOCK;
 }
 
+/** The most depth of a block. */
+function depthOf(mode: Mode): number {
+  if (mode === Mode.Packed) return DEPTH_BLOCK;
+  return mode === Mode.Columns ? LONG_BLOCK : DEPTH_IN_PLACE;
+}
+
 function multiplyingOf(p: Product, a: Operand, finish: number) {
   const { batch, rows, cols, depth, b, swapped, mode } = p;
   const colBlock = columnsOf(p);
-  const rowBlock = blockOf(rows, ROW_BLOCK);
-  const depthBlock = blockOf(depth, mode === Mode.Columns ? LONG_BLOCK : DEPTH_BLOCK);
+  const rowBlock = mode >= Mode.Whole ? rows : blockOf(rows, ROW_BLOCK);
+  const depthBlock = blockOf(depth, depthOf(mode));
   const jobs = batch * Math.ceil(rows / rowBlock) * Math.ceil(cols / colBlock);
   const products = productsOf(p);
   const worth = Math.floor(products / UNIT);
