@@ -43,6 +43,18 @@ typedef struct {
 // Computes n elements of each row; n is a multiple of the lanes of the row's vectors.
 typedef void (*Body)(const void *const *in, void *out, uint32_t n, const uint32_t *scalars, const Rows *rows);
 
+// A run of a multiple of 4 elements: the last ones in a copy.
+static __attribute__((noinline, unused)) void whole_run(
+    void (*run)(const float *x, float *out, uint32_t n), const float *x, float *out, uint32_t n) {
+  uint32_t i = n & ~15u;
+  run(x, out, i);
+  if (i == n) return;
+  float rest[16] = {0};
+  memcpy(rest, x + i, (n - i) * sizeof *x);
+  run(rest, rest, 16);
+  memcpy(out + i, rest, (n - i) * sizeof *x);
+}
+
 static inline float scalar_f32(const uint32_t *w) {
   float value;
   memcpy(&value, w, sizeof value);

@@ -42,6 +42,13 @@ const underflows = (factor: (...values: number[]) => number): Rest => ({
   },
 });
 
+/** The slope of gelu by tanh. */
+function tanhSlope(x: number): number {
+  const k = Math.sqrt(2 / Math.PI);
+  const t = Math.tanh(k * (x + 0.044715 * x ** 3));
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * k * (1 + 3 * 0.044715 * x * x);
+}
+
 const selu = [1.6732632423543772, 1.0507009873554805, 1] as const;
 
 export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } = {
@@ -212,6 +219,7 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
     4,
     { cancels: 4 },
   ),
+  geluTanhBackward: judge((x, y) => x * tanhSlope(y), SMALL, 4, { cancels: 8 }),
   softplusScalar: judge(
     (x, beta, threshold) => (x * beta > threshold ? x : special.softplus(x * beta) / beta),
     SMALL,
@@ -230,6 +238,13 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
     SMALL,
     4,
     { scalars: selu },
+  ),
+  eluBackward: judge(
+    (x, y, alpha, scale, inputScale) =>
+      y > 0 ? x * scale : x * alpha * scale * inputScale * Math.exp(y * inputScale),
+    SMALL,
+    4,
+    { scalars: selu, ...apart },
   ),
   mish: judge(
     (x) => x * Math.tanh(special.softplus(x)),

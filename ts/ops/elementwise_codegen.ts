@@ -34,15 +34,19 @@ function loads(row: PointwiseRow, type: CType, even = false): string {
   return lines.join(' ');
 }
 
-/** Float32 functions that are quicker in runs: how many elements are done so, and doing it. */
+/** Float32 functions of one tensor that are runs, of a multiple of 16 elements. */
 const RUNS: Readonly<Record<string, string>> = {
-  exp: 'n & ~15u;\n  exp_all(in0, out, i)',
-  expm1: 'n & ~15u;\n  expm1_run(in0, out, i)',
-  log1p: 'n & ~15u;\n  log1p_run(in0, out, i)',
-  sigmoid: 'n & ~15u;\n  sigmoid_run(in0, out, i)',
-  silu: 'n & ~15u;\n  silu_run(in0, out, i)',
+  exp: 'exp_all',
+  expm1: 'expm1_run',
+  log1p: 'log1p_run',
+  sigmoid: 'sigmoid_run',
+  silu: 'silu_run',
+  tanh: 'tanh_run',
+};
+
+/** Others that are quicker so: how many elements are done, and doing it. */
+const LEADING_RUNS: Readonly<Record<string, string>> = {
   siluBackward: 'n & ~15u;\n  silu_slope_run(in0, in1, out, i)',
-  tanh: 'n & ~15u;\n  tanh_run(in0, out, i)',
   geluErf: 'n;\n  normal_cdf_run(in0, in0, out, i)',
   geluErfBackward: 'n;\n  gelu_slope_run(in1, in0, out, i)',
 };
@@ -76,8 +80,65 @@ function takesSteps(name: string, row: PointwiseRow, type: CType): boolean {
   return isUsed && isCheap(row.c, type);
 }
 
+/** The first call of a function that is a run and holds no other: the function and its argument. */
+function innermostStep(expression: string): readonly [string, string] | null {
+  for (const call of expression.matchAll(/\b(exp|expm1|log1p|sigmoid|tanh)_\(/g)) {
+    const from = call.index + call[0].length;
+    let end = from;
+    for (let open = 1; open > 0; end++) {
+      if (expression[end] === '(') open++;
+      if (expression[end] === ')') open--;
+    }
+    const argument = expression.slice(from, end - 1);
+    if (innermostStep(argument) === null) return [call[1] as string, argument];
+  }
+  return null;
+}
+
+/**
+ * The loop of a float32 row that is made of runs: step by step, a part of the elements at a time.
+ * Null for other rows.
+ */
+function stepwise(row: PointwiseRow): readonly string[] | null {
+  const unused = NAMES.slice(0, row.inputs)
+    .map((name) => `(void)${name};`)
+    .join(' ');
+  const each = (result: string) => [
+    '#pragma clang loop unroll(disable)',
+    `    for (uint32_t i = at; i < end; i += 4) { ${loads(row, F32)} ${unused} ${result}; }`,
+  ];
+  const log1pexp = '(max_($1, K(0)) + log1p_(exp_(-abs_($1))))';
+  let rest = row.c.replace(/\blog1pexp_\(([^()]*)\)/g, log1pexp);
+  const lines: string[] = [];
+  let parts = 0;
+  for (let step = innermostStep(rest); step !== null; step = innermostStep(rest)) {
+    const [name, argument] = step;
+    let part = /^load\((part\d) \+ \(i - at\)\)$/.exec(argument)?.[1];
+    if (part === undefined) {
+      part = `part${parts++}`;
+      lines.push(...each(`store(${part} + (i - at), ${argument})`));
+    }
+    lines.push(`    ${RUNS[name]}(${part}, ${part}, (end - at + 15) & ~15u);`);
+    rest = rest.replaceAll(`${name}_(${argument})`, `load(${part} + (i - at))`);
+  }
+  if (parts === 0) return null;
+  return [
+    ...Array.from({ length: parts }, (_, k) => `  float part${k}[PART];`),
+    '  for (uint32_t at = 0, end; at < n; at = end) {',
+    '    end = MIN(at + PART, n);',
+    ...lines,
+    ...each(`store(out + i, ${rest})`),
+    '  }',
+  ];
+}
+
+function inRuns(name: string, row: PointwiseRow): readonly string[] | null {
+  if (name in RUNS) return [`  whole_run(${RUNS[name]}, in0, out, n);`];
+  return name in LEADING_RUNS ? null : stepwise(row);
+}
+
 function body(name: string, row: PointwiseRow, type: CType): string {
-  const expression = row.c.replace(/\bK\(([^()]*)\)/g, `splat((${type.scalar})($1))`);
+  const expression = row.c;
   const pointers = Array.from({ length: row.inputs }, (_, i) => {
     const element = row.masks?.includes(i) ? 'uint8_t' : type.scalar;
     return `  const ${element} *in${i} = in[${i}];`;
@@ -90,7 +151,15 @@ function body(name: string, row: PointwiseRow, type: CType): string {
   const steps = operands.map((operand, i) => `  NEXT_ROW(${operand}, ${i});`);
   const isBool = row.result === 'bool';
   const store = isBool ? 'store_mask' : 'store';
-  return [
+  const loop = [
+    `  uint32_t i = ${type === F32 ? (LEADING_RUNS[name] ?? '0') : '0'};`,
+    `#pragma clang loop ${isShort(expression, type) ? 'unroll_count(4)' : 'unroll(disable)'}`,
+    `  for (; i < n; i += ${type.lanes}) {`,
+    `    ${loads(row, type)}`,
+    `    ${store}(out + i, ${expression});`,
+    '  }',
+  ];
+  const text = [
     `static void ${name}_${type.suffix}_body(`,
     '    const void *const *in, void *out_, uint32_t n, const uint32_t *scalars, const Rows *rows) {',
     '  (void)scalars, (void)rows;',
@@ -101,15 +170,11 @@ function body(name: string, row: PointwiseRow, type: CType): string {
       ? [`  EVERY_SECOND(${loads(row, type, true)}, ${store}(out + i, ${expression}))`]
       : []),
     ...(doesRows(row, type) ? ['  for (uint32_t r = rows->count;; r--) {'] : []),
-    `  uint32_t i = ${type === F32 ? (RUNS[name] ?? '0') : '0'};`,
-    `#pragma clang loop ${isShort(expression, type) ? 'unroll_count(4)' : 'unroll(disable)'}`,
-    `  for (; i < n; i += ${type.lanes}) {`,
-    `    ${loads(row, type)}`,
-    `    ${store}(out + i, ${expression});`,
-    '  }',
+    ...((type === F32 && inRuns(name, row)) || loop),
     ...(doesRows(row, type) ? ['  if (r == 1) break;', ...steps, '  }'] : []),
     '}',
   ].join('\n');
+  return text.replace(/\bK\(([^()]*)\)/g, `splat((${type.scalar})($1))`);
 }
 
 function entry(name: string, row: PointwiseRow, type: CType): string {

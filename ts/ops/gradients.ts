@@ -52,6 +52,10 @@ function share(g: Tensor, mine: Tensor, other: Tensor, wins: 'gt' | 'lt'): Tenso
   return tie.add(keep(g, mine[wins](other).logicalOr(mine.isnan())));
 }
 
+function eluBackward(g: Tensor, x: Tensor, of: AttributesOf<'eluScalar'>): Tensor {
+  return pw('eluBackward', g, x, of.alpha, of.scale, of.inputScale);
+}
+
 type Pointwise = { readonly [K in PointwiseName]: GradientRow<AttributesOf<K>> };
 
 const pointwiseGradients: Pointwise = {
@@ -82,7 +86,7 @@ const pointwiseGradients: Pointwise = {
   erf: rule(X, (g, s) => g.mul(s.x.square().neg().exp()).mul(2 / Math.sqrt(Math.PI))),
   erfc: rule(X, (g, s) => g.mul(s.x.square().neg().exp()).mul(-2 / Math.sqrt(Math.PI))),
   sigmoid: rule(OUT, (g, s) => pw('sigmoidBackward', g, s.output())),
-  logSigmoid: rule(X, (g, s) => g.mul(s.x.neg().sigmoid())),
+  logSigmoid: rule(X, (g, s) => pw('softplusBackward', g, s.x, -1, Number.POSITIVE_INFINITY)),
   neg: rule(NONE, (g) => g.neg()),
   abs: rule(X, (g, s) => g.mul(s.x.sign())),
   sign: rule(NONE, zero),
@@ -274,16 +278,21 @@ const pointwiseGradients: Pointwise = {
       return g.mul(s.x).mul(density).mul(s.y.square().neg().add(2));
     },
   ),
-  geluTanh: rule(X, (g, s) => {
-    const k = Math.sqrt(2 / Math.PI);
-    const t = s.x.add(s.x.pow(3).mul(0.044715)).mul(k).tanh();
-    const inner = s.x
-      .square()
-      .mul(3 * 0.044715 * k)
-      .add(k);
-    const slope = t.square().neg().add(1).mul(inner).mul(s.x).mul(0.5);
-    return g.mul(t.add(1).mul(0.5).add(slope));
-  }),
+  geluTanh: rule(X, (g, s) => pw('geluTanhBackward', g, s.x)),
+  geluTanhBackward: rule(
+    XY,
+    (g, s) => pw('geluTanhBackward', g, s.y),
+    (g, s) => {
+      // (y p)'' = p (1 - p) (t' (2 + y t' (1 - 2 p)) + y t''), p = sigmoid(t)
+      const k = Math.sqrt(8 / Math.PI);
+      const square = s.y.square();
+      const slope = square.mul(3 * 0.044715 * k).add(k);
+      const p = square.mul(0.044715).add(1).mul(s.y).mul(k).sigmoid();
+      const bend = s.y.mul(slope).mul(p.mul(-2).add(1)).add(2);
+      const curve = slope.mul(bend).add(square.mul(6 * 0.044715 * k));
+      return g.mul(s.x).mul(pw('sigmoidBackward', curve, p));
+    },
+  ),
   softplusScalar: rule(X, (g, s) =>
     pw('softplusBackward', g, s.x, s.attributes.beta, s.attributes.threshold),
   ),
@@ -297,15 +306,13 @@ const pointwiseGradients: Pointwise = {
       return g.mul(s.x).mul(curve).where(s.y.mul(beta).le(threshold), 0);
     },
   ),
-  eluScalar: rule(X, (g, s) => {
-    const { alpha, scale, inputScale } = s.attributes;
-    const below = s.x
-      .clampMax(0)
-      .mul(inputScale)
-      .exp()
-      .mul(alpha * scale * inputScale);
-    return g.mul(scale).where(s.x.gt(0), g.mul(below.where(s.x.le(0), 0)));
-  }),
+  eluScalar: rule(X, (g, s) => eluBackward(g, s.x, s.attributes)),
+  eluBackward: rule(
+    XY,
+    (g, s) => eluBackward(g, s.y, s.attributes),
+    (g, s) =>
+      keep(eluBackward(g.mul(s.x), s.y, s.attributes), s.y.le(0)).mul(s.attributes.inputScale),
+  ),
   mish: rule(X, (g, s) => {
     const t = pw('softplusScalar', s.x, undefined, 1, 20).tanh();
     return g.mul(t.add(s.x.mul(s.x.sigmoid()).mul(t.square().neg().add(1))));

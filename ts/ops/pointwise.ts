@@ -356,10 +356,16 @@ export const pointwise = {
     domain: 'real',
     internal: true,
   }),
-  /** x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))). */
-  geluTanh: unary(
-    'K(0.5) * x * (K(1) + tanh_(K(0.79788456080286535588) * (x + K(0.044715) * x * x * x)))',
-    { internal: true },
+  /** x / 2 * (1 + tanh(t / 2)), t = sqrt(8 / pi) * (x + 0.044715 x^3): x * sigmoid(t). */
+  geluTanh: unary('x * sigmoid_(K(1.5957691216057308) * (x + K(0.044715) * x * x * x))', {
+    internal: true,
+  }),
+  /** x times the derivative of that at y. */
+  geluTanhBackward: binary(
+    'x * sigmoid_(K(1.5957691216057308) * (y + K(0.044715) * y * y * y)) * (K(1) + (K(1) - ' +
+      'sigmoid_(K(1.5957691216057308) * (y + K(0.044715) * y * y * y))) * ' +
+      'y * (K(1.5957691216057308) + K(0.21406444881780073) * y * y))',
+    { domain: 'real', internal: true },
   ),
   /** log(1 + exp(beta x)) / beta; x itself where beta x > threshold. */
   softplusScalar: unary('select(x * beta > threshold, x, log1pexp_(x * beta) / beta)', {
@@ -377,6 +383,11 @@ export const pointwise = {
     scalars: ['alpha', 'scale', 'inputScale'],
     internal: true,
   }),
+  /** x times the derivative of that at y; what it is at 0 is that from below. */
+  eluBackward: binary(
+    'select(y <= K(0), x * (alpha * scale * inputScale) * exp_(y * inputScale), x * scale)',
+    { domain: 'real', scalars: ['alpha', 'scale', 'inputScale'], internal: true },
+  ),
   /** x * tanh(softplus(x)). */
   mish: unary('x * tanh_(log1pexp_(x))', { internal: true }),
 } as const satisfies Record<string, PointwiseRow>;
