@@ -116,6 +116,76 @@ static NOINLINE void NAME(depth_two)(const NAME(depth_pair) *b, const S *weight,
 }
 #endif
 
+// Rows longer than these are taken one after the other.
+enum { DEPTH_ALONG = 20 };
+
+// What a vector of columns of a row of pixels gives three rows of results: the last of the sums for
+// the one above, which is stored, and others that wait for the rows below.
+#define DEPTH_PART(q, edge)                              \
+  {                                                      \
+    NAME(depth_near)(x + (q), edge, v);                  \
+    store(to + (q), DEPTH_SUM((w + 6), load(part)));     \
+    store(part, DEPTH_SUM((w + 3), load(part + LANES))); \
+    store(part + LANES, DEPTH_SUM(w, bias));             \
+    part += 2 * LANES;                                   \
+  }
+
+#ifdef DEPTH_PAIRED
+// The columns of a row but the first and last vector of them, two vectors at a time.
+static NOINLINE void NAME(depth_between)(const S *x, const S *weight, int32_t step, S offset, S *to,
+                                         size_t width, S *part) {
+  V w[9], v[3][2], sum[3][2];
+  const V start[2] = {splat(offset), splat(offset)};
+  UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k * step]);
+  S *above = part, *here = part + width;
+  const S *at = x + LANES - 1;
+  to += LANES;
+  for (size_t rest = width - 2 * LANES, by;; rest -= by) {
+    OPAQUE(at);
+    OPAQUE(to);
+    OPAQUE(above);
+    OPAQUE(here);
+    DEPTH_TWO(v[0][j] = load(at + j * LANES))
+    DEPTH_TWO(v[1][j] = load(at + 1 + j * LANES))
+    DEPTH_TWO(v[2][j] = load(at + 2 + j * LANES))
+    DEPTH_TWO(sum[0][j] = load(above + j * LANES))
+    DEPTH_TWO(sum[1][j] = load(here + j * LANES))
+    DEPTH_SUM_TWO((w + 6), sum[0], sum[0])
+    DEPTH_SUM_TWO((w + 3), sum[1], sum[1])
+    DEPTH_SUM_TWO(w, sum[2], start)
+    DEPTH_TWO(store(to + j * LANES, sum[0][j]))
+    DEPTH_TWO(store(above + j * LANES, sum[1][j]))
+    DEPTH_TWO(store(here + j * LANES, sum[2][j]))
+    if (rest <= 2 * LANES) break;
+    by = MIN(2 * LANES, rest - 2 * LANES);
+    at += by, to += by, above += 2 * LANES, here += 2 * LANES;
+  }
+}
+#endif
+
+// A plane of results in the order of memory, which processors fetch ahead. Scratch is a row of
+// zeros behind the last, one of results before the first, and the sums that wait.
+static NOINLINE void NAME(depth_plane)(const S *x, const S *weight, int32_t step, S offset, S *out,
+                                       size_t width, uint32_t rows, S *zeros) {
+  S *to = zeros + width, *waiting = to + width;
+  V w[9], v[3], bias = splat(offset);
+  UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k * step]);
+  NO_UNROLL for (size_t q = 0; q < 2 * width + 8 * LANES; q += LANES) store(waiting + q, bias);
+  for (;; rows--) {
+    S *part = waiting;
+    DEPTH_PART(0, -1)
+    DEPTH_PART(width - LANES, 1)
+#ifdef DEPTH_PAIRED
+    NAME(depth_between)(x, weight, step, offset, to, width, part);
+#else
+    NO_UNROLL for (size_t q = LANES; q < width - LANES; q += LANES) DEPTH_PART(q, 0)
+#endif
+    if (rows == 0) break;
+    x = rows > 1 ? x + width : zeros;
+    to = to == zeros + width ? out : to + width;
+  }
+}
+
 // A band of results of 3 x 3 taps, `apart` where the stride is 2; weights are read backwards by a
 // `step` of -1. On the way the next band is read in its order in memory, so that the processor
 // fetches ahead, which columns keep it from; at a stride of 2, which reads more than it computes, at
@@ -199,7 +269,7 @@ static NOINLINE void NAME(depth_spread)(const S *g, const S *weight, S *out, uin
 
 // Planes [unit, last) of results whose pixels are read in place.
 SMALL static void NAME(depth_planes)(const convDepth_params *p, uint32_t unit, uint32_t last,
-                                     const S *zeros) {
+                                     S *zeros) {
   const size_t width = p->width, pixels = p->height * width, step = p->form;
   uint32_t channel = unit % p->channels;
   const S *x = IN(S, x) + unit * pixels, *end = IN(S, x) + p->units * pixels;
@@ -212,6 +282,12 @@ SMALL static void NAME(depth_planes)(const convDepth_params *p, uint32_t unit, u
     if (step == 3) {
       NAME(depth_spread)(x, weight, out, width, p->height, zeros);
       out += 4 * pixels;
+      continue;
+    }
+    if (step == 1 && width > DEPTH_ALONG) {
+      NAME(depth_plane)(x, weight + 8 * p->input, p->input ? -1 : 1, bias, out, width, p->height,
+                        zeros);
+      out += pixels;
       continue;
     }
     band.at = x;

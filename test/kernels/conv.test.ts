@@ -76,6 +76,8 @@ const CASES: Case[] = [
   convCase([2, 3, 5, 23], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
   convCase([2, 3, 4, 27], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
   convCase([2, 3, 5, 30], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
+  convCase([2, 3, 1, 26], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
+  convCase([2, 3, 2, 21], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
   convCase([1, 2, 72, 33], [2, 1, 3, 3], { groups: 2, padding: [1, 1] }),
   convCase([2, 3, 14, 14], [3, 1, 3, 3], { groups: 3, padding: [1, 1], stride: [2, 2] }),
   convCase([2, 3, 2, 10], [3, 1, 3, 3], { groups: 3, padding: [1, 1], stride: [2, 2] }),

@@ -120,7 +120,7 @@ export function depthwise(
   const band = form < 3 ? bandOf(geo, weights && form === 1) : y.places;
   const lines = edged ? band : Math.ceil(y.places / bands);
   const rows = apart * lines + reach;
-  const step = edged ? width + 4 * SPAN : rows * cols * phases + cols + SPAN;
+  const step = edged ? 4 * width + 4 * SPAN : rows * cols * phases + cols + SPAN;
   const alone = edged || bands > 1 || weights;
   const together = alone ? 1 : Math.ceil(FIRST_CACHE / 2 / step);
   const size = (kernel[0] * kernel[1] + TAPS) * (weights ? SUMS + 2 : 3);
