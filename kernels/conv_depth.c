@@ -273,10 +273,8 @@ SMALL KERNEL(convDepth) {
         S *out = OUT(S, out) + (unit + u) * (size_t)p->out_h * p->out_w;
         if (p->form) {
           const S *at = from + p->cols + 1;
-          const NAME(depth_band) band = {at, at, at, p->cols, p->out_w, count, 0, 0, 0};
-          out += row * p->out_w;
-          if (p->form == 2) NAME(depth_skip)(&band, weight, 1, bias, out);
-          else NAME(depth_roll)(&band, weight + 8 * p->input, p->input ? -1 : 1, bias, out);
+          const NAME(depth_band) band = {at, line, p->cols, p->out_w, count, false};
+          NAME(depth_any)(p, &band, weight, bias, out + row * p->out_w);
           continue;
         }
         for (uint32_t k = 0; k < size; k++) factors[k] = weight[index[k]];

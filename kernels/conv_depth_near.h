@@ -2,7 +2,6 @@
 // tensor if the padding is 1, else in a padded copy.
 
 #define DEPTH_SUM(w, sum) madd(w[2], v[2], madd(w[1], v[1], madd(w[0], v[0], sum)))
-#define DEPTH_TOUCH(p) (void)*(const volatile S *)(p);
 
 // The three taps of a row around `at`; what is before (edge -1) or behind (1) the row is zero.
 static inline __attribute__((always_inline)) void NAME(depth_near)(const S *at, int edge, V *v) {
@@ -21,60 +20,35 @@ static inline __attribute__((always_inline)) void NAME(depth_apart)(const S *at,
              : __builtin_shufflevector(load(at - 1), load(at + LANES - 1), 0, 2, 4, 6);
 }
 
-// Rows of a plane: where the first tap of its columns is, how far rows are apart, whether none is
-// before, none behind, columns end at both sides, what is read next, and a row of zeros.
+// Rows of a plane: the second tap of the first, how far rows are apart, columns and rows of results;
+// `edged` if nothing is around it. Scratch is a row of zeros, one of results that nobody reads, and
+// sums that wait.
 typedef struct {
-  const S *at, *next, *zeros;
+  const S *at;
+  S *scratch;
   size_t cols, across;
   uint32_t rows;
-  bool top, bottom, edged;
+  bool edged;
 } NAME(depth_band);
 
-// One vector of columns of results: what is read of a row serves three sums, or two of stride 2.
+// One vector of columns of a plane of results: what is read of a row serves three sums.
 static inline __attribute__((always_inline)) void NAME(depth_column)(const NAME(depth_band) *b,
                                                                      const V *w, V bias, S *out,
                                                                      uint32_t q, int edge) {
-  const size_t cols = b->cols, across = b->across;
+  const size_t cols = b->cols;
   const S *at = b->at + q;
-  V v[3], above, here = bias;
+  V v[3];
   out += q;
-  if (!b->top) {
-    NAME(depth_near)(at - cols, edge, v);
-    here = DEPTH_SUM(w, bias);
-  }
   NAME(depth_near)(at, edge, v);
-  above = DEPTH_SUM((w + 3), here);
-  here = DEPTH_SUM(w, bias);
-  NO_UNROLL for (uint32_t rows = b->rows - b->bottom; rows > 0; rows--, out += across) {
+  V above = DEPTH_SUM((w + 3), bias), here = DEPTH_SUM(w, bias);
+  NO_UNROLL for (uint32_t rows = b->rows - 1; rows > 0; rows--, out += cols) {
     at += cols;
     NAME(depth_near)(at, edge, v);
     store(out, DEPTH_SUM((w + 6), above));
     above = DEPTH_SUM((w + 3), here);
     here = DEPTH_SUM(w, bias);
   }
-  if (b->bottom) store(out, above);
-}
-
-static inline __attribute__((always_inline)) void NAME(depth_second)(const NAME(depth_band) *b,
-                                                                     const V *w, V bias, S *out,
-                                                                     uint32_t q, int edge) {
-  const size_t cols = b->cols, across = b->across;
-  const S *at = b->at + 2 * q;
-  V v[3], here = bias;
-  out += q;
-  if (!b->top) {
-    NAME(depth_apart)(at - cols, edge, v);
-    here = DEPTH_SUM(w, bias);
-  }
-  NO_UNROLL for (uint32_t rows = b->rows; rows > 0; rows--, out += across) {
-    NAME(depth_apart)(at, edge, v);
-    here = DEPTH_SUM((w + 3), here);
-    at += cols;
-    NAME(depth_apart)(at, edge, v);
-    at += cols;
-    store(out, DEPTH_SUM((w + 6), here));
-    here = DEPTH_SUM(w, bias);
-  }
+  store(out, above);
 }
 
 // Rows of pixels, of g where gradients of weights are summed, and those before and behind.
@@ -163,76 +137,92 @@ static NOINLINE void NAME(depth_between)(const S *x, const S *weight, int32_t st
 }
 #endif
 
-// A plane of results in the order of memory, which processors fetch ahead. Scratch is a row of
-// zeros behind the last, one of results before the first, and the sums that wait.
-static NOINLINE void NAME(depth_plane)(const S *x, const S *weight, int32_t step, S offset, S *out,
-                                       size_t width, uint32_t rows, S *zeros) {
-  S *to = zeros + width, *waiting = to + width;
+// Results in the order of memory, which processors fetch ahead; weights are read backwards by a
+// `step` of -1.
+static NOINLINE void NAME(depth_rows)(const NAME(depth_band) *b, const S *weight, int32_t step,
+                                      S offset, S *out) {
+  const size_t width = b->across, cols = b->cols;
+  const bool edged = b->edged;
+  S *zeros = b->scratch, *line = zeros + width, *waiting = line + width, *to = line;
+  const uint32_t rows = b->rows;
+  const S *x = b->at - (edged ? 0 : cols);
   V w[9], v[3], bias = splat(offset);
   UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k * step]);
   NO_UNROLL for (size_t q = 0; q < 2 * width + 8 * LANES; q += LANES) store(waiting + q, bias);
-  for (;; rows--) {
+  for (uint32_t rest = rows + !edged;; rest--) {
     S *part = waiting;
-    DEPTH_PART(0, -1)
-    DEPTH_PART(width - LANES, 1)
+    size_t q = 0;
+    if (edged) {
+      DEPTH_PART(0, -1)
+      DEPTH_PART(width - LANES, 1)
+      q = LANES;
 #ifdef DEPTH_PAIRED
-    NAME(depth_between)(x, weight, step, offset, to, width, part);
-#else
-    NO_UNROLL for (size_t q = LANES; q < width - LANES; q += LANES) DEPTH_PART(q, 0)
+      NAME(depth_between)(x, weight, step, offset, to, width, part);
+      q = width;
 #endif
-    if (rows == 0) break;
-    x = rows > 1 ? x + width : zeros;
-    to = to == zeros + width ? out : to + width;
+    } else DEPTH_PART(width - LANES, 0)
+    NO_UNROLL for (; q < width - LANES; q += LANES) DEPTH_PART(q, 0)
+    if (rest == 0) break;
+    x = edged && rest == 1 ? zeros : x + cols;
+    if (rest <= rows) to = to == line ? out : to + width;
   }
 }
 
-// A band of results of 3 x 3 taps, `apart` where the stride is 2; weights are read backwards by a
-// `step` of -1. On the way the next band is read in its order in memory, so that the processor
-// fetches ahead, which columns keep it from; at a stride of 2, which reads more than it computes, at
-// once.
-static inline __attribute__((always_inline)) void NAME(depth_rows)(const NAME(depth_band) *b,
-                                                                   const S *weight, int32_t step,
-                                                                   S offset, S *out, bool apart) {
-  const uint32_t width = b->across, side = b->edged ? LANES : 0, right = apart ? 0 : side;
-  uint32_t ahead = apart ? b->rows * width / 4 : b->rows / 4;
-  const S *next = b->next;
+#define DEPTH_HALF(q, edge)                        \
+  {                                                \
+    const S *at = x + 2 * (q);                     \
+    NAME(depth_apart)(at, edge, v);                \
+    const V here = DEPTH_SUM((w + 3), load(part)); \
+    NAME(depth_apart)(at + cols, edge, v);         \
+    store(out + (q), DEPTH_SUM((w + 6), here));    \
+    store(part, DEPTH_SUM(w, bias));               \
+    part += LANES;                                 \
+  }
+
+// The same of stride 2.
+static NOINLINE void NAME(depth_halves)(const NAME(depth_band) *b, const S *weight, S offset,
+                                        S *out) {
+  const size_t width = b->across, cols = b->cols;
+  const S *x = b->at;
+  V w[9], v[3], bias = splat(offset);
+  UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k]);
+  NO_UNROLL for (size_t q = 0; q < width; q += LANES) {
+    if (!b->edged) NAME(depth_apart)(x - cols + 2 * MIN(q, width - LANES), 0, v);
+    store(b->scratch + q, b->edged ? bias : DEPTH_SUM(w, bias));
+  }
+  NO_UNROLL for (uint32_t rows = b->rows; rows > 0; rows--, x += 2 * cols, out += width) {
+    S *part = b->scratch;
+    size_t q = 0;
+    if (b->edged) {
+      DEPTH_HALF(0, -1)
+      q = LANES;
+    }
+    NO_UNROLL for (; q < width - LANES; q += LANES) DEPTH_HALF(q, 0)
+    DEPTH_HALF(width - LANES, 0)
+  }
+}
+
+// A plane of few columns.
+static NOINLINE void NAME(depth_columns)(const NAME(depth_band) *b, const S *weight, int32_t step,
+                                         S offset, S *out) {
+  const uint32_t width = b->across;
   V w[9], bias = splat(offset);
   UNROLL for (int k = 0; k < 9; k++) w[k] = splat(weight[k * step]);
-#define DEPTH_AT(q, edge)                                    \
-  {                                                          \
-    if (apart) NAME(depth_second)(b, w, bias, out, q, edge); \
-    else NAME(depth_column)(b, w, bias, out, q, edge);       \
-  }
-  if (side) DEPTH_AT(0, -1)
-  NO_UNROLL for (uint32_t q = side; q < width - right; q += LANES) {
-    for (uint32_t i = side ? ahead : 0; i > 0; i--, next += 16) DEPTH_TOUCH(next)
-    if (apart) ahead = 0;
+  NAME(depth_column)(b, w, bias, out, 0, -1);
+  NO_UNROLL for (uint32_t q = LANES; q < width - LANES; q += LANES) {
 #ifdef DEPTH_PAIRED
-    if (!apart && side && width > 3 * LANES) {
+    if (width > 3 * LANES) {
       const size_t at = MIN(q, width - 2 * LANES - 1);
       const S *x = b->at + at;
-      const NAME(depth_pair) pair = {
-          x, x, b->top ? b->zeros + at : x - width,
-          b->bottom ? b->zeros + at : x + b->rows * width, width, b->rows};
+      const NAME(depth_pair) pair = {x, x, b->scratch, b->scratch, width, b->rows};
       NAME(depth_two)(&pair, weight, step, offset, out + at);
-      for (uint32_t i = ahead; i > 0; i--, next += 16) DEPTH_TOUCH(next)
       q += LANES;
       continue;
     }
 #endif
-    DEPTH_AT(MIN(q, width - LANES), 0)
+    NAME(depth_column)(b, w, bias, out, q, 0);
   }
-  if (right) DEPTH_AT(width - LANES, 1)
-}
-
-static NOINLINE void NAME(depth_roll)(const NAME(depth_band) *b, const S *weight, int32_t step,
-                                      S offset, S *out) {
-  NAME(depth_rows)(b, weight, step, offset, out, false);
-}
-
-static NOINLINE void NAME(depth_skip)(const NAME(depth_band) *b, const S *weight, int32_t step,
-                                      S offset, S *out) {
-  NAME(depth_rows)(b, weight, step, offset, out, true);
+  NAME(depth_column)(b, w, bias, out, width - LANES, 1);
 }
 
 // Four columns of two rows of the input gradient of stride 2 from each of g and the next row's.
@@ -267,40 +257,27 @@ static NOINLINE void NAME(depth_spread)(const S *g, const S *weight, S *out, uin
   }
 }
 
+// A plane or a band of one, in the way that suits it.
+static void NAME(depth_any)(const convDepth_params *p, const NAME(depth_band) *b, const S *weight,
+                            S bias, S *out) {
+  const int32_t step = p->input ? -1 : 1;
+  weight += 8 * p->input;
+  if (p->form == 2) NAME(depth_halves)(b, weight, bias, out);
+  else if (b->edged && b->across <= DEPTH_ALONG) NAME(depth_columns)(b, weight, step, bias, out);
+  else NAME(depth_rows)(b, weight, step, bias, out);
+}
+
 // Planes [unit, last) of results whose pixels are read in place.
 SMALL static void NAME(depth_planes)(const convDepth_params *p, uint32_t unit, uint32_t last,
-                                     S *zeros) {
-  const size_t width = p->width, pixels = p->height * width, step = p->form;
-  uint32_t channel = unit % p->channels;
-  const S *x = IN(S, x) + unit * pixels, *end = IN(S, x) + p->units * pixels;
-  S *out = OUT(S, out) + (size_t)unit * p->out_h * p->out_w;
-  NAME(depth_band) band = {x, x, zeros, width, p->out_w, 0, 0, 0, true};
-  for (; unit < last; unit++, x += pixels) {
+                                     S *scratch) {
+  const size_t width = p->width, pixels = p->height * width, size = p->out_h * p->out_w;
+  NAME(depth_band) band = {IN(S, x) + unit * pixels, scratch, width, p->out_w, p->out_h, true};
+  S *out = OUT(S, out) + unit * size;
+  for (; unit < last; unit++, band.at += pixels, out += size) {
+    const uint32_t channel = unit % p->channels;
     const S *weight = IN(S, weight) + channel * 9;
     const S bias = p->biased ? IN(S, bias)[channel] : 0;
-    if (++channel == p->channels) channel = 0;
-    if (step == 3) {
-      NAME(depth_spread)(x, weight, out, width, p->height, zeros);
-      out += 4 * pixels;
-      continue;
-    }
-    if (step == 1 && width > DEPTH_ALONG) {
-      NAME(depth_plane)(x, weight + 8 * p->input, p->input ? -1 : 1, bias, out, width, p->height,
-                        zeros);
-      out += pixels;
-      continue;
-    }
-    band.at = x;
-    for (uint32_t row = 0; row < p->out_h; row += band.rows) {
-      band.rows = MIN(p->lines, p->out_h - row);
-      band.top = row == 0;
-      band.bottom = step == 1 && row + band.rows == p->out_h;
-      const size_t size = step * band.rows * width;
-      band.next = MIN(band.at + size, end - size);
-      if (step == 2) NAME(depth_skip)(&band, weight, 1, bias, out);
-      else NAME(depth_roll)(&band, weight + 8 * p->input, p->input ? -1 : 1, bias, out);
-      band.at += size;
-      out += band.rows * p->out_w;
-    }
+    if (p->form == 3) NAME(depth_spread)(band.at, weight, out, width, p->height, scratch);
+    else NAME(depth_any)(p, &band, weight, bias, out);
   }
 }

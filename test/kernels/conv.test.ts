@@ -65,6 +65,7 @@ const CASES: Case[] = [
   convCase([2, 2, 10, 16], [2, 1, 3, 3], { groups: 2, padding: [1, 1], stride: [2, 2] }),
   convCase([1, 2, 101, 100], [2, 1, 3, 3], { groups: 2, padding: [1, 1] }),
   convCase([1, 2, 101, 100], [2, 1, 3, 3], { groups: 2, padding: [1, 0], stride: [2, 2] }),
+  convCase([1, 2, 101, 100], [2, 1, 3, 3], { groups: 2, padding: [2, 1] }),
   convCase([3, 3, 7, 7], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
   convCase([2, 3, 9, 5], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),
   convCase([2, 3, 1, 13], [3, 1, 3, 3], { groups: 3, padding: [1, 1] }),

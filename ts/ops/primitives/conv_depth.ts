@@ -84,7 +84,7 @@ function formOf(geo: Geometry, gradient: Gradient, edged: boolean): number {
   return gradient === 'weight' && !edged ? 0 : step;
 }
 
-/** Rows of planes computed, or summed, at once: few if memory is slow, unless sums are along rows. */
+/** Rows of planes summed at once: few if memory is slow, unless sums are along rows. */
 function bandOf(geo: Geometry, along: boolean): number {
   const { batch, groups, height, width, outH, outW } = geo;
   const blocks = Math.ceil((outH * outW) / 2048);
@@ -117,14 +117,14 @@ export function depthwise(
   const results = form > 0 ? 0 : input ? stride[1] : 1;
   const fit = (FIRST_CACHE / cols / (phases + results) - reach) / apart;
   const bands = Math.ceil(y.places / Math.max(reach, 4, Math.floor(fit)));
-  const band = form < 3 ? bandOf(geo, weights && form === 1) : y.places;
+  const band = form < 3 ? bandOf(geo, form === 1) : y.places;
   const lines = edged ? band : Math.ceil(y.places / bands);
   const rows = apart * lines + reach;
   const step = edged ? 4 * width + 4 * SPAN : rows * cols * phases + cols + SPAN;
   const alone = edged || bands > 1 || weights;
   const together = alone ? 1 : Math.ceil(FIRST_CACHE / 2 / step);
   const size = (kernel[0] * kernel[1] + TAPS) * (weights ? SUMS + 2 : 3);
-  const line = Math.max(1, results) * (lines * cols + SPAN);
+  const line = form > 0 ? 4 * Math.max(width, outW) + 2 * SPAN : results * (lines * cols + SPAN);
   const slice = together * step + line + size + stride[0] * stride[1];
   const { range, words: share } = shares(weights ? groups : batch * groups);
   const own = {
