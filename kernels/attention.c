@@ -15,9 +15,8 @@ enum { BLOCK = 64 };
 enum { WANT_QUERY = 1, WANT_KEY = 2 };  // wanted: gradients of q, or of k and v
 #endif
 
-FINISH(main, TILE_M, TILE_V)
-TILE_ROWS(main, TILE_M, TILE_V)
-TILE_COLUMNS(main, TILE_M, TILE_V)
+MAIN_ROWS
+MAIN_COLUMNS
 
 // A matrix whose rows are contiguous.
 typedef struct {
@@ -25,8 +24,7 @@ typedef struct {
   size_t step;
 } NAME(rows_of);
 
-TILE_STRIP(row_strip, TILE_M, TILE_V, row[i][k], TILE_M *a_step, store)
-TILE_STRIP(column_strip, TILE_M, TILE_V, a[i], TILE_M, store)
+TILE_STRIP(static, column_strip, TILE_M, TILE_V, a[i], TILE_M, store)
 
 // c[i][j] = (add: +=) the sum over k of a[i][k] b[k][j], where `columns` says that a is stored
 // transposed. With fewer than TILE_N columns b has TILE_N nevertheless.

@@ -285,7 +285,8 @@ SMALL KERNEL(convTurned) {
   }
 }
 
-// A unit is `col_block` taps by `row_block` filters of one group.
+// A unit is `col_block` taps by `row_block` filters of one group. Where planes have few pixels,
+// those of `together` images are one sum: a row of g holds them all.
 SMALL KERNEL(convWeights) {
 #if LANES == 4
   if (p->direct) {
@@ -297,14 +298,14 @@ SMALL KERNEL(convWeights) {
   const uint32_t taps = p->channels * p->taps_h * p->taps_w;
   const uint32_t parts = (p->filters + p->row_block - 1) / p->row_block;
   const uint32_t blocks = (taps + p->col_block - 1) / p->col_block;
-  const uint32_t pixels = p->grid_h * p->grid_w;
+  const uint32_t pixels = p->together * p->grid_h * p->grid_w;
   const size_t source_size = (size_t)p->channels * p->plane, g_size = (size_t)p->filters * pixels;
   S *pack = OUT(S, scratch) + (size_t)begin * p->slice;
   conv_run *run = (conv_run *)(pack + MIN(pixels, DEPTH_BLOCK) * BLOCK_STEP);
   int32_t *tap = (int32_t *)(run + MIN(pixels, DEPTH_BLOCK));
   const conv_window window = WINDOW(p);
-  const conv_grid grid = {
-      .rows = p->grid_h, .cols = p->grid_w, .source_row = p->source_row, .source_step = 1};
+  const conv_grid grid = {.rows = p->grid_h, .cols = p->grid_w, .source_row = p->source_row,
+                          .source_image = p->groups * source_size, .source_step = 1};
   // Few filters of large planes, so that the cache keeps these; where results are few, planes are
   // read once for all units.
   const bool large = p->filters * pixels > MOST_FETCHED;

@@ -1,30 +1,17 @@
 // Products of weights and blocks of packed pixels or taps, included once per dtype.
 
-// Of the tiles that are not just stored, only the rows of whole ones that are added are many.
+// Few of these tiles are not just stored.
 #define FINISH_FEW(name, R, C)                                                    \
   static inline void NAME(finish_##name)(const S *tile, const NAME(target) * t) { \
     NAME(put_part)(tile, C * LANES, t);                                           \
   }
-static NOINLINE void NAME(finish_main)(const S *tile, const NAME(target) * t) {
-  if (!t->add || t->j1 < TILE_N) {
-    NAME(put_part)(tile, TILE_N, t);
-    return;
-  }
-  S *to = t->c;
-  NO_UNROLL for (const S *end = tile + t->i1 * TILE_N; tile < end; tile += TILE_N, to += t->row) {
-    UNROLL for (int j = 0; j < TILE_N; j += LANES) store(to + j, load(to + j) + load(tile + j));
-  }
-}
 FINISH_FEW(pair, 2, PAIR_V)
 FINISH_FEW(single, 1, 8)
 // The tile for a few last columns.
 #define NARROW_M (TILE_M == 2 ? 4 : 8)
 FINISH_FEW(narrow, NARROW_M, TILE_V / 2)
 TILE_ROWS(narrow, NARROW_M, TILE_V / 2)
-TILE_ROWS(main, TILE_M, TILE_V)
-#if STRIPS
-ROW_STRIPS
-#endif
+MAIN_ROWS
 TILE_ROWS(pair, 2, PAIR_V)
 TILE_ROWS(single, 1, 8)
 #if TILE_M == 6

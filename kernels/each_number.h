@@ -1,5 +1,4 @@
-// Instantiates SOURCE for float32, float64, int32 and int64. REAL is 1 for the floating point ones.
-#define REAL 1
+// Instantiates SOURCE for float32, float64, int32 and int64. REAL is 0 for the integers.
 #include "each_real.h"
 #ifndef ONLY_F32
 #undef REAL

@@ -1,5 +1,6 @@
 // Instantiates SOURCE for float32 and float64: S is the scalar, V the vector type, I the integer
-// vector of equal lanes. float32 is compiled for speed, the others for size (wasm/build.mjs), apart.
+// vector of equal lanes, REAL 1. float32 is compiled for speed, the others for size (wasm/build.mjs), apart.
+#define REAL 1
 #ifndef NO_F32
 #define S float
 #define V f32x4

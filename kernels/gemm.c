@@ -35,24 +35,44 @@ enum { FEW_ROWS = 12 };
 #define HALF_N (HALF_V * LANES)
 
 // Integers are multiplied in one way only, packed, by rows of A: for size.
+// Part of a tile, or an output without unit stride: `tile` holds rows of `width`.
+NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(target) * t) {
+  const bool add = t->add;
+  for (uint32_t i = t->i0; i < t->i1; i++) {
+    const S *from = tile + i * width;
+    S *to = t->c + i * t->row;
+    uint32_t j = t->j0;
+    NO_UNROLL for (; t->col == 1 && j + LANES <= t->j1; j += LANES) {
+      NAME(put)(to + j, load(from + j), add);
+    }
+    for (; j < t->j1; j++) {
+      S *p = to + j * t->col;
+      *p = add ? (S)(splat(*p) + splat(from[j]))[0] : from[j];
+    }
+  }
+}
+
+
 #if REAL
-FINISH(main, TILE_M, TILE_V)
+FINISH(extern, main, TILE_M, TILE_V)
+COLUMN_LOOP(extern, main, TILE_M, TILE_V)
+MAIN_COLUMNS
+TILE_STRIP(extern, row_strip, TILE_M, TILE_V, row[i][k], TILE_M *a_step, store)
+ROW_LOOP(extern, main, TILE_M, TILE_V)
 #else
 FINISH_PART(main, TILE_V)
+ROW_LOOP(static, main, TILE_M, TILE_V)
 #endif
-TILE_ROWS(main, TILE_M, TILE_V)
-#if REAL
-TILE_COLUMNS(main, TILE_M, TILE_V)
-#endif
+MAIN_ROWS
 #if HALVED
-FINISH(half, HALF_M, HALF_V)
+FINISH(static, half, HALF_M, HALF_V)
 TILE_ROWS(half, HALF_M, HALF_V)
 TILE_COLUMNS(half, HALF_M, HALF_V)
 #endif
 
 // Tall tiles leave up to four rows, which are a tile of their own.
 #if TILE_M > LANES
-FINISH(four, 4, TILE_V)
+FINISH(static, four, 4, TILE_V)
 TILE_ROWS(four, 4, TILE_V)
 #define SHORT_M 4
 #else
@@ -60,7 +80,7 @@ TILE_ROWS(four, 4, TILE_V)
 #endif
 
 #if STRIPS
-ROW_STRIPS
+TILE_STRIP(extern, row_strip_add, TILE_M, TILE_V, row[i][k], TILE_M *a_step, ADD_VECTOR)
 
 // Rows of whole tiles, LANES or a multiple, where columns of the output are contiguous.
 static NOINLINE void NAME(put_turned)(const S *tile, uint32_t rows, const NAME(target) * t) {

@@ -46,9 +46,9 @@
 #if TILE_M == 2 || TILE_V == 2
 #define row_loop_thin row_loop_main
 #else
-ROW_LOOP(thin, 2, THIN_V)
+ROW_LOOP(static, thin, 2, THIN_V)
 #endif
-ROW_LOOP(one, 1, ONE_V)
+ROW_LOOP(static, one, 1, ONE_V)
 
 // ---- Dot products -------------------------------------------------------------------------------
 

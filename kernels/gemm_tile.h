@@ -30,6 +30,23 @@ typedef struct {
   bool add;
 } NAME(target);
 
+// What is large and in every file that has tiles is gemm.c's, under names of no kernel.
+#define SHARE(name, ...) void NAME(name)(__VA_ARGS__) __asm__("tile." TEXT(NAME(name)))
+#define LOOP_ARGUMENTS                                                                           \
+  uint32_t depth, const S *a, size_t a_step, const S *b, size_t b_step, uint32_t last, S *to, \
+      size_t to_step
+#define STRIP_ARGUMENTS                                                                      \
+  uint32_t tiles, uint32_t depth, const S *left, size_t a_step, const S *panel, size_t b_step, \
+      S *to, size_t to_step
+SHARE(put_part, const S *tile, uint32_t width, const NAME(target) * t);
+#if REAL
+SHARE(finish_main, const S *tile, const NAME(target) * t);
+SHARE(row_loop_main, LOOP_ARGUMENTS);
+SHARE(column_loop_main, LOOP_ARGUMENTS);
+SHARE(row_strip, STRIP_ARGUMENTS);
+SHARE(row_strip_add, STRIP_ARGUMENTS);
+#endif
+
 // The sums of LANES vectors, each as sum_lanes gives it.
 static inline __attribute__((always_inline)) V NAME(sum_each)(const V *v) {
   V lane[LANES];
@@ -40,23 +57,6 @@ static inline __attribute__((always_inline)) V NAME(sum_each)(const V *v) {
 #else
   return lane[0] + lane[1];
 #endif
-}
-
-// Part of a tile, or an output without unit stride: `tile` holds rows of `width`.
-static NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(target) * t) {
-  const bool add = t->add;
-  for (uint32_t i = t->i0; i < t->i1; i++) {
-    const S *from = tile + i * width;
-    S *to = t->c + i * t->row;
-    uint32_t j = t->j0;
-    NO_UNROLL for (; t->col == 1 && j + LANES <= t->j1; j += LANES) {
-      NAME(put)(to + j, load(from + j), add);
-    }
-    for (; j < t->j1; j++) {
-      S *p = to + j * t->col;
-      *p = add ? (S)(splat(*p) + splat(from[j]))[0] : from[j];
-    }
-  }
 }
 
 // The lanes of a vector, `step` elements apart.
@@ -76,8 +76,8 @@ static inline bool NAME(is_whole)(const NAME(target) * t, uint32_t rows, uint32_
   }
 
 // Defines finish_<name>: puts R rows of C vectors from `tile` where they belong.
-#define FINISH(name, R, C)                                                                         \
-  static NOINLINE void NAME(finish_##name)(const S *tile, const NAME(target) * t) {                \
+#define FINISH(linkage, name, R, C)                                                                \
+  linkage NOINLINE void NAME(finish_##name)(const S *tile, const NAME(target) * t) {               \
     const bool whole = NAME(is_whole)(t, R, C * LANES), add = t->add;                              \
     const size_t row = t->row, col = t->col;                                                       \
     S *to = t->c;                                                                                  \
@@ -131,64 +131,59 @@ static inline bool NAME(is_whole)(const NAME(target) * t, uint32_t rows, uint32_
     }                                                                                 \
   }
 
-#define ROW_LOOP(name, R, C)                                                                  \
-  static NOINLINE void NAME(row_loop_##name)(uint32_t depth, const S *a, size_t a_step,       \
-                                             const S *b, size_t b_step, uint32_t last, S *to, \
-                                             size_t to_step) {                                \
-    V acc[R][C] = {0};                                                                        \
-    const S *row[R];                                                                          \
-    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, last) * a_step;               \
-    NO_UNROLL for (uint32_t k = 0; k < depth; k++, b += b_step) TILE_STEP(R, C, row[i][k])    \
-    TILE_STORE(R, C)                                                                          \
+#define ROW_LOOP(linkage, name, R, C)                                                      \
+  linkage NOINLINE void NAME(row_loop_##name)(LOOP_ARGUMENTS) {                            \
+    V acc[R][C] = {0};                                                                     \
+    const S *row[R];                                                                       \
+    UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + MIN(i, last) * a_step;            \
+    NO_UNROLL for (uint32_t k = 0; k < depth; k++, b += b_step) TILE_STEP(R, C, row[i][k]) \
+    TILE_STORE(R, C)                                                                       \
   }
-
-#define TILE_ROWS(name, R, C)                                                          \
-  ROW_LOOP(name, R, C)                                                                 \
-  static void NAME(rows_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
-                                size_t b_step, const NAME(target) * t) {               \
-    TILE_RUN(name, R, C, row_loop)                                                     \
+#define COLUMN_LOOP(linkage, name, R, C)                                       \
+  linkage NOINLINE void NAME(column_loop_##name)(LOOP_ARGUMENTS) {             \
+    V acc[R][C] = {0};                                                         \
+    (void)last;                                                                \
+    NO_UNROLL for (uint32_t k = 0; k < depth; k++, a += a_step, b += b_step) { \
+      TILE_STEP(R, C, a[i])                                                    \
+    }                                                                          \
+    TILE_STORE(R, C)                                                           \
   }
-
-#define TILE_COLUMNS(name, R, C)                                                                   \
-  static NOINLINE void NAME(column_loop_##name)(uint32_t depth, const S *a, size_t a_step,         \
-                                                const S *b, size_t b_step, uint32_t last, S *to,   \
-                                                size_t to_step) {                                  \
-    V acc[R][C] = {0};                                                                             \
-    (void)last;                                                                                    \
-    NO_UNROLL for (uint32_t k = 0; k < depth; k++, a += a_step, b += b_step) {                     \
-      TILE_STEP(R, C, a[i])                                                                        \
-    }                                                                                              \
-    TILE_STORE(R, C)                                                                               \
-  }                                                                                                \
-  static void NAME(columns_##name)(uint32_t depth, const S *a, size_t a_step, const S *b,          \
-                                   size_t b_step, const NAME(target) * t) {                        \
-    TILE_RUN(name, R, C, column_loop)                                                              \
+// Defines <which>_<name>, one tile by its loop.
+#define TILE(which, loop, name, R, C)                                                     \
+  static void NAME(which##_##name)(uint32_t depth, const S *a, size_t a_step, const S *b, \
+                                   size_t b_step, const NAME(target) * t) {               \
+    TILE_RUN(name, R, C, loop)                                                            \
   }
+#define MAIN_ROWS TILE(rows, row_loop, main, TILE_M, TILE_V)
+#define MAIN_COLUMNS TILE(columns, column_loop, main, TILE_M, TILE_V)
+#define TILE_ROWS(name, R, C)     \
+  ROW_LOOP(static, name, R, C)    \
+  TILE(rows, row_loop, name, R, C)
+#define TILE_COLUMNS(name, R, C)  \
+  COLUMN_LOOP(static, name, R, C) \
+  TILE(columns, column_loop, name, R, C)
 
 // Defines <name>, which runs through tiles of whole rows, one below the other: for each of them a
 // call would take an eighth of the time of a depth of 384.
-#define TILE_STRIP(name, R, C, left_of, a_next, put_vector)                                        \
-  static NOINLINE void NAME(name)(uint32_t tiles, uint32_t depth, const S *left, size_t a_step,    \
-                                  const S *panel, size_t b_step, S *to, size_t to_step) {          \
-    NO_UNROLL for (; tiles > 0; tiles--, left += a_next) {                                         \
-      V acc[R][C] = {0};                                                                           \
-      const S *row[R], *a = left, *b = panel;                                                      \
-      UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + i * a_step;                             \
-      NO_UNROLL for (uint32_t k = 0; k < depth; k++, a += a_step, b += b_step) {                   \
-        TILE_STEP(R, C, left_of)                                                                   \
-      }                                                                                            \
-      TILE_PUT(R, C, put_vector)                                                                   \
-    }                                                                                              \
+#define TILE_STRIP(linkage, name, R, C, left_of, a_next, put_vector)             \
+  linkage NOINLINE void NAME(name)(STRIP_ARGUMENTS) {                            \
+    NO_UNROLL for (; tiles > 0; tiles--, left += a_next) {                       \
+      V acc[R][C] = {0};                                                         \
+      const S *row[R], *a = left, *b = panel;                                    \
+      UNROLL for (uint32_t i = 0; i < R; i++) row[i] = a + i * a_step;           \
+      NO_UNROLL for (uint32_t k = 0; k < depth; k++, a += a_step, b += b_step) { \
+        TILE_STEP(R, C, left_of)                                                 \
+      }                                                                          \
+      TILE_PUT(R, C, put_vector)                                                 \
+    }                                                                            \
   }
 #define ADD_VECTOR(p, v) store(p, load(p) + (v))
 
-// Defines row_strip, whose sums are stored, and row_strip_add, whose are added.
-#define ROW_STRIPS                                                                      \
-  TILE_STRIP(row_strip, TILE_M, TILE_V, row[i][k], TILE_M *a_step, store)               \
-  TILE_STRIP(row_strip_add, TILE_M, TILE_V, row[i][k], TILE_M *a_step, ADD_VECTOR)      \
-  static inline void NAME(row_strips)(uint32_t tiles, uint32_t depth, const S *a,       \
-                                      size_t a_step, const S *b, size_t b_step, S *to,  \
-                                      size_t to_step, bool add) {                       \
-    if (add) NAME(row_strip_add)(tiles, depth, a, a_step, b, b_step, to, to_step);      \
-    else NAME(row_strip)(tiles, depth, a, a_step, b, b_step, to, to_step);              \
-  }
+#if STRIPS
+// Strips whose sums are stored, or added.
+static inline void NAME(row_strips)(uint32_t tiles, uint32_t depth, const S *a, size_t a_step,
+                                    const S *b, size_t b_step, S *to, size_t to_step, bool add) {
+  if (add) NAME(row_strip_add)(tiles, depth, a, a_step, b, b_step, to, to_step);
+  else NAME(row_strip)(tiles, depth, a, a_step, b, b_step, to, to_step);
+}
+#endif

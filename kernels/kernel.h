@@ -46,6 +46,8 @@ static inline void *address(uint32_t word) { return arena + word; }
   EXPORTED void JOIN(name, SUFFIX)(const name##_params *p, uint32_t begin, uint32_t end)
 // NAME(helper) gives a static helper its own name in each instantiation.
 #define NAME(name) JOIN(name, SUFFIX)
+#define TEXT_(name) #name
+#define TEXT(name) TEXT_(name)
 
 // V8 optimises a function when it is next entered: the loop over a tile must be a call of its own.
 #define NOINLINE __attribute__((noinline))

@@ -15,11 +15,7 @@ enum { TANH = 0, RELU = 1, GRU = 2, LSTM = 3 };  // mode
 enum { TOGETHER = 32 };
 #endif
 
-FINISH(main, TILE_M, TILE_V)
-TILE_ROWS(main, TILE_M, TILE_V)
-#if STRIPS
-ROW_STRIPS
-#endif
+MAIN_ROWS
 
 // ---- One row of a cell --------------------------------------------------------------------------
 

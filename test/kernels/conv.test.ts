@@ -47,6 +47,8 @@ const CASES: Case[] = [
   convCase([1, 70, 6, 6], [67, 70, 2, 2], { padding: [1, 1] }),
   convCase([1, 1, 70, 50], [2, 1, 3, 3], { padding: [3, 4] }),
   convCase([40, 2, 5, 6], [3, 2, 2, 3]),
+  // Small planes of all images summed at once, in blocks.
+  convCase([23, 12, 4, 5], [70, 6, 3, 3], { groups: 2, padding: [1, 1] }),
   convCase([2, 2, 11, 21], [5, 2, 3, 3]),
   convCase([3, 2, 4, 13], [6, 2, 1, 1], { stride: [2, 2] }),
   convCase([2, 6, 9, 10], [6, 1, 3, 3], { groups: 6, stride: [2, 2], padding: [1, 1] }),

@@ -93,7 +93,7 @@ export const productKernel = kernel({
 export const weightsKernel = kernel({
   dtypes: REALS,
   buffers: ['source', 'g', 'out', 'scratch'],
-  params: { ...productWords, batch: 'u32' },
+  params: { ...productWords, batch: 'u32', together: 'u32' },
 });
 
 export const mergeKernel = kernel({

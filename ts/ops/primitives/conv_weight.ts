@@ -26,6 +26,7 @@ import {
   UNIT,
   UNITS,
 } from './conv_launch.js';
+import { matmulPack, TURN_ROWS } from './matmul.js';
 
 /** Groups of the weight gradient that stay in the cache. */
 const GROUPS = 128;
@@ -36,6 +37,8 @@ const MOST_PACKED = 50_000;
 /** The most results for each step of the depth, and the least depth of a part that is summed by itself. */
 const MOST_SHARE = 32;
 const LEAST_DEPTH = 512;
+/** Pixels of a plane so few that the sums of all images are taken as one. */
+const JOINED = 64;
 /** Filters that packing taps is worth. */
 const TRANSPOSING = 4;
 
@@ -108,6 +111,7 @@ function planesGradient(
     col_block: block,
     slice,
     batch,
+    together: 1,
   };
   const whole = units === 1 && !turned;
   const sums = whole ? out : launcher.scratch(units * rows * cols, out.dtype);
@@ -119,6 +123,21 @@ function planesGradient(
   const places = { row_step: turned ? 1 : cols, col_step: turned ? rows : 1 };
   const merged = { units, size: rows * cols, cols, ...places };
   launcher.launch('convMerge', mergeKernel, 'f32', [sums, out], merged, rows);
+}
+
+/** Rows of g [groups * filters, batch * pixels]. */
+function joinImages(
+  launcher: Launcher,
+  g: Tensor,
+  { batch, groups, filters, outH, outW }: Geometry,
+): BufferRef {
+  const [rows, pixels] = [groups * filters, outH * outW];
+  const joined = launcher.scratch(rows * batch * pixels, g.dtype);
+  const lines = { a_batch: pixels, a_row: rows * pixels, a_depth: 1, out_row: pixels };
+  const params = { rows: batch, depth: pixels, ...lines };
+  const range = rows * Math.ceil(batch / TURN_ROWS);
+  launcher.launch('matmulPack', matmulPack, suffix(g.dtype), [g, joined], params, range);
+  return joined;
 }
 
 export function weightGradient(
@@ -150,9 +169,11 @@ export function weightGradient(
   const columns = groups * Math.ceil(depth / colBlock);
   const rows = direct ? Math.min(FILTERS, filters) : rowBlock(filters, columns, products);
   const { range, words } = shares(columns * Math.ceil(filters / rows));
+  const joins = !direct && batch > 1 && outH * outW <= JOINED;
+  const together = joins ? batch : 1;
   const slice = direct
     ? depth + outH * Math.ceil(outW / 4) * GROUP_WORDS + places.line_words
-    : Math.min(outH * outW, DEPTH_BLOCK) * (BLOCK_STEP + RUN_WORDS) + BLOCK;
+    : Math.min(together * outH * outW, DEPTH_BLOCK) * (BLOCK_STEP + RUN_WORDS) + BLOCK;
   const own = {
     groups,
     channels,
@@ -164,12 +185,14 @@ export function weightGradient(
     row_block: rows,
     col_block: colBlock,
     slice,
-    batch,
+    batch: batch / together,
+    together,
     direct: direct ? 1 : 0,
   };
   const params = Object.assign(own, places, words);
+  const rowsOfG = joins ? joinImages(launcher, g, geometry) : g;
   const scratch = launcher.scratch(range * slice, x.dtype);
-  const buffers = [planes.buffer(), g, out, scratch];
+  const buffers = [planes.buffer(), rowsOfG, out, scratch];
   const dtype = suffix(x.dtype);
   launcher.launch('convWeights', weightsKernel, dtype, buffers, params, range, products);
 }

@@ -9,7 +9,7 @@ import { kernel, NUMBERS, type ParamsOf } from '../kernel.js';
 import { type BufferRef, type Launcher, outputsOf, primitive } from '../row.js';
 
 /** Copies A into rows for `matmul`, `out_row` apart; a unit is some rows of one matrix. */
-const matmulPack = kernel({
+export const matmulPack = kernel({
   dtypes: NUMBERS,
   buffers: ['a', 'out'],
   params: {
@@ -62,7 +62,7 @@ const DEPTH_IN_PLACE = 512;
 /** The same of dot products, which sum it in eight parts, read once. */
 const LONG_BLOCK = 2048;
 /** Rows that a unit of `matmulPack` copies. */
-const TURN_ROWS = 8;
+export const TURN_ROWS = 8;
 /** A block of A and one of B share the second-level cache; blocks are a multiple of most tiles. */
 const ROW_BLOCK = 84;
 const GRAIN = 12;
