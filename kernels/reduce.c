@@ -119,19 +119,19 @@ KERNEL(sumSpread) {
     }
     uint32_t column = at % width;
     const S *line = x + (size_t)(at / width) * p->pitch;
-    V sum;
-    if (whole && (step == 1 || at + rows < p->total))
-      sum = NAME(sum_lines)(line + (size_t)column * step, rows, width - column, width, p->pitch - width * step, step);
-    else {
+    if (whole && (step == 1 || at + rows < p->total)) {
+      const V sum =
+          NAME(sum_lines)(line + (size_t)column * step, rows, width - column, width, p->pitch - width * step, step);
+      out[u] = TOTAL(splat(sum_lanes(sum)))[0];
+    } else {
       for (uint32_t done = 0, count; done < rows; done += count, column = 0, line += p->pitch) {
         count = MIN(rows - done, width - column);
         move_strided(
             (unsigned char *)(copy + done), 1, (const unsigned char *)(line + (size_t)column * step), step, count,
             sizeof(S));
       }
-      sum = JOIN(sum_run, SUFFIX)(&plain, copy, rows);
+      JOIN(sum_rows, SUFFIX)(&plain, copy, out + u, 1, rows);
     }
-    out[u] = TOTAL(splat(sum_lanes(sum)))[0];
   }
 }
 #undef TURN
