@@ -15,9 +15,11 @@ interface Engine {
   turns?: number;
   /** Milliseconds of the clock's step. */
   step?: number;
+  /** Milliseconds for which the machine runs at half its speed. */
+  throttled?: number;
 }
 
-function race({ rates, slow = 11, compiles = 1, turns = 0, step = 0 }: Engine) {
+function race({ rates, slow = 11, compiles = 1, turns = 0, step = 0, throttled = 0 }: Engine) {
   let time = 0;
   const read = () => (step > 0 ? Math.floor(time / step) * step : time);
   const clock = () => {
@@ -33,7 +35,8 @@ function race({ rates, slow = 11, compiles = 1, turns = 0, step = 0 }: Engine) {
       unit: () => {
         since ??= time;
         const before = time;
-        time += UNIT / (time - since > wait ? rates[name] : slow);
+        const pace = time < throttled ? 2 : 1;
+        time += (pace * UNIT) / (time - since > wait ? rates[name] : slow);
         if (turns > 0 && Math.floor(before / turns) !== Math.floor(time / turns)) time += turns;
       },
     });
@@ -61,6 +64,14 @@ describe('a race among builds', () => {
     expect(trial.settled).toBe(true);
     expect(trial.best).toBe(name);
     expect(trial.spent).toBeLessThan(engine.step === 0.1 ? 5 : 3);
+  });
+
+  it('is judged at one speed of the machine', () => {
+    const compiles = { 'plain-2x16': 0, 'plain-4x16': 1.5 };
+    const { trial } = race({ rates: NODE_20, slow: 7, compiles, throttled: 1.2 });
+    trial.run(5);
+    expect(trial.settled).toBe(true);
+    expect(trial.best).toBe('plain-2x16');
   });
 
   it('is not won by a hair', () => {

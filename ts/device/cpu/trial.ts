@@ -17,6 +17,8 @@ const FINE = 0.002;
 /** Samples of optimised code that are enough, of the short ones and of the long. */
 const ENOUGH = 4;
 const ENOUGH_LONG = 2;
+/** Turns of all contenders, one after the other, that judge them: machines change their speed. */
+const JUDGING = 3;
 /** Optimised code is faster than the first unoptimised samples by more than this... */
 const JUMP = 2.2;
 /** ... and no build is slower than the fastest by more than this for its shape alone. */
@@ -27,6 +29,8 @@ const MARGIN = 1.04;
 interface Entry extends Contender {
   best: number;
   fast: number;
+  /** The best of the turns that judge; 0 before them. */
+  judged: number;
 }
 
 /** A race of contenders, the first of which is the one to fall back on. */
@@ -53,7 +57,7 @@ export class Trial {
   }
 
   add(contender: Contender): void {
-    const entry = { ...contender, best: 0, fast: 0 };
+    const entry = { ...contender, best: 0, fast: 0, judged: 0 };
     entry.unit();
     this.slow = Math.min(this.slow, this.sample(entry));
     this.entries.push(entry);
@@ -98,7 +102,10 @@ export class Trial {
     return this.entries.every((entry) => this.isSettled(entry));
   }
 
-  /** Takes samples in turns until all have settled, or `limit` milliseconds are spent in all. */
+  /**
+   * Takes samples in turns until all have settled, or `limit` milliseconds are spent in all. Then
+   * all are measured side by side once more.
+   */
   run(limit: number): void {
     while (this.spent < limit && !this.settled) {
       for (const entry of this.entries) {
@@ -108,18 +115,28 @@ export class Trial {
         entry.fast = rate > JUMP * this.slow ? entry.fast + 1 : 0;
       }
     }
+    // A coarse clock's samples take too long for another turn.
+    for (let turn = 0; turn < JUDGING && this.fine && this.settled; turn++) {
+      for (const entry of this.entries) entry.judged = Math.max(entry.judged, this.sample(entry));
+    }
+  }
+
+  /** Units per millisecond that count. */
+  private rateOf(entry: Entry): number {
+    return this.entries.every(({ judged }) => judged > 0) ? entry.judged : entry.best;
   }
 
   /** The fastest of those that have settled; the first if it has not. */
   get best(): string {
     const [first, ...others] = this.entries;
     let winner = first;
-    let least = first.best * MARGIN;
+    let least = this.rateOf(first) * MARGIN;
     if (!this.isSettled(first)) return first.name;
     for (const entry of others) {
-      if (!this.isSettled(entry) || entry.best <= least) continue;
+      const rate = this.rateOf(entry);
+      if (!this.isSettled(entry) || rate <= least) continue;
       winner = entry;
-      least = entry.best;
+      least = rate;
     }
     return winner.name;
   }
@@ -127,7 +144,10 @@ export class Trial {
   /** The units per millisecond of each contender, for people. */
   describe(figure: (rate: number) => string): string {
     return this.entries
-      .map((entry) => `${entry.name} ${this.isSettled(entry) ? figure(entry.best) : '(compiling)'}`)
+      .map(
+        (entry) =>
+          `${entry.name} ${this.isSettled(entry) ? figure(this.rateOf(entry)) : '(compiling)'}`,
+      )
       .join(', ');
   }
 }
