@@ -106,20 +106,21 @@ RUN_FN void log1p_run(const float *x, float *out, uint32_t n) {
       BOTH store(e + 4 * v, to_f32(t[v]));
       BOTH store(f + 4 * v, u[v]);
     }
-    if (any_(odd)) {
-#pragma clang loop unroll(disable)
-      for (uint32_t j = 0; j < m; j += 4) store(out + j, log1p_(load(x + j)));
-      continue;
-    }
+    const bool any_odd = any_(odd);
+    float *results = any_odd ? fractions : out;
     TURNS(j, m) {
       const float *from = x + j, *f = fractions + j, *e = exponents + j;
-      float *to = out + j;
+      float *to = results + j;
       HIDE("+r"(from), "+r"(to), "+r"(f), "+r"(e));
       f32x4 y[2];
       BOTH y[v] = log_of_split(k, load(f + 4 * v), load(e + 4 * v));
       BOTH y[v] = (f32x4)((i32x4)y[v] | ((i32x4)load(from + 4 * v) & INT32_MIN));
       BOTH store(to + 4 * v, y[v]);
     }
+    if (any_odd)
+#pragma clang loop unroll(disable)
+      for (uint32_t j = 0; j < m; j += 4)
+        store(out + j, log_special(load(x + j) + 1.0f, load(fractions + j)));
   }
 }
 
