@@ -253,23 +253,28 @@ static NOINLINE void NAME(bursts)(NAME(stream) * s, uint32_t count) {
   for (; count > 0 && s->rows > 0; count--) NAME(burst)(s);
 }
 
-// A whole tile of a block, which begins with `start`.
-static NOINLINE void NAME(stream_tile)(const NAME(block) * t, NAME(stream) * s, const S *a,
-                                       const S *b, S *to, const S *start) {
-  V acc[TILE_M][TILE_V];
-  const S *row[TILE_M];
-  UNROLL for (uint32_t i = 0; i < TILE_M; i++) {
-    row[i] = a + i * t->a_step;
-    UNROLL for (int j = 0; j < TILE_V; j++) acc[i][j] = splat(start[i]);
-  }
-  const size_t b_step = t->b_step, to_step = t->row;
-  for (uint32_t k = 0, depth = t->depth; k < depth;) {
-    if (s->wait == 0) NAME(burst)(s);
-    const uint32_t end = k + MIN(s->wait, depth - k);
-    s->wait -= end - k;
-    NO_UNROLL for (; k < end; k++, b += b_step) TILE_STEP(TILE_M, TILE_V, row[i][k])
-  }
-  TILE_STORE(TILE_M, TILE_V)
+// Whole tiles of a block, one below the other, which begin with `start`.
+static NOINLINE void NAME(stream_tiles)(const NAME(block) * t, NAME(stream) * s, const S *a,
+                                        const S *panel, S *to, const S *start, uint32_t tiles) {
+  const size_t a_step = t->a_step, b_step = t->b_step, to_step = t->row;
+  const size_t next = t->add ? TILE_M : 0;
+  NO_UNROLL do {
+    V acc[TILE_M][TILE_V];
+    const S *row[TILE_M], *b = panel;
+    UNROLL for (uint32_t i = 0; i < TILE_M; i++) {
+      row[i] = a + i * a_step;
+      UNROLL for (int j = 0; j < TILE_V; j++) acc[i][j] = splat(start[i]);
+    }
+    for (uint32_t k = 0, depth = t->depth; k < depth;) {
+      if (s->wait == 0) NAME(burst)(s);
+      const uint32_t end = k + MIN(s->wait, depth - k);
+      s->wait -= end - k;
+      NO_UNROLL for (; k < end; k++, b += b_step) TILE_STEP(TILE_M, TILE_V, row[i][k])
+    }
+    TILE_STORE(TILE_M, TILE_V)
+    a += TILE_M * a_step;
+    start += next;
+  } while (--tiles > 0);
 }
 
 // A product of planes of pixels that are read where they lie, of at least TILE_M rows, in tiles of
@@ -316,7 +321,10 @@ static void NAME(planar_product)(NAME(block) * t, const S *bias, NAME(stream) * 
             continue;
           }
 #endif
-          NAME(stream_tile)(t, s, a, b, to, bias ? bias + at : none);
+          // All that end before the last, where vectors are not paired.
+          const uint32_t whole = PAIRED || fives ? 1 : MAX(1, MIN(rows / TILE_M, i + group) - n);
+          NAME(stream_tiles)(t, s, a, b, to, bias ? bias + at : none, whole);
+          n += whole - 1;
         }
       }
     }
