@@ -213,8 +213,8 @@ static NOINLINE void NAME(depth_columns)(const NAME(depth_band) *b, const S *wei
 #ifdef DEPTH_PAIRED
     if (width > 3 * LANES) {
       const size_t at = MIN(q, width - 2 * LANES - 1);
-      const S *x = b->at + at;
-      const NAME(depth_pair) pair = {x, x, b->scratch, b->scratch, width, b->rows};
+      const S *x = b->at + at, *zeros = b->scratch + at;
+      const NAME(depth_pair) pair = {x, x, zeros, zeros, width, b->rows};
       NAME(depth_two)(&pair, weight, step, offset, out + at);
       q += LANES;
       continue;

@@ -101,14 +101,36 @@ static void NAME(direct_units)(const convProduct_params *p, uint32_t begin, uint
   }
 }
 
-// `row_block` filters by `col_block` taps of one group, read in place. Scratch of a range: groups,
-// taps, lines.
+// Units of `row_block` filters by `col_block` taps of one group, over `images` images of both.
+SMALL
+static void NAME(add_weights)(const convWeights_params *p, NAME(weights) * t, const S *source,
+                              const S *g, uint32_t unit, uint32_t last, uint32_t images) {
+  const uint32_t parts = (t->rows + p->row_block - 1) / p->row_block;
+  const uint32_t blocks = (t->taps + p->col_block - 1) / p->col_block;
+  for (; unit < last; unit++) {
+    const uint32_t of = unit / blocks / parts, filter = unit / blocks % parts * p->row_block;
+    const uint32_t from = unit % blocks * p->col_block, to = MIN(from + p->col_block, t->taps);
+    const uint32_t end = MIN(filter + p->row_block, t->rows);
+    t->g = g + of * t->rows * t->g_row;
+    t->source = source + (size_t)of * p->channels * p->plane;
+    t->out = OUT(S, out) + (size_t)of * t->rows * t->taps;
+    for (uint32_t i = filter, rows; i < end; i += rows) {
+      const uint32_t rest = end - i;
+      const bool few = rest <= 2 || (rest == 4 && WEIGHTS_M == 3);
+      rows = few ? 2 : WEIGHTS_M;
+      for (uint32_t k = from; k < to; k += few ? 4 : WEIGHTS_C) {
+        if (few) NAME(weights_pair)(t, i, k, images);
+        else NAME(weights_main)(t, i, k, images);
+      }
+    }
+  }
+}
+
+// Weights read in place. Scratch of a range: groups, taps, lines.
 SMALL
 static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, uint32_t end) {
   const uint32_t first = begin * p->per_unit, last = MIN(end * p->per_unit, p->units);
   const uint32_t filters = p->filters, taps = p->channels * p->taps_h * p->taps_w;
-  const uint32_t parts = (filters + p->row_block - 1) / p->row_block;
-  const uint32_t blocks = (taps + p->col_block - 1) / p->col_block;
   const uint32_t size = 2 * LANES, inside = p->grid_w / size * size, rest = p->grid_w - inside;
   conv_group *group = (conv_group *)(OUT(S, scratch) + (size_t)begin * p->slice);
   const uint32_t whole = conv_groups(group, p->grid_h, inside, size, p->source_row, p->grid_w);
@@ -151,23 +173,7 @@ static void NAME(direct_weights)(const convWeights_params *p, uint32_t begin, ui
     // The first vector of a group may be masked wholly.
     t.all[0] = t.whole + (WEIGHTS_V == 1 && back >= LANES ? 0 : masked);
     t.all[1] = t.whole + masked;
-    for (uint32_t unit = first; unit < last; unit++) {
-      const uint32_t of = unit / blocks / parts, filter = unit / blocks % parts * p->row_block;
-      const uint32_t from = unit % blocks * p->col_block, to = MIN(from + p->col_block, taps);
-      const uint32_t end = MIN(filter + p->row_block, filters);
-      t.g = IN(S, g) + image * t.g_image + of * filters * t.g_row;
-      t.source = source + (size_t)of * p->channels * p->plane;
-      t.out = OUT(S, out) + (size_t)of * filters * taps;
-      for (uint32_t i = filter, rows; i < end; i += rows) {
-        const uint32_t rest = end - i;
-        const bool few = rest <= 2 || (rest == 4 && WEIGHTS_M == 3);
-        rows = few ? 2 : WEIGHTS_M;
-        for (uint32_t k = from; k < to; k += few ? 4 : WEIGHTS_C) {
-          if (few) NAME(weights_pair)(&t, i, k, images);
-          else NAME(weights_main)(&t, i, k, images);
-        }
-      }
-    }
+    NAME(add_weights)(p, &t, source, IN(S, g) + image * t.g_image, first, last, images);
     if (at < whole) continue;
     at = 0;
     image += images;

@@ -5,7 +5,7 @@
 // Of a block of B: its columns, and how far apart its rows are (an odd number of cache lines).
 enum { BLOCK_COLS = 64, BLOCK_STEP = 80, ROW_BLOCK = 120 };
 // Of a tile of two rows.
-enum { PAIR_V = PAIRS ? 8 : 4 };
+enum { PAIR_V = PAIRED ? 8 : 4 };
 // What `direct` is where planes are read in place, without groups; up to which depth rows are few,
 // so that few lines of results are written side by side; columns of few planes, and words of many,
 // that are read at once; words that the last cache keeps; words of a burst, and after how many
@@ -18,7 +18,7 @@ enum {
   PLANAR_WORDS = 1 << 16,
   PLANAR_KEPT = 3 << 20,
   BURST = 64,
-  BURST_STEPS = 96 * (PAIRS ? 4 : 2) / (TILE_M * TILE_V),
+  BURST_STEPS = 96 * (PAIRED ? 4 : 2) / (TILE_M * TILE_V),
   MOST_FETCHED = 900000
 };
 // Of the weight gradient read in place: groups of pixels that stay in cache.

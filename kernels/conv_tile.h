@@ -6,10 +6,8 @@
 
 #ifndef CONV_TILE_H
 #define CONV_TILE_H
-// Whether tiles are for engines that pair vectors: two of a group always, by loops alone.
-#define PAIRS (TILE_V == 4 && TILE_M > 2)
 // Whether whole tiles of R rows have a loop of their own: what is rare does without.
-#define RUNS(R) (R == TILE_M && !PAIRS && LANES == 4)
+#define RUNS(R) (R == TILE_M && !PAIRED && LANES == 4)
 // Where a group of pixels lies in the source and in the output (or its gradient), in bytes.
 typedef struct {
   uint32_t source, out;
@@ -123,7 +121,7 @@ typedef struct {
 } NAME(weights);
 
 // Both vectors of a group are taken at once where they may be paired.
-#define WEIGHTS_V (PAIRS ? 2 : 1)
+#define WEIGHTS_V (PAIRED ? 2 : 1)
 #define WEIGHTS_M (TILE_M == 6 ? 3 : 4)
 #define WEIGHTS_C (TILE_M == 6 ? 3 : 2)
 #define WEIGHTS_STEP(R, C, masked)                                               \

@@ -34,7 +34,6 @@ enum { FEW_ROWS = 12 };
 #define HALF_V (HALVED ? 2 : TILE_V)
 #define HALF_N (HALF_V * LANES)
 
-// Integers are multiplied in one way only, packed, by rows of A: for size.
 // Part of a tile, or an output without unit stride: `tile` holds rows of `width`.
 NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(target) * t) {
   const bool add = t->add;
@@ -52,7 +51,7 @@ NOINLINE void NAME(put_part)(const S *tile, uint32_t width, const NAME(target) *
   }
 }
 
-
+// Integers are multiplied in one way only, packed, by rows of A: for size.
 #if REAL
 FINISH(extern, main, TILE_M, TILE_V)
 COLUMN_LOOP(extern, main, TILE_M, TILE_V)
@@ -109,6 +108,8 @@ static NOINLINE uint32_t NAME(strips)(uint32_t rows, uint32_t depth, const S *a,
     return tiles * TILE_M;
   }
   // Whole vectors of columns are of whole tiles.
+  _Static_assert(TURNED_ROWS % TILE_M == 0 && TURNED_ROWS % LANES == 0, "rows of whole tiles");
+  _Static_assert(TILE_M >= LANES || LANES % TILE_M == 0, "vectors of whole tiles");
   const uint32_t least = TILE_M < LANES ? LANES : TURNED_ROWS;
   S tile[TURNED_ROWS * TILE_N];
   NAME(target) to = *out;
@@ -422,11 +423,15 @@ EXPORTED void NAME(tileProbe)(const void *scratch, uint32_t begin, uint32_t end)
   S *c = (S *)b + 32 * 256;
   for (uint32_t unit = begin; unit < end; unit++) {
     for (uint32_t j = 0; j < 32; j += TILE_N) {
+#if STRIPS
+      NAME(row_strip)(24 / TILE_M, 256, a, 256, b + j * 256, TILE_N, c + j, 32);
+#else
       for (uint32_t i = 0; i < 24; i += TILE_M) {
         const NAME(target) out = {
             .c = c + i * 32 + j, .row = 32, .col = 1, .i1 = TILE_M, .j1 = TILE_N};
         NAME(rows_main)(256, a + i * 256, 256, b + j * 256, TILE_N, &out);
       }
+#endif
     }
   }
 }

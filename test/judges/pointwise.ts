@@ -244,7 +244,7 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
       y > 0 ? x * scale : x * alpha * scale * inputScale * Math.exp(y * inputScale),
     SMALL,
     4,
-    { scalars: selu, ...apart },
+    { scalars: selu, ...apart, ...underflows((_x, y) => y as number) },
   ),
   mish: judge(
     (x) => x * Math.tanh(special.softplus(x)),

@@ -56,12 +56,13 @@ export function reset(): void {
   top = module.heapBase;
 }
 
+/** Room between fences, all of it NaN as floats: what is read but was never written shows. */
 function allocate(bytes: number): number {
   const address = (top + FENCE + 15) & ~15;
   top = address + bytes + FENCE;
   const missing = top - module.memory.buffer.byteLength;
   if (missing > 0) module.memory.grow(Math.ceil(missing / 65536) + 16);
-  new Uint8Array(module.memory.buffer, address - FENCE, bytes + 2 * FENCE).fill(0xa5);
+  new Uint8Array(module.memory.buffer, address - FENCE, bytes + 2 * FENCE).fill(0xff);
   return address;
 }
 
@@ -96,7 +97,7 @@ function checkFences(t: Operand): void {
   const bytes = count(t.shape) * t.dtype.size;
   for (const start of [t.address - FENCE, t.address + bytes]) {
     const fence = new Uint8Array(module.memory.buffer, start, FENCE);
-    if (fence.some((byte) => byte !== 0xa5)) throw new Error('a kernel wrote outside its buffer');
+    if (fence.some((byte) => byte !== 0xff)) throw new Error('a kernel wrote outside its buffer');
   }
 }
 

@@ -100,6 +100,12 @@ const differentiable: Record<string, [(...x: Tensor[]) => Tensor, number[][]]> =
 };
 
 describe('gradients', () => {
+  it('gelu by tanh: 0 and 1 where powers of the argument overflow', () => {
+    const x = torch.tensor([-1e15, -1e18, 1e15, 1e18], { requiresGrad: true });
+    F.gelu(x, 'tanh').sum().backward();
+    expect(x.grad?.tolistSync()).toEqual([0, 0, 1, 1]);
+  });
+
   for (const [name, [f, shapes]] of Object.entries(differentiable)) {
     it(`${name}: first and second derivatives`, () => {
       torch.manualSeed(7);

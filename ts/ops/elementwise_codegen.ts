@@ -113,13 +113,16 @@ function stepwise(row: PointwiseRow): readonly string[] | null {
   let parts = 0;
   for (let step = innermostStep(rest); step !== null; step = innermostStep(rest)) {
     const [name, argument] = step;
+    const call = `${name}_(${argument})`;
+    // A part nothing else reads is done in place.
+    const others = rest.replaceAll(call, '');
     let part = /^load\((part\d) \+ \(i - at\)\)$/.exec(argument)?.[1];
-    if (part === undefined) {
+    if (part === undefined || others.includes(part)) {
       part = `part${parts++}`;
       lines.push(...each(`store(${part} + (i - at), ${argument})`));
     }
     lines.push(`    ${RUNS[name]}(${part}, ${part}, (end - at + 15) & ~15u);`);
-    rest = rest.replaceAll(`${name}_(${argument})`, `load(${part} + (i - at))`);
+    rest = rest.replaceAll(call, `load(${part} + (i - at))`);
   }
   if (parts === 0) return null;
   return [

@@ -28,6 +28,9 @@ import type { AttributesOf, OpName } from './table.js';
 import { addStrided, addWindows, embed } from './view_gradients.js';
 import type { ViewName } from './views.js';
 
+/** A threshold that no number is above; WGSL has no infinity. */
+const NEVER = 3e38;
+
 /** Runs a row that only gradients use. */
 function pw(name: PointwiseName, x: Tensor, y?: Tensor, ...scalars: number[]): Tensor {
   return applyPointwise(name, y === undefined ? [x] : [x, y], scalars);
@@ -86,7 +89,7 @@ const pointwiseGradients: Pointwise = {
   erf: rule(X, (g, s) => g.mul(s.x.square().neg().exp()).mul(2 / Math.sqrt(Math.PI))),
   erfc: rule(X, (g, s) => g.mul(s.x.square().neg().exp()).mul(-2 / Math.sqrt(Math.PI))),
   sigmoid: rule(OUT, (g, s) => pw('sigmoidBackward', g, s.output())),
-  logSigmoid: rule(X, (g, s) => pw('softplusBackward', g, s.x, -1, Number.POSITIVE_INFINITY)),
+  logSigmoid: rule(X, (g, s) => pw('softplusBackward', g, s.x, -1, NEVER)),
   neg: rule(NONE, (g) => g.neg()),
   abs: rule(X, (g, s) => g.mul(s.x.sign())),
   sign: rule(NONE, zero),

@@ -52,6 +52,9 @@ function row<Base, const E extends Extra>(base: Base, c: string, extra: E) {
   return { ...base, c, ...extra } as unknown as Row<Base, E>;
 }
 
+/** What gelu by tanh takes for the normal distribution at y. */
+const TANH_CDF = 'sigmoid_(K(1.5957691216057308) * (y + K(0.044715) * y * y * y))';
+
 const UNARY = { kind: 'pointwise', inputs: 1, domain: 'real', result: 'same' } as const;
 const BINARY = { kind: 'pointwise', inputs: 2, domain: 'number', result: 'same' } as const;
 const TERNARY = { kind: 'pointwise', inputs: 3, domain: 'number', result: 'same' } as const;
@@ -362,9 +365,8 @@ export const pointwise = {
   }),
   /** x times the derivative of that at y. */
   geluTanhBackward: binary(
-    'x * sigmoid_(K(1.5957691216057308) * (y + K(0.044715) * y * y * y)) * (K(1) + (K(1) - ' +
-      'sigmoid_(K(1.5957691216057308) * (y + K(0.044715) * y * y * y))) * ' +
-      'y * (K(1.5957691216057308) + K(0.21406444881780073) * y * y))',
+    `x * (${TANH_CDF} + ${TANH_CDF} * (K(1) - ${TANH_CDF}) * y * ` +
+      '(K(1.5957691216057308) + K(0.21406444881780073) * y * y))',
     { domain: 'real', internal: true },
   ),
   /** log(1 + exp(beta x)) / beta; x itself where beta x > threshold. */
@@ -385,7 +387,7 @@ export const pointwise = {
   }),
   /** x times the derivative of that at y; what it is at 0 is that from below. */
   eluBackward: binary(
-    'select(y <= K(0), x * (alpha * scale * inputScale) * exp_(y * inputScale), x * scale)',
+    'select(y > K(0), x * scale, x * (alpha * scale * inputScale) * exp_(y * inputScale))',
     { domain: 'real', scalars: ['alpha', 'scale', 'inputScale'], internal: true },
   ),
   /** x * tanh(softplus(x)). */

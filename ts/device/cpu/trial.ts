@@ -103,8 +103,8 @@ export class Trial {
   }
 
   /**
-   * Takes samples in turns until all have settled, or `limit` milliseconds are spent in all. Then
-   * all are measured side by side once more.
+   * Takes samples in turns until all have settled, or `limit` milliseconds are spent in all. If
+   * all have, and the clock is fine, half a millisecond more judges them side by side.
    */
   run(limit: number): void {
     while (this.spent < limit && !this.settled) {

@@ -25,6 +25,7 @@ import {
 } from './conv_kernels.js';
 import { convolve, zeroFill } from './conv_launch.js';
 import { weightGradient } from './conv_weight.js';
+import { matmulPack } from './matmul.js';
 
 /** Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw], and a bias [O] or none. */
 export const conv2d = primitive<ConvAttributes>()({
@@ -104,7 +105,13 @@ function weightShape(x: Tensor, g: Tensor, attributes: ConvWeightGradAttributes)
 
 /** Gradient of conv2d for its weight, from its input and the gradient of its output. */
 export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
-  kernels: { convPad, convDepth: depthKernel, convWeights: weightsKernel, convMerge: mergeKernel },
+  kernels: {
+    convPad,
+    convDepth: depthKernel,
+    convWeights: weightsKernel,
+    convMerge: mergeKernel,
+    matmulPack,
+  },
   inputs: ['x', 'g'],
   dtypes: 'real',
   fixed: true,
