@@ -164,7 +164,7 @@ static inline bool NAME(is_whole)(const NAME(target) * t, uint32_t rows, uint32_
   TILE(columns, column_loop, name, R, C)
 
 // Defines <name>, which runs through tiles of whole rows, one below the other: for each of them a
-// call would take an eighth of the time of a depth of 384.
+// call would take a tenth of the time of a depth of 384.
 #define TILE_STRIP(linkage, name, R, C, left_of, a_next, put_vector)             \
   linkage NOINLINE void NAME(name)(STRIP_ARGUMENTS) {                            \
     NO_UNROLL for (; tiles > 0; tiles--, left += a_next) {                       \

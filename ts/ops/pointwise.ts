@@ -52,8 +52,10 @@ function row<Base, const E extends Extra>(base: Base, c: string, extra: E) {
   return { ...base, c, ...extra } as unknown as Row<Base, E>;
 }
 
-/** What gelu by tanh takes for the normal distribution at y. */
-const TANH_CDF = 'sigmoid_(K(1.5957691216057308) * (y + K(0.044715) * y * y * y))';
+/** What gelu by tanh takes for the normal distribution at x. */
+const tanhCdf = (x: string) =>
+  `sigmoid_(K(1.5957691216057308) * (${x} + K(0.044715) * ${x} * ${x} * ${x}))`;
+const CDF_AT_Y = tanhCdf('y');
 
 const UNARY = { kind: 'pointwise', inputs: 1, domain: 'real', result: 'same' } as const;
 const BINARY = { kind: 'pointwise', inputs: 2, domain: 'number', result: 'same' } as const;
@@ -360,12 +362,10 @@ export const pointwise = {
     internal: true,
   }),
   /** x / 2 * (1 + tanh(t / 2)), t = sqrt(8 / pi) * (x + 0.044715 x^3): x * sigmoid(t). */
-  geluTanh: unary('x * sigmoid_(K(1.5957691216057308) * (x + K(0.044715) * x * x * x))', {
-    internal: true,
-  }),
+  geluTanh: unary(`x * ${tanhCdf('x')}`, { internal: true }),
   /** x times the derivative of that at y. */
   geluTanhBackward: binary(
-    `x * (${TANH_CDF} + ${TANH_CDF} * (K(1) - ${TANH_CDF}) * y * ` +
+    `x * (${CDF_AT_Y} + ${CDF_AT_Y} * (K(1) - ${CDF_AT_Y}) * y * ` +
       '(K(1.5957691216057308) + K(0.21406444881780073) * y * y))',
     { domain: 'real', internal: true },
   ),
