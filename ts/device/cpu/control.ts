@@ -18,6 +18,8 @@ export const JOB_PARAMS = 66;
 export const JOB_RANGE = 67;
 export const JOB_CHUNKS = 68;
 export const JOB_THREADS = 69;
+/** How often the heap has grown. */
+export const GROWTHS = 70;
 export const READY = 80;
 export const FAILED = 81;
 export const HELPED = 82;

@@ -243,6 +243,7 @@ export class CpuDevice implements Device {
       try {
         memory.grow(Math.ceil(bytes / PAGE));
         this.refreshViews();
+        this.heap?.pool?.grew();
         this.weigh(memory.buffer.byteLength);
         return true;
       } catch (error) {

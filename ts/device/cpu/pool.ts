@@ -10,6 +10,7 @@ import {
   EPOCH,
   FAILED,
   failureText,
+  GROWTHS,
   HELPED,
   JOB_BUILD,
   JOB_CHUNKS,
@@ -92,6 +93,11 @@ export class Pool {
   /** Whether a worker looks for work right now, so that a job costs next to nothing. */
   get awake(): boolean {
     return Atomics.load(this.control, READY) > Atomics.load(this.control, SLEEPERS);
+  }
+
+  /** Tells the workers, before the next job, that the heap has grown. */
+  grew(): void {
+    this.control[GROWTHS]++;
   }
 
   private grow(threads: number): void {

@@ -6,6 +6,7 @@
 import type { KernelFunction } from '../../../wasm/loader.js';
 import {
   EPOCH,
+  GROWTHS,
   JOB_BUILD,
   JOB_KERNEL,
   JOB_THREADS,
@@ -75,6 +76,7 @@ function main(start: WorkerStart): void {
   const control = new Int32Array(start.memory.buffer, start.control, start.words);
   const buildOf = buildsOf(start);
   buildOf(0);
+  let growths = -1;
   let seen = Atomics.load(control, EPOCH);
   Atomics.add(control, READY, 1);
   for (;;) {
@@ -82,6 +84,11 @@ function main(start: WorkerStart): void {
     if (epoch === seen) continue;
     seen = epoch;
     if (start.index >= control[JOB_THREADS]) continue;
+    if (growths !== control[GROWTHS]) {
+      // V8 sends a memory at the size of that moment; growing by nothing learns the size it has.
+      start.memory.grow(0);
+      growths = control[GROWTHS];
+    }
     const kernel = buildOf(control[JOB_BUILD]).kernels[control[JOB_KERNEL]];
     takeChunks(control, epoch, start.index, kernel);
   }
