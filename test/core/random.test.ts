@@ -16,6 +16,7 @@ import {
 import { ValueError } from '../../ts/core/errors.js';
 import { sampleMultinomial } from '../../ts/core/multinomial.js';
 import { defaultGenerator, Generator, manualSeed } from '../../ts/core/random.js';
+import { bernoulli, empty } from '../../ts/index.js';
 
 /** What PyTorch 1.13 drew, and the 63-bit integer it drew next. */
 interface Recorded {
@@ -58,7 +59,8 @@ const draws: Record<string, Draw> = {
     d.fillRandint(out, dtypes[c.dtype], BigInt(two(c)[0]), BigInt(two(c)[1]), g),
   random: (out, c, g) => d.fillRandom(out, dtypes[c.dtype], g),
   randperm: (out, c, g) => d.fillRandperm(out, dtypes[c.dtype], g),
-  bernoulli: (out, c, g) => d.fillBernoulli(out, dtypes[c.dtype], two(c)[0], g),
+  bernoulli: (out, c, g) =>
+    out.set(empty(c.n, { dtype: dtypes[c.dtype] }).bernoulli_(two(c)[0], g).dataSync() as never),
   bernoulliFrom: (out, c, g) => {
     const drawn = c.dtype === 'float64' ? new Float64Array(c.n) : new Float32Array(c.n);
     d.fillUniform(drawn, dtypes[c.dtype === 'float64' ? 'float64' : 'float32'], 0, 1, g);
@@ -206,7 +208,8 @@ describe('distributions refuse parameters outside their domain', () => {
     ['from <= to', () => distributions.fillUniform(out, float32, 1, 0)],
     ['std >= 0.0', () => distributions.fillNormal(out, float32, 0, -1)],
     ['low < high', () => distributions.fillRandint(out, float32, 3, 3)],
-    ['0 <= p <= 1', () => distributions.fillBernoulli(out, float32, 1.5)],
+    ['0 <= p <= 1', () => empty(4).bernoulli_(1.5)],
+    ['0 <= p <= 1', () => bernoulli(empty(4), Number.NaN)],
     ['lambda > 0.0', () => distributions.fillExponential(out, float32, 0)],
     ['0 < p < 1', () => distributions.fillGeometric(out, float32, 1)],
     ['sigma > 0.0', () => distributions.fillCauchy(out, float32, 0, 0)],
@@ -229,16 +232,17 @@ describe('distributions refuse parameters outside their domain', () => {
   });
 });
 
-describe('fillBernoulli()', () => {
+describe('bernoulli_()', () => {
   it('compares the very numbers that uniform() draws, from any place in the stream', () => {
     for (const p of [0, 2 ** -53, 2 ** -21, 0.3, 0.5, Math.PI / 4, 1 - 2 ** -53, 1]) {
       for (const drawn of [0, 1, 623, 624, 625]) {
         const [ours, one] = [new Generator().manualSeed(7), new Generator().manualSeed(7)];
         for (let i = 0; i < drawn; i++) expect(ours.random()).toBe(one.random());
-        const out = new Float32Array(2500);
-        distributions.fillBernoulli(out, float32, p, ours);
-        expect(out).toEqual(Float32Array.from(out, () => Number(one.uniform() < p)));
-        expect(ours.random()).toBe(one.random());
+        for (const count of [2500, 1, 2, 3, 311, 312, 0, 6]) {
+          const out = empty(count).bernoulli_(p, ours).dataSync() as Float32Array;
+          expect(out).toEqual(Float32Array.from(out, () => Number(one.uniform() < p)));
+          expect(ours.stateBytes()).toEqual(one.stateBytes());
+        }
       }
     }
   });

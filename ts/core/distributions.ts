@@ -303,33 +303,6 @@ export function fillRandperm(
   for (let i = 0; i < n; i++) write(i, order[i]);
 }
 
-function requireProbability(name: string, p: number): void {
-  if (!(p >= 0 && p <= 1)) throw new ValueError(`${name}: expected 0 <= p <= 1, got p=${p}`);
-}
-
-/** Ones with probability p, else zeros. */
-export function fillBernoulli(
-  out: DataArray,
-  dtype: Dtype,
-  p = 0.5,
-  generator: Generator = defaultGenerator,
-): void {
-  requireProbability('bernoulli_', p);
-  if (out instanceof BigInt64Array) {
-    eachBlock(generator, out.length, (values, start, length) => {
-      for (let i = 0; i < length; i++) out[start + i] = values[i] < p ? 1n : 0n;
-    });
-    return;
-  }
-  const one = Number(encodeElement(dtype, 1));
-  const ones = new Uint8Array(Math.min(out.length, chunk));
-  for (let start = 0; start < out.length; start += chunk) {
-    const length = Math.min(chunk, out.length - start);
-    generator.fillBelow(length < chunk ? ones.subarray(0, length) : ones, p);
-    for (let i = 0; i < length; i++) out[start + i] = ones[i] * one;
-  }
-}
-
 /** Exponential numbers of rate lambda: -log(1 - u) / lambda. */
 export function fillExponential(
   out: DataArray,

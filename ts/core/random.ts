@@ -75,33 +75,6 @@ class Mersenne {
     if (this.next === words) this.twist();
     return temper(this.state[this.next++]);
   }
-
-  /**
-   * Writes 1 or 0 for `out.length` uniform numbers: whether each is below `p`. The upper word of
-   * a number settles that but for one in 2^21.
-   */
-  below(out: Uint8Array, p: number): void {
-    const { state } = this;
-    const bound = Math.floor(p * 2 ** 21);
-    const rest = (p * 2 ** 21 - bound) * 2 ** 32;
-    for (let n = 0; n < out.length; ) {
-      if (this.next >= words - 1) {
-        const high = this.word() & 0x1fffff;
-        const low = this.word() >>> 0;
-        out[n++] = high < bound || (high === bound && low < rest) ? 1 : 0;
-        continue;
-      }
-      const stop = Math.min(words - 1, this.next + 2 * (out.length - n));
-      let i = this.next;
-      for (; i < stop; i += 2) {
-        const high = temper(state[i]) & 0x1fffff;
-        // A branch would be guessed wrong half the time.
-        out[n++] = (high - bound) >>> 31;
-        if (high === bound && temper(state[i + 1]) >>> 0 < rest) out[n - 1] = 1;
-      }
-      this.next = i;
-    }
-  }
 }
 
 function temper(word: number): number {
@@ -207,9 +180,17 @@ export class Generator {
     this.engine.fill(out, start, count);
   }
 
-  /** Ones where the next uniform() is below `p`, else zeros. */
-  fillBelow(out: Uint8Array, p: number): void {
-    this.engine.below(out, p);
+  /**
+   * Has `draw` continue on the words of the engine, of which `next` is the first not used: it takes
+   * `count` of them, and leaves the words as the engine would.
+   */
+  advance(count: number, draw: (state: Int32Array, next: number) => void): void {
+    const { engine } = this;
+    const last = engine.next + count;
+    draw(engine.state, engine.next);
+    const blocks = Math.max(0, Math.ceil(last / words) - 1);
+    engine.next = last - blocks * words;
+    engine.fresh &&= blocks === 0;
   }
 
   /** A copy that continues with the same numbers. */

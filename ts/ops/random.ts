@@ -1,7 +1,6 @@
 /** Sampling as methods of tensors: in place, and from probabilities. PyTorch's numbers. */
 
 import {
-  fillBernoulli,
   fillCauchy,
   fillExponential,
   fillGeometric,
@@ -29,7 +28,7 @@ import { copyInto } from './launch.js';
 import { recordLinear } from './linear_node.js';
 import { overwrite } from './overwrite.js';
 import { isTensor } from './promote.js';
-import { drawInto, memoryOrder, sampleThere } from './random_fill.js';
+import { drawBernoulli, drawInto, memoryOrder, sampleThere } from './random_fill.js';
 import { expand } from './shape.js';
 import { op } from './signature.js';
 
@@ -152,15 +151,20 @@ function drawFrom(
   chosen.dispose();
 }
 
+function checkProbability(p: number): void {
+  if (!(p >= 0 && p <= 1)) throw new ValueError(`bernoulli: expected 0 <= p <= 1, got p=${p}`);
+}
+
 /** Fills with ones of probability `p`, a number or a tensor that broadcasts; else zeros. */
 export const bernoulli_ = op(
   'bernoulli_',
   'input, p, generator',
   (input: Tensor, p: number | Tensor = 0.5, generator: MaybeGenerator = null): Tensor => {
     if (!isTensor(p)) {
-      return drawn('bernoulli_', input, (out, dtype) =>
-        fillBernoulli(out, dtype, p, generator ?? undefined),
-      );
+      checkProbability(p);
+      return overwrite('bernoulli_', input, () => {
+        drawBernoulli(input, p, memoryOrder(input), generator ?? undefined);
+      });
     }
     const wide = expand(p.detach(), input.shape);
     return overwrite('bernoulli_', input, () => {
@@ -178,12 +182,11 @@ export const bernoulli = op(
     if (!input.dtype.isFloatingPoint && p === null) {
       throw new DtypeError(`bernoulli: probabilities are floating point, got ${input.dtype}`);
     }
+    if (p !== null) checkProbability(p);
     const result = emptyTensor(input.shape, input.dtype, input.backend);
     const order = input.shape.map((_, d) => d);
     if (p === null) drawFrom(result, input, order, generator);
-    else {
-      drawInto(result, (out) => fillBernoulli(out, input.dtype, p, generator ?? undefined), order);
-    }
+    else drawBernoulli(result, p, order, generator ?? undefined);
     return recordLinear('BernoulliBackward0', [input], result, (g) => g.zerosLike());
   },
 );

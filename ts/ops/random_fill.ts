@@ -1,13 +1,16 @@
 /** Random numbers into tensors, in the order in which PyTorch draws them for a layout. */
 
 import { fillExponential, fillUniform } from '../core/distributions.js';
-import { type DataArray, float32, float64, uint8 } from '../core/dtype.js';
-import { memoryOrder as orderOf } from '../core/layout.js';
+import { type DataArray, float32, float64, int32 } from '../core/dtype.js';
+import { memoryOrder as orderOf, type Shape } from '../core/layout.js';
 import { defaultGenerator, type Generator } from '../core/random.js';
+import { deviceOf } from '../device/registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
+import { to } from './convert.js';
 import { kernel } from './kernel.js';
 import { copyInto } from './launch.js';
 import { Launches } from './launcher.js';
+import { drawing } from './primitives/random.js';
 import { searchsorted } from './sorting.js';
 
 /** Dimensions from the outermost to the innermost: the order of the elements in memory. */
@@ -55,7 +58,7 @@ export function drawInto(
 
 /**
  * Draws a dropout mask: numbers of a counter under a key of two words. Only devices to which masks
- * would have to be sent have it; the others keep PyTorch's numbers.
+ * would have to be sent have it; the CPU draws PyTorch's numbers.
  */
 export const noiseKernel = kernel({
   dtypes: ['f32'],
@@ -77,22 +80,68 @@ function noiseThere(noise: Tensor, p: number, generator: Generator): void {
 }
 
 /**
+ * A mask of the CPU: `scale` where the next uniform number of the generator is below `p`, else 0. One
+ * number per element, row-major.
+ */
+export function drawMask(shape: Shape, p: number, scale: number, generator: Generator): Tensor {
+  const cpu = deviceOf('cpu');
+  const mask = emptyTensor(shape, float32, cpu);
+  const count = mask.numel();
+  const below = Math.ceil(p * 2 ** 53);
+  const [high, low] = [Math.floor(below / 2 ** 32), below % 2 ** 32];
+  generator.advance(2 * count, (words, next) => {
+    const state = emptyTensor([2 * words.length], int32, cpu);
+    const bytes = new Uint8Array(words.buffer);
+    const { handle } = state.storage_;
+    const launches = Launches.on(cpu);
+    cpu.write(handle, 0, bytes);
+    const params = { next, count, high, low, scale };
+    launches.launch('drawMask', drawing.kernels.drawMask, 'f32', [state, mask], params, 1);
+    launches.end();
+    bytes.set(cpu.readSync(handle, 0, bytes.length));
+    state.dispose();
+  });
+  return mask;
+}
+
+/**
  * What dropout multiplies `x` with: 0 with probability `p`, else 1 / (1 - p), in the dtype of `x`.
  * With `whole` one number for each of the first two dimensions ([N, C, 1, ...]).
  */
-export function dropoutNoise(x: Tensor, p: number, whole = false, generator?: Generator): Tensor {
+export function dropoutNoise(
+  x: Tensor,
+  p: number,
+  whole = false,
+  generator: Generator = defaultGenerator,
+): Tensor {
   const shape = whole ? x.shape.map((size, d) => (d < 2 ? size : 1)) : x.shape;
-  if (x.backend.has('dropoutNoise_f32')) {
-    const noise = emptyTensor(shape, float32, x.backend);
-    noiseThere(noise, p, generator ?? defaultGenerator);
-    return noise.to(x.dtype);
+  const { backend, dtype } = x;
+  if (backend.has('dropoutNoise_f32')) {
+    const noise = emptyTensor(shape, float32, backend);
+    noiseThere(noise, p, generator);
+    return noise.to(dtype);
   }
-  // Row-major whatever the layout of x is; as bytes, since kernels cast sooner than loops here.
-  const kept = emptyTensor(shape, uint8, x.backend);
-  drawInto(kept, (out) => (generator ?? defaultGenerator).fillBelow(out as Uint8Array, 1 - p));
-  const noise = kept.to(x.dtype);
-  kept.dispose();
-  return p < 1 ? noise.div_(1 - p) : noise;
+  // Row-major whatever the layout of x is. Other dtypes round the quotient in their own way.
+  const kept = 1 - p;
+  if (dtype === float32) return drawMask(shape, kept, 1 / Math.fround(kept), generator);
+  const mask = drawMask(shape, kept, 1, generator);
+  const noise = mask.to(dtype);
+  mask.dispose();
+  return p < 1 ? noise.div_(kept) : noise;
+}
+
+/** Writes ones with probability `p`, else zeros, with the dimensions in `order`. */
+export function drawBernoulli(
+  target: Tensor,
+  p: number,
+  order: readonly number[],
+  generator: Generator = defaultGenerator,
+): void {
+  const place = reordered(target, order);
+  const mask = drawMask(place.shape, p, 1, generator);
+  copyInto(place, to(mask, target.device));
+  mask.dispose();
+  place.dispose();
 }
 
 /** What sampleMultinomial() computes, by tensors: for devices that cannot be read at once. */

@@ -1,0 +1,14 @@
+/** Random numbers that kernels draw. */
+
+import { kernel } from '../kernel.js';
+
+/** No operator: masks in PyTorch's numbers, on the state of a generator. */
+export const drawing = {
+  kernels: {
+    drawMask: kernel({
+      dtypes: ['f32'],
+      buffers: ['state', 'out'],
+      params: { next: 'u32', count: 'u32', high: 'u32', low: 'u32', scale: 'f32' },
+    }),
+  },
+} as const;
