@@ -47,8 +47,11 @@ describe('every row', () => {
 
 const every: Calls = { ...pointwiseCalls, ...largerCalls };
 
-/** Kernels whose launches are of one unit: a few numbers; the last serves no operator. */
-const ALONE = ['lossTotal_f32', 'lossTotal_f64', 'runningSum_i32', 'tileProbe_f32'];
+/**
+ * Kernels whose launches are of one unit: a few numbers, or such as follow from those before; the last serves no
+ * operator.
+ */
+const ALONE = ['drawMask_f32', 'lossTotal_f32', 'lossTotal_f64', 'runningSum_i32', 'tileProbe_f32'];
 
 describe('calls that are large enough to be split', () => {
   it.each(Object.keys(every))('%s', (name) => {

@@ -181,8 +181,8 @@ export class Generator {
   }
 
   /**
-   * Has `draw` continue on the words of the engine, of which `next` is the first not used: it takes
-   * `count` of them, and leaves the words as the engine would.
+   * @internal Lets `draw` take the next `count` words itself: it gets the engine's words and the
+   * place of the first not used, and leaves the words as the engine would.
    */
   advance(count: number, draw: (state: Int32Array, next: number) => void): void {
     const { engine } = this;

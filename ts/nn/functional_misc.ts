@@ -7,16 +7,10 @@ import { ones } from '../ops/creation.js';
 import { elementwise } from '../ops/elementwise.js';
 import { assignFrom } from '../ops/inplace.js';
 import { matmul } from '../ops/linear.js';
-import { dropoutNoise } from '../ops/random_fill.js';
+import { checkProbability, dropoutNoise } from '../ops/random_fill.js';
 import { op } from '../ops/signature.js';
 import type { Tensor } from '../tensor.js';
 import { softmax } from './functional_activations.js';
-
-/** @internal Throws unless p is a probability. */
-export function checkProbability(name: string, p: number): void {
-  if (p >= 0 && p <= 1) return;
-  throw new ValueError(`${name}: the probability p lies between 0 and 1, got ${p}`);
-}
 
 function drop(
   name: string,

@@ -129,17 +129,22 @@ export const random_ = op(
 );
 
 /**
- * Draws ones with the probabilities of `p` into `target`: a uniform number for each element, of 53
- * bits for float64 and of 24 for other dtypes, compared where the tensors are.
+ * Draws ones with the probability `p` into `target`, or with those of a tensor that broadcasts: a
+ * uniform number for each element, of 53 bits for float64 and of 24 for other dtypes, compared
+ * where the tensors are.
  */
-function drawFrom(
+function drawOnes(
   target: Tensor,
-  p: Tensor,
+  p: number | Tensor,
   order: readonly number[],
   generator: MaybeGenerator,
 ): void {
+  if (!isTensor(p)) {
+    drawBernoulli(target, p, order, generator ?? undefined);
+    return;
+  }
   const dtype = p.dtype === float64 ? float64 : float32;
-  const probabilities = to(p.detach(), dtype);
+  const probabilities = expand(to(p.detach(), dtype), target.shape);
   if (p.backend.synchronous && !probabilities.sub(0.5).abs().le(0.5).all().itemSync()) {
     throw new ValueError('bernoulli: expected probabilities with 0 <= p <= 1');
   }
@@ -151,25 +156,13 @@ function drawFrom(
   chosen.dispose();
 }
 
-function checkProbability(p: number): void {
-  if (!(p >= 0 && p <= 1)) throw new ValueError(`bernoulli: expected 0 <= p <= 1, got p=${p}`);
-}
-
 /** Fills with ones of probability `p`, a number or a tensor that broadcasts; else zeros. */
 export const bernoulli_ = op(
   'bernoulli_',
   'input, p, generator',
   (input: Tensor, p: number | Tensor = 0.5, generator: MaybeGenerator = null): Tensor => {
-    if (!isTensor(p)) {
-      checkProbability(p);
-      return overwrite('bernoulli_', input, () => {
-        drawBernoulli(input, p, memoryOrder(input), generator ?? undefined);
-      });
-    }
-    const wide = expand(p.detach(), input.shape);
-    return overwrite('bernoulli_', input, () => {
-      drawFrom(input, wide, memoryOrder(input), generator);
-    });
+    const order = memoryOrder(input);
+    return overwrite('bernoulli_', input, () => drawOnes(input, p, order, generator));
   },
 );
 
@@ -182,11 +175,9 @@ export const bernoulli = op(
     if (!input.dtype.isFloatingPoint && p === null) {
       throw new DtypeError(`bernoulli: probabilities are floating point, got ${input.dtype}`);
     }
-    if (p !== null) checkProbability(p);
     const result = emptyTensor(input.shape, input.dtype, input.backend);
     const order = input.shape.map((_, d) => d);
-    if (p === null) drawFrom(result, input, order, generator);
-    else drawBernoulli(result, p, order, generator ?? undefined);
+    drawOnes(result, p ?? input, order, generator);
     return recordLinear('BernoulliBackward0', [input], result, (g) => g.zerosLike());
   },
 );

@@ -1,17 +1,24 @@
 /** Random numbers into tensors, in the order in which PyTorch draws them for a layout. */
 
 import { fillExponential, fillUniform } from '../core/distributions.js';
-import { type DataArray, float32, float64, int32 } from '../core/dtype.js';
+import { type DataArray, encodeElement, float32, float64, int32 } from '../core/dtype.js';
+import { ValueError } from '../core/errors.js';
 import { memoryOrder as orderOf, type Shape } from '../core/layout.js';
+import { scope } from '../core/memory.js';
 import { defaultGenerator, type Generator } from '../core/random.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
-import { to } from './convert.js';
 import { kernel } from './kernel.js';
 import { copyInto } from './launch.js';
 import { Launches } from './launcher.js';
 import { drawing } from './primitives/random.js';
 import { searchsorted } from './sorting.js';
+
+/** Throws unless p is a probability. */
+export function checkProbability(name: string, p: number): void {
+  if (p >= 0 && p <= 1) return;
+  throw new ValueError(`${name}: the probability p lies between 0 and 1, got ${p}`);
+}
 
 /** Dimensions from the outermost to the innermost: the order of the elements in memory. */
 export function memoryOrder(x: Tensor): number[] {
@@ -80,28 +87,30 @@ function noiseThere(noise: Tensor, p: number, generator: Generator): void {
 }
 
 /**
- * A mask of the CPU: `scale` where the next uniform number of the generator is below `p`, else 0. One
- * number per element, row-major.
+ * A mask on the generator's device: `scale` where its next uniform number is below `p`, else 0. One number per element,
+ * row-major.
  */
-export function drawMask(shape: Shape, p: number, scale: number, generator: Generator): Tensor {
-  const cpu = deviceOf('cpu');
-  const mask = emptyTensor(shape, float32, cpu);
-  const count = mask.numel();
-  const below = Math.ceil(p * 2 ** 53);
-  const [high, low] = [Math.floor(below / 2 ** 32), below % 2 ** 32];
-  generator.advance(2 * count, (words, next) => {
-    const state = emptyTensor([2 * words.length], int32, cpu);
-    const bytes = new Uint8Array(words.buffer);
-    const { handle } = state.storage_;
-    const launches = Launches.on(cpu);
-    cpu.write(handle, 0, bytes);
-    const params = { next, count, high, low, scale };
-    launches.launch('drawMask', drawing.kernels.drawMask, 'f32', [state, mask], params, 1);
-    launches.end();
-    bytes.set(cpu.readSync(handle, 0, bytes.length));
-    state.dispose();
+function drawMask(shape: Shape, p: number, scale: number, generator: Generator): Tensor {
+  const device = deviceOf(generator.device);
+  return scope(() => {
+    const mask = emptyTensor(shape, float32, device);
+    const count = mask.numel();
+    // A word takes the 32 lower bits of a whole number.
+    const low = Math.ceil(p * 2 ** 53);
+    const high = low / 2 ** 32;
+    generator.advance(2 * count, (words, next) => {
+      const state = emptyTensor([2 * words.length], int32, device);
+      const bytes = new Uint8Array(words.buffer);
+      const { handle } = state.storage_;
+      const launches = Launches.on(device);
+      device.write(handle, 0, bytes);
+      const params = { next, count, high, low, scale };
+      launches.launch('drawMask', drawing.kernels.drawMask, 'f32', [state, mask], params, 1);
+      launches.end();
+      bytes.set(device.readSync(handle, 0, bytes.length));
+    });
+    return mask;
   });
-  return mask;
 }
 
 /**
@@ -124,11 +133,14 @@ export function dropoutNoise(
   // Row-major whatever the layout of x is. Other dtypes round the quotient in their own way.
   const kept = 1 - p;
   if (dtype === float32) return drawMask(shape, kept, 1 / Math.fround(kept), generator);
-  const mask = drawMask(shape, kept, 1, generator);
-  const noise = mask.to(dtype);
-  mask.dispose();
-  return p < 1 ? noise.div_(kept) : noise;
+  return scope(() => {
+    const noise = drawMask(shape, kept, 1, generator).to(dtype);
+    return p < 1 ? noise.div_(kept) : noise;
+  });
 }
+
+/** Elements that bernoulli_() draws at once. */
+const PIECE = 2 ** 16;
 
 /** Writes ones with probability `p`, else zeros, with the dimensions in `order`. */
 export function drawBernoulli(
@@ -137,11 +149,17 @@ export function drawBernoulli(
   order: readonly number[],
   generator: Generator = defaultGenerator,
 ): void {
-  const place = reordered(target, order);
-  const mask = drawMask(place.shape, p, 1, generator);
-  copyInto(place, to(mask, target.device));
-  mask.dispose();
-  place.dispose();
+  checkProbability('bernoulli', p);
+  const encoded = [0, 1].map((value) => encodeElement(target.dtype, value));
+  const draw = (out: { [i: number]: number | bigint; length: number }) => {
+    for (let start = 0; start < out.length; start += PIECE) {
+      const mask = drawMask([Math.min(PIECE, out.length - start)], p, 1, generator);
+      const drawn = mask.dataSync() as Float32Array;
+      for (let i = 0; i < drawn.length; i++) out[start + i] = encoded[drawn[i]];
+      mask.dispose();
+    }
+  };
+  drawInto(target, draw, order);
 }
 
 /** What sampleMultinomial() computes, by tensors: for devices that cannot be read at once. */

@@ -84,10 +84,11 @@ function main(start: WorkerStart): void {
     if (epoch === seen) continue;
     seen = epoch;
     if (start.index >= control[JOB_THREADS]) continue;
-    if (growths !== control[GROWTHS]) {
-      // V8 sends a memory at the size of that moment; growing by nothing learns the size it has.
+    const grown = control[GROWTHS];
+    if (growths !== grown) {
+      // V8 may hand over a memory at a size that has passed; growing by nothing learns the current one.
       start.memory.grow(0);
-      growths = control[GROWTHS];
+      growths = grown;
     }
     const kernel = buildOf(control[JOB_BUILD]).kernels[control[JOB_KERNEL]];
     takeChunks(control, epoch, start.index, kernel);

@@ -1,11 +1,11 @@
 /** Activations as layers. */
 
+import { checkProbability } from '../../ops/random_fill.js';
 import { type Arguments, bind } from '../../ops/signature.js';
 import type { Tensor } from '../../tensor.js';
 import { checkSize, type Factory } from '../arguments.js';
 import { bool, float, value } from '../format.js';
 import * as F from '../functional.js';
-import { checkProbability } from '../functional_misc.js';
 import { constant_ } from '../init.js';
 import type { Parameter } from '../parameter.js';
 import { Layer, setParameters, unset } from './layer.js';
