@@ -7,7 +7,7 @@ import { findProgram, required } from './toolchain.mjs';
 /** Python, which emscripten needs too, brings an LZMA encoder; the decoder knows these settings. */
 const ENCODER = `
 import lzma, sys
-settings = dict(dict_size=1 << 22, lc=3, lp=0, pb=0, nice_len=273, mf=lzma.MF_BT4, depth=1000)
+settings = dict(dict_size=1 << 22, lc=1, lp=0, pb=0, nice_len=273, mf=lzma.MF_BT4, depth=1000)
 filters = [dict(id=lzma.FILTER_LZMA1, **settings)]
 bytes = sys.stdin.buffer.read()
 sys.stdout.buffer.write(lzma.compress(bytes, format=lzma.FORMAT_RAW, filters=filters))

@@ -4,7 +4,7 @@
 
 typedef uint8_t u8;
 
-// ---- LZMA (lc = 3, lp = 0, pb = 0) ----
+// ---- LZMA (lc = 1, lp = 0, pb = 0) ----
 
 enum {
   LITERAL = 0x300,
@@ -21,7 +21,7 @@ enum {
   MATCH_LENGTH = ALIGN + 16,
   REPEAT_LENGTH = MATCH_LENGTH + 274,
   LITERALS = REPEAT_LENGTH + 274,
-  MODELS = LITERALS + 8 * LITERAL,
+  MODELS = LITERALS + 2 * LITERAL,
 };
 
 static uint16_t models[MODELS];
@@ -97,7 +97,7 @@ static uint32_t distance_of(uint32_t length) {
 
 // A byte after `before`; `matched`, if `offset` is 256, is what a match would have gone on with.
 static u8 literal(uint32_t before, uint32_t matched, uint32_t offset) {
-  uint32_t base = LITERALS + (before >> 5) * LITERAL, node = 1;
+  uint32_t base = LITERALS + (before >> 7) * LITERAL, node = 1;
   while (node < 256) {
     matched <<= 1;
     uint32_t is_set = bit(base + offset + (matched & offset) + node);

@@ -34,7 +34,7 @@ export class Unpacker {
     return new Uint8Array(buffer.slice(this.free, this.free + size));
   }
 
-  /** The `size` bytes that raw LZMA (lc = 3, lp = 0, pb = 0) holds. */
+  /** The `size` bytes that raw LZMA (lc = 1, lp = 0, pb = 0) holds. */
   lzma(packed: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
     this.put(packed, size);
     this.program.unpack_lzma(this.base, this.free, size);
