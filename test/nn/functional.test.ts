@@ -241,6 +241,12 @@ describe('mistakes', () => {
       'dropout: the probability p lies between 0 and 1, got 1.5',
     ],
     [
+      'dtype of dropout',
+      () => F.dropout(torch.ones([3], { dtype: torch.int32 })),
+      torch.DtypeError,
+      'dropout: expected floating point, got torch.int32; use float()',
+    ],
+    [
       'groups',
       () => F.groupNorm(x, 2),
       torch.ShapeError,

@@ -1,6 +1,6 @@
 /** Dropout, distances, attention. */
 
-import { ShapeError, showShape, ValueError } from '../core/errors.js';
+import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, numelOf, type Shape, sameShape } from '../core/layout.js';
 import { applyPrimitive } from '../ops/apply.js';
 import { ones } from '../ops/creation.js';
@@ -22,6 +22,9 @@ function drop(
 ): Tensor {
   checkProbability(name, p);
   if (p === 0 || !training || input.numel() === 0) return input;
+  if (!input.dtype.isFloatingPoint) {
+    throw new DtypeError(`${name}: expected floating point, got ${input.dtype}; use float()`);
+  }
   const noise = dropoutNoise(input, p, whole);
   if (inplace) return assignFrom(`${name}_`, input, (before) => before.mul(noise));
   return input.mul(noise);
