@@ -4,18 +4,11 @@
 
 enum { WORDS = 624, SHIFT = 397 };
 
-static u32x4 words_at(const uint32_t *p) {
-  u32x4 v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
 // The next WORDS words, behind those at `state`.
-static NOINLINE void twist(uint32_t *state) {
-  for (const uint32_t *end = state + WORDS; state < end; state += 4) {
-    const u32x4 y = (words_at(state) & 0x80000000) | (words_at(state + 1) & 0x7fffffff);
-    const u32x4 next = words_at(state + SHIFT) ^ (y >> 1) ^ (-(y & 1) & 0x9908b0df);
-    memcpy(state + WORDS, &next, sizeof next);
+static NOINLINE void twist(int32_t *state) {
+  for (const int32_t *end = state + WORDS; state < end; state += 4) {
+    const u32x4 y = ((u32x4)load(state) & 0x80000000) | ((u32x4)load(state + 1) & 0x7fffffff);
+    store(state + WORDS, load(state + SHIFT) ^ (i32x4)((y >> 1) ^ (-(y & 1) & 0x9908b0df)));
   }
 }
 
@@ -29,17 +22,17 @@ static u32x4 temper(u32x4 y) {
 // out = scale where the 53 lower bits of the next two words are below high * 2^32 + low, else 0. `state` has room for
 // twice its words; `next` is the first that is not used. One unit does all: each number follows from those before.
 KERNEL(drawMask) {
-  uint32_t *const state = OUT(uint32_t, state);
+  int32_t *const state = OUT(int32_t, state);
   uint32_t at = p->next;
   float *out = OUT(float, out);
-  const u32x4 high = (u32x4){0} + p->high, low = (u32x4){0} + p->low;
+  const u32x4 high = (u32x4)splat((int32_t)p->high), low = (u32x4)splat((int32_t)p->low);
   const i32x4 scale = (i32x4)splat(p->scale);
   (void)begin, (void)end;
   for (uint32_t left = p->count; left > 0;) {
     const uint32_t some = MIN(left, 4);
     const bool over = at + 2 * some > WORDS;
     if (over) twist(state);
-    const u32x4 a = words_at(state + at), b = words_at(state + at + 4);
+    const u32x4 a = (u32x4)load(state + at), b = (u32x4)load(state + at + 4);
     const u32x4 upper = temper(__builtin_shufflevector(a, b, 0, 2, 4, 6)) & 0x1fffff;
     const u32x4 lower = temper(__builtin_shufflevector(a, b, 1, 3, 5, 7));
     const f32x4 kept = (f32x4)(scale & ((upper < high) | ((upper == high) & (lower < low))));

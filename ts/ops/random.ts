@@ -130,8 +130,8 @@ export const random_ = op(
 
 /**
  * Draws ones with the probability `p` into `target`, or with those of a tensor that broadcasts: a
- * uniform number for each element, of 53 bits for float64 and of 24 for other dtypes, compared
- * where the tensors are.
+ * uniform number for each element, of 53 bits, or of 24 for tensors that are not float64. Tensors
+ * are compared where they are.
  */
 function drawOnes(
   target: Tensor,

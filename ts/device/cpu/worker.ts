@@ -86,7 +86,8 @@ function main(start: WorkerStart): void {
     if (start.index >= control[JOB_THREADS]) continue;
     const grown = control[GROWTHS];
     if (growths !== grown) {
-      // V8 may hand over a memory at a size that has passed; growing by nothing learns the current one.
+      // V8 may hand a memory over at a size that has passed, or tell of growth late: growing by
+      // nothing learns the current size.
       start.memory.grow(0);
       growths = grown;
     }
