@@ -53,26 +53,43 @@ const every: Calls = { ...pointwiseCalls, ...largerCalls };
  */
 const ALONE = ['drawMask_f32', 'lossTotal_f32', 'lossTotal_f64', 'runningSum_i32', 'tileProbe_f32'];
 
+/** Runs all calls, and has a look at each launch before it is done. */
+function watch(look: (block: Parameters<typeof cpu.launch>[0]) => void): void {
+  const { launch } = cpu;
+  cpu.launch = (block) => {
+    look(block);
+    launch.call(cpu, block);
+  };
+  try {
+    for (const call of [...names.flatMap(samplesOf), ...Object.values(every)]) call();
+  } finally {
+    cpu.launch = launch;
+  }
+}
+
 describe('calls that are large enough to be split', () => {
   it.each(Object.keys(every))('%s', (name) => {
     sameOnAll(every[name] as () => torch.Tensor[]);
   });
 
   it('leave out no kernel', () => {
-    const { launch } = cpu;
     const split = new Set<string>();
-    cpu.launch = (block) => {
+    watch((block) => {
       if (block.range > 1) split.add(block.kernel);
-      launch.call(cpu, block);
-    };
-    try {
-      for (const call of [...names.flatMap(samplesOf), ...Object.values(every)]) call();
-    } finally {
-      cpu.launch = launch;
-    }
+    });
     const exports = WebAssembly.Module.exports(compileModule(true));
     const kernels = exports.filter(({ kind }) => kind === 'function').map(({ name }) => name);
     expect(kernels.length).toBeGreaterThan(500);
     expect(kernels.filter((name) => !split.has(name)).sort()).toEqual(ALONE);
+  });
+
+  it('say at their first launch how much they compute: then the tile is chosen', () => {
+    const late = new Set<string>();
+    let known = false;
+    watch(({ first, products, kernel }) => {
+      if (first) known = products > 0;
+      else if (products > 0 && !known) late.add(kernel);
+    });
+    expect([...late]).toEqual([]);
   });
 });

@@ -1,8 +1,8 @@
 /**
  * Which build of the tiled kernels (products, convolutions, attention) runs. The tile that fits one
  * engine's registers costs another a factor of two, so builds are measured: some milliseconds at the
- * first large launch of such a kernel. What the engine has not optimised by then - the machine is
- * busy - is measured on at later large launches, while a build that is slow nowhere runs.
+ * first large operation made of them. What the engine has not optimised by then - the machine is
+ * busy - is measured on at later large operations, while a build that is slow nowhere runs.
  *
  * Plain builds give the same bits, and so do relaxed ones among each other. Whether large products
  * are plain or relaxed is decided at the first of them, for good.
@@ -94,12 +94,12 @@ export class Selection {
       if (!this.builds.has(RELAXED[0])) this.add([PLAIN_WIDE]);
     }
     this.trial.run(first ? FIRST : Math.min(this.trial.spent + LATER, BUDGET));
-    const name = this.trial.best;
     if (first && !this.trial.settled) {
-      const relaxed = RELAXED.includes(name);
+      // Undecided: relaxed builds lose little anywhere, plain ones half where vectors are paired.
+      const relaxed = this.builds.has(RELAXED[0]);
       this.trial.keep(relaxed ? RELAXED : [PLAIN, PLAIN_WIDE]);
-      if (!relaxed) this.add([PLAIN_WIDE]);
     }
+    const name = this.trial.best;
     this.final = this.trial.settled || this.trial.spent >= BUDGET;
     this.resume = performance.now() + PAUSE;
     const { spent } = this.trial;

@@ -50,7 +50,8 @@ function flip(launcher: Launcher, weight: Tensor, geometry: Geometry, last = fal
   const buffers = [weight, flipped];
   const range = groups * Math.ceil(channels / FLIP_CHANNELS);
   const params = Object.assign(shapeParams(geometry), { last: last ? 1 : 0 });
-  launcher.launch('convFlip', convFlip, suffix(weight.dtype), buffers, params, range);
+  const products = productsOf(geometry);
+  launcher.launch('convFlip', convFlip, suffix(weight.dtype), buffers, params, range, products);
   return flipped;
 }
 
@@ -287,7 +288,7 @@ export function correlate(
   const [rows, cols] = [down + top, across + left];
   const form = { rows, cols, phases: 1, kept: 1, row_step: 1 };
   const inPlace = top + left === 0 && rows === outH && cols === outW;
-  const buffer = inPlace ? g : pad(launcher, g, form, top, left);
+  const buffer = inPlace ? g : pad(launcher, g, form, top, left, productsOf(geometry));
   const flipped = flip(launcher, weight, geometry);
   const all = Array.from({ length: stride[0] * stride[1] }, (_, at) => ({
     y: phaseOf(geometry, 0, Math.floor(at / stride[1])),

@@ -73,19 +73,20 @@ type Band = typeof NO_BAND & { readonly plane: number; readonly line_words: numb
 const NO_BAND = { band: 0, pad_h: 0, pad_w: 0, height: 0, width: 0 };
 export const NO_LINES = { line_rows: 0, line_plane: 0, line_row: 0, line_words: 0 };
 
-/** Copies planes [height, width] into padded ones: kernels/conv.c says how. */
+/** Copies planes [height, width] into padded ones, for `products`: kernels/conv.c says how. */
 export function pad(
   launcher: Launcher,
   x: Tensor,
   form: { rows: number; cols: number; phases: number; kept: number; row_step: number },
   top: number,
   left: number,
+  products: number,
 ): BufferRef {
   const [batch, channels, height, width] = x.shape;
   const count = batch * channels;
   const buffer = launcher.scratch(count * form.rows * form.cols * form.kept, x.dtype);
   const params = { height, width, top, left, ...form };
-  launcher.launch('convPad', convPad, suffix(x.dtype), [x, buffer], params, count);
+  launcher.launch('convPad', convPad, suffix(x.dtype), [x, buffer], params, count, products);
   return buffer;
 }
 
@@ -122,7 +123,8 @@ export function source(launcher: Launcher, x: Tensor, geometry: Geometry): Plane
     return { band: count, pad_h, pad_w, height, width, plane, line_words: plane * planes };
   };
   return {
-    buffer: (banded) => (banded ? x : pad(launcher, x, form, padding[0], padding[1])),
+    buffer: (banded) =>
+      banded ? x : pad(launcher, x, form, padding[0], padding[1], productsOf(geometry)),
     band: kernel[0] > 1 && kernel[1] > 1 ? band : undefined,
     words: words(rows, cols, kept, stride[0] / rowStep),
   };

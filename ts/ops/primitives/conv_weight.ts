@@ -126,17 +126,15 @@ function planesGradient(
 }
 
 /** Rows of g [groups * filters, batch * pixels]. */
-function joinImages(
-  launcher: Launcher,
-  g: Tensor,
-  { batch, groups, filters, outH, outW }: Geometry,
-): BufferRef {
+function joinImages(launcher: Launcher, g: Tensor, geometry: Geometry): BufferRef {
+  const { batch, groups, filters, outH, outW } = geometry;
   const [rows, pixels] = [groups * filters, outH * outW];
   const joined = launcher.scratch(rows * batch * pixels, g.dtype);
   const lines = { a_batch: pixels, a_row: rows * pixels, a_depth: 1, out_row: pixels };
   const params = { rows: batch, depth: pixels, ...lines };
   const range = rows * Math.ceil(batch / TURN_ROWS);
-  launcher.launch('matmulPack', matmulPack, suffix(g.dtype), [g, joined], params, range);
+  const products = productsOf(geometry);
+  launcher.launch('matmulPack', matmulPack, suffix(g.dtype), [g, joined], params, range, products);
   return joined;
 }
 
