@@ -38,21 +38,40 @@ static __attribute__((noinline)) V NAME(reduce_finish)(f64w divide, f64w raise, 
 
 #if REAL
 #define TURN (8 * LANES)
+// Adds n elements to eight sums, TURN at a time: neighbours, or every other one.
+#define ADD_LINE(name, step, get)                                                          \
+  static NOINLINE void NAME(name)(V *sums, const S *x, uint32_t n) {                       \
+    const S *end = x + n * step;                                                           \
+    V a[8];                                                                                \
+    for (int k = 0; k < 8; k++) a[k] = sums[k];                                            \
+    __asm__("" : "+r"(end));                                                               \
+    _Pragma("clang loop unroll(disable)") while (x < end) {                                \
+      for (int k = 0; k < 4; k++) a[k] = a[k] + get(x + k * LANES * step);                 \
+      if (x + 4 * LANES * step == end) break; /* never: as in sum_run */                   \
+      for (int k = 4; k < 8; k++) a[k] = a[k] + get(x + k * LANES * step);                 \
+      x += TURN * step;                                                                    \
+    }                                                                                      \
+    for (int k = 0; k < 8; k++) sums[k] = a[k];                                            \
+  }
+ADD_LINE(add_line, 1, load)
+#if LANES == 4
+#define EVEN(p) __builtin_shufflevector(load(p), load((p) + 4), 0, 2, 4, 6)
+ADD_LINE(add_even, 2, EVEN)
+#endif
+
 // sum_run of n elements, a multiple of TURN as `width` is, from rows `pitch` apart where they lie: `first` are left of
 // the first row. Of step 2, one element more than the last is there.
-static NOINLINE V NAME(sum_lines)(const S *x, uint32_t n, uint32_t first, uint32_t width, uint32_t skip, uint32_t step) {
+static NOINLINE V NAME(sum_lines)(const S *x, uint32_t n, uint32_t first, uint32_t width, size_t pitch, uint32_t step) {
   V a[8];
   for (int k = 0; k < 8; k++) a[k] = splat((S)0);
-  for (uint32_t count = MIN(n, first); n > 0; n -= count, count = MIN(n, width), x += skip)
-    if (step == 1)
-      for (uint32_t i = 0; i < count; i += TURN, x += TURN)
-        for (int k = 0; k < 8; k++) a[k] = a[k] + load(x + k * LANES);
+  for (const S *row = x - (width - first) * step; n > 0; x = row += pitch, first = width) {
+    const uint32_t count = MIN(n, first);
+    if (step == 1) NAME(add_line)(a, x, count);
 #if LANES == 4
-    else
-      for (uint32_t i = 0; i < count; i += TURN, x += 2 * TURN)
-        for (int k = 0; k < 8; k++)
-          a[k] = a[k] + __builtin_shufflevector(load(x + k * 8), load(x + k * 8 + 4), 0, 2, 4, 6);
+    else NAME(add_even)(a, x, count);
 #endif
+    n -= count;
+  }
   for (int k = 0; k < 4; k++) a[k] = a[k] + a[k + 4];
   return (a[0] + a[2]) + (a[1] + a[3]);
 }
@@ -121,7 +140,7 @@ KERNEL(sumSpread) {
     const S *line = x + (size_t)(at / width) * p->pitch;
     if (whole && (step == 1 || at + rows < p->total)) {
       const V sum =
-          NAME(sum_lines)(line + (size_t)column * step, rows, width - column, width, p->pitch - width * step, step);
+          NAME(sum_lines)(line + (size_t)column * step, rows, width - column, width, p->pitch, step);
       out[u] = TOTAL(splat(sum_lanes(sum)))[0];
     } else {
       for (uint32_t done = 0, count; done < rows; done += count, column = 0, line += p->pitch) {

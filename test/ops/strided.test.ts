@@ -114,3 +114,25 @@ describe.each([float32, torch.float64])('sums of columns that skip, %s', (dtype)
     }
   });
 });
+
+describe.each([float32, torch.float64])('sums of what skips or repeats, %s', (dtype) => {
+  // What is only turned is summed in the order of memory.
+  it.each(LAYOUTS.filter(([name]) => name !== 'columns'))('%s: the bits of a copy', (_, lay) => {
+    for (const [rows, width] of [
+      [5, 33],
+      [37, 64],
+      [70, 1024],
+      [3, 4100],
+    ]) {
+      const { shape, strides, offset, storage_ } = lay(rows, width, dtype);
+      const x = torch
+        .randn([storage_.bytes / dtype.size], { dtype })
+        .asStrided(shape, strides, offset);
+      const plain = x.contiguous();
+      same(x.sum(), plain.sum());
+      same(x.sum(0), plain.sum(0));
+      same(x.sum(1), plain.sum(1));
+      same(x.mean(), plain.mean());
+    }
+  });
+});

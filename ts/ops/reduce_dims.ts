@@ -118,9 +118,9 @@ function spreadOf(x: Tensor, { order, shape: [, n, inner] }: Form): Spread | und
   const isOne = shape.length === 1 && inner > 1 && shape[0] % inner === 0;
   const width = isOne ? inner : shape[shape.length - 1];
   const pitch = shape.length > 1 ? strides[0][0] : width * step;
-  if (shape.length > 2 || !(width >= LONG_ROW && step > 0 && pitch >= width * step)) {
-    return undefined;
-  }
+  // Rows may be one row again and again; in steps it is read past its end.
+  const apart = pitch >= width * step || (pitch === 0 && step === 1);
+  if (shape.length > 2 || width < LONG_ROW || step < 0 || !apart) return undefined;
   const readable = inner > 1 ? width === inner : n > SHORT;
   return readable ? { width, pitch, step } : undefined;
 }

@@ -151,7 +151,7 @@ export interface Spread {
  * Sum of [outer, n, inner] over n, divided by `divisor` (default 1).
  * out = sum(x) / divisor: `divisor` = n gives the mean. Integers wrap and ignore the divisor.
  * On the CPU the elements of a float32 or float64 `x` may lie as `spread` says: one row of inner
- * values (if more than one) after the other, or any rows of more than 16.
+ * values (if more than one) after the other, or any rows of more than 16. Of pitch 0 it is one row.
  */
 export const sum = primitive<{ divisor?: number; spread?: Spread }>()({
   kernels: { sum: sumKernel, sumSpread: spreadKernel },
