@@ -38,15 +38,18 @@ export const LEAST_PLANAR = 6;
 /** Results of planes read as they lie that wait for their places, and the most rows of them. */
 const MOST_STAGED = 1 << 16;
 const STAGED_ROWS = 60;
-/** Multiplications that make a unit worth a thread, and as many units as threads may want. */
+/** Multiplications that make a unit worth a thread, and units that threads may want, or do with. */
 export const UNIT = 500_000;
 export const UNITS = 12;
+const FEW_UNITS = 4;
 /** Shares of a launch, each with scratch memory of its own. */
 const MOST_SHARES = 32;
 /** The largest tile a build may use. */
 export const TILE = 16;
-/** Rows of a unit are a multiple of the rows of every tile. */
-const TILE_ROWS = 24;
+/** Rows that most tiles divide, the fewest of a unit, and as many as packing much depth is worth. */
+const ROW_GRAIN = 8;
+const LEAST_ROWS = 40;
+const DEEP_ROWS = 128;
 
 /** Planes as kernels read them: taps and rows of pixels are so many elements apart. */
 interface Planes {
@@ -155,13 +158,22 @@ export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-/** How many rows (filters) are a unit, where blocks of columns alone are too few for threads. */
-export function rowBlock(filters: number, blocks: number, products: number): number {
-  const parts = Math.ceil(Math.min(UNITS, products / UNIT) / blocks);
-  return Math.min(
-    filters,
-    roundUp(Math.max(2 * TILE_ROWS, filters / Math.max(1, parts)), TILE_ROWS),
-  );
+/**
+ * How many rows (filters) are a unit, where blocks of columns alone are too few for threads: equally
+ * many in each, and at least `enough` unless there would be too few units.
+ */
+export function rowBlock(
+  filters: number,
+  blocks: number,
+  products: number,
+  enough = LEAST_ROWS,
+): number {
+  // Of several blocks the last may be short.
+  const few = (blocks > 1 ? 2 * FEW_UNITS : FEW_UNITS) / blocks;
+  const most = Math.max(filters / enough, Math.min(few, filters / LEAST_ROWS));
+  const wanted = Math.ceil(Math.min(UNITS, products / UNIT) / blocks);
+  const parts = Math.max(1, Math.floor(Math.min(wanted, most)));
+  return Math.min(filters, roundUp(filters / parts, ROW_GRAIN));
 }
 
 /**
@@ -290,7 +302,8 @@ function cutBlocks(p: Product, each: number, flat: boolean, products: number, pl
   // The last block has at least the columns of a tile.
   while (planar && pixels % colBlock > 0 && pixels % colBlock < TILE) colBlock += TILE;
   const blocks = (batch / together) * groups * Math.ceil(pixels / colBlock);
-  const rows = planar ? filters : rowBlock(filters, blocks, products);
+  const fewest = depth > DEPTH_BLOCK ? DEEP_ROWS : undefined;
+  const rows = planar ? filters : rowBlock(filters, blocks, products, fewest);
   const words = {
     direct: planar ? PLANAR : 0,
     row_block: rows,
