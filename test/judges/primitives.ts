@@ -246,14 +246,17 @@ export const nnJudges: {
       [real([1, 4, 5, 4]), real([2, 2, 3, 2]), undefined],
       STRIDED,
     ),
+    call('whole', [real([2, 3, 2, 3]), real([4, 3, 2, 3]), real([4])], CONV),
   ]),
   conv2dInputGrad: judge(1e-5, [
     call('plain', [real([2, 3, 2, 3]), real([3, 2, 3, 2])], { ...CONV, inputSize: [4, 4] }),
     call('strided', [real([1, 2, 3, 6]), real([2, 2, 3, 2])], { ...STRIDED, inputSize: [5, 4] }),
+    call('whole', [real([2, 4, 1, 1]), real([4, 3, 2, 3])], { ...CONV, inputSize: [2, 3] }),
   ]),
   conv2dWeightGrad: judge(1e-5, [
     call('plain', [real([2, 2, 4, 4]), real([2, 3, 2, 3])], { ...CONV, kernelSize: [3, 2] }),
     call('strided', [real([1, 4, 5, 4]), real([1, 2, 3, 6])], { ...STRIDED, kernelSize: [3, 2] }),
+    call('whole', [real([2, 3, 2, 3]), real([2, 4, 1, 1])], { ...CONV, kernelSize: [2, 3] }),
   ]),
   maxPool2d: judge(
     0,

@@ -40,7 +40,6 @@ const CASES: Case[] = [
   convCase([2, 5, 6, 7], [9, 5, 1, 1], { stride: [2, 2] }),
   convCase([1, 3, 1, 40], [4, 3, 1, 7], { padding: [0, 3] }),
   convCase([2, 2, 5, 5], [3, 2, 3, 4]),
-  convCase([2, 2, 4, 3], [3, 2, 4, 3]),
   convCase([2, 2, 5, 4], [3, 2, 2, 2], { stride: [4, 3], padding: [1, 1] }),
   convCase([2, 8, 13, 13], [64, 4, 5, 5], { stride: [2, 2], groups: 2 }),
   convCase([1, 20, 9, 7], [300, 20, 3, 3]),
@@ -123,6 +122,16 @@ const CASES: Case[] = [
   convCase([1, 6, 40, 66], [10, 3, 3, 3], { padding: [1, 2], groups: 2 }),
   convCase([1, 2, 100, 103], [4, 2, 3, 4], { padding: [2, 1], stride: [3, 3] }),
   convCase([9, 1, 28, 28], [8, 1, 3, 3], { padding: [1, 1] }),
+  // Kernels that cover the whole image.
+  convCase([2, 2, 4, 3], [3, 2, 4, 3]),
+  convCase([65, 16, 5, 5], [120, 16, 5, 5], { stride: [3, 2] }),
+  convCase([1, 90, 1, 1], [33, 90, 1, 1], { stride: [2, 1] }),
+  convCase([7, 3, 1, 40], [1, 3, 1, 40]),
+  convCase([1, 6, 1, 1], [9, 6, 1, 1], { dilation: [2, 3] }),
+  // These do not: groups, borders, and a kernel as large as the image but of another shape.
+  convCase([3, 4, 3, 3], [6, 2, 3, 3], { groups: 2 }),
+  convCase([2, 3, 3, 3], [4, 3, 3, 3], { padding: [1, 1], stride: [3, 3] }),
+  convCase([2, 3, 2, 6], [4, 3, 4, 3], { padding: [2, 0], stride: [9, 9] }),
 ];
 
 function show(c: Case): string {

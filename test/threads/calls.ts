@@ -117,6 +117,7 @@ const FLOATS: Calls = {
   'conv2d, many channels of few pixels': () =>
     model(new nn.Conv2d(70, 160, 3, { padding: 1 }), rand(1, 70, 6, 7)),
   'conv2d, single taps': () => model(new nn.Conv2d(24, 50, 1), rand(2, 24, 32, 30)),
+  'conv2d, of the whole image': () => model(new nn.Conv2d(30, 130, 4), rand(90, 30, 4, 4)),
   'conv2d, depthwise': () =>
     model(new nn.Conv2d(12, 12, 3, { padding: 1, groups: 12 }), rand(3, 12, 33, 30)),
   'conv2d, depthwise, strided': () =>

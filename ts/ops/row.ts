@@ -89,7 +89,7 @@ export interface Launcher {
  */
 export interface Primitive<Attributes> {
   readonly kind: 'primitive';
-  /** Kernel declarations by the name of their C function without the dtype suffix. */
+  /** Kernel declarations by the name of their C function without the dtype suffix; not in bundles. */
   readonly kernels: Readonly<Record<string, KernelDeclaration>>;
   /** Names of the tensor inputs, in order; a trailing '?' marks one that may be absent. */
   readonly inputs: readonly string[];

@@ -1,7 +1,7 @@
 /** Two-dimensional convolution and its gradients. */
 
 import { ShapeError, showShape } from '../../core/errors.js';
-import { sized } from '../../core/layout.js';
+import { batchedForm, sized, turnedForm } from '../../core/layout.js';
 import type { Tensor } from '../../tensor.js';
 import { outputsOf, primitive } from '../row.js';
 import { depthwise, isDepthwise } from './conv_depth.js';
@@ -10,7 +10,10 @@ import {
   type ConvInputGradAttributes,
   type ConvWeightGradAttributes,
   checkGradient,
+  depthOf,
+  type Geometry,
   geometryOf,
+  isWhole,
 } from './conv_geometry.js';
 import { correlate, isNear, scatter, scatterNear, scatters, turn, turns } from './conv_input.js';
 import {
@@ -25,11 +28,24 @@ import {
 } from './conv_kernels.js';
 import { convolve, zeroFill } from './conv_launch.js';
 import { weightGradient } from './conv_weight.js';
-import { matmulPack } from './matmul.js';
+import { matmulKernel, matmulPack, multiply } from './matmul.js';
+
+/** The matrices of a convolution whose kernel covers the image: rows for images of x and g, for filters of w. */
+function matrices(geometry: Geometry) {
+  const { batch, filters } = geometry;
+  const depth = depthOf(geometry);
+  return { x: sized(batch, depth), w: sized(filters, depth), g: sized(batch, filters) };
+}
 
 /** Convolution of [N, C, H, W] with a weight [O, C / groups, kh, kw], and a bias [O] or none. */
 export const conv2d = primitive<ConvAttributes>()({
-  kernels: { convPad, convDepth: depthKernel, convProduct: productKernel },
+  kernels: {
+    convPad,
+    convDepth: depthKernel,
+    convProduct: productKernel,
+    matmulPack,
+    matmul: matmulKernel,
+  },
   inputs: ['x', 'weight', 'bias?'],
   dtypes: 'real',
   fixed: true,
@@ -51,7 +67,18 @@ export const conv2d = primitive<ConvAttributes>()({
   },
   run(launcher, [x, weight, bias], [out], attributes) {
     const geometry = geometryOf('conv2d', x.shape, weight.shape, attributes);
-    if (isDepthwise(geometry, x)) {
+    if (isWhole(geometry)) {
+      const { x: images, w } = matrices(geometry);
+      multiply(
+        launcher,
+        x,
+        batchedForm(images).geometry,
+        weight,
+        turnedForm(w).geometry,
+        bias,
+        out,
+      );
+    } else if (isDepthwise(geometry, x)) {
       depthwise(launcher, undefined, x, weight, bias, out, geometry);
     } else convolve(launcher, x, weight, bias, out, geometry);
   },
@@ -70,6 +97,8 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
     convProduct: productKernel,
     convScatter: scatterKernel,
     convTurned: turnedKernel,
+    matmulPack,
+    matmul: matmulKernel,
   },
   inputs: ['g', 'weight'],
   dtypes: 'real',
@@ -82,7 +111,11 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
   },
   run(launcher, [g, weight], [out], attributes) {
     const geometry = geometryOf('conv2dInputGrad', out.shape, weight.shape, attributes);
-    if (isDepthwise(geometry, g, true)) {
+    if (isWhole(geometry)) {
+      const { g: rows, w } = matrices(geometry);
+      const [a, b] = [batchedForm(rows).geometry, batchedForm(w).geometry];
+      multiply(launcher, g, a, weight, b, undefined, out);
+    } else if (isDepthwise(geometry, g, true)) {
       depthwise(launcher, 'input', g, weight, undefined, out, geometry);
     } else if (turns(geometry)) turn(launcher, g, weight, out, geometry);
     else if (g.dtype.name === 'float32' && isNear(geometry)) {
@@ -111,6 +144,7 @@ export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
     convWeights: weightsKernel,
     convMerge: mergeKernel,
     matmulPack,
+    matmul: matmulKernel,
   },
   inputs: ['x', 'g'],
   dtypes: 'real',
@@ -124,7 +158,11 @@ export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
   run(launcher, [x, g], [out], attributes) {
     const geometry = geometryOf('conv2dWeightGrad', x.shape, out.shape, attributes);
     if (geometry.batch === 0) zeroFill(launcher, out);
-    else if (isDepthwise(geometry, x)) {
+    else if (isWhole(geometry)) {
+      const { x: images, g: rows } = matrices(geometry);
+      const [a, b] = [turnedForm(rows).geometry, batchedForm(images).geometry];
+      multiply(launcher, g, a, x, b, undefined, out);
+    } else if (isDepthwise(geometry, x)) {
       depthwise(launcher, 'weight', x, g, undefined, out, geometry);
     } else weightGradient(launcher, x, g, out, geometry);
   },

@@ -22,7 +22,7 @@ export const matmulPack = kernel({
   },
 });
 
-const matmulKernel = kernel({
+export const matmulKernel = kernel({
   dtypes: NUMBERS,
   buffers: ['a', 'b', 'bias', 'out', 'scratch'],
   params: {
@@ -145,13 +145,15 @@ export function isMatrixReadable(shape: readonly number[], strides: readonly num
   return [last, last - 1].some((dim) => shape[dim] === 1 || strides[dim] === 1);
 }
 
+type Matrices = Pick<Geometry, 'shape' | 'strides'>;
+
 /** The stride of a dimension, 1 where it has one element and so no stride that matters. */
-function strideOf(x: Tensor, dim: number): number {
+function strideOf(x: Matrices, dim: number): number {
   return x.shape[dim] === 1 ? 1 : x.strides[dim];
 }
 
 /** The product of two batches of matrices, read by their strides. */
-export function describe(a: Tensor, b: Tensor): Product {
+export function describe(a: Matrices, b: Matrices): Product {
   const [batch, rows, depth] = a.shape;
   const left = { batch: a.strides[0], side: strideOf(a, 1), depth: strideOf(a, 2) };
   const right = { batch: b.strides[0], side: strideOf(b, 2), depth: strideOf(b, 1) };
@@ -304,20 +306,20 @@ const RELU = 2;
 /** Plans made last: the shapes of a program are few. */
 const plans: (Plan | undefined)[] = new Array(64).fill(undefined);
 
-function planOf(a: Tensor, b: Tensor, dtype: Dtype, finish: number): Plan {
-  const at = (a.geometry.id * 31 + 2 * b.geometry.id + finish) & 63;
+function planOf(a: Geometry, b: Geometry, dtype: Dtype, finish: number): Plan {
+  const at = (a.id * 31 + 2 * b.id + finish) & 63;
   const known = plans[at];
   if (
     known !== undefined &&
-    known.of[0] === a.geometry &&
-    known.of[1] === b.geometry &&
+    known.of[0] === a &&
+    known.of[1] === b &&
     known.of[2] === dtype &&
     known.of[3] === finish
   ) {
     return known;
   }
   const product = orient(describe(a, b), dtype, finish === 0);
-  const of = [a.geometry, b.geometry, dtype, finish] as const;
+  const of = [a, b, dtype, finish] as const;
   const left = readAs(product, dtype);
   const plan = { of, ...packingOf(product, left), ...multiplyingOf(product, left, finish) };
   plans[at] = plan;
@@ -401,6 +403,26 @@ function multiplyingOf(p: Product, a: Operand, finish: number) {
   return { swapped, scratch: units * slice, words, range: Math.ceil(jobs / perUnit), products };
 }
 
+/** Emits out = x · y (+ bias): batches of matrices that lie in the memory of two tensors as `a` and `b` say. */
+export function multiply(
+  launcher: Launcher,
+  x: Tensor,
+  a: Geometry,
+  y: Tensor,
+  b: Geometry,
+  bias: Tensor | undefined,
+  out: Tensor,
+  finish = 0,
+): void {
+  const plan = planOf(a, b, out.dtype, Number(!!bias) + finish);
+  const [left, right] = plan.swapped ? [y, x] : [x, y];
+  const read = plan.packed ? pack(launcher, plan, left) : left;
+  const scratch = plan.scratch ? launcher.scratch(plan.scratch, out.dtype) : out;
+  const { words, range, products } = plan;
+  const buffers = lendAll<Tensor | BufferRef>(read, right, bias ?? out, out, scratch);
+  launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, words, range, products);
+}
+
 function shapes(a: Tensor, b: Tensor): string {
   return `${showShape(a.shape)} and ${showShape(b.shape)}`;
 }
@@ -443,12 +465,6 @@ export const matmul = primitive<Epilogue>()({
     return outputsOf(a.dtype, sized(a.shape[0], a.shape[1], b.shape[2]).shape);
   },
   run(launcher, [a, b, bias], [out], { activation }) {
-    const plan = planOf(a, b, out.dtype, Number(!!bias) + (activation ? RELU : 0));
-    const [left, right] = plan.swapped ? [b, a] : [a, b];
-    const read = plan.packed ? pack(launcher, plan, left) : left;
-    const scratch = plan.scratch ? launcher.scratch(plan.scratch, out.dtype) : out;
-    const { words, range, products } = plan;
-    const buffers = lendAll<Tensor | BufferRef>(read, right, bias ?? out, out, scratch);
-    launcher.launch('matmul', matmulKernel, suffix(out.dtype), buffers, words, range, products);
+    multiply(launcher, a, a.geometry, b, b.geometry, bias, out, activation ? RELU : 0);
   },
 });
