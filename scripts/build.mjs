@@ -41,6 +41,11 @@ const internal = /ts.(?:device|ops|core.(?:layout|memory)|autograd.\w*node)/;
 /** Which kernels a row has: for what builds the kernels, and for tests. The bundle is 0.4 kB smaller without. */
 const declared = /^ +kernels: (?:\{[^}(]*\}|\w+),\n/gm;
 
+/** What elementwise rows compute: built into the CPU's kernels, and loaded with the GPU's. */
+const expression =
+  /\b(unary|binary|ternary|test|compare)\(\s*(?:'[^']*'|`[^`]*`)(?:\s*\+\s*'[^']*')*,/g;
+const EXPRESSIONS = '?expressions';
+
 /**
  * Classes that users meet keep their names, which modules, optimisers and errors print. Those of
  * functions, which nothing prints, would weigh ten times as much.
@@ -51,15 +56,18 @@ const sources = {
   name: 'sources',
   setup({ onLoad, onResolve }) {
     const late = new Set();
-    onResolve({ filter: /^\.\.?\// }, ({ kind, path, resolveDir }) => {
-      if (kind === 'dynamic-import') late.add(resolve(resolveDir, path.replace(/\.js$/, '.ts')));
-      return undefined;
+    onResolve({ filter: /^\.\.?\// }, ({ importer, kind, path, resolveDir }) => {
+      const file = resolve(resolveDir, path.replace(/\.js$/, '.ts'));
+      if (kind === 'dynamic-import') late.add(file);
+      const wholly = /ops.pointwise\.ts$/.test(file) && /ops.twins/.test(importer);
+      return wholly ? { path: file, suffix: EXPRESSIONS } : undefined;
     });
-    onLoad({ filter: /[\\/]ts[\\/].*\.ts$/ }, ({ path }) => {
-      const written = readFileSync(path, 'utf8');
-      const isRow = /ops.primitives/.test(path);
-      const source =
-        (late.has(path) ? core : '') + (isRow ? written.replace(declared, '') : written);
+    onLoad({ filter: /[\\/]ts[\\/].*\.ts$/ }, ({ path, suffix }) => {
+      let source = (late.has(path) ? core : '') + readFileSync(path, 'utf8');
+      if (/ops.primitives/.test(path)) source = source.replace(declared, '');
+      if (/ops.pointwise\.ts$/.test(path) && suffix !== EXPRESSIONS) {
+        source = source.replace(expression, "$1('',");
+      }
       if (internal.test(path)) return { contents: source, loader: 'ts' };
       const printed = 'export class|export abstract class|class(?= \\w+ extends (?:Module|Custom))';
       const head = new RegExp(`^(?:${printed}) (\\w+)[^{]*\\{`, 'gm');
