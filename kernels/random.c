@@ -1,5 +1,6 @@
-// Masks in the numbers of PyTorch's CPU generator: the mt19937 of Matsumoto and Nishimura (1998).
+// Numbers of PyTorch's CPU generator: the mt19937 of Matsumoto and Nishimura (1998).
 #include "kernel.h"
+#include "simd_math.h"
 #define SUFFIX f32
 
 enum { WORDS = 624, SHIFT = 397 };
@@ -19,8 +20,10 @@ static u32x4 temper(u32x4 y) {
   return y ^ (y >> 18);
 }
 
-// out = scale where the 53 lower bits of the next two words are below high * 2^32 + low, else 0. `state` has room for
-// twice its words; `next` is the first that is not used. One unit does all: each number follows from those before.
+// Both kernels: `state` has room for twice its words; `next` is the first that is not used. One unit does all: each
+// number follows from those before.
+
+// out = scale where the 53 lower bits of the next two words are below high * 2^32 + low, else 0.
 KERNEL(drawMask) {
   int32_t *const state = OUT(int32_t, state);
   uint32_t at = p->next;
@@ -41,6 +44,44 @@ KERNEL(drawMask) {
     out += some;
     left -= some;
     at += 2 * some;
+    if (over) {
+      memcpy(state, state + WORDS, WORDS * sizeof *state);
+      at -= WORDS;
+    }
+  }
+}
+
+// out = v * scale + shift, in double, of uniform v in [0, 1), the 24 lower bits of a word each; or of `normal` ones, by
+// Box and Muller from the numbers i and i + 8 of each 16, of which there are whole blocks.
+KERNEL(drawFloats) {
+  enum { BLOCK = 16 };
+  int32_t *const state = OUT(int32_t, state);
+  uint32_t at = p->next;
+  float *out = OUT(float, out);
+  const f64x2 scale = splat(F64(p->scale)), shift = splat(F64(p->shift));
+  (void)begin, (void)end;
+  for (uint32_t left = p->count, some; left > 0; left -= some, at += some) {
+    some = MIN(left, BLOCK);
+    const bool over = at + some > WORDS;
+    if (over) twist(state);
+    f32x4 v[4];
+    for (int k = 0; k < 4; k++) {
+      v[k] = to_f32((i32x4)(temper((u32x4)load(state + at + 4 * k)) & 0xffffff)) * 0x1p-24f;
+    }
+    for (int k = 0; k < 2 && p->normal; k++) {
+      i32x4 exponent, quadrant;
+      const f32x4 fraction = split_exponent(1.0f - v[k], &exponent);
+      const f32x4 radius = sqrt_(-2.0f * log_of_split(fraction, to_f32(exponent)));
+      const f32x4 rest = reduce_near(v[k + 2] * 0x1.921fb6p+2f, &quadrant);
+      v[k] = radius * sin_quadrant(rest, quadrant + 1);
+      v[k + 2] = radius * sin_quadrant(rest, quadrant);
+    }
+    for (uint32_t k = 0, done = 0; done < some; k++, done += 4) {
+      const f32x4 scaled = narrow(widen_low(v[k]) * scale + shift, widen_high(v[k]) * scale + shift);
+      if (some - done >= 4) store(out + done, scaled);
+      else store_tail(out + done, scaled, some - done);
+    }
+    out += some;
     if (over) {
       memcpy(state, state + WORDS, WORDS * sizeof *state);
       at -= WORDS;

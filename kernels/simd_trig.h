@@ -79,12 +79,19 @@ VFN f32x4 sin_quadrant(f32x4 r, i32x4 n) {
   return (f32x4)((i32x4)size ^ (n & 2) << 30);
 }
 
-// sin(x + quarter pi / 2) of x >= 0. Up to 100 the reduction is exact in float32: pi/2 in 18 + 17 +
-// 24 bits, whose products with n are exact but for the last, and |r| >= 2^-27.
-VFN f32x4 sin_shifted(f32x4 x, int32_t quarter) {
+// Of 0 <= x <= 100, exact in float32: pi/2 in 18 + 17 + 24 bits, whose products with n are exact but
+// for the last, and |r| >= 2^-27.
+VFN f32x4 reduce_near(f32x4 x, i32x4 *n) {
   f32x4 t = x * 0x1.45f306p-1f + 0x1.8p23f, whole = t - 0x1.8p23f;
-  f32x4 r = x - whole * 0x1.921f8p+0f - whole * 0x1.aa22p-19f - whole * 0x1.68c234p-39f;
-  f32x4 value = sin_quadrant(r, (i32x4)t + quarter);
+  *n = (i32x4)t;
+  return x - whole * 0x1.921f8p+0f - whole * 0x1.aa22p-19f - whole * 0x1.68c234p-39f;
+}
+
+// sin(x + quarter pi / 2) of x >= 0.
+VFN f32x4 sin_shifted(f32x4 x, int32_t quarter) {
+  i32x4 near;
+  f32x4 r = reduce_near(x, &near);
+  f32x4 value = sin_quadrant(r, near + quarter);
   i32x4 beyond = (i32x4)x > 0x42c80000; // 100, or NaN
   if (any_(beyond)) {
     f64x2 low, high;

@@ -232,6 +232,50 @@ describe('distributions refuse parameters outside their domain', () => {
   });
 });
 
+describe('float32 numbers that a kernel draws', () => {
+  /** The same without a kernel, as where a page's policy forbids WebAssembly. */
+  function withoutKernel(draw: () => void): void {
+    const kernel = distributions.useFloatKernel(() => false);
+    try {
+      draw();
+    } finally {
+      distributions.useFloatKernel(kernel);
+    }
+  }
+
+  it.each([16, 17, 511, 512, 624, 1000, 65_536 + 40])(
+    '%i, from any place in the stream',
+    (count) => {
+      for (const skipped of [0, 1, 608, 609, 623, 624]) {
+        const [fast, plain] = [new Generator().manualSeed(3), new Generator().manualSeed(3)];
+        for (let i = 0; i < skipped; i++) expect(fast.random()).toBe(plain.random());
+        const [a, b] = [new Float32Array(count), new Float32Array(count)];
+        distributions.fillUniform(a, float32, -0.3, 0.8, fast);
+        withoutKernel(() => distributions.fillUniform(b, float32, -0.3, 0.8, plain));
+        expect(Buffer.compare(new Uint8Array(a.buffer), new Uint8Array(b.buffer))).toBe(0);
+        distributions.fillNormal(a, float32, 0.5, 3, fast);
+        withoutKernel(() => distributions.fillNormal(b, float32, 0.5, 3, plain));
+        const far = a.findIndex((x, i) => Math.abs(x - b[i]) > 1e-6 * Math.max(3, Math.abs(b[i])));
+        expect(far).toBe(-1);
+        expect(fast.stateBytes()).toEqual(plain.stateBytes());
+      }
+    },
+  );
+
+  it('are those of PyTorch without one too', () => {
+    const floats = recorded.cases.filter((c) => c.dtype === 'float32' && c.n >= 16);
+    for (const c of floats.filter(({ name }) => name === 'normal' || name === 'uniform')) {
+      const expected = new Float32Array(bytesOf(c.data).buffer);
+      const out = new Float32Array(c.n);
+      withoutKernel(() => draws[c.name](out, c, new Generator().manualSeed(c.seed)));
+      const far = out.findIndex(
+        (x, i) => Math.abs(x - expected[i]) > 4e-6 * Math.max(1, Math.abs(x)),
+      );
+      expect(far).toBe(-1);
+    }
+  });
+});
+
 describe('bernoulli_()', () => {
   it('compares the very numbers that uniform() draws, from any place in the stream', () => {
     for (const p of [0, 2 ** -53, 2 ** -21, 0.3, 0.5, Math.PI / 4, 1 - 2 ** -53, 1]) {

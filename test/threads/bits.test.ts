@@ -51,7 +51,14 @@ const every: Calls = { ...pointwiseCalls, ...largerCalls };
  * Kernels whose launches are of one unit: a few numbers, or such as follow from those before; the last serves no
  * operator.
  */
-const ALONE = ['drawMask_f32', 'lossTotal_f32', 'lossTotal_f64', 'runningSum_i32', 'tileProbe_f32'];
+const ALONE = [
+  'drawFloats_f32',
+  'drawMask_f32',
+  'lossTotal_f32',
+  'lossTotal_f64',
+  'runningSum_i32',
+  'tileProbe_f32',
+];
 
 /** Runs all calls, and has a look at each launch before it is done. */
 function watch(look: (block: Parameters<typeof cpu.launch>[0]) => void): void {

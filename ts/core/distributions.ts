@@ -86,6 +86,32 @@ function fillByInversion(
   });
 }
 
+/**
+ * Fills with uniform numbers v of [0, 1), or normal ones of whole blocks of 16, as v * scale + shift. False if it
+ * cannot: then nothing was drawn.
+ */
+type FloatKernel = (
+  out: Float32Array,
+  normal: boolean,
+  scale: number,
+  shift: number,
+  generator: Generator,
+) => boolean;
+
+let drawFloats: FloatKernel = () => false;
+/** Numbers from which uniform ones are worth a kernel. */
+const MANY = 512;
+
+/**
+ * Has float32 numbers drawn by a kernel, and returns what drew them before. Uniform ones have the same bits; normal
+ * ones may differ in the last two.
+ */
+export function useFloatKernel(draw: FloatKernel): FloatKernel {
+  const before = drawFloats;
+  drawFloats = draw;
+  return before;
+}
+
 /** Uniform numbers of [from, to). */
 export function fillUniform(
   out: DataArray,
@@ -121,10 +147,11 @@ export function fillUniform(
 
 /** 24 random bits per number, drawn into the very memory the floats will have. */
 function uniformFloats(out: Float32Array, from: number, to: number, generator: Generator): void {
-  const bits = new Int32Array(out.buffer, out.byteOffset, out.length);
-  generator.fillWords(bits, 0, bits.length);
   const low = Math.fround(from);
   const range = Math.fround(Math.fround(to) - low);
+  if (out.length >= MANY && drawFloats(out, false, range, low, generator)) return;
+  const bits = new Int32Array(out.buffer, out.byteOffset, out.length);
+  generator.fillWords(bits, 0, bits.length);
   if (low === 0 && range === 1) {
     for (let i = 0; i < out.length; i++) out[i] = (bits[i] & 0xffffff) * 2 ** -24;
     return;
@@ -153,7 +180,16 @@ export function fillNormal(
     for (let i = 0; i < out.length; i++) write(i, generator.normal() * std + mean);
     return;
   }
+  const rest = out.length % 16;
   const tail = out.length - 16;
+  if (out instanceof Float32Array) {
+    const blocks = out.subarray(0, out.length - rest);
+    if (drawFloats(blocks, true, std, mean, generator)) {
+      generator.fillWords(scratchWords, 0, rest);
+      if (rest > 0) drawFloats(out.subarray(tail), true, std, mean, generator);
+      return;
+    }
+  }
   const transform =
     out instanceof Float32Array
       ? floatBlock
@@ -162,7 +198,7 @@ export function fillNormal(
         : halfBlock;
   fillUniform(out, dtype, 0, 1, generator);
   for (let start = 0; start <= tail; start += 16) transform(out, dtype, start, mean, std);
-  if (out.length % 16 !== 0) {
+  if (rest !== 0) {
     // The last block overlaps the one before it and gets new numbers.
     fillUniform(out.subarray(tail), dtype, 0, 1, generator);
     transform(out, dtype, tail, mean, std);

@@ -1,11 +1,12 @@
 /** Random numbers into tensors, in the order in which PyTorch draws them for a layout. */
 
-import { fillExponential, fillUniform } from '../core/distributions.js';
+import { fillExponential, fillUniform, useFloatKernel } from '../core/distributions.js';
 import { type DataArray, encodeElement, float32, float64, int32 } from '../core/dtype.js';
 import { ValueError } from '../core/errors.js';
 import { memoryOrder as orderOf, type Shape } from '../core/layout.js';
 import { scope } from '../core/memory.js';
 import { defaultGenerator, type Generator } from '../core/random.js';
+import type { Device } from '../device/device.js';
 import { deviceOf } from '../device/registry.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
 import { kernel } from './kernel.js';
@@ -86,6 +87,27 @@ function noiseThere(noise: Tensor, p: number, generator: Generator): void {
   launches.end();
 }
 
+/** Draws into `out` by a kernel, in place of the engine's next `words`: it gets a tensor with the engine's. */
+function drawThere(
+  out: Tensor,
+  words: number,
+  generator: Generator,
+  launch: (launches: Launches, state: Tensor, next: number) => void,
+): void {
+  const device = out.backend;
+  generator.advance(words, (engine, next) => {
+    const state = emptyTensor([2 * engine.length], int32, device);
+    const bytes = new Uint8Array(engine.buffer);
+    const { handle } = state.storage_;
+    const launches = Launches.on(device);
+    device.write(handle, 0, bytes);
+    launch(launches, state, next);
+    launches.end();
+    bytes.set(device.readSync(handle, 0, bytes.length));
+    state.dispose();
+  });
+}
+
 /**
  * A mask on the generator's device: `scale` where its next uniform number is below `p`, else 0. One number per element,
  * row-major.
@@ -98,16 +120,9 @@ function drawMask(shape: Shape, p: number, scale: number, generator: Generator):
     // A word takes the 32 lower bits of a whole number.
     const low = Math.ceil(p * 2 ** 53);
     const high = low / 2 ** 32;
-    generator.advance(2 * count, (words, next) => {
-      const state = emptyTensor([2 * words.length], int32, device);
-      const bytes = new Uint8Array(words.buffer);
-      const { handle } = state.storage_;
-      const launches = Launches.on(device);
-      device.write(handle, 0, bytes);
+    drawThere(mask, 2 * count, generator, (launches, state, next) => {
       const params = { next, count, high, low, scale };
       launches.launch('drawMask', drawing.kernels.drawMask, 'f32', [state, mask], params, 1);
-      launches.end();
-      bytes.set(device.readSync(handle, 0, bytes.length));
     });
     return mask;
   });
@@ -139,8 +154,34 @@ export function dropoutNoise(
   });
 }
 
-/** Elements that bernoulli_() draws at once. */
+/** Elements that are drawn at once: the cache keeps them. */
 const PIECE = 2 ** 16;
+
+/** The device that draws for all others, unless it cannot be had: a page's policy may forbid WebAssembly. */
+function drawingDevice({ device }: Generator): Device | undefined {
+  try {
+    return deviceOf(device).has('drawFloats_f32') ? deviceOf(device) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+useFloatKernel((out, normal, scale, shift, generator) => {
+  const device = drawingDevice(generator);
+  if (device === undefined) return false;
+  for (let start = 0; start < out.length; start += PIECE) {
+    const piece = out.subarray(start, start + PIECE);
+    const count = piece.length;
+    const drawn = emptyTensor([count], float32, device);
+    drawThere(drawn, count, generator, (launches, state, next) => {
+      const params = { next, count, normal: Number(normal), scale, shift };
+      launches.launch('drawFloats', drawing.kernels.drawFloats, 'f32', [state, drawn], params, 1);
+    });
+    piece.set(drawn.dataSync() as Float32Array);
+    drawn.dispose();
+  }
+  return true;
+});
 
 /** Writes ones with probability `p`, else zeros, with the dimensions in `order`. */
 export function drawBernoulli(
