@@ -31,6 +31,7 @@ const LAYOUTS: [string, Lay][] = [
         .at('::2')
         .expand(rows, width),
   ],
+  ['a row of neighbours', (rows, width, dtype) => values([width], dtype).expand(rows, width)],
   ['a number', (rows, width, dtype) => values([2], dtype).at('1:').expand(rows, width)],
 ];
 
@@ -113,6 +114,14 @@ describe.each([float32, torch.float64])('sums of columns that skip, %s', (dtype)
       same(part.sum(0), part.contiguous().sum(0));
     }
   });
+});
+
+it('what repeats more often than kernels count is too large, not wrong', () => {
+  const one = torch.ones(1, { dtype: torch.float64 });
+  for (const side of [65_536, 65_537]) {
+    const sum = () => one.expand(side, side).sum();
+    expect(sum).toThrow(torch.OutOfMemoryError);
+  }
 });
 
 describe.each([float32, torch.float64])('sums of what skips or repeats, %s', (dtype) => {

@@ -104,7 +104,6 @@ function drawThere(
     launch(launches, state, next);
     launches.end();
     bytes.set(device.readSync(handle, 0, bytes.length));
-    state.dispose();
   });
 }
 
@@ -157,11 +156,18 @@ export function dropoutNoise(
 /** Elements that are drawn at once: the cache keeps them. */
 const PIECE = 2 ** 16;
 
-/** The device that draws for all others, unless it cannot be had: a page's policy may forbid WebAssembly. */
+/** Whether the device that draws for all could not be had: a page's policy may forbid WebAssembly. */
+let refused = false;
+
+/** The device that draws for all others, if it can be had. */
 function drawingDevice({ device }: Generator): Device | undefined {
+  if (refused) return undefined;
   try {
     return deviceOf(device).has('drawFloats_f32') ? deviceOf(device) : undefined;
-  } catch {
+  } catch (error) {
+    // Of a setting that is wrong.
+    if (error instanceof ValueError) throw error;
+    refused = true;
     return undefined;
   }
 }
@@ -172,13 +178,14 @@ useFloatKernel((out, normal, scale, shift, generator) => {
   for (let start = 0; start < out.length; start += PIECE) {
     const piece = out.subarray(start, start + PIECE);
     const count = piece.length;
-    const drawn = emptyTensor([count], float32, device);
-    drawThere(drawn, count, generator, (launches, state, next) => {
-      const params = { next, count, normal: Number(normal), scale, shift };
-      launches.launch('drawFloats', drawing.kernels.drawFloats, 'f32', [state, drawn], params, 1);
+    scope(() => {
+      const drawn = emptyTensor([count], float32, device);
+      drawThere(drawn, count, generator, (launches, state, next) => {
+        const params = { next, count, normal: Number(normal), scale, shift };
+        launches.launch('drawFloats', drawing.kernels.drawFloats, 'f32', [state, drawn], params, 1);
+      });
+      piece.set(drawn.dataSync() as Float32Array);
     });
-    piece.set(drawn.dataSync() as Float32Array);
-    drawn.dispose();
   }
   return true;
 });

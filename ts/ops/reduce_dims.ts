@@ -121,6 +121,8 @@ function spreadOf(x: Tensor, { order, shape: [, n, inner] }: Form): Spread | und
   // Rows may be one row again and again; in steps it is read past its end.
   const apart = pitch >= width * step || (pitch === 0 && step === 1);
   if (shape.length > 2 || width < LONG_ROW || step < 0 || !apart) return undefined;
+  // What repeats may have more elements than kernels count.
+  if (x.numel() >= 2 ** 32) return undefined;
   const readable = inner > 1 ? width === inner : n > SHORT;
   return readable ? { width, pitch, step } : undefined;
 }

@@ -10,10 +10,10 @@ import {
   type ConvInputGradAttributes,
   type ConvWeightGradAttributes,
   checkGradient,
+  coversImage,
   depthOf,
   type Geometry,
   geometryOf,
-  isWhole,
 } from './conv_geometry.js';
 import { correlate, isNear, scatter, scatterNear, scatters, turn, turns } from './conv_input.js';
 import {
@@ -67,7 +67,7 @@ export const conv2d = primitive<ConvAttributes>()({
   },
   run(launcher, [x, weight, bias], [out], attributes) {
     const geometry = geometryOf('conv2d', x.shape, weight.shape, attributes);
-    if (isWhole(geometry)) {
+    if (coversImage(geometry)) {
       const { x: images, w } = matrices(geometry);
       multiply(
         launcher,
@@ -111,7 +111,7 @@ export const conv2dInputGrad = primitive<ConvInputGradAttributes>()({
   },
   run(launcher, [g, weight], [out], attributes) {
     const geometry = geometryOf('conv2dInputGrad', out.shape, weight.shape, attributes);
-    if (isWhole(geometry)) {
+    if (coversImage(geometry)) {
       const { g: rows, w } = matrices(geometry);
       const [a, b] = [batchedForm(rows).geometry, batchedForm(w).geometry];
       multiply(launcher, g, a, weight, b, undefined, out);
@@ -158,7 +158,7 @@ export const conv2dWeightGrad = primitive<ConvWeightGradAttributes>()({
   run(launcher, [x, g], [out], attributes) {
     const geometry = geometryOf('conv2dWeightGrad', x.shape, out.shape, attributes);
     if (geometry.batch === 0) zeroFill(launcher, out);
-    else if (isWhole(geometry)) {
+    else if (coversImage(geometry)) {
       const { x: images, g: rows } = matrices(geometry);
       const [a, b] = [turnedForm(rows).geometry, batchedForm(images).geometry];
       multiply(launcher, g, a, x, b, undefined, out);

@@ -153,7 +153,7 @@ export function productsOf(geometry: Geometry): number {
 }
 
 /** Whether the kernel covers the whole image: x, g and the weight are matrices, one row for each image or filter. */
-export function isWhole(geometry: Geometry): boolean {
+export function coversImage(geometry: Geometry): boolean {
   const { batch, groups, height, width, outH, outW, kernel, padding } = geometry;
   const covers = kernel[0] * kernel[1] === height * width && padding[0] + padding[1] === 0;
   return covers && groups * outH * outW === 1 && batch > 0;

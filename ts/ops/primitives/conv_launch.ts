@@ -46,7 +46,7 @@ const FEW_UNITS = 4;
 const MOST_SHARES = 32;
 /** The largest tile a build may use. */
 export const TILE = 16;
-/** Rows that most tiles divide, the fewest of a unit, and as many as packing much depth is worth. */
+/** Rows of a unit: a multiple of this, the fewest, and as many as packing much depth is worth. */
 const ROW_GRAIN = 8;
 const LEAST_ROWS = 40;
 const DEEP_ROWS = 128;
