@@ -87,7 +87,10 @@ function noiseThere(noise: Tensor, p: number, generator: Generator): void {
   launches.end();
 }
 
-/** Draws into `out` by a kernel, in place of the engine's next `words`: it gets a tensor with the engine's. */
+/**
+ * Has a kernel draw into `out`, from the generator's next `words` words: `launch` gets a tensor of the words of its engine,
+ * with room for as many more, and the place of the first that is not used.
+ */
 function drawThere(
   out: Tensor,
   words: number,
