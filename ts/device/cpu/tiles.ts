@@ -75,6 +75,11 @@ export class Selection {
     readonly scratch: number,
   ) {}
 
+  /** Whether this engine runs relaxed builds, once it was asked. */
+  private get hasRelaxed(): boolean {
+    return this.builds.has(RELAXED[0]);
+  }
+
   private add(names: readonly string[]): void {
     for (const name of names) {
       const kernels = this.builds.has(name) ? undefined : kernelsOf(name, this.module);
@@ -91,14 +96,11 @@ export class Selection {
     const first = this.resume === 0;
     if (first) {
       this.add([PLAIN, ...RELAXED]);
-      if (!this.builds.has(RELAXED[0])) this.add([PLAIN_WIDE]);
+      if (!this.hasRelaxed) this.add([PLAIN_WIDE]);
     }
     this.trial.run(first ? FIRST : Math.min(this.trial.spent + LATER, BUDGET));
-    if (first && !this.trial.settled) {
-      // Undecided: relaxed builds lose little anywhere, plain ones half where vectors are paired.
-      const relaxed = this.builds.has(RELAXED[0]);
-      this.trial.keep(relaxed ? RELAXED : [PLAIN, PLAIN_WIDE]);
-    }
+    // Undecided: relaxed builds lose little anywhere, plain ones half where vectors are paired.
+    if (first && !this.trial.settled && this.hasRelaxed) this.trial.keep(RELAXED);
     const name = this.trial.best;
     this.final = this.trial.settled || this.trial.spent >= BUDGET;
     this.resume = performance.now() + PAUSE;

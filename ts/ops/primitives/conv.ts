@@ -69,15 +69,8 @@ export const conv2d = primitive<ConvAttributes>()({
     const geometry = geometryOf('conv2d', x.shape, weight.shape, attributes);
     if (coversImage(geometry)) {
       const { x: images, w } = matrices(geometry);
-      multiply(
-        launcher,
-        x,
-        batchedForm(images).geometry,
-        weight,
-        turnedForm(w).geometry,
-        bias,
-        out,
-      );
+      const [a, b] = [batchedForm(images).geometry, turnedForm(w).geometry];
+      multiply(launcher, x, a, weight, b, bias, out);
     } else if (isDepthwise(geometry, x)) {
       depthwise(launcher, undefined, x, weight, bias, out, geometry);
     } else convolve(launcher, x, weight, bias, out, geometry);

@@ -302,8 +302,8 @@ function cutBlocks(p: Product, each: number, flat: boolean, products: number, pl
   // The last block has at least the columns of a tile.
   while (planar && pixels % colBlock > 0 && pixels % colBlock < TILE) colBlock += TILE;
   const blocks = (batch / together) * groups * Math.ceil(pixels / colBlock);
-  const fewest = depth > DEPTH_BLOCK ? DEEP_ROWS : undefined;
-  const rows = planar ? filters : rowBlock(filters, blocks, products, fewest);
+  const enough = depth > DEPTH_BLOCK ? DEEP_ROWS : LEAST_ROWS;
+  const rows = planar ? filters : rowBlock(filters, blocks, products, enough);
   const words = {
     direct: planar ? PLANAR : 0,
     row_block: rows,
