@@ -73,6 +73,31 @@ function eachBlock(
   }
 }
 
+/**
+ * Calls `use` with `count` integers of [0, range), the remainders of a word each, in the same blocks.
+ * With `falling` the range is one less for each.
+ */
+function eachIntegers(
+  generator: Generator,
+  count: number,
+  range: number,
+  falling: boolean,
+  use: (values: Float64Array, start: number, length: number) => void,
+): void {
+  let left = range;
+  for (let start = 0; start < count; start += chunk) {
+    const length = Math.min(chunk, count - start);
+    generator.fillWords(scratchWords, 0, length);
+    for (let i = 0; i < length; i++) {
+      const word = scratchWords[i] >>> 0;
+      // As %, which takes ten times as long past 2^31: quotients of 32 bits round to no other integer.
+      scratchDoubles[i] = word - Math.floor(word / left) * left;
+      if (falling) left--;
+    }
+    use(scratchDoubles, start, length);
+  }
+}
+
 /** Fills by inverting a distribution function: one uniform double of [0, 1) per element. */
 function fillByInversion(
   out: DataArray,
@@ -285,13 +310,14 @@ export function fillRandint(
     }
     return;
   }
-  const narrow = Number(range);
   const base = Number(low);
-  const direct = out instanceof Int32Array || out instanceof Float32Array;
-  for (let i = 0; i < out.length; i++) {
-    const value = (generator.random() % narrow) + base;
-    target[i] = direct ? value : encodeElement(dtype, value);
-  }
+  eachIntegers(generator, out.length, Number(range), false, (values, start, length) => {
+    if (out instanceof Int32Array || out instanceof Float32Array) {
+      for (let i = 0; i < length; i++) out[start + i] = values[i] + base;
+    } else {
+      for (let i = 0; i < length; i++) target[start + i] = encodeElement(dtype, values[i] + base);
+    }
+  });
 }
 
 /** How many values `random_()` without bounds draws from, for the dtypes that take 32 bits. */
@@ -328,13 +354,18 @@ export function fillRandperm(
   generator: Generator = defaultGenerator,
 ): void {
   const n = out.length;
-  const order = Float64Array.from({ length: n }, (_, i) => i);
-  for (let i = 0; i < n - 1; i++) {
-    const j = i + (generator.random() % (n - i));
-    const value = order[i];
-    order[i] = order[j];
-    order[j] = value;
-  }
+  const order = out instanceof Int32Array ? out : new Float64Array(n);
+  for (let i = 0; i < n; i++) order[i] = i;
+  eachIntegers(generator, n - 1, n, true, (ahead, start, length) => {
+    for (let i = 0; i < length; i++) {
+      const to = start + i;
+      const from = to + ahead[i];
+      const value = order[to];
+      order[to] = order[from];
+      order[from] = value;
+    }
+  });
+  if (order === out) return;
   const write = writer(out, dtype);
   for (let i = 0; i < n; i++) write(i, order[i]);
 }
