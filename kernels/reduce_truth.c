@@ -8,16 +8,22 @@
 #else
 
 #define LIMIT 256
+#define VECTORS _Pragma("clang loop vectorize(enable) interleave(disable)")
 
 // Whether one of n values is true (want = 1) or false (want = 0).
 static bool NAME(find)(const S *x, uint32_t n, S mask, bool want) {
   for (uint32_t i = 0; i < n; i += LIMIT) {
-    uint32_t stop = MIN(n, i + LIMIT);
-    bool found = false;
-    for (uint32_t j = i; j < stop; j++) found |= ((x[j] & mask) != 0) == want;
-    if (found) return true;
+    const uint32_t stop = MIN(n, i + LIMIT);
+    S some = 0;
+    VECTORS for (uint32_t j = i; j < stop; j++) some |= ((x[j] & mask) != 0) == want;
+    if (some) return true;
   }
   return false;
+}
+
+// Marks the columns where a row has one.
+static void NAME(mark)(uint8_t *restrict to, const S *restrict x, uint32_t n, S mask, bool want) {
+  VECTORS for (uint32_t i = 0; i < n; i++) to[i] |= ((x[i] & mask) != 0) == want;
 }
 
 static void NAME(truth)(const any_params *p, bool want, uint32_t begin, uint32_t end) {
@@ -36,10 +42,9 @@ static void NAME(truth)(const any_params *p, bool want, uint32_t begin, uint32_t
       continue;
     }
     uint32_t count = MIN(REDUCE_COLUMNS, inner - first);
-    memset(to, !want, count);
-    for (uint32_t r = 0; r < rows; r++, from += inner)
-      for (uint32_t c = 0; c < count; c++)
-        to[c] = ((from[c] & mask) != 0) == want ? want : to[c];
+    memset(to, 0, count);
+    for (uint32_t r = 0; r < rows; r++, from += inner) NAME(mark)(to, from, count, mask, want);
+    for (uint32_t c = 0; c < count && !want; c++) to[c] ^= 1;
   }
 }
 
@@ -47,4 +52,5 @@ KERNEL(any) { NAME(truth)(p, true, begin, end); }
 KERNEL(all) { NAME(truth)((const any_params *)p, false, begin, end); }
 
 #undef LIMIT
+#undef VECTORS
 #endif

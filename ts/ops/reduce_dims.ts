@@ -97,11 +97,13 @@ const SHORT = 16;
 /** Rows that may be applied to one run of dimensions after another. */
 type Stepwise = 'sum' | 'prod' | 'amax' | 'amin' | 'any' | 'all';
 
-/** How one dimension or all are reduced where they lie, if those that are left do so in order. */
-function asItLies(x: Tensor, start: number, count: number): Form | undefined {
+/** How `dims` are reduced where they lie: one or all of them, if those that are left lie in order. */
+function asItLies(x: Tensor, dims: readonly number[]): Form | undefined {
+  const count = dims.length;
+  if (count !== 1 && count !== x.ndim) return undefined;
   if (x.isContiguous() || !isDenseLayout(x.shape, x.strides)) return undefined;
   const order = memoryOrder(x.shape, [x.strides]).reverse();
-  const first = count === 1 ? order.indexOf(start) : 0;
+  const first = count === 1 ? order.indexOf(dims[0]) : 0;
   const left = order.filter((_, i) => i < first || i >= first + count);
   if (left.some((dim, i) => dim < left[i - 1])) return undefined;
   const shape = order.map((dim) => x.shape[dim]);
@@ -148,7 +150,7 @@ export function reduceRuns<K extends Stepwise>(
   const count = dims.length;
   if (count === 1 || count === x.ndim) {
     const start = count === 1 ? dims[0] : 0;
-    const form: Form = asItLies(x, start, count) ?? aroundDims(x.shape, start, start + count);
+    const form: Form = asItLies(x, dims) ?? aroundDims(x.shape, start, start + count);
     const spread = row === 'sum' ? spreadOf(x, form) : undefined;
     if (spread === undefined) return applySeen(row, x, form, final, attributes, shown);
     const { shape } = form;
@@ -188,7 +190,7 @@ export function reduceJointly<K extends PrimitiveName>(
   const shapes = Array.from({ length: outputs }, () => shape);
   const [run, ...more] = runsOf(x.shape, dims);
   if (more.length === 0) {
-    const form = aroundDims(x.shape, run[0], run[1]);
+    const form = asItLies(x, dims) ?? aroundDims(x.shape, run[0], run[1]);
     return applyCanonical(row, [x], [form], shapes, attributes, shown);
   }
   const kept = allDims(x.ndim).filter((d) => !dims.includes(d));
