@@ -544,7 +544,9 @@ function decodeAll(dtype: Dtype, bytes: Uint8Array): DataArray {
   const array = new dtype.array(bytes.buffer, bytes.byteOffset, bytes.byteLength / dtype.size);
   if (dtype === float16 || dtype === bfloat16) {
     const decode = dtype === float16 ? halfToNumber : bfloatToNumber;
-    return Float32Array.from(array as Uint16Array, decode);
+    const values = new Float32Array(array.length);
+    for (let i = 0; i < array.length; i++) values[i] = decode(array[i] as number);
+    return values;
   }
   return array;
 }

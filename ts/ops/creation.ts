@@ -9,6 +9,7 @@ import {
   float32,
   float64,
   getDefaultDtype,
+  int32,
   int64,
   toFloating,
 } from '../core/dtype.js';
@@ -22,15 +23,7 @@ import { fillWith } from './launch.js';
 import { checkFormat } from './memory_format.js';
 import { isTensor } from './promote.js';
 import { op } from './signature.js';
-import {
-  bytesOf,
-  dtypeOfArray,
-  encodeAll,
-  flattenInto,
-  inferDtype,
-  shapeOf,
-  type TensorData,
-} from './tensor_data.js';
+import { dtypeOfArray, encodeAll, inferDtype, shapeOf, type TensorData } from './tensor_data.js';
 import {
   type SizeArgs,
   sizesAndOptions,
@@ -57,8 +50,8 @@ function make(
 }
 
 /** Writes values as the device stores them: its dtype may be smaller than the one asked for. */
-function written(result: Tensor, values: ArrayLike<number | bigint | boolean>): Tensor {
-  const bytes = encodeAll(values, result.dtype);
+function written(result: Tensor, values: TensorData): Tensor {
+  const bytes = encodeAll(values, result.dtype, result.numel());
   if (bytes.length > 0) result.backend.write(result.storage_.handle, 0, bytes);
   return result;
 }
@@ -78,21 +71,12 @@ export const tensor = (data: TensorData, options: TensorOptions = {}): Tensor =>
     return finish(copy, options);
   }
   const shape = shapeOf(data);
-  if (ArrayBuffer.isView(data)) {
-    const own = dtypeOfArray(data);
-    const dtype = options.dtype ?? own;
-    const result = make(shape, dtype, options);
-    if (result.dtype !== own) return finish(written(result, data as DataArray), options);
-    const bytes = bytesOf(data);
-    if (bytes.length > 0) result.backend.write(result.storage_.handle, 0, bytes);
-    return finish(result, options);
-  }
-  const inferred = inferDtype(data);
+  const typed = ArrayBuffer.isView(data);
+  const inferred = typed ? dtypeOfArray(data) : inferDtype(data);
   // JavaScript writes 1.0 as 1: a tensor that is to have gradients holds floats.
-  const dtype = options.dtype ?? (options.requiresGrad ? toFloating(inferred) : inferred);
-  const values: (number | bigint | boolean)[] = [];
-  flattenInto(data, values);
-  return finish(written(make(shape, dtype, options), values), options);
+  const own = options.requiresGrad && !typed ? toFloating(inferred) : inferred;
+  const dtype = options.dtype ?? own;
+  return finish(written(make(shape, dtype, options), data), options);
 };
 
 /** As tensor(), but a tensor that already fits is returned itself. */
@@ -205,7 +189,7 @@ export const newTensor = (input: Tensor, data: TensorData, options: TensorOption
 
 /** A tensor from numbers computed here, in the dtype asked for. */
 function fromNumbers(
-  values: ArrayLike<number>,
+  values: Float64Array | Int32Array,
   shape: Shape,
   dtype: Dtype,
   options: TensorOptions | undefined,
@@ -241,8 +225,12 @@ export const arange = (...args: (number | boolean | (TensorOptions & ArangeOptio
   const count = Math.max(0, Math.ceil((end - start) / step));
   if (options.dtype && !options.dtype.isFloatingPoint) [start, , step] = integers;
   if (step === 0) throw new ValueError('arange: the step of an integer range is below 1');
-  const values = counted('arange', count, (i) => start + i * step);
-  return fromNumbers(values, [count], options.dtype ?? inferDtype([start, end, step]), options);
+  const dtype = options.dtype ?? inferDtype([start, end, step]);
+  const values = counted('arange', count);
+  for (let i = 0; i < count; i++) values[i] = start + i * step;
+  // Whole numbers between two that fit are converted all at once.
+  const fit = dtype === int32 && inferDtype([start, start + count * step]) === int32;
+  return fromNumbers(fit ? new Int32Array(values) : values, [count], dtype, options);
 };
 
 interface ArangeOptions {
@@ -254,10 +242,10 @@ interface ArangeOptions {
 /** More float32 than the CPU's heap holds. */
 const MOST_NUMBERS = 2 ** 30;
 
-/** `count` numbers by their places. */
-function counted(name: string, count: number, at: (i: number) => number): Float64Array {
+/** Room for `count` numbers. */
+function counted(name: string, count: number): Float64Array {
   if (count > MOST_NUMBERS) throw new ValueError(`${name}: ${count} numbers are more than fit`);
-  return Float64Array.from({ length: count }, (_, i) => at(i));
+  return new Float64Array(count);
 }
 
 function steps(name: string, count: number): number {
@@ -270,10 +258,12 @@ function steps(name: string, count: number): number {
 /** `count` numbers from start to end, both included. */
 function spaced(name: string, start: number, end: number, count: number): Float64Array {
   const step = count > 1 ? (end - start) / (count - 1) : 0;
+  const values = counted(name, steps(name, count));
   // The second half counts from the end, so that the last one is exact.
-  return counted(name, steps(name, count), (i) =>
-    i < count / 2 ? start + i * step : end - (count - 1 - i) * step,
-  );
+  for (let i = 0; i < count; i++) {
+    values[i] = i < count / 2 ? start + i * step : end - (count - 1 - i) * step;
+  }
+  return values;
 }
 
 /** A number as the dtype holds it: truncated by integers, rounded by the small floats. */

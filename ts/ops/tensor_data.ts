@@ -46,6 +46,7 @@ export function shapeOf(data: TensorData): number[] {
   if (data.length === 0) return [0];
   const first = shapeOf(data[0]);
   for (const item of data) {
+    if (typeof item !== 'object' && first.length === 0) continue;
     const shape = shapeOf(item);
     if (shape.length !== first.length || shape.some((size, i) => size !== first[i])) {
       throw new ShapeError(
@@ -62,13 +63,14 @@ export function inferDtype(data: TensorData): Dtype {
   let rank = -1;
   const kinds = [bool, int32, int64, getDefaultDtype()];
   const visit = (item: TensorData): void => {
-    if (isTensor(item)) rank = Math.max(rank, kinds.indexOf(kindOf(item.dtype)));
+    if (typeof item === 'number') {
+      if (rank < 3) rank = Math.max(rank, rankOf(item));
+    } else if (isTensor(item)) rank = Math.max(rank, kinds.indexOf(kindOf(item.dtype)));
     else if (ArrayBuffer.isView(item))
       rank = Math.max(rank, kinds.indexOf(kindOf(dtypeOfArray(item))));
     else if (Array.isArray(item)) for (const part of item) visit(part);
     else if (typeof item === 'boolean') rank = Math.max(rank, 0);
     else if (typeof item === 'bigint') rank = Math.max(rank, 2);
-    else if (typeof item === 'number') rank = Math.max(rank, rankOf(item));
     else {
       throw new ValueError(
         `tensor: expected numbers, booleans, bigints, arrays or tensors, got ${String(item)}`,
@@ -90,22 +92,39 @@ function kindOf(dtype: Dtype): Dtype {
   return dtype === bool || dtype === int64 ? dtype : int32;
 }
 
-/** The plain values of nested data, in order. */
-export function flattenInto(data: TensorData, into: (number | bigint | boolean)[]): void {
-  if (isTensor(data)) for (const value of data.dataSync()) into.push(value);
-  else if (ArrayBuffer.isView(data) || Array.isArray(data)) {
-    for (const item of data as Iterable<TensorData>) flattenInto(item, into);
-  } else into.push(data as number | bigint | boolean);
-}
-
 /** The bytes of a typed array, without a copy. */
 export function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
-/** The bytes that values have in a dtype; throws if one does not fit. */
-export function encodeAll(values: ArrayLike<number | bigint | boolean>, dtype: Dtype): Uint8Array {
-  const array = new dtype.array(values.length);
-  for (let i = 0; i < values.length; i++) array[i] = encodeFitting(dtype, values[i]);
+/**
+ * The bytes that nested data of `count` values has in a dtype, which a typed array of it shares.
+ * Throws if a value does not fit.
+ */
+export function encodeAll(data: TensorData, dtype: Dtype, count: number): Uint8Array {
+  if (ArrayBuffer.isView(data) && dtypeOfArray(data) === dtype) return bytesOf(data);
+  const array: { [i: number]: number | bigint } & DataArray = new dtype.array(count);
+  const plain = array instanceof Float32Array || array instanceof Float64Array;
+  const words = dtype === int64 ? new Int32Array(array.buffer) : undefined;
+  let at = 0;
+  const put = (items: ArrayLike<TensorData>): void => {
+    if (plain && ArrayBuffer.isView(items) && !(items instanceof BigInt64Array)) {
+      array.set(items as unknown as ArrayLike<number>, at);
+      at += items.length;
+      return;
+    }
+    for (let i = 0; i < items.length; i++) {
+      const item = items[i];
+      if (typeof item === 'number' && (plain || (dtype === int32 && item === (item | 0)))) {
+        array[at++] = item;
+      } else if (words && Number.isSafeInteger(item)) {
+        words[2 * at] = item as number;
+        words[2 * at++ + 1] = Math.floor((item as number) / 2 ** 32);
+      } else if (typeof item === 'object') {
+        put(isTensor(item) ? item.dataSync() : (item as ArrayLike<TensorData>));
+      } else array[at++] = encodeFitting(dtype, item);
+    }
+  };
+  put(typeof data === 'object' && !isTensor(data) ? (data as ArrayLike<TensorData>) : [data]);
   return bytesOf(array);
 }

@@ -46,7 +46,8 @@ export function embed<K extends ViewName>(
 /** int32 positions 0 to count - 1. */
 function positions(count: number, like: Tensor): Tensor {
   const result = emptyTensor([count], int32, like.backend);
-  const numbers = Int32Array.from({ length: count }, (_, i) => i);
+  const numbers = new Int32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
   like.backend.write(result.storage_.handle, 0, new Uint8Array(numbers.buffer));
   return result;
 }
