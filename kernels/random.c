@@ -13,6 +13,12 @@ static NOINLINE void twist(int32_t *state) {
   }
 }
 
+// The place of the first word that is not used, of those that are left: the next ones move to the front.
+static NOINLINE uint32_t settle(int32_t *state, uint32_t at) {
+  memcpy(state, state + WORDS, WORDS * sizeof *state);
+  return at - WORDS;
+}
+
 static u32x4 temper(u32x4 y) {
   y ^= y >> 11;
   y ^= (y << 7) & 0x9d2c5680;
@@ -44,10 +50,7 @@ KERNEL(drawMask) {
     out += some;
     left -= some;
     at += 2 * some;
-    if (over) {
-      memcpy(state, state + WORDS, WORDS * sizeof *state);
-      at -= WORDS;
-    }
+    if (over) at = settle(state, at);
   }
 }
 
@@ -60,7 +63,7 @@ KERNEL(drawFloats) {
   float *out = OUT(float, out);
   const f64x2 scale = splat(F64(p->scale)), shift = splat(F64(p->shift));
   (void)begin, (void)end;
-  for (uint32_t left = p->count, some; left > 0; left -= some, at += some) {
+  for (uint32_t left = p->count, some; left > 0; left -= some) {
     some = MIN(left, BLOCK);
     const bool over = at + some > WORDS;
     if (over) twist(state);
@@ -82,9 +85,7 @@ KERNEL(drawFloats) {
       else store_tail(out + done, scaled, some - done);
     }
     out += some;
-    if (over) {
-      memcpy(state, state + WORDS, WORDS * sizeof *state);
-      at -= WORDS;
-    }
+    at += some;
+    if (over) at = settle(state, at);
   }
 }

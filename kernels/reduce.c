@@ -189,19 +189,12 @@ KERNEL(sumSpread) {
 #if REAL
 // The terms |x|^p of a norm; the levels above the first are `sum`, `amax` or `amin`.
 #define SQUARE(v) ((v) * (v))
-#define COUNT(v) select((v) == 0, splat((S)0), splat((S)1))
+// What is not zero counts as one where the exponent is 0.
 static __attribute__((noinline)) V NAME(power_of)(V v, f64w exponent) {
+  if (F64(exponent) == 0) return select(v == 0, splat((S)0), splat((S)1));
   return pow_(abs_(v), splat((S)F64(exponent)));
 }
 #define POWER(v) NAME(power_of)(v, p->exponent)
-
-#define FOLD sumNonzero
-#define IDENTITY 0
-#define MEET ADD
-#define LANES_OF sum_lanes
-#define MAP COUNT
-#define FINISH TOTAL
-#include "reduce_tree.h"
 
 #define FOLD sumAbs
 #define IDENTITY 0
@@ -244,7 +237,6 @@ static __attribute__((noinline)) V NAME(power_of)(V v, f64w exponent) {
 #define FINISH SAME
 #include "reduce_tree.h"
 #undef SQUARE
-#undef COUNT
 #undef POWER
 #endif
 

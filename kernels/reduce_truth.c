@@ -11,7 +11,7 @@
 #define VECTORS _Pragma("clang loop vectorize(enable) interleave(disable)")
 
 // Whether one of n values is true (want = 1) or false (want = 0).
-static bool NAME(find)(const S *x, uint32_t n, S mask, bool want) {
+static NOINLINE bool NAME(find)(const S *x, uint32_t n, S mask, bool want) {
   for (uint32_t i = 0; i < n; i += LIMIT) {
     const uint32_t stop = MIN(n, i + LIMIT);
     S some = 0;
@@ -22,11 +22,11 @@ static bool NAME(find)(const S *x, uint32_t n, S mask, bool want) {
 }
 
 // Marks the columns where a row has one.
-static void NAME(mark)(uint8_t *restrict to, const S *restrict x, uint32_t n, S mask, bool want) {
+static NOINLINE void NAME(mark)(uint8_t *restrict to, const S *restrict x, uint32_t n, S mask, bool want) {
   VECTORS for (uint32_t i = 0; i < n; i++) to[i] |= ((x[i] & mask) != 0) == want;
 }
 
-static void NAME(truth)(const any_params *p, bool want, uint32_t begin, uint32_t end) {
+static NOINLINE void NAME(truth)(const any_params *p, bool want, uint32_t begin, uint32_t end) {
   const S *x = IN(S, x);
   uint8_t *out = OUT(uint8_t, out);
   uint32_t n = p->n, inner = p->inner, block = p->block, blocks = p->blocks;

@@ -177,10 +177,6 @@ function uniformFloats(out: Float32Array, from: number, to: number, generator: G
   if (out.length >= MANY && drawFloats(out, false, range, low, generator)) return;
   const bits = new Int32Array(out.buffer, out.byteOffset, out.length);
   generator.fillWords(bits, 0, bits.length);
-  if (low === 0 && range === 1) {
-    for (let i = 0; i < out.length; i++) out[i] = (bits[i] & 0xffffff) * 2 ** -24;
-    return;
-  }
   for (let i = 0; i < out.length; i++) {
     out[i] = (bits[i] & 0xffffff) * 2 ** -24 * range + low;
   }

@@ -353,7 +353,6 @@ const normKernels = {
   sum: sumKernel,
   amax: foldKernel,
   amin: foldKernel,
-  sumNonzero: termKernel,
   sumAbs: termKernel,
   sumSquares: termKernel,
   sumPowers: powerKernel,
@@ -379,7 +378,7 @@ const powerNorm: Level = (launcher, from, to, params, range, last, depth, p) => 
   const values = { ...params, divisor: 1, power: last && p !== 0 ? 1 / p : 1 };
   const buffers = [from, to];
   if (depth > 0) return launcher.launch('sum', sumKernel, dtype, buffers, values, range);
-  const common = ({ 0: 'sumNonzero', 1: 'sumAbs', 2: 'sumSquares' } as const)[p];
+  const common = ({ 1: 'sumAbs', 2: 'sumSquares' } as const)[p];
   if (common) return launcher.launch(common, termKernel, dtype, buffers, values, range);
   const raised = { ...values, exponent: p };
   launcher.launch('sumPowers', powerKernel, dtype, buffers, raised, range);
