@@ -53,13 +53,26 @@ KERNEL(gather) {
   }
 }
 
+// As pick, the other way: to[index[c] * pitch + c] = src[c], with a pitch of 1 to[index[c]].
+static NOINLINE void NAME(place)(const S *src, const int32_t *index, S *to, uint32_t count, uint32_t n, uint32_t wrap,
+                                 uint32_t pitch, uint32_t first, uint32_t *status) {
+  const uint32_t step = pitch > 1;
+  for (uint32_t c = 0, row; c < count;) {
+    for (; c + 4 <= count && all_below(index + c, n); c += 4)
+      UNROLL for (uint32_t k = 0; k < 4; k++)
+        to[(size_t)(uint32_t)index[c + k] * pitch + (c + k) * step] = src[c + k];
+    for (uint32_t last = MIN(count, c + 4); c < last; c++)
+      if (resolve(index[c], n, wrap, first + c, status, &row)) to[(size_t)row * pitch + c * step] = src[c];
+  }
+}
+
 // out = x, then out[o, index[o, i, c], c] = src[o, i, c]; the last i wins. A unit owns a chunk of
 // columns of one o.
 KERNEL(scatter) {
   const S *x = IN(S, x), *src = IN(S, src);
   const int32_t *index = IN(int32_t, index);
   S *out = OUT(S, out);
-  uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
+  uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, count = p->count;
   uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
   for (uint32_t u = begin; u < end; u++) {
     uint32_t o = u / chunks, first = u % chunks * INDEX_COLUMNS;
@@ -67,10 +80,11 @@ KERNEL(scatter) {
     S *to = out + (size_t)o * n * inner + first;
     const S *from = x + (size_t)o * n * inner + first;
     start_columns((uint8_t *)to, (const uint8_t *)from, n, inner * sizeof(S), columns * sizeof(S));
-    for (uint32_t i = 0; i < p->count; i++) {
-      size_t at = ((size_t)o * p->count + i) * inner + first;
-      for (uint32_t c = 0; c < columns; c++, at++)
-        if (resolve(index[at], n, p->wrap, at, status, &row)) to[(size_t)row * inner + c] = src[at];
+    // With inner = 1 all rows are one.
+    const uint32_t more = inner == 1 ? count : 1;
+    for (uint32_t i = 0; i < count; i += more) {
+      const size_t at = ((size_t)o * count + i) * inner + first;
+      NAME(place)(src + at, index + at, to, more * columns, n, p->wrap, inner, at, status);
     }
   }
 }

@@ -81,6 +81,13 @@ export const l1Loss = op(
   },
 );
 
+/** With d = |input - target| and m = min(d, delta): m (d - 0.5 m). */
+function huber(input: Tensor, target: Tensor, delta: number): Tensor {
+  const d = elementwise.abs(input.sub(target));
+  const m = d.clampMax(delta);
+  return m.mul(d.sub(m, { alpha: 0.5 }));
+}
+
 /** With d = |input - target|: 0.5 d^2 / beta below beta, d - 0.5 beta above. */
 export const smoothL1Loss = op(
   'smoothL1Loss',
@@ -97,10 +104,8 @@ export const smoothL1Loss = op(
     checkPair('smoothL1Loss', input, target);
     if (beta < 0) throw new ValueError(`smoothL1Loss: beta is not negative, got ${beta}`);
     if (beta === 0) return l1Loss(input, target, { reduction: how });
-    const d = elementwise.abs(input.sub(target));
-    const near = elementwise.square(d).mul(0.5 / beta);
-    const loss = near.where(elementwise.lt(d, beta), d.sub(0.5 * beta));
-    return shown(reduced(loss, how), 'SmoothL1Loss');
+    const loss = huber(input, target, beta);
+    return shown(reduced(beta === 1 ? loss : loss.div(beta), how), 'SmoothL1Loss');
   },
 );
 
@@ -112,10 +117,7 @@ export const huberLoss = op(
     const how = reductionOf('huberLoss', reduction);
     checkPair('huberLoss', input, target);
     if (!(delta > 0)) throw new ValueError(`huberLoss: delta is positive, got ${delta}`);
-    const d = elementwise.abs(input.sub(target));
-    const near = elementwise.square(d).mul(0.5);
-    const loss = near.where(elementwise.le(d, delta), d.sub(0.5 * delta).mul(delta));
-    return shown(reduced(loss, how), 'HuberLoss');
+    return shown(reduced(huber(input, target, delta), how), 'HuberLoss');
   },
 );
 
