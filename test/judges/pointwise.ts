@@ -246,6 +246,15 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
     4,
     { scalars: selu, ...apart, ...underflows((_x, y) => y as number) },
   ),
+  huber: judge(
+    (x, y, delta) => {
+      const d = Math.abs(x - y);
+      return d <= delta ? 0.5 * d * d : delta * (d - 0.5 * delta);
+    },
+    SMALL,
+    3,
+    { scalars: [1.5], cancels: 4 },
+  ),
   mish: judge(
     (x) => x * Math.tanh(special.softplus(x)),
     SMALL,

@@ -7,6 +7,7 @@ import { broadcastShapes, type Shape, sameShape, sized } from '../core/layout.js
 import { lend, lend3 } from '../core/lend.js';
 import { Memo } from '../core/memo.js';
 import { warnOnce } from '../core/options.js';
+import { applyPointwise } from '../ops/apply.js';
 import { applyCanonical, type Form, firstOf } from '../ops/canonical.js';
 import { elementwise } from '../ops/elementwise.js';
 import type { Smoothing } from '../ops/primitives/loss.js';
@@ -81,12 +82,8 @@ export const l1Loss = op(
   },
 );
 
-/** With d = |input - target| and m = min(d, delta): m (d - 0.5 m). */
-function huber(input: Tensor, target: Tensor, delta: number): Tensor {
-  const d = elementwise.abs(input.sub(target));
-  const m = d.clampMax(delta);
-  return m.mul(d.sub(m, { alpha: 0.5 }));
-}
+const huber = (input: Tensor, target: Tensor, delta: number): Tensor =>
+  applyPointwise('huber', [input, target], [delta]);
 
 /** With d = |input - target|: 0.5 d^2 / beta below beta, d - 0.5 beta above. */
 export const smoothL1Loss = op(

@@ -44,6 +44,9 @@ const oneMinusSquare = (x: Tensor): Tensor => x.neg().add(1).mul(x.add(1));
 const STEP = none('its result is bool');
 const BITS = none('it is defined on integers');
 
+/** x held between -bound and bound. */
+const within = (x: Tensor, bound: number): Tensor => x.clamp(-bound, bound);
+
 /** g where the mask holds, 0 elsewhere. */
 function keep(g: Tensor, mask: Tensor): Tensor {
   return g.where(mask, 0);
@@ -266,6 +269,11 @@ const pointwiseGradients: Pointwise = {
       const curve = p.mul(p.neg().add(1)).mul(s.y.mul(p.mul(-2).add(1)).add(2));
       return g.mul(s.x).mul(curve);
     },
+  ),
+  huber: rule(
+    XY,
+    (g, s) => g.mul(within(s.x.sub(s.y), s.attributes.delta)),
+    (g, s) => g.mul(within(s.y.sub(s.x), s.attributes.delta)),
   ),
   geluErf: rule(X, (g, s) => pw('geluErfBackward', g, s.x)),
   geluErfBackward: rule(

@@ -390,6 +390,12 @@ export const pointwise = {
     'select(y > K(0), x * scale, x * (alpha * scale * inputScale) * exp_(y * inputScale))',
     { domain: 'real', scalars: ['alpha', 'scale', 'inputScale'], internal: true },
   ),
+  /** With d = |x - y| and m = min(d, delta): m * (d - m / 2). */
+  huber: binary('min_(abs_(x - y), delta) * (abs_(x - y) - K(0.5) * min_(abs_(x - y), delta))', {
+    domain: 'real',
+    scalars: ['delta'],
+    internal: true,
+  }),
   /** x * tanh(softplus(x)). */
   mish: unary('x * tanh_(log1pexp_(x))', { internal: true }),
 } as const satisfies Record<string, PointwiseRow>;
