@@ -220,6 +220,14 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
     { cancels: 4 },
   ),
   geluTanhBackward: judge((x, y) => x * tanhSlope(y), SMALL, 4, { cancels: 8 }),
+  hardtanhScalars: exact((x, low, high) => Math.min(Math.max(x, low), high), WIDE, {
+    scalars: [-2, 3],
+    ...right,
+  }),
+  hardtanhBackward: exact((x, y, low, high) => (y <= low || y >= high ? 0 : x), SMALL, {
+    scalars: [-2, 2.5],
+    ...right,
+  }),
   softplusScalar: judge(
     (x, beta, threshold) => (x * beta > threshold ? x : special.softplus(x * beta) / beta),
     SMALL,
@@ -246,6 +254,17 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
     4,
     { scalars: selu, ...apart, ...underflows((_x, y) => y as number) },
   ),
+  hardswish: judge((x) => (x * Math.min(Math.max(x + 3, 0), 6)) / 6, WIDE, 3, {
+    smooth: [[-2, 2]],
+    excused: {
+      reason: 'x * 6 is infinite, as in PyTorch',
+      at: (x) => Math.abs(x as number) > 5e37,
+    },
+  }),
+  hardswishBackward: judge((x, y) => (y < -3 ? 0 : y <= 3 ? x * (y / 3 + 0.5) : x), WIDE, 3, {
+    smooth: [[0.1, 0.9]],
+    cancels: 4,
+  }),
   huber: judge(
     (x, y, delta) => {
       const d = Math.abs(x - y);

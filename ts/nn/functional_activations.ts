@@ -1,12 +1,10 @@
 /** Activations as functions; `inplace` writes the result into the input. */
 
 import { flat } from '../autograd/flat.js';
-import { isGradEnabled } from '../autograd/mode.js';
 import { type Dtype, float64 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import { applyPointwise } from '../ops/apply.js';
-import { clamp } from '../ops/arithmetic.js';
 import { elementwise } from '../ops/elementwise.js';
 import { assignFrom, assignInPlace } from '../ops/inplace.js';
 import type { PointwiseName } from '../ops/pointwise.js';
@@ -127,22 +125,12 @@ export const sigmoid = op(
 /** Hyperbolic tangent. */
 export const tanh = op('tanh', 'input', (input: Tensor): Tensor => elementwise.tanh(input));
 
-/** Held between the bounds; unlike clamp's, the gradient at a bound itself is 0. */
-function bounded(input: Tensor, low: number, high: number): Tensor {
-  const held = clamp(input.detach(), low, high);
-  if (!isGradEnabled() || !input.requiresGrad) return held;
-  const outside = elementwise.logicalOr(elementwise.le(input, low), elementwise.ge(input, high));
-  return held.where(outside, flat(input));
-}
-
-/** input held between minVal and maxVal. */
+/** input held between minVal and maxVal; unlike clamp's, the gradient at a bound itself is 0. */
 export const hardtanh = op(
   'hardtanh',
   'input, minVal, maxVal, inplace',
   (input: Tensor, minVal = -1, maxVal = 1, inplace = false): Tensor =>
-    inplace
-      ? assignFrom('hardtanh_', input, (before) => bounded(before, minVal, maxVal))
-      : bounded(input, minVal, maxVal),
+    run('hardtanh', 'hardtanhScalars', input, [minVal, maxVal], inplace),
 );
 
 /** min(max(input, 0), 6). */
@@ -150,7 +138,7 @@ export const relu6 = op(
   'relu6',
   'input, inplace',
   (input: Tensor, inplace = false): Tensor =>
-    inplace ? assignFrom('relu6_', input, (before) => bounded(before, 0, 6)) : bounded(input, 0, 6),
+    run('relu6', 'hardtanhScalars', input, [0, 6], inplace),
 );
 
 /** Runs a composite, in the input's place if asked. */
@@ -169,7 +157,7 @@ export const hardsigmoid = op(
   'input, inplace',
   (input: Tensor, inplace = false): Tensor =>
     composed('hardsigmoid', input, inplace, (before) =>
-      roundedOnce(before, (x) => bounded(x.add(3), 0, 6).div(6)),
+      roundedOnce(before, (x) => hardtanh(x.add(3), 0, 6).div(6)),
     ),
 );
 
@@ -177,10 +165,7 @@ export const hardsigmoid = op(
 export const hardswish = op(
   'hardswish',
   'input, inplace',
-  (input: Tensor, inplace = false): Tensor =>
-    composed('hardswish', input, inplace, (before) =>
-      roundedOnce(before, (x) => x.mul(x.add(3).clamp(0, 6)).div(6)),
-    ),
+  (input: Tensor, inplace = false): Tensor => run('hardswish', 'hardswish', input, [], inplace),
 );
 
 /** input outside of [-lambd, lambd], 0 inside. */

@@ -44,6 +44,10 @@ const oneMinusSquare = (x: Tensor): Tensor => x.neg().add(1).mul(x.add(1));
 const STEP = none('its result is bool');
 const BITS = none('it is defined on integers');
 
+/** g where x is inside the bounds of a hardtanh. */
+const inTanh = (g: Tensor, x: Tensor, bounds: { lower: number; upper: number }): Tensor =>
+  pw('hardtanhBackward', g, x, bounds.lower, bounds.upper);
+
 /** x held between -bound and bound. */
 const within = (x: Tensor, bound: number): Tensor => x.clamp(-bound, bound);
 
@@ -227,6 +231,8 @@ const pointwiseGradients: Pointwise = {
   insideBounds: rule(X, zero, (g, s) =>
     pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper),
   ),
+  hardtanhScalars: rule(X, (g, s) => inTanh(g, s.x, s.attributes)),
+  hardtanhBackward: rule(Y, (g, s) => inTanh(g, s.y, s.attributes), zero),
   addcmulTensors: rule(
     YZ,
     (g) => g,
@@ -269,6 +275,12 @@ const pointwiseGradients: Pointwise = {
       const curve = p.mul(p.neg().add(1)).mul(s.y.mul(p.mul(-2).add(1)).add(2));
       return g.mul(s.x).mul(curve);
     },
+  ),
+  hardswish: rule(X, (g, s) => pw('hardswishBackward', g, s.x)),
+  hardswishBackward: rule(
+    XY,
+    (g, s) => pw('hardswishBackward', g, s.y),
+    (g, s) => pw('insideBounds', s.y, g.mul(s.x), -3, 3).div(3),
   ),
   huber: rule(
     XY,

@@ -305,6 +305,18 @@ export const pointwise = {
     scalars: ['lower', 'upper'],
     internal: true,
   }),
+  /** x held between lower and upper, with slope 0 at these: hardtanh. */
+  hardtanhScalars: unary('min_(max_(x, lower), upper)', {
+    domain: 'number',
+    scalars: ['lower', 'upper'],
+    internal: true,
+  }),
+  /** x where lower < y < upper, else 0. */
+  hardtanhBackward: binary('select((y <= lower) | (y >= upper), K(0), x)', {
+    domain: 'real',
+    scalars: ['lower', 'upper'],
+    internal: true,
+  }),
   addcmulTensors: ternary('x + value * y * z', {
     scalars: ['value'],
     internal: true,
@@ -389,6 +401,13 @@ export const pointwise = {
   eluBackward: binary(
     'select(y > K(0), x * scale, x * (alpha * scale * inputScale) * exp_(y * inputScale))',
     { domain: 'real', scalars: ['alpha', 'scale', 'inputScale'], internal: true },
+  ),
+  /** x * min(max(x + 3, 0), 6) / 6. */
+  hardswish: unary('x * min_(max_(x + K(3), K(0)), K(6)) / K(6)', { internal: true }),
+  /** x times the slope of that at y. */
+  hardswishBackward: binary(
+    'select(y < K(-3), K(0), select(y <= K(3), x * (y / K(3) + K(0.5)), x))',
+    { domain: 'real', internal: true },
   ),
   /** With d = |x - y| and m = min(d, delta): m * (d - m / 2). */
   huber: binary('min_(abs_(x - y), delta) * (abs_(x - y) - K(0.5) * min_(abs_(x - y), delta))', {
