@@ -10,18 +10,7 @@
 #define LIMIT 256
 #define VECTORS _Pragma("clang loop vectorize(enable) interleave(disable)")
 
-// Whether one of n values is true (want = 1) or false (want = 0).
-static NOINLINE bool NAME(find)(const S *x, uint32_t n, S mask, bool want) {
-  for (uint32_t i = 0; i < n; i += LIMIT) {
-    const uint32_t stop = MIN(n, i + LIMIT);
-    S some = 0;
-    VECTORS for (uint32_t j = i; j < stop; j++) some |= ((x[j] & mask) != 0) == want;
-    if (some) return true;
-  }
-  return false;
-}
-
-// Marks the columns where a row has one.
+// Marks the columns where a row has a true value (want = 1) or a false one (want = 0).
 static NOINLINE void NAME(mark)(uint8_t *restrict to, const S *restrict x, uint32_t n, S mask, bool want) {
   VECTORS for (uint32_t i = 0; i < n; i++) to[i] |= ((x[i] & mask) != 0) == want;
 }
@@ -38,7 +27,12 @@ static NOINLINE void NAME(truth)(const any_params *p, bool want, uint32_t begin,
     const S *from = x + ((size_t)o * n + (size_t)b * block) * inner + first;
     uint8_t *to = out + ((size_t)o * blocks + b) * inner + first;
     if (inner == 1) {
-      *to = NAME(find)(from, rows, mask, want) == want;
+      uint8_t marks[LIMIT], some = 0;
+      memset(marks, 0, MIN(rows, LIMIT));
+      for (uint32_t i = 0; i < rows; i += LIMIT)
+        NAME(mark)(marks, from + i, MIN(rows - i, LIMIT), mask, want);
+      for (uint32_t i = 0; i < MIN(rows, LIMIT); i++) some |= marks[i];
+      *to = (some != 0) == want;
       continue;
     }
     uint32_t count = MIN(REDUCE_COLUMNS, inner - first);

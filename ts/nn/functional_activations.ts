@@ -130,7 +130,9 @@ export const hardtanh = op(
   'hardtanh',
   'input, minVal, maxVal, inplace',
   (input: Tensor, minVal = -1, maxVal = 1, inplace = false): Tensor =>
-    run('hardtanh', 'hardtanhScalars', input, [minVal, maxVal], inplace),
+    Number.isNaN(minVal) || Number.isNaN(maxVal)
+      ? run('hardtanh', 'clampMinScalar', input, [Number.NaN], inplace)
+      : run('hardtanh', 'hardtanhScalars', input, [minVal, maxVal], inplace),
 );
 
 /** min(max(input, 0), 6). */

@@ -305,8 +305,8 @@ export const pointwise = {
     scalars: ['lower', 'upper'],
     internal: true,
   }),
-  /** x held between lower and upper, with slope 0 at these: hardtanh. */
-  hardtanhScalars: unary('min_(max_(x, lower), upper)', {
+  /** x held between lower and upper, neither of which is NaN, with slope 0 at these: hardtanh. */
+  hardtanhScalars: unary('pmin_(pmax_(x, lower), upper)', {
     domain: 'number',
     scalars: ['lower', 'upper'],
     internal: true,
@@ -403,7 +403,7 @@ export const pointwise = {
     { domain: 'real', scalars: ['alpha', 'scale', 'inputScale'], internal: true },
   ),
   /** x * min(max(x + 3, 0), 6) / 6. */
-  hardswish: unary('x * min_(max_(x + K(3), K(0)), K(6)) / K(6)', { internal: true }),
+  hardswish: unary('x * pmin_(pmax_(x + K(3), K(0)), K(6)) / K(6)', { internal: true }),
   /** x times the slope of that at y. */
   hardswishBackward: binary(
     'select(y < K(-3), K(0), select(y <= K(3), x * (y / K(3) + K(0.5)), x))',
