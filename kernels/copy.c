@@ -122,6 +122,7 @@ static NOINLINE void cast_step(void *restrict to, const void *restrict from, uin
     STEP(FLOAT64, double, BOOL, uint8_t, , x[i] != 0)
     STEP(INT32, int32_t, BOOL, uint8_t, VECTORS, x[i] != 0)
     STEP(INT64, int64_t, BOOL, uint8_t, , x[i] != 0)
+    default: __builtin_trap();
   }
 }
 
@@ -151,7 +152,7 @@ static uint32_t next_of(const void *x, uint32_t n, uint32_t source, uint32_t tar
 
 static const uint8_t SIZE[] = {8, 4, 2, 2, 8, 4, 2, 1, 1, 1};
 
-// Words: input, output, source code, target code. Contiguous operands; work units are elements.
+// Words: input, output, source code, target code, which differ. Contiguous operands; work units are elements.
 EXPORTED void cast_any(const uint32_t *words, uint32_t begin, uint32_t end) {
   const uint32_t source = words[2] == BOOL ? UINT8 : words[2], target = words[3] == UINT8 ? INT8 : words[3];
   const byte *in = (const byte *)address(words[0]) + (size_t)begin * SIZE[source];

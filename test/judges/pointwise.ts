@@ -261,18 +261,18 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
       at: (x) => Math.abs(x as number) > 5e37,
     },
   }),
-  hardswishBackward: judge((x, y) => (y < -3 ? 0 : y <= 3 ? x * (y / 3 + 0.5) : x), WIDE, 3, {
+  hardswishBackward: judge((x, y) => (y < -3 ? 0 : y < 3 ? x * (y / 3 + 0.5) : x), WIDE, 3, {
     smooth: [[0.1, 0.9]],
     cancels: 4,
   }),
   huber: judge(
-    (x, y, delta) => {
+    (x, y, delta, divisor) => {
       const d = Math.abs(x - y);
-      return d <= delta ? 0.5 * d * d : delta * (d - 0.5 * delta);
+      return (d <= delta ? 0.5 * d * d : delta * (d - 0.5 * delta)) / divisor;
     },
     SMALL,
     3,
-    { scalars: [1.5], cancels: 4 },
+    { scalars: [1.5, 0.5], cancels: 4 },
   ),
   mish: judge(
     (x) => x * Math.tanh(special.softplus(x)),

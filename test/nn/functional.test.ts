@@ -272,3 +272,16 @@ describe('mistakes', () => {
     });
   }
 });
+
+it('keeps smoothL1Loss of half floats from overflow and from vanishing', () => {
+  const loss = (value: number, beta: number) => {
+    const x = torch.tensor([value], { dtype: torch.float16, requiresGrad: true });
+    const y = F.smoothL1Loss(x, torch.zeros(1, { dtype: torch.float16 }), { beta });
+    y.backward();
+    return [y.itemSync(), x.grad?.itemSync()];
+  };
+  expect(loss(10000, 10)).toEqual([9992, 1]);
+  expect(loss(2000, 1000)).toEqual([1500, 1]);
+  expect(loss(0.001, 1e-5)[0]).toBeCloseTo(0.000995, 5);
+  expect(loss(-1, 1e-5)[1]).toBe(-1);
+});

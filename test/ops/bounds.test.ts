@@ -81,3 +81,20 @@ test('a bound of NaN gives NaN', () => {
     expect(F.hardtanh(x, low, high).tolistSync()).toEqual([N, N, N]);
   }
 });
+
+test('hardtanh of integers is their clamp', () => {
+  const x = torch.tensor([5, -3]);
+  expect(F.hardtanh(x, 0, Number.POSITIVE_INFINITY).tolistSync()).toEqual([5, 0]);
+  expect(F.hardtanh(x, -2, 3)).toMatchObject({ dtype: torch.int32 });
+  expect(F.hardtanh(x, -2, 3).tolistSync()).toEqual([3, -2]);
+  expect(F.relu6(torch.tensor([7, 2])).tolistSync()).toEqual([6, 2]);
+});
+
+test('hardswish has the slopes of PyTorch where its pieces meet', () => {
+  const at = [-3, 3, -4, 4];
+  expect(gradients((v) => F.hardswish(v), at)).toEqual([[-0.5, 1, 0, 1]]);
+  const x = torch.tensor(at, { dtype: torch.float64, requiresGrad: true });
+  const [slope] = torch.autograd.grad(F.hardswish(x).sum(), x, { createGraph: true });
+  const [second] = torch.autograd.grad((slope as torch.Tensor).sum(), x);
+  expect(second?.tolistSync()).toEqual([0, 0, 0, 0]);
+});

@@ -245,3 +245,12 @@ describe("PyTorch's numbers", () => {
     expect(x.grad?.tolistSync()).toEqual([0, 0, 0]);
   });
 });
+
+it('draws exact integers beyond 2^53', () => {
+  torch.manualSeed(3);
+  const small = torch.randint(0, 5, [100], { dtype: int64 }).dataSync();
+  torch.manualSeed(3);
+  const out = empty([100], { dtype: int64 }).random_(2 ** 53 - 1, 2 ** 53 + 4);
+  const far = Array.from(out.dataSync() as BigInt64Array);
+  expect(far).toEqual(Array.from(small as BigInt64Array, (v) => v + 2n ** 53n - 1n));
+});

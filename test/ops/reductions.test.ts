@@ -263,3 +263,25 @@ describe('gradients', () => {
     expect(torch.autograd.gradgradcheck((t: torch.Tensor) => t.prod(1), [input])).toBe(true);
   });
 });
+
+it.each([torch.bool, torch.int16, torch.float32, torch.int64])(
+  'any and all of rows and columns of %s, more than a unit of work has',
+  (dtype) => {
+    const [rows, columns] = [1100, 270];
+    // True everywhere but in some rows and columns, or false everywhere but there.
+    const odd = torch.arange(rows).remainder(97).eq(5).unsqueeze(1);
+    const odder = torch.arange(columns).remainder(50).eq(7);
+    const few = odd.logicalAnd(odder).to(dtype);
+    const most = odd.logicalOr(odder).logicalNot().to(dtype);
+    expect(few.any(1).tolistSync()).toEqual(odd.squeeze(1).tolistSync());
+    expect(few.any(0).tolistSync()).toEqual(odder.tolistSync());
+    expect(most.all(1).tolistSync()).toEqual(new Array(rows).fill(false));
+    expect(most.any(0).tolistSync()).toEqual(odder.logicalNot().tolistSync());
+    expect(most.narrow(0, 0, 5).all(0).tolistSync()).toEqual(odder.logicalNot().tolistSync());
+    expect([few.any().itemSync(), few.all().itemSync()]).toEqual([true, false]);
+    expect([few.narrow(1, 0, 7).any().itemSync(), torch.ones([5000]).all().itemSync()]).toEqual([
+      false,
+      true,
+    ]);
+  },
+);

@@ -307,11 +307,18 @@ export function fillRandint(
     return;
   }
   const base = Number(low);
+  // Sums of numbers beyond 2^53 would be rounded.
+  const far =
+    dtype === int64 && !(Number.isSafeInteger(base) && Number.isSafeInteger(Number(high)));
+  const start64 = BigInt(low);
   eachIntegers(generator, out.length, Number(range), false, (values, start, length) => {
     if (out instanceof Int32Array || out instanceof Float32Array) {
       for (let i = 0; i < length; i++) out[start + i] = values[i] + base;
     } else {
-      for (let i = 0; i < length; i++) target[start + i] = encodeElement(dtype, values[i] + base);
+      for (let i = 0; i < length; i++) {
+        const value = far ? BigInt(values[i]) + start64 : values[i] + base;
+        target[start + i] = encodeElement(dtype, value);
+      }
     }
   });
 }

@@ -212,8 +212,9 @@ export function encodeElement(dtype: Dtype, value: number | bigint | boolean): n
     const whole = Math.trunc(Number(value));
     return Number.isFinite(whole) ? BigInt.asIntN(64, BigInt(whole)) : -(2n ** 63n);
   }
-  if (dtype === bool) return value ? 1 : 0;
   const number = Number(value);
+  // As in C, NaN is true.
+  if (dtype === bool) return number === 0 ? 0 : 1;
   if (dtype === float16) return numberToHalf(number);
   if (dtype === bfloat16) return numberToBfloat(number);
   return number;

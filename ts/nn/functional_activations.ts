@@ -5,6 +5,7 @@ import { type Dtype, float64 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import { applyPointwise } from '../ops/apply.js';
+import { clamp } from '../ops/arithmetic.js';
 import { elementwise } from '../ops/elementwise.js';
 import { assignFrom, assignInPlace } from '../ops/inplace.js';
 import type { PointwiseName } from '../ops/pointwise.js';
@@ -125,24 +126,6 @@ export const sigmoid = op(
 /** Hyperbolic tangent. */
 export const tanh = op('tanh', 'input', (input: Tensor): Tensor => elementwise.tanh(input));
 
-/** input held between minVal and maxVal; unlike clamp's, the gradient at a bound itself is 0. */
-export const hardtanh = op(
-  'hardtanh',
-  'input, minVal, maxVal, inplace',
-  (input: Tensor, minVal = -1, maxVal = 1, inplace = false): Tensor =>
-    Number.isNaN(minVal) || Number.isNaN(maxVal)
-      ? run('hardtanh', 'clampMinScalar', input, [Number.NaN], inplace)
-      : run('hardtanh', 'hardtanhScalars', input, [minVal, maxVal], inplace),
-);
-
-/** min(max(input, 0), 6). */
-export const relu6 = op(
-  'relu6',
-  'input, inplace',
-  (input: Tensor, inplace = false): Tensor =>
-    run('relu6', 'hardtanhScalars', input, [0, 6], inplace),
-);
-
 /** Runs a composite, in the input's place if asked. */
 function composed(
   name: string,
@@ -152,6 +135,29 @@ function composed(
 ): Tensor {
   return inplace ? assignFrom(`${name}_`, input, compute) : compute(input);
 }
+
+/** Held between the bounds; unlike clamp's, the gradient at a bound itself is 0. */
+function bounded(name: string, input: Tensor, low: number, high: number, inplace: boolean): Tensor {
+  const none = Number.isNaN(low) || Number.isNaN(high);
+  return input.dtype.isFloatingPoint && !none
+    ? run(name, 'hardtanhScalars', input, [low, high], inplace)
+    : composed(name, input, inplace, (before) => clamp(before, low, high));
+}
+
+/** input held between minVal and maxVal; at these the gradient is 0. */
+export const hardtanh = op(
+  'hardtanh',
+  'input, minVal, maxVal, inplace',
+  (input: Tensor, minVal = -1, maxVal = 1, inplace = false): Tensor =>
+    bounded('hardtanh', input, minVal, maxVal, inplace),
+);
+
+/** min(max(input, 0), 6). */
+export const relu6 = op(
+  'relu6',
+  'input, inplace',
+  (input: Tensor, inplace = false): Tensor => bounded('relu6', input, 0, 6, inplace),
+);
 
 /** min(max(input + 3, 0), 6) / 6. */
 export const hardsigmoid = op(

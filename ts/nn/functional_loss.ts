@@ -82,8 +82,9 @@ export const l1Loss = op(
   },
 );
 
-const huber = (input: Tensor, target: Tensor, delta: number): Tensor =>
-  applyPointwise('huber', [input, target], [delta]);
+/** With d = |input - target| and m = min(d, delta): m / divisor * (d - 0.5 m). */
+const huber = (input: Tensor, target: Tensor, delta: number, divisor: number): Tensor =>
+  applyPointwise('huber', [input, target], [delta, divisor]);
 
 /** With d = |input - target|: 0.5 d^2 / beta below beta, d - 0.5 beta above. */
 export const smoothL1Loss = op(
@@ -101,8 +102,7 @@ export const smoothL1Loss = op(
     checkPair('smoothL1Loss', input, target);
     if (beta < 0) throw new ValueError(`smoothL1Loss: beta is not negative, got ${beta}`);
     if (beta === 0) return l1Loss(input, target, { reduction: how });
-    const loss = huber(input, target, beta);
-    return shown(reduced(beta === 1 ? loss : loss.div(beta), how), 'SmoothL1Loss');
+    return shown(reduced(huber(input, target, beta, beta), how), 'SmoothL1Loss');
   },
 );
 
@@ -114,7 +114,7 @@ export const huberLoss = op(
     const how = reductionOf('huberLoss', reduction);
     checkPair('huberLoss', input, target);
     if (!(delta > 0)) throw new ValueError(`huberLoss: delta is positive, got ${delta}`);
-    return shown(reduced(huber(input, target, delta), how), 'HuberLoss');
+    return shown(reduced(huber(input, target, delta, 1), how), 'HuberLoss');
   },
 );
 

@@ -44,12 +44,15 @@ const oneMinusSquare = (x: Tensor): Tensor => x.neg().add(1).mul(x.add(1));
 const STEP = none('its result is bool');
 const BITS = none('it is defined on integers');
 
-/** g where x is inside the bounds of a hardtanh. */
-const inTanh = (g: Tensor, x: Tensor, bounds: { lower: number; upper: number }): Tensor =>
+/** g where x is between the bounds. */
+const hardtanhGradient = (g: Tensor, x: Tensor, bounds: { lower: number; upper: number }): Tensor =>
   pw('hardtanhBackward', g, x, bounds.lower, bounds.upper);
 
-/** x held between -bound and bound. */
-const within = (x: Tensor, bound: number): Tensor => x.clamp(-bound, bound);
+/** The slope of huber at a difference; the quotient is bounded, so that half floats keep it. */
+function huberSlope(x: Tensor, { delta, divisor }: { delta: number; divisor: number }): Tensor {
+  const bound = delta / divisor;
+  return (divisor === 1 ? x : x.div(divisor)).clamp(-bound, bound);
+}
 
 /** g where the mask holds, 0 elsewhere. */
 function keep(g: Tensor, mask: Tensor): Tensor {
@@ -231,8 +234,8 @@ const pointwiseGradients: Pointwise = {
   insideBounds: rule(X, zero, (g, s) =>
     pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper),
   ),
-  hardtanhScalars: rule(X, (g, s) => inTanh(g, s.x, s.attributes)),
-  hardtanhBackward: rule(Y, (g, s) => inTanh(g, s.y, s.attributes), zero),
+  hardtanhScalars: rule(X, (g, s) => hardtanhGradient(g, s.x, s.attributes)),
+  hardtanhBackward: rule(Y, (g, s) => hardtanhGradient(g, s.y, s.attributes), zero),
   addcmulTensors: rule(
     YZ,
     (g) => g,
@@ -280,12 +283,12 @@ const pointwiseGradients: Pointwise = {
   hardswishBackward: rule(
     XY,
     (g, s) => pw('hardswishBackward', g, s.y),
-    (g, s) => pw('insideBounds', s.y, g.mul(s.x), -3, 3).div(3),
+    (g, s) => pw('hardtanhBackward', g.mul(s.x), s.y, -3, 3).div(3),
   ),
   huber: rule(
     XY,
-    (g, s) => g.mul(within(s.x.sub(s.y), s.attributes.delta)),
-    (g, s) => g.mul(within(s.y.sub(s.x), s.attributes.delta)),
+    (g, s) => g.mul(huberSlope(s.x.sub(s.y), s.attributes)),
+    (g, s) => g.mul(huberSlope(s.y.sub(s.x), s.attributes)),
   ),
   geluErf: rule(X, (g, s) => pw('geluErfBackward', g, s.x)),
   geluErfBackward: rule(

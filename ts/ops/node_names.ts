@@ -15,6 +15,7 @@ const names: { readonly [K in OpName]?: string } = {
   powTensors: 'PowBackward0',
   select3: 'WhereBackward0',
   clampScalars: 'ClampBackward1',
+  hardtanhScalars: 'HardtanhBackward0',
   clampMinScalar: 'ClampMinBackward0',
   clampMaxScalar: 'ClampMaxBackward0',
   addcmulTensors: 'AddcmulBackward0',

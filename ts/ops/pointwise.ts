@@ -307,7 +307,6 @@ export const pointwise = {
   }),
   /** x held between lower and upper, neither of which is NaN, with slope 0 at these: hardtanh. */
   hardtanhScalars: unary('pmin_(pmax_(x, lower), upper)', {
-    domain: 'number',
     scalars: ['lower', 'upper'],
     internal: true,
   }),
@@ -406,15 +405,14 @@ export const pointwise = {
   hardswish: unary('x * pmin_(pmax_(x + K(3), K(0)), K(6)) / K(6)', { internal: true }),
   /** x times the slope of that at y. */
   hardswishBackward: binary(
-    'select(y < K(-3), K(0), select(y <= K(3), x * (y / K(3) + K(0.5)), x))',
+    'select(y < K(-3), K(0), select(y < K(3), x * (y / K(3) + K(0.5)), x))',
     { domain: 'real', internal: true },
   ),
-  /** With d = |x - y| and m = min(d, delta): m * (d - m / 2). */
-  huber: binary('min_(abs_(x - y), delta) * (abs_(x - y) - K(0.5) * min_(abs_(x - y), delta))', {
-    domain: 'real',
-    scalars: ['delta'],
-    internal: true,
-  }),
+  /** With d = |x - y| and m = min(d, delta): m / divisor * (d - m / 2). */
+  huber: binary(
+    'min_(abs_(x - y), delta) / divisor * (abs_(x - y) - K(0.5) * min_(abs_(x - y), delta))',
+    { domain: 'real', scalars: ['delta', 'divisor'], internal: true },
+  ),
   /** x * tanh(softplus(x)). */
   mish: unary('x * tanh_(log1pexp_(x))', { internal: true }),
 } as const satisfies Record<string, PointwiseRow>;

@@ -98,8 +98,8 @@ export function bytesOf(array: ArrayBufferView): Uint8Array {
 }
 
 /**
- * The bytes that nested data of `count` values has in a dtype, which a typed array of it shares.
- * Throws if a value does not fit.
+ * The bytes that nested data of `count` values has in a dtype: of a typed array of that dtype its
+ * own, not a copy. Throws if a value does not fit.
  */
 export function encodeAll(data: TensorData, dtype: Dtype, count: number): Uint8Array {
   if (ArrayBuffer.isView(data) && dtypeOfArray(data) === dtype) return bytesOf(data);
