@@ -85,7 +85,6 @@ static inline int64_t double_to_long(double value) {
   return value >= 0x1p63 ? INT64_MIN : (int64_t)value;
 }
 
-#define VECTORS _Pragma("clang loop vectorize(enable) interleave(disable)")
 #define PAIR(source, target) ((source) << 4 | (target))
 #define STEP(source, S, target, T, hint, expression)                         \
   case PAIR(source, target): {                                               \

@@ -8,7 +8,6 @@
 #else
 
 #define LIMIT 256
-#define VECTORS _Pragma("clang loop vectorize(enable) interleave(disable)")
 
 // Marks the columns where a row has a true value (want = 1) or a false one (want = 0).
 static NOINLINE void NAME(mark)(uint8_t *restrict to, const S *restrict x, uint32_t n, S mask, bool want) {
@@ -46,5 +45,4 @@ KERNEL(any) { NAME(truth)(p, true, begin, end); }
 KERNEL(all) { NAME(truth)((const any_params *)p, false, begin, end); }
 
 #undef LIMIT
-#undef VECTORS
 #endif

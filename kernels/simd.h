@@ -31,6 +31,12 @@ typedef uint64_t u64x2 __attribute__((vector_size(16)));
 // Before a loop with a constant number of turns over an array of vectors, which then stays in
 // registers.
 #define UNROLL _Pragma("clang loop unroll(full)")
+// A loop that is left to the compiler to do in vectors, which it cannot under sanitizers.
+#ifdef __wasm__
+#define VECTORS _Pragma("clang loop vectorize(enable) interleave(disable)")
+#else
+#define VECTORS
+#endif
 
 #define VFN static inline __attribute__((overloadable, always_inline, unused))
 

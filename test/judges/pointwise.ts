@@ -261,7 +261,7 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
       at: (x) => Math.abs(x as number) > 5e37,
     },
   }),
-  hardswishBackward: judge((x, y) => (y < -3 ? 0 : y < 3 ? x * (y / 3 + 0.5) : x), WIDE, 3, {
+  hardswishBackward: judge((x, y) => (y < -3 ? 0 : y <= 3 ? x * (y / 3 + 0.5) : x), WIDE, 3, {
     smooth: [[0.1, 0.9]],
     cancels: 4,
   }),

@@ -92,7 +92,7 @@ test('hardtanh of integers is their clamp', () => {
 
 test('hardswish has the slopes of PyTorch where its pieces meet', () => {
   const at = [-3, 3, -4, 4];
-  expect(gradients((v) => F.hardswish(v), at)).toEqual([[-0.5, 1, 0, 1]]);
+  expect(gradients((v) => F.hardswish(v), at)).toEqual([[-0.5, 1.5, 0, 1]]);
   const x = torch.tensor(at, { dtype: torch.float64, requiresGrad: true });
   const [slope] = torch.autograd.grad(F.hardswish(x).sum(), x, { createGraph: true });
   const [second] = torch.autograd.grad((slope as torch.Tensor).sum(), x);

@@ -405,7 +405,7 @@ export const pointwise = {
   hardswish: unary('x * pmin_(pmax_(x + K(3), K(0)), K(6)) / K(6)', { internal: true }),
   /** x times the slope of that at y. */
   hardswishBackward: binary(
-    'select(y < K(-3), K(0), select(y < K(3), x * (y / K(3) + K(0.5)), x))',
+    'select(y < K(-3), K(0), select(y <= K(3), x * (y / K(3) + K(0.5)), x))',
     { domain: 'real', internal: true },
   ),
   /** With d = |x - y| and m = min(d, delta): m / divisor * (d - m / 2). */
