@@ -3,9 +3,6 @@
 
 typedef unsigned char byte;
 
-// Elements that are cast at a time.
-enum { CAST = 512 };
-
 // Rows of a block are short: there a call of memmove is longer than the copy.
 static void copy_bytes(byte *to, const byte *from, size_t n, const Rows *rows) {
   for (uint32_t r = rows->count;; r--) {
@@ -151,8 +148,12 @@ static uint32_t next_of(const void *x, uint32_t n, uint32_t source, uint32_t tar
 
 static const uint8_t SIZE[] = {8, 4, 2, 2, 8, 4, 2, 1, 1, 1};
 
+// Elements that are cast at a time.
+enum { CAST = 512 };
+
 // Words: input, output, source code, target code, which differ. Contiguous operands; work units are elements.
 EXPORTED void cast_any(const uint32_t *words, uint32_t begin, uint32_t end) {
+  // Bools are read as the bytes they are; bytes are written alike, signed or not.
   const uint32_t source = words[2] == BOOL ? UINT8 : words[2], target = words[3] == UINT8 ? INT8 : words[3];
   const byte *in = (const byte *)address(words[0]) + (size_t)begin * SIZE[source];
   byte *out = (byte *)address(words[1]) + (size_t)begin * SIZE[target];
@@ -160,8 +161,7 @@ EXPORTED void cast_any(const uint32_t *words, uint32_t begin, uint32_t end) {
   for (uint32_t n; begin < end; begin += n, in += n * SIZE[source], out += n * SIZE[target]) {
     n = MIN(CAST, end - begin);
     const void *from = in;
-    uint32_t at = source;
-    uint32_t k = 0;
+    uint32_t at = source, k = 0;
     do {
       const uint32_t next = next_of(from, n, at, target);
       void *to = next == target ? (void *)out : tiles[k];

@@ -13,7 +13,7 @@ static NOINLINE void twist(int32_t *state) {
   }
 }
 
-// The place of the first word that is not used, of those that are left: the next ones move to the front.
+// Moves the next words to the front; returns where `at`, the first that is not used, then is.
 static NOINLINE uint32_t settle(int32_t *state, uint32_t at) {
   memcpy(state, state + WORDS, WORDS * sizeof *state);
   return at - WORDS;

@@ -26,11 +26,13 @@ static NOINLINE void NAME(truth)(const any_params *p, bool want, uint32_t begin,
     const S *from = x + ((size_t)o * n + (size_t)b * block) * inner + first;
     uint8_t *to = out + ((size_t)o * blocks + b) * inner + first;
     if (inner == 1) {
+      // Marks of rows of `width`, then of all.
       uint8_t marks[LIMIT], some = 0;
-      memset(marks, 0, MIN(rows, LIMIT));
+      const uint32_t width = MIN(rows, LIMIT);
+      memset(marks, 0, width);
       for (uint32_t i = 0; i < rows; i += LIMIT)
         NAME(mark)(marks, from + i, MIN(rows - i, LIMIT), mask, want);
-      for (uint32_t i = 0; i < MIN(rows, LIMIT); i++) some |= marks[i];
+      for (uint32_t i = 0; i < width; i++) some |= marks[i];
       *to = (some != 0) == want;
       continue;
     }

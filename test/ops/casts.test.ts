@@ -41,7 +41,6 @@ const converted = (value: number | bigint, dtype: Dtype): number | bigint => {
 };
 
 describe.each(ALL)('from %s', (from) => {
-  // Numbers beyond 2^53 would be rounded on their way.
   const source = (count: number) => torch.tensor(values(count), { dtype: float64 }).to(from);
 
   test.each(ALL.filter((to) => to !== from))('to %s', (to) => {

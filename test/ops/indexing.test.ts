@@ -318,21 +318,21 @@ describe('indexSelect', () => {
   });
 });
 
-test('scatter of many: four at a time, negative indices among them; the last of equal ones wins', () => {
+test('scatter of many indices: the last of equal ones wins', () => {
   const [rows, columns] = [37, 131];
   const numbers = Array.from({ length: rows * columns }, (_, i) => i);
-  const place = numbers.map((i) => ((i * 7919) % 23) - (i % 29 === 3 ? 23 : 0));
+  const place = numbers.map((i) => (i * 7919) % 23);
   const index = torch.tensor(place).view(rows, columns);
   const src = torch.tensor(numbers).view(rows, columns);
   for (const dim of [0, 1]) {
     const shape = dim === 0 ? [23, columns] : [rows, 23];
     const expected = Array.from({ length: shape[0] }, () => new Array<number>(shape[1]).fill(-1));
     for (const i of numbers) {
-      const [r, c, at] = [Math.floor(i / columns), i % columns, (place[i] + 23) % 23];
+      const [r, c, at] = [Math.floor(i / columns), i % columns, place[i]];
       if (dim === 0) expected[at][c] = i;
       else expected[r][at] = i;
     }
     const base = torch.full(shape, -1, { dtype: torch.int32 });
-    expect(base.scatter(dim, index.remainder(23), src).tolistSync()).toEqual(expected);
+    expect(base.scatter(dim, index, src).tolistSync()).toEqual(expected);
   }
 });

@@ -296,27 +296,24 @@ export function fillRandint(
         'dtype, such as { dtype: torch.int64 } on the CPU',
     );
   }
-  const range = BigInt(high) - BigInt(low);
+  const first = BigInt(low);
+  const range = BigInt(high) - first;
   const target: { [i: number]: number | bigint } = out;
   const wideDtype = dtype === int64 || dtype === float32 || dtype === float64;
   if (range >= 2n ** 32n && (wideDtype || dtype === bfloat16)) {
-    const base = BigInt(low);
     for (let i = 0; i < out.length; i++) {
-      target[i] = encodeElement(dtype, (generator.random64() % range) + base);
+      target[i] = encodeElement(dtype, (generator.random64() % range) + first);
     }
     return;
   }
   const base = Number(low);
-  // Sums of numbers beyond 2^53 would be rounded.
-  const far =
-    dtype === int64 && !(Number.isSafeInteger(base) && Number.isSafeInteger(Number(high)));
-  const start64 = BigInt(low);
   eachIntegers(generator, out.length, Number(range), false, (values, start, length) => {
     if (out instanceof Int32Array || out instanceof Float32Array) {
       for (let i = 0; i < length; i++) out[start + i] = values[i] + base;
     } else {
       for (let i = 0; i < length; i++) {
-        const value = far ? BigInt(values[i]) + start64 : values[i] + base;
+        // Beyond 2^53 a sum of numbers would be rounded.
+        const value = dtype === int64 ? BigInt(values[i]) + first : values[i] + base;
         target[start + i] = encodeElement(dtype, value);
       }
     }

@@ -310,7 +310,7 @@ export const pointwise = {
     scalars: ['lower', 'upper'],
     internal: true,
   }),
-  /** x where lower < y < upper, else 0. */
+  /** x where y is between lower and upper or NaN, else 0. */
   hardtanhBackward: binary('select((y <= lower) | (y >= upper), K(0), x)', {
     domain: 'real',
     scalars: ['lower', 'upper'],
