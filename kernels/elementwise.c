@@ -296,10 +296,25 @@ static void run_turned(
   walk_advance(walk, d - 1, rows);
 }
 
-// Whether whole rows are used in place, and the body does several of them.
+// Whether rows are used in place: their elements lie side by side.
+static bool is_beside(const Walk *walk, const Operands *ops) {
+  bool beside = true;
+  for (uint32_t k = 0; k <= ops->inputs; k++) beside &= row_stride(walk, k) == 1;
+  return beside;
+}
+
+// Whether one element of an input serves the last two dimensions.
+static bool is_still(const Walk *walk, uint32_t k) {
+  return row_stride(walk, k) == 0 && walk->strides[(k + 1) * walk->ndim - 2] == 0;
+}
+
+// Whether the body does several whole rows: in place, or those of one element from a tile.
 static bool is_direct(const Walk *walk, const Operands *ops) {
-  bool direct = ops->rows && walk->ndim > 1 && walk->sizes[walk->ndim - 1] * widest(ops) % 16 == 0;
-  for (uint32_t k = 0; k <= ops->inputs; k++) direct &= row_stride(walk, k) == 1;
+  if (!ops->rows || walk->ndim < 2) return false;
+  const uint32_t columns = walk->sizes[walk->ndim - 1];
+  bool direct = columns * widest(ops) % 16 == 0;
+  for (uint32_t k = 0; k <= ops->inputs; k++)
+    direct &= row_stride(walk, k) == 1 || (k < ops->inputs && columns <= TILE && is_still(walk, k));
   return direct;
 }
 
@@ -357,7 +372,7 @@ static void run_blocks(
 static void run_rows(
     Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
   const uint32_t inputs = ops->inputs, turns = rows_turned(walk, ops);
-  const bool turned = is_turned(walk, inputs), direct = is_direct(walk, ops);
+  const bool turned = is_turned(walk, inputs), direct = is_direct(walk, ops), beside = is_beside(walk, ops);
   const bool copies = ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY;
   while (n > 0) {
     uint32_t d = walk->ndim - 1;
@@ -372,25 +387,23 @@ static void run_rows(
     const void *in[MAX_OPERANDS];
     byte *out = base[inputs] + walk->offset[inputs] * ops->size[inputs];
     const int32_t out_stride = row_stride(walk, inputs);
+    for (uint32_t k = 0; k < inputs; k++) in[k] = base[k] + walk->offset[k] * ops->size[k];
     if (direct && whole) {
       Rows block = {.count = MIN(walk->sizes[d - 1] - walk->index[d - 1], n / count)};
       for (uint32_t k = 0; k <= inputs; k++) {
-        in[k] = base[k] + walk->offset[k] * ops->size[k];
         block.step[k] = walk->strides[k * walk->ndim + d - 1] * (ptrdiff_t)ops->size[k];
+        if (row_stride(walk, k) == 1) continue;
+        move_strided(tile[k], 1, in[k], 0, count, ops->size[k]);
+        in[k] = tile[k];
       }
       body(in, out, count, scalars, &block);
       n -= block.count * count;
       walk_advance(walk, d - 1, block.count);
       continue;
     }
-    if (copies) {
-      const uint32_t size = ops->size[0];
-      move_strided(out, out_stride, base[0] + walk->offset[0] * size, row_stride(walk, 0), count, size);
-      walk_advance(walk, d, count);
-      n -= count;
-      continue;
-    }
-    run_blocks(walk, base, count, ops, scalars, body, tile[0]);
+    if (copies) move_strided(out, out_stride, in[0], row_stride(walk, 0), count, ops->size[0]);
+    else if (beside) run_body(body, ops, in, out, count, scalars);
+    else run_blocks(walk, base, count, ops, scalars, body, tile[0]);
     walk_advance(walk, d, count);
     n -= count;
   }
@@ -484,7 +497,7 @@ static __attribute__((noinline)) void run_walk(
   const uint32_t row = is_flat(&walk, inputs) ? FLAT_ROW : LONG_ROW;
   const bool direct = is_direct(&walk, ops), copies = ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY;
   const bool quick = rows_turned(&walk, ops) == ROWS_TURNED || direct;
-  if (sizes[ndim - 1] >= (quick ? 16 : row) || (direct && copies && sizes[ndim - 2] >= 16)) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
+  if (sizes[ndim - 1] >= (quick ? 16 : is_beside(&walk, ops) ? LONG_ROW : row) || (direct && copies && sizes[ndim - 2] >= 16)) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
   else run_tiles(&walk, base, end - begin, ops, scalars, body, tile);
 }
 

@@ -63,7 +63,7 @@ function isCheap(expression: string, type: CType): boolean {
 
 /** Whether the body does the rows of a block itself: in a call of its own a short row is slow. */
 function doesRows(row: PointwiseRow, type: CType): boolean {
-  return row.inputs > 1 && isCheap(row.c, type);
+  return isCheap(row.c, type);
 }
 
 /** Float32 functions that elementwise.c itself does beside a last input lying column by column. */
