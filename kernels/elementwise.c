@@ -343,13 +343,13 @@ static void run_blocks(
     const int32_t stride = row_stride(walk, k);
     const uint32_t size = ops->size[k];
     at[k] = base[k] + walk->offset[k] * size;
-    block.step[k] = stride == 0 ? 0 : PART * size;
-    if (stride == 0) move_strided(tiles + k * apart, 1, at[k], 0, MIN(parts ? PART : most, n), size);
+    block.step[k] = stride == 0 ? 0 : TILE * size;
+    if (stride == 0) move_strided(tiles + k * apart, 1, at[k], 0, MIN(parts ? TILE : most, n), size);
   }
   for (uint32_t count; n > 0; n -= count) {
     const bool even = steps && n > 4;
     count = MIN(most, even ? (n - 1) & ~3u : n);
-    if (parts && count >= PART) count &= ~(PART - 1u);
+    if (parts && count >= TILE) count &= ~(TILE - 1u);
     for (uint32_t k = 0; k < inputs; k++) {
       const int32_t stride = row_stride(walk, k);
       in[k] = stride == 1 || even ? at[k] : tiles + k * apart;
@@ -359,9 +359,9 @@ static void run_blocks(
     const uint32_t size = ops->size[inputs];
     byte *out = out_stride == 1 ? at[inputs] : tiles + inputs * apart;
     block.every_second = even;
-    block.count = count / PART;
+    block.count = count / TILE;
     if (even) body(in, out, count, scalars, &block);
-    else if (parts && count >= PART) body(in, out, PART, scalars, &block);
+    else if (parts && count >= TILE) body(in, out, TILE, scalars, &block);
     else run_body(body, ops, in, out, count, scalars);
     if (out_stride != 1) move_strided(at[inputs], out_stride, out, 1, count, size);
     at[inputs] += out_stride * (ptrdiff_t)(count * size);
