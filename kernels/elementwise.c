@@ -81,6 +81,29 @@ void move_strided(
   move_rows(to, 0, to_across, from, 0, across, 1, n, size);
 }
 
+const void *side_by_side(
+    void *copy, const void *x, uint32_t at, uint32_t n, size_t pitch, uint32_t size, Lines *lines) {
+  const uint32_t width = lines->width, step = lines->step, turn = 128 / size;
+  uint32_t column = at % width;
+  const byte *row = (const byte *)x + (at / width * pitch + column * step) * size;
+  lines->first = width - column;
+  lines->skip = pitch - width * step;
+  if (step == 1 && n <= lines->first) return row;
+  const bool whole = n % turn == 0 && lines->first % turn == 0 && width % turn == 0;
+  if (whole && (step == 1 || step == 2)) return row;
+  lines->step = 1;
+  lines->first = n;
+  byte *to = copy;
+  for (uint32_t count, rows; n > 0; n -= rows * count, to += rows * count * size) {
+    count = MIN(n, width - column);
+    rows = count == width ? n / width : 1;
+    move_rows(to, count, 1, row, pitch, step, rows, count, size);
+    row += (rows * pitch - column * step) * size;
+    column = 0;
+  }
+  return copy;
+}
+
 // Where a walk over the index space stands, with the element offset of each operand.
 typedef struct {
   uint32_t ndim, count;

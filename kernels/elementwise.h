@@ -83,4 +83,14 @@ void move_strided(
     unsigned char *to, int32_t to_stride, const unsigned char *from, int32_t from_stride, uint32_t n,
     uint32_t size);
 
+// Elements `step` apart, in rows of `width` that have `skip` elements between them; `first` are left of the first row.
+typedef struct {
+  uint32_t first, width, step, skip;
+} Lines;
+
+// Where n elements from `at` on, of rows from x on that lie `pitch` apart, are read: in place if they lie side by side,
+// or in parts of eight vectors, side by side or every second one; else in a copy. `lines` tells of rows, and is told.
+const void *side_by_side(
+    void *copy, const void *x, uint32_t at, uint32_t n, size_t pitch, uint32_t size, Lines *lines);
+
 #endif

@@ -7,61 +7,85 @@
 //   MAP(v)    applied to each element     FINISH(v) applied to each result
 // A unit of work is `block` values of the middle (inner = 1), or `block` rows of one chunk of
 // columns. Each unit writes one partial result, so out is [outer, blocks, inner]; the launch
-// repeats on the partials until one block is left.
+// repeats on the partials until one block is left. x may lie in rows of `width` (if not 0; `inner`
+// if that is more than 1) that are `pitch` apart, of elements `step` apart (1 if inner > 1, but for sums).
 #ifndef FILL
 #define FILL IDENTITY
 #endif
 #define FN(part) JOIN(JOIN(FOLD, part), SUFFIX)
 #define PARAMS JOIN(FOLD, params)
 
-// n consecutive values by eight accumulators.
-static inline V FN(run)(const PARAMS *p, const S *x, uint32_t n) {
+#define GET(p) (step == 1 ? load(p) : EVERY_OTHER(p))
+
+// n values by eight accumulators, from rows as `lines` tells; behind the last whole eight vectors, of step 1.
+static inline __attribute__((always_inline)) V FN(run)(
+    const PARAMS *p, const S *x, uint32_t n, const Lines *lines, uint32_t step) {
   (void)p;
   V a[8];
   for (int k = 0; k < 8; k++) a[k] = splat((S)(IDENTITY));
-  uint32_t i = 0;
+  const uint32_t whole = n & ~(8u * LANES - 1), width = lines->width, skip = lines->skip, turn = 8 * LANES * step;
+  const S *at = x, *end;
+#define EACH_ROW                                                                                  \
+  for (uint32_t count, left = whole, first = lines->first; left > 0; left -= count, first = width, at += skip) \
+    if (count = MIN(left, first), end = at + count * step, true)
+#define VECTOR(k) GET(at + (k) * LANES * step)
 #ifdef QUICK
   // One instruction instead of eight, right unless there is a NaN, which the sum shows, or zeros
   // may differ in sign. Eight accumulators would be more than there are registers.
   V sum[4] = {0};
+  EACH_ROW
 #pragma clang loop unroll(disable)
-  for (; i + 4 * LANES <= n; i += 4 * LANES)
-    for (int k = 0; k < 4; k++) {
-      V v = load(x + i + k * LANES);
-      a[k] = QUICK(a[k], v);
-      sum[k] += v;
-    }
+    for (; at < end; at += turn / 2)
+      for (uint32_t k = 0; k < 4; k++) {
+        V v = VECTOR(k);
+        a[k] = QUICK(a[k], v);
+        sum[k] += v;
+      }
   I odd = isnan_((sum[0] + sum[1]) + (sum[2] + sum[3]));
   for (int k = 0; k < 4; k++) odd |= a[k] == 0;
   if (any_(odd)) {
     for (int k = 0; k < 4; k++) a[k] = splat((S)(IDENTITY));
-    i = 0;
-  }
+    at = x;
+#else
+  {
 #endif
-  // With an end in the middle, which never comes, Node 20 adds four before it loads the next; else one sum is spilled.
-  const S *at = x + i, *end = x + (n & ~(8u * LANES - 1));
-  __asm__("" : "+r"(end));
+    EACH_ROW {
+      // With an end in the middle, which never comes, Node 20 adds four before it loads the next; else one sum is
+      // spilled.
+      __asm__("" : "+r"(end));
 #pragma clang loop unroll(disable)
-  while (at < end) {
-    for (int k = 0; k < 4; k++) a[k] = MEET(a[k], MAP(load(at + k * LANES)));
-    if (at + 4 * LANES == end) break;
-    for (int k = 4; k < 8; k++) a[k] = MEET(a[k], MAP(load(at + k * LANES)));
-    at += 8 * LANES;
+      while (at < end) {
+        for (uint32_t k = 0; k < 4; k++) a[k] = MEET(a[k], MAP(VECTOR(k)));
+        if (at + turn / 2 == end) break;
+        for (uint32_t k = 4; k < 8; k++) a[k] = MEET(a[k], MAP(VECTOR(k)));
+        at += turn;
+      }
+    }
   }
-  i = MAX(i, (uint32_t)(end - x));
-  for (int k = 0; k < 7; k++, i += LANES) {
-    if (i + LANES > n) break;
-    a[k] = MEET(a[k], MAP(load(x + i)));
+  if (step == 1) {
+    uint32_t i = whole;
+    for (int k = 0; k < 7; k++, i += LANES) {
+      if (i + LANES > n) break;
+      a[k] = MEET(a[k], MAP(load(x + i)));
+    }
+    if (i < n) a[7] = MEET(a[7], MAP(load_tail(x + i, n - i, (S)(FILL))));
   }
-  if (i < n) a[7] = MEET(a[7], MAP(load_tail(x + i, n - i, (S)(FILL))));
   for (int k = 0; k < 4; k++) a[k] = MEET(a[k], a[k + 4]);
   return MEET(MEET(a[0], a[2]), MEET(a[1], a[3]));
 }
 
 // Rows of n values. Apart, since engines spill sums of a function that holds more.
-static NOINLINE void FN(rows)(const PARAMS *p, const S *x, S *out, uint32_t count, uint32_t n) {
-  for (; count > 0; count--, x += n) *out++ = FINISH(splat(LANES_OF(FN(run)(p, x, n))))[0];
+static NOINLINE void FN(rows)(
+    const PARAMS *p, const S *x, S *out, uint32_t count, uint32_t n, const Lines *lines) {
+  for (; count > 0; count--, x += n) *out++ = FINISH(splat(LANES_OF(FN(run)(p, x, n, lines, 1))))[0];
 }
+
+static NOINLINE void FN(even)(const PARAMS *p, const S *x, S *out, uint32_t n, const Lines *lines) {
+  *out = FINISH(splat(LANES_OF(FN(run)(p, x, n, lines, 2))))[0];
+}
+#undef GET
+#undef VECTOR
+#undef EACH_ROW
 
 // Short rows: lanes are rows, so each result is the plain sequence of its row.
 static inline void FN(short)(const PARAMS *p, const S *x, S *out, uint32_t begin, uint32_t end) {
@@ -137,22 +161,37 @@ EXPORTED void JOIN(FOLD, SUFFIX)(const PARAMS *p, uint32_t begin, uint32_t end) 
   const S *x = IN(S, x);
   S *out = OUT(S, out);
   uint32_t n = p->n, inner = p->inner, block = p->block, blocks = p->blocks;
-  if (inner == 1 && blocks == 1 && n <= REDUCE_SHORT) {
-    FN(short)(p, x, out, begin, end);
+  if (inner == 1 && blocks == 1 && !p->width) {
+    if (n <= REDUCE_SHORT) FN(short)(p, x, out, begin, end);
+    else {
+      const Lines lines = {.first = n};
+      FN(rows)(p, x + (size_t)begin * n, out + begin, end - begin, n, &lines);
+    }
     return;
   }
-  if (inner == 1 && blocks == 1) {
-    FN(rows)(p, x + (size_t)begin * n, out + begin, end - begin, n);
-    return;
-  }
+  S copy[REDUCE_BLOCK];
+  const size_t pitch = p->width ? p->pitch : inner, step = p->width ? p->step : 1;
   uint32_t chunks = inner == 1 ? 1 : (inner + REDUCE_COLUMNS - 1) / REDUCE_COLUMNS;
   for (uint32_t u = begin; u < end; u++) {
     uint32_t chunk = u % chunks, b = u / chunks % blocks, o = u / chunks / blocks;
     uint32_t rows = MIN(block, n - b * block), first = chunk * REDUCE_COLUMNS;
-    const S *from = x + ((size_t)o * n + (size_t)b * block) * inner + first;
+    const uint32_t line = o * n + b * block, count = MIN(REDUCE_COLUMNS, inner - first);
     S *to = out + ((size_t)o * blocks + b) * inner + first;
-    if (inner == 1) FN(rows)(p, from, to, 1, rows);
-    else FN(columns)(p, from, to, rows, MIN(REDUCE_COLUMNS, inner - first), inner);
+    if (inner == 1) {
+      Lines lines = {rows, p->width, (uint32_t)step, 0};
+      const S *from = p->width ? side_by_side(copy, x, line, rows, pitch, sizeof(S), &lines) : x + line;
+      if (lines.step == 1) FN(rows)(p, from, to, 1, rows, &lines);
+      else FN(even)(p, from, to, rows, &lines);
+      continue;
+    }
+    const S *from = x + line * pitch + first * step;
+#ifdef COLUMNS_OF_STEP
+    if (step != 1) {
+      COLUMNS_OF_STEP(p, from, to, rows, count, pitch, step);
+      continue;
+    }
+#endif
+    FN(columns)(p, from, to, rows, count, (uint32_t)pitch);
   }
 }
 
@@ -166,3 +205,4 @@ EXPORTED void JOIN(FOLD, SUFFIX)(const PARAMS *p, uint32_t begin, uint32_t end) 
 #undef MAP
 #undef FINISH
 #undef QUICK
+#undef COLUMNS_OF_STEP

@@ -51,9 +51,9 @@ for (const dtype of [float32, float64]) {
       const [outer, n, inner] = shape;
       const data = randoms(outer * n * inner, 7 + n);
       const each = lines(data, shape);
-      const check = (
-        row: Parameters<typeof results<Record<string, number>>>[0],
-        attributes: Record<string, number>,
+      const check = <A extends object>(
+        row: Parameters<typeof results<A>>[0],
+        attributes: A,
         reference: ((v: number[]) => number)[],
         absolute = 1e-6,
       ) => {

@@ -216,9 +216,51 @@ describe('sums of steps and parts of rows', () => {
             .mul(9)
             .to(dtype);
         const x = part(rows, columns, rand);
+        const copy = x.contiguous();
         for (const dim of [undefined, 0, 1, -1, [0, 1]]) {
-          expect(bits(x.sum(dim))).toEqual(bits(x.contiguous().sum(dim)));
+          expect(bits(x.sum(dim))).toEqual(bits(copy.sum(dim)));
+          for (const name of ['amax', 'amin'] as const) {
+            expect(bits(x[name](dim))).toEqual(bits(copy[name](dim)));
+          }
+          if (dtype === torch.int32) continue;
+          for (const p of [0, 1, 2, 3, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+            expect(bits(x.norm(p, dim))).toEqual(bits(copy.norm(p, dim)));
+          }
         }
+        for (const dim of [0, 1]) {
+          expect(bits(x.div(9).prod(dim))).toEqual(bits(copy.div(9).prod(dim)));
+          expect(bits(x.prod(dim))).toEqual(bits(copy.prod(dim)));
+        }
+      }
+    }
+  });
+  it.each(['amax', 'amin'] as const)('%s of zeros of both signs and of NaN', (name) => {
+    const base = torch.zeros(8, 128);
+    base.at('1::2').fill_(-0);
+    for (const x of [base.at(':', ':64'), base.at(':', '::2')]) {
+      expect(bits(x[name]())).toEqual(bits(x.contiguous()[name]()));
+      x.at(5, 63).fill_(Number.NaN);
+      expect(x[name]().itemSync()).toBe(Number.NaN);
+      expect(bits(x[name](1))).toEqual(bits(x.contiguous()[name](1)));
+      x.at(5, 63).fill_(0);
+    }
+  });
+  it('of extremes, products and norms have the gradients of a copy', () => {
+    const folds: ((x: torch.Tensor) => torch.Tensor)[] = [
+      (x) => x.amax(1),
+      (x) => x.amin(),
+      (x) => x.prod(1),
+      (x) => x.norm(2, 1),
+      (x) => x.norm(3),
+      (x) => x.norm(Number.POSITIVE_INFINITY, 1),
+    ];
+    for (const fold of folds) {
+      for (const columns of [':64', '::2']) {
+        const base = torch.randn(40, 128);
+        const [x, y] = [base.clone().requiresGrad_(), base.clone().requiresGrad_()];
+        fold(x.at(':', columns)).sum().backward();
+        fold(y.at(':', columns).contiguous()).sum().backward();
+        expect(bits(x.grad as torch.Tensor)).toEqual(bits(y.grad as torch.Tensor));
       }
     }
   });

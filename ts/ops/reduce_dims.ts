@@ -1,6 +1,6 @@
 /** Which dimensions a reduction takes, and how they become the middle of [outer, n, inner]. */
 
-import { float32, float64 } from '../core/dtype.js';
+import { type Dtype, float32, float64, int32, int64 } from '../core/dtype.js';
 import { ShapeError } from '../core/errors.js';
 import {
   isDenseLayout,
@@ -110,10 +110,18 @@ function asItLies(x: Tensor, dims: readonly number[]): Form | undefined {
   return { order, shape: aroundDims(shape, first, first + count).shape };
 }
 
-/** How the elements of a CPU tensor are spread, if `sum` need not copy them first. */
-function spreadOf(x: Tensor, { order, shape: [, n, inner] }: Form): Spread | undefined {
+/** Rows that read what is not contiguous where it lies. */
+const SPREADABLE: ReadonlySet<PrimitiveName> = new Set(['sum', 'prod', 'amax', 'amin', 'vectorNorm']);
+const SPREADABLE_DTYPES: readonly Dtype[] = [float32, float64, int32, int64];
+
+/** How the elements of a CPU tensor are spread, if a row need not copy them first. */
+function spreadOf(
+  row: PrimitiveName,
+  x: Tensor,
+  { order, shape: [, n, inner] }: Form,
+): Spread | undefined {
   if (order || x.isContiguous() || x.device !== 'cpu') return undefined;
-  if (x.dtype !== float32 && x.dtype !== float64) return undefined;
+  if (!SPREADABLE.has(row) || !SPREADABLE_DTYPES.includes(x.dtype)) return undefined;
   const { shape, strides } = simplifyLayouts(x.shape, [x.strides]);
   const step = strides[0][shape.length - 1];
   // Rows that follow each other in their steps were merged.
@@ -125,17 +133,37 @@ function spreadOf(x: Tensor, { order, shape: [, n, inner] }: Form): Spread | und
   if (shape.length > 2 || width < LONG_ROW || step < 0 || !apart) return undefined;
   // What repeats may have more elements than kernels count.
   if (x.numel() >= 2 ** 32) return undefined;
-  const readable = inner > 1 ? width === inner : n > SHORT;
+  const readable = inner > 1 ? width === inner && (step === 1 || row === 'sum') : n > SHORT;
   return readable ? { width, pitch, step } : undefined;
 }
 
 const NONE = Object.freeze({});
 
-/** Attributes of a sum with how its elements are spread. */
+/** Attributes with how elements are spread. */
 const spreading = new Memo<[object, width: number, pitch: number, step: number], object>(
   [NONE, 0, 0, 0],
   ([attributes, width, pitch, step]) => ({ ...attributes, spread: { width, pitch, step } }),
 );
+
+/** Runs a row on its only input, which it reads where it lies if it can. */
+function applyWhereItLies<K extends PrimitiveName>(
+  row: K,
+  x: Tensor,
+  form: Form,
+  final: Shape,
+  attributes: AttributesOf<K>,
+  shown?: string,
+): Tensor {
+  const spread = spreadOf(row, x, form);
+  if (spread === undefined) return applySeen(row, x, form, final, attributes, shown);
+  const { shape } = form;
+  spreading.key[0] = attributes;
+  spreading.key[1] = spread.width;
+  spreading.key[2] = spread.pitch;
+  spreading.key[3] = spread.step;
+  const given = spreading.get() as AttributesOf<K>;
+  return applySeen(row, x, { shape, geometry: rowMajor(shape) }, final, given, shown);
+}
 
 /** Reduces one run of neighbouring dimensions after another; `attributes` go to the last step. */
 export function reduceRuns<K extends Stepwise>(
@@ -151,15 +179,7 @@ export function reduceRuns<K extends Stepwise>(
   if (count === 1 || count === x.ndim) {
     const start = count === 1 ? dims[0] : 0;
     const form: Form = asItLies(x, dims) ?? aroundDims(x.shape, start, start + count);
-    const spread = row === 'sum' ? spreadOf(x, form) : undefined;
-    if (spread === undefined) return applySeen(row, x, form, final, attributes, shown);
-    const { shape } = form;
-    spreading.key[0] = attributes;
-    spreading.key[1] = spread.width;
-    spreading.key[2] = spread.pitch;
-    spreading.key[3] = spread.step;
-    const given = spreading.get() as AttributesOf<K>;
-    return applySeen(row, x, { shape, geometry: rowMajor(shape) }, final, given, shown);
+    return applyWhereItLies(row, x, form, final, attributes, shown);
   }
   const runs = runsOf(x.shape, dims);
   let current = x;
@@ -190,7 +210,8 @@ export function reduceJointly<K extends PrimitiveName>(
   const shapes = Array.from({ length: outputs }, () => shape);
   const [run, ...more] = runsOf(x.shape, dims);
   if (more.length === 0) {
-    const form = asItLies(x, dims) ?? aroundDims(x.shape, run[0], run[1]);
+    const form: Form = asItLies(x, dims) ?? aroundDims(x.shape, run[0], run[1]);
+    if (outputs === 1) return [applyWhereItLies(row, x, form, shape, attributes, shown)];
     return applyCanonical(row, [x], [form], shapes, attributes, shown);
   }
   const kept = allDims(x.ndim).filter((d) => !dims.includes(d));

@@ -18,22 +18,19 @@ const VARIANCE_ROWS = 128;
 const COLUMNS = 128;
 
 const tree = { n: 'u32', inner: 'u32', block: 'u32', blocks: 'u32' } as const;
+const spreadTree = { ...tree, width: 'u32', pitch: 'u32', step: 'u32' } as const;
 
 export const sumKernel = kernel({
   dtypes: NUMBERS,
   buffers: ['x', 'out'],
-  params: { ...tree, divisor: 'f64', power: 'f64' },
+  params: { ...spreadTree, divisor: 'f64', power: 'f64' },
 });
 const termKernel = kernel({ ...sumKernel, dtypes: REALS });
 const powerKernel = kernel({
   ...termKernel,
   params: { ...termKernel.params, exponent: 'f64' },
 });
-const spreadKernel = kernel({
-  ...termKernel,
-  params: { ...sumKernel.params, width: 'u32', pitch: 'u32', step: 'u32', total: 'u32' },
-});
-const foldKernel = kernel({ dtypes: NUMBERS, buffers: ['x', 'out'], params: tree });
+const foldKernel = kernel({ dtypes: NUMBERS, buffers: ['x', 'out'], params: spreadTree });
 const foldAbsKernel = kernel({ ...foldKernel, dtypes: REALS });
 const truthKernel = kernel({
   dtypes: WIDTHS,
@@ -43,7 +40,16 @@ const truthKernel = kernel({
 
 type Operand = Tensor | BufferRef;
 
-type Tree = { n: number; inner: number; block: number; blocks: number };
+/** Elements `step` apart, in rows of `width` that lie `pitch` apart; of width 0 they follow one another. */
+export interface Spread {
+  readonly width: number;
+  readonly pitch: number;
+  readonly step: number;
+}
+
+const SIDE_BY_SIDE: Spread = { width: 0, pitch: 0, step: 0 };
+
+type Tree = { n: number; inner: number; block: number; blocks: number } & Spread;
 
 /**
  * One launch of a reduction: from `x` to `out`, `last` if `out` holds the results. `option` is what
@@ -108,6 +114,7 @@ function reduceTree(
   partial: Dtype,
   level: Level,
   option = 0,
+  spread = SIDE_BY_SIDE,
 ): void {
   const block = inner === 1 ? BLOCK : ROWS;
   let n = size;
@@ -117,7 +124,9 @@ function reduceTree(
     const last = blocks === 1;
     const to = last ? out : launcher.scratch(outer * blocks * inner, partial);
     const range = outer * blocks * chunksOf(inner);
-    level(launcher, from, to, { n, inner, block, blocks }, range, last, depth, option);
+    const { width, pitch, step } = depth === 0 ? spread : SIDE_BY_SIDE;
+    const params = { n, inner, block, blocks, width, pitch, step };
+    level(launcher, from, to, params, range, last, depth, option);
     if (last) return;
     from = to;
     n = blocks;
@@ -137,54 +146,36 @@ export function emitSum(
 
 const sumLevel: Level = (launcher, from, to, tree, range, last, _, divisor) => {
   const params = { ...tree, divisor: last ? divisor : 1, power: 1 };
-  launcher.launch('sum', sumKernel, suffix(from.dtype), [from, to], params, range);
+  launcher.launch('sum', sumKernel, suffix(from.dtype), lend2(from, to), params, range);
 };
 
-/** Elements `step` apart, in rows of `width` that lie `pitch` apart. */
-export interface Spread {
-  readonly width: number;
-  readonly pitch: number;
-  readonly step: number;
+/** How the elements of an input lie, where they do not follow one another; on the CPU. */
+export interface Spreadable {
+  spread?: Spread;
 }
 
 /**
  * Sum of [outer, n, inner] over n, divided by `divisor` (default 1).
  * out = sum(x) / divisor: `divisor` = n gives the mean. Integers wrap and ignore the divisor.
- * On the CPU the elements of a float32 or float64 `x` may lie as `spread` says: one row of inner
- * values (if more than one) after the other, or any rows of more than 16. Of pitch 0 it is one row.
+ * On the CPU the elements of `x` may lie as `spread` says: one row of inner values (if more than
+ * one) after the other, or any rows. Of pitch 0 it is one row.
  */
-export const sum = primitive<{ divisor?: number; spread?: Spread }>()({
-  kernels: { sum: sumKernel, sumSpread: spreadKernel },
+export const sum = primitive<{ divisor?: number } & Spreadable>()({
+  kernels: { sum: sumKernel },
   inputs: ['x'],
   dtypes: 'number',
   fixed: true,
   outputs: ([x]) => oneReduced('sum', x),
   run(launcher, [x], [out], { divisor = 1, spread }) {
-    if (spread === undefined) emitSum(launcher, x, out, x.shape, divisor);
-    else emitSpread(launcher, x, out, divisor, spread);
+    reduceTree(launcher, x, out, x.shape, x.dtype, sumLevel, divisor, spread);
   },
 });
-
-function emitSpread(
-  launcher: Launcher,
-  x: Tensor,
-  out: Operand,
-  divisor: number,
-  spread: Spread,
-): void {
-  const level: Level = (at, from, to, params, range, last, depth) => {
-    if (depth > 0) return sumLevel(at, from, to, params, range, last, depth, divisor);
-    const given = { ...params, divisor: last ? divisor : 1, power: 1, ...spread, total: x.numel() };
-    at.launch('sumSpread', spreadKernel, suffix(from.dtype), lend2(from, to), given, range);
-  };
-  reduceTree(launcher, x, out, x.shape, x.dtype, level);
-}
 
 function fold(name: 'prod' | 'amax' | 'amin') {
   const level: Level = (launcher, from, to, params, range) => {
     launcher.launch(name, foldKernel, suffix(from.dtype), lend2(from, to), params, range);
   };
-  return primitive<Record<never, never>>()({
+  return primitive<Spreadable>()({
     kernels: { [name]: foldKernel },
     inputs: ['x'],
     dtypes: 'number',
@@ -193,8 +184,8 @@ function fold(name: 'prod' | 'amax' | 'amin') {
       if (name !== 'prod') refuseEmpty(name, x);
       return oneReduced(name, x);
     },
-    run(launcher, [x], [out]) {
-      reduceTree(launcher, x, out, x.shape, x.dtype, level);
+    run(launcher, [x], [out], { spread }) {
+      reduceTree(launcher, x, out, x.shape, x.dtype, level, 0, spread);
     },
   });
 }
@@ -388,7 +379,7 @@ const powerNorm: Level = (launcher, from, to, params, range, last, depth, p) => 
  * The p-norm of [outer, n, inner] over n, for any real p and 0, inf, -inf.
  * The p-norm: sum(|x|^p)^(1/p); p = 0 counts, p = inf and -inf take the extremes of |x|.
  */
-export const vectorNorm = primitive<{ p: number }>()({
+export const vectorNorm = primitive<{ p: number } & Spreadable>()({
   kernels: normKernels,
   inputs: ['x'],
   dtypes: 'real',
@@ -397,8 +388,8 @@ export const vectorNorm = primitive<{ p: number }>()({
     if (p < 0) refuseEmpty('norm', x);
     return oneReduced('norm', x);
   },
-  run(launcher, [x], [out], { p }) {
+  run(launcher, [x], [out], { p, spread }) {
     const level = Math.abs(p) === Number.POSITIVE_INFINITY ? extremeNorm : powerNorm;
-    reduceTree(launcher, x, out, x.shape, x.dtype, level, p);
+    reduceTree(launcher, x, out, x.shape, x.dtype, level, p, spread);
   },
 });
