@@ -32,8 +32,7 @@ export { isTensor };
 export class AutogradMeta {
   /** Set on leaves by the user. */
   requiresGrad = false;
-  /** The node that computed this tensor, and which of its outputs it is. */
-  gradFn: Node | undefined = undefined;
+  private node: Node | undefined = undefined;
   outputIndex = 0;
   grad: Tensor | undefined = undefined;
   /** Whether user code was given `grad`: then only the collector knows when nobody holds it. */
@@ -47,6 +46,29 @@ export class AutogradMeta {
   /** A view made outside recording: writes through it could not reach the base's history. */
   unrecordedView = false;
   retainsGrad = false;
+  /** Whether several handles have this: then none of them lets go of the node. */
+  shared = false;
+  private gone = false;
+
+  /** The node that computed this tensor, as its output `outputIndex`. */
+  get gradFn(): Node | undefined {
+    return this.node;
+  }
+
+  set gradFn(node: Node | undefined) {
+    if (!this.gone) {
+      node?.hold();
+      this.node?.letGo();
+    }
+    this.node = node;
+  }
+
+  /** The tensor is gone: what was saved to compute its gradient need not be kept for it. */
+  dispose(): void {
+    if (this.gone || this.shared) return;
+    this.gone = true;
+    this.node?.drop();
+  }
 }
 
 let refreshView: (tensor: Tensor, meta: AutogradMeta) => void = () => {};
@@ -130,6 +152,7 @@ export class Tensor {
       this.disposed = true;
       storage_.release();
       if (storage_.references === 0) storage_.recycle();
+      this.meta?.dispose();
     }
     // Rules may still look at the shape of what has a place in the graph.
     if (spares === MOST_SPARE || this.meta !== undefined) return;
@@ -228,6 +251,7 @@ export class Tensor {
     if (this.disposed) return;
     this.disposed = true;
     this.storage_.release();
+    this.meta?.dispose();
   }
 
   [Symbol.dispose](): void {

@@ -354,6 +354,7 @@ export function reachable(root: Node): Node[] {
 function alias(tensor: Tensor): Tensor {
   const handle = tensor.bare();
   handle.meta = tensor.meta;
+  if (handle.meta !== undefined) handle.meta.shared = true;
   return handle;
 }
 

@@ -17,7 +17,7 @@ class FlatBackward extends Node {
   constructor(grad: Tensor, { next, nextIndex }: Node, input: number) {
     super('FlatBackward0', 1, 2);
     this.connect(grad, 0);
-    this.next[1] = next[input];
+    this.lead(1, next[input]);
     this.nextIndex = [this.nextIndex?.[0] ?? 0, nextIndex?.[input] ?? 0];
     this.shape = grad.shape;
     this.dtype = grad.dtype;

@@ -9,6 +9,11 @@ import { isGradEnabled } from './mode.js';
 
 let nextSequence = 0;
 
+/** Nodes that nothing led to when they were let go. */
+const unheld: Node[] = [];
+/** Holders of a node that was freed: so many that it is not freed again. */
+const FREED = -(2 ** 30);
+
 /** Called with a gradient; a returned tensor replaces it. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks returns nothing
 export type GradHook = (grad: Tensor) => Tensor | undefined | null | void;
@@ -33,6 +38,8 @@ export abstract class Node {
   runsUserCode = false;
   /** Where the operation was called, in anomaly mode. */
   origin: string | undefined = undefined;
+  /** How many tensors, nodes and saved tensors lead here; also those that the collector took. */
+  private holders = 0;
 
   constructor(
     /** As PyTorch prints it: `MulBackward0`. */
@@ -47,7 +54,7 @@ export abstract class Node {
   /** Adds an edge to the node behind an input, or a gap where no gradient is wanted. */
   connect(input: Tensor | undefined, at = this.next.length): void {
     const node = input === undefined ? undefined : nodeOf(input);
-    this.next[at] = node;
+    this.lead(at, node);
     const index = node === undefined || node instanceof Accumulate ? 0 : indexOf(input as Tensor);
     if (index !== 0) {
       this.nextIndex ??= [];
@@ -55,6 +62,32 @@ export abstract class Node {
     }
     // Looking up the edge may have made nodes: a leaf's entry, a view's new history.
     this.sequence = nextSequence++;
+  }
+
+  /** Adds an edge. */
+  protected lead(at: number, node: Node | undefined): void {
+    this.next[at] = node;
+    node?.hold();
+  }
+
+  hold(): void {
+    this.holders++;
+  }
+
+  /** One less leads here. What nothing leads to any more is freed by the next `drop`. */
+  letGo(): void {
+    if (--this.holders === 0) unheld.push(this);
+  }
+
+  /** As `letGo`; frees what was saved for a backward that can no longer come, here and behind. */
+  drop(): void {
+    this.letGo();
+    for (let node = unheld.pop(); node !== undefined; node = unheld.pop()) {
+      if (node.holders !== 0) continue;
+      node.holders = FREED;
+      node.release();
+      for (let i = 0; i < node.next.length; i++) node.next[i]?.letGo();
+    }
   }
 
   needs(input: number): boolean {
@@ -151,6 +184,8 @@ export class SavedTensor {
   private readonly version: number;
   private readonly node: Node | undefined;
   private readonly index: number;
+  /** The node, unless it is the one that saves. */
+  private readonly held: Node | undefined;
 
   /** `output` is the node whose result number `index` this is: its history is only set later. */
   constructor(tensor: Tensor, output?: Node, index = 0) {
@@ -161,6 +196,8 @@ export class SavedTensor {
     this.version = tensor.storage_.version;
     this.node = output === undefined ? nodeOf(tensor) : output;
     this.index = output === undefined ? indexOf(tensor) : index;
+    this.held = output === undefined ? this.node : undefined;
+    this.held?.hold();
     this.storage.retain();
   }
 
@@ -191,6 +228,7 @@ export class SavedTensor {
 
   release(): void {
     this.storage.release();
+    this.held?.letGo();
   }
 }
 

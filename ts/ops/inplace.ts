@@ -215,7 +215,7 @@ class ReplaceSlice extends Node {
   constructor(base: Tensor, view: Tensor, gradFn: Node | undefined, outputIndex: number) {
     super('CopySlices', 1);
     this.connect(base);
-    this.next.push(gradFn);
+    this.lead(1, gradFn);
     if (outputIndex !== 0) this.nextIndex = [this.nextIndex?.[0] ?? 0, outputIndex];
     this.baseShape = base.shape;
     this.baseStrides = base.strides;

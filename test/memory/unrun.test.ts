@@ -1,0 +1,220 @@
+/** What is saved for a backward goes as soon as nothing can ask for it: no collector is needed. */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import * as torch from '../../ts/index.js';
+
+const { nn } = torch;
+const F = nn.functional;
+
+class Cube extends torch.autograd.Function {
+  static forward(ctx: torch.autograd.FunctionContext, x: torch.Tensor) {
+    const square = x.mul(x);
+    ctx.saveForBackward(x, square);
+    return square.mul(x);
+  }
+  static backward(ctx: torch.autograd.FunctionContext, g: torch.Tensor) {
+    const [x] = ctx.savedTensors as torch.Tensor[];
+    return g.mul(x.mul(x)).mul(3);
+  }
+}
+
+const leaf = () => torch.randn(8, 8).requiresGrad_();
+
+describe('a forward without backward leaves no memory behind', () => {
+  const forwards: [string, () => () => torch.Tensor][] = [
+    ['functions that save their result', () => () => leaf().sigmoid().exp().tanh().relu()],
+    ['softmax', () => () => F.logSoftmax(leaf().softmax(1), 0)],
+    ['views and writes in place', () => () => leaf().mul(2).at('1:').exp_().t().sigmoid().sum()],
+    ['parts', () => () => torch.cat(leaf().exp().split(2)).max(1).values],
+    ['a custom function', () => () => Cube.apply(leaf().exp()) as torch.Tensor],
+    [
+      'a gradient with a graph of its own',
+      () => () => {
+        const x = leaf();
+        const [g] = torch.autograd.grad(x.exp().sum(), [x], { createGraph: true });
+        return (g as torch.Tensor).square().sum();
+      },
+    ],
+    [
+      'an MLP',
+      () => {
+        const net = new nn.Sequential(new nn.Linear(8, 8), new nn.Sigmoid(), new nn.Dropout(0.5));
+        return () => net(torch.randn(4, 8));
+      },
+    ],
+    [
+      'a CNN',
+      () => {
+        const net = new nn.Sequential(
+          new nn.Conv2d(1, 4, 3),
+          new nn.BatchNorm2d(4),
+          new nn.ReLU(),
+          new nn.MaxPool2d(2),
+        );
+        return () => net(torch.randn(2, 1, 10, 10));
+      },
+    ],
+    [
+      'a GRU',
+      () => {
+        const gru = new nn.GRU(4, 8, { numLayers: 2, bidirectional: true });
+        return () => gru(torch.randn(5, 2, 4))[0];
+      },
+    ],
+    [
+      'a transformer',
+      () => {
+        const layer = new nn.TransformerEncoderLayer(8, 2, { dimFeedforward: 16 });
+        return () => layer(torch.randn(5, 2, 8));
+      },
+    ],
+  ];
+  it.each(forwards)('%s, in a scope', (_, make) => {
+    const forward = make();
+    const once = () => {
+      torch.scope(() => {
+        forward();
+      });
+      return torch.memory();
+    };
+    once();
+    const { bytes, storages } = once();
+    for (let i = 0; i < 5; i++) expect(once()).toMatchObject({ bytes, storages });
+  });
+
+  it('disposed by hand, from either end', () => {
+    const x = leaf();
+    const before = torch.memory().bytes;
+    for (const order of [0, 1]) {
+      const y = x.exp();
+      const z = y.sigmoid();
+      const list = order ? [y, z] : [z, y];
+      list[0].dispose();
+      list[1].dispose();
+      expect(torch.memory().bytes).toBe(before);
+    }
+  });
+
+  it('detached, and written over in place', () => {
+    const x = leaf();
+    const before = torch.memory().bytes;
+    torch.scope(() => {
+      x.exp().detach_();
+      const y = x.sigmoid().mul(2);
+      y.copy_(x.tanh());
+    });
+    expect(torch.memory().bytes).toBe(before);
+  });
+});
+
+describe('what can still be asked for stays', () => {
+  const grad = (x: torch.Tensor) => [...(x.grad as torch.Tensor).dataSync()];
+
+  it('a result that a scope returns', () => {
+    const [x, y] = [leaf(), leaf()];
+    const loss = torch.scope(() => x.exp().sigmoid().mul(y.tanh()).sum());
+    loss.backward();
+    const expected = leaf();
+    expected.data = x.detach();
+    expected.exp().sigmoid().mul(y.detach().tanh()).sum().backward();
+    expect(grad(x)).toEqual(grad(expected));
+  });
+
+  it('one of several results', () => {
+    const x = leaf();
+    const [a, b] = x.exp().split(4);
+    a.dispose();
+    b.sum().backward();
+    expect(grad(x).slice(0, 32)).toEqual(new Array(32).fill(0));
+    expect(grad(x)[32]).toBeCloseTo(Math.exp(Number(x.at(4, 0).itemSync())), 5);
+  });
+
+  it('a view, though what it shows a part of is gone', () => {
+    const x = leaf();
+    const base = x.exp();
+    const view = base.at(0);
+    base.dispose();
+    view.mul(2).sum().backward();
+    expect(grad(x)[0]).toBeCloseTo(2 * Math.exp(Number(x.at(0, 0).itemSync())), 4);
+    expect(grad(x)[8]).toBe(0);
+  });
+
+  it('what a custom function saved, for a gradient of the gradient', () => {
+    const x = leaf();
+    const y = x.exp();
+    const cube = Cube.apply(y) as torch.Tensor;
+    y.dispose();
+    const [g] = torch.autograd.grad(cube.sum(), [x], { createGraph: true });
+    cube.dispose();
+    (g as torch.Tensor).sum().backward();
+    expect(grad(x)[0]).toBeCloseTo(9 * Math.exp(3 * Number(x.at(0, 0).itemSync())), 1);
+  });
+
+  it('a graph that is run twice', () => {
+    const x = leaf();
+    const y = x.exp();
+    const loss = y.sigmoid().sum();
+    y.dispose();
+    loss.backward({ retainGraph: true });
+    const once = grad(x);
+    loss.backward();
+    expect(grad(x)).toEqual(once.map((v) => Math.fround(2 * Number(v))));
+  });
+});
+
+describe('any graph', () => {
+  const steps = fc.array(fc.record({ op: fc.nat(7), a: fc.nat(), b: fc.nat(), drop: fc.nat(3) }), {
+    minLength: 1,
+    maxLength: 25,
+  });
+  const operations: ((a: torch.Tensor, b: torch.Tensor) => torch.Tensor)[] = [
+    (a) => a.sigmoid(),
+    (a) => a.tanh(),
+    (a, b) => a.mul(b),
+    (a, b) => torch.cat([a, b]).split(4)[1],
+    (a) => a.t(),
+    (a, b) => a.clone().add_(b.sigmoid()),
+    (a) => a.max(1, true).values.expand(4, 4),
+    (a, b) => a.matmul(b).tanh(),
+  ];
+
+  /** The gradient of the leaf, with some of what was computed on the way gone or not. */
+  function run(
+    list: readonly { op: number; a: number; b: number; drop: number }[],
+    drops: boolean,
+  ) {
+    const x = torch.arange(16).reshape(4, 4).div(9).requiresGrad_();
+    const tensors = [x.sin()];
+    for (const { op, a, b } of list) {
+      const [left, right] = [a, b].map((i) => tensors[i % tensors.length]);
+      tensors.push(operations[op](left, right));
+    }
+    const last = tensors.length - 1;
+    const results = list.flatMap(({ drop }, i) => (drop === 0 ? [tensors[i]] : []));
+    const loss = [...results, tensors[last]].map((t) => t.sum()).reduce((p, q) => p.add(q));
+    if (drops) for (const { a } of list) if (a % 3) tensors[a % last].dispose();
+    loss.backward({ retainGraph: true });
+    if (drops) for (const t of tensors) t.dispose();
+    loss.backward();
+    const grad = x.grad as torch.Tensor;
+    const result = [...grad.dataSync()];
+    grad.dispose();
+    return result;
+  }
+
+  it('has the gradients it has where nothing is disposed, and then no memory', () => {
+    fc.assert(
+      fc.property(steps, (list) => {
+        const expected = torch.scope(() => run(list, false));
+        const before = torch.memory().bytes;
+        expect(torch.scope(() => run(list, true))).toEqual(expected);
+        torch.scope(() => {
+          run(list.slice(1), true);
+        });
+        expect(torch.memory().bytes).toBe(before);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
