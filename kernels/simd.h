@@ -161,10 +161,17 @@ VFN void read_splats(f32x4 *to, const float *from, size_t n) {
   __asm__("" : "+r"(from)); // so that the compiler does not know what is there
   UNROLL for (size_t i = 0; i < n; i++) to[i] = (f32x4)wasm_v128_load32_splat(from + i);
 }
-#else
-VFN void read_splats(f32x4 *to, const float *from, size_t n) {
-  for (size_t i = 0; i < n; i++) to[i] = splat(from[i]);
+VFN void read_splats(f64x2 *to, const double *from, size_t n) {
+  __asm__("" : "+r"(from));
+  UNROLL for (size_t i = 0; i < n; i++) to[i] = (f64x2)wasm_v128_load64_splat(from + i);
 }
+#else
+#define M(V, S, I)                                                                                 \
+  VFN void read_splats(V *to, const S *from, size_t n) {                                           \
+    for (size_t i = 0; i < n; i++) to[i] = splat(from[i]);                                         \
+  }
+REAL_TYPES(M)
+#undef M
 #endif
 
 // Has the compiler load again what it would keep in a register.

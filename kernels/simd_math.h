@@ -1,5 +1,5 @@
 // Elementary functions of f32x4 and f64x2, overloaded; names end in an underscore. Those of f32x4
-// are polynomials; those of f64x2 go through the C library. Each gives IEEE results at 0, -0,
+// are polynomials; those of f64x2 are too (simd_double.h), or go through the C library. Each gives IEEE results at 0, -0,
 // infinities, NaN, denormals and at overflow and underflow. The errors stated are the largest over
 // every float (over 400 million pairs for two arguments), by test/kernels/simd_math.c.
 #ifndef ISOTORCH_SIMD_MATH_H
@@ -26,6 +26,7 @@
 REAL_TYPES(M)
 #undef M
 
+#include "simd_double.h"
 #include "simd_libm.h"
 #include "simd_trig.h"
 #include "simd_wide.h"
@@ -88,8 +89,6 @@ VFN f32x4 exp_scaled(f32x4 x, int32_t k) {
   return scale(p, n + (k - ROUNDER_BITS));
 }
 
-// For what is rare or long: one copy of it in a file is enough.
-#define RUN_FN static __attribute__((noinline, unused))
 RUN_FN f32x4 exp_far(f32x4 x) { return exp_scaled(x, 0); }
 
 // exp(x) for |x| < 87.5, and NaN: nothing to bound, one step.

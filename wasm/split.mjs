@@ -26,6 +26,7 @@ const table = operand(20, WITH_LENGTH);
 const bulk = operand(21, 1);
 const STREAMS = 22;
 
+const EXPORT_SECTION = 7;
 const CODE_SECTION = 10;
 const ESCAPE = 255;
 
@@ -199,20 +200,42 @@ class Splitter {
     if (place === 0) this.putNumber(NEW_LOCALS, recent.distance(index));
   }
 
-  /** Sections up to the code, the functions, sections behind them. */
-  module(bytes) {
-    let at = 8;
+  /** The sections from `start` up to the one of a kind; where its content begins and ends. */
+  sections(bytes, start, kind) {
+    let at = start || 8;
     let size = 0;
     let content = 0;
-    for (; bytes[at] !== CODE_SECTION; at = content + size) {
+    for (; bytes[at] !== kind; at = content + size) {
+      if (at >= bytes.length) throw new Error(`a module without a section ${kind}`);
       [size, content] = readNumber(bytes, at + 1);
     }
-    this.putNumber(REST, at);
-    this.put(REST, bytes.subarray(0, at));
+    this.putNumber(REST, at - start);
+    this.put(REST, bytes.subarray(start, at));
     [size, content] = readNumber(bytes, at + 1);
-    const end = content + size;
-    let count;
-    [count, at] = readNumber(bytes, content);
+    return [content, content + size];
+  }
+
+  /** Names, kinds, and by how much each index is larger than the one before, modulo 2^32. */
+  exports(bytes, start) {
+    let [count, at] = readNumber(bytes, start);
+    let last = 0;
+    for (this.putNumber(REST, count); count > 0; count--) {
+      const [length, name] = readNumber(bytes, at);
+      const [index, after] = readNumber(bytes, name + length + 1);
+      this.putNumber(REST, length + 1);
+      this.put(REST, bytes.subarray(name, name + length + 1));
+      this.putNumber(REST, (index - last) >>> 0);
+      last = index;
+      at = after;
+    }
+  }
+
+  /** Sections up to the exports, these, sections up to the code, the functions, sections behind them. */
+  module(bytes) {
+    const [exported, middle] = this.sections(bytes, 0, EXPORT_SECTION);
+    this.exports(bytes, exported);
+    const [functions, end] = this.sections(bytes, middle, CODE_SECTION);
+    let [count, at] = readNumber(bytes, functions);
     for (this.putNumber(REST, count); count > 0; count--) {
       const [length, start] = readNumber(bytes, at);
       at = start + length;

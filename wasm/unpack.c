@@ -165,6 +165,7 @@ enum {
   ESCAPE = 255,
   // Of the instructions the first is the end of a function.
   END = 0,
+  EXPORT_SECTION = 7,
   CODE_SECTION = 10,
 };
 
@@ -270,8 +271,18 @@ void join_begin(const u8 *streams) {
 void join_next(u8 *to) {
   out = to;
   copy(REST, WITH_LENGTH);
-  put(CODE_SECTION);
+  put(EXPORT_SECTION);
   u8 *start = out;
+  for (uint32_t exports = count_of(REST), index = 0; exports > 0; exports--) {
+    uint32_t length = number(REST);
+    put(length - 1);
+    copy(REST, length);
+    put(index += number(REST));
+  }
+  measure(start);
+  copy(REST, WITH_LENGTH);
+  put(CODE_SECTION);
+  start = out;
   for (uint32_t functions = count_of(REST); functions > 0; functions--) body();
   measure(start);
   copy(REST, WITH_LENGTH);

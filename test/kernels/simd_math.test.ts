@@ -33,6 +33,12 @@ describe('simd_math.h', () => {
     expect(lines.filter((line) => line.includes('BEYOND'))).toEqual([]);
   });
 
+  it('is within its stated errors of doubles, and exact where results are doubles', () => {
+    const lines = output(compileNative('simd_double', ['-O2'])).split('\n');
+    expect(lines.length).toBe(10);
+    expect(lines.filter((line) => line.includes('BEYOND'))).toEqual([]);
+  });
+
   it('gives the same bits natively, as WebAssembly and in every lane', () => {
     const native = output(compileNative('simd_twin', ['-O2'])).split('\n');
     const wasm = compileWasm('simd_twin');

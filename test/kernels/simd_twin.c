@@ -1,7 +1,9 @@
-// The bits that the float32 functions of simd_math.h give for a sample of all floats, hashed: the
-// same natively and as WebAssembly, so what the judge finds natively holds there. NaNs count as
-// one.
+// The bits that the float32 functions of simd_math.h give for a sample of all floats, and those of
+// simd_double.h for a sample of doubles, hashed: the same natively and as WebAssembly, so what the
+// judges find natively holds there. NaNs count as one.
 #include "simd_math.h"
+
+#include "libm.c"
 
 static uint32_t hash(uint32_t sum, f32x4 v) {
   v = select(isnan_(v), splat(NAN), v);
@@ -57,11 +59,71 @@ UNARY(M)
 BINARY(M)
 #undef M
 
+// ---- Doubles ------------------------------------------------------------------------------------
+
+#define DOUBLES(M) M(exp) M(exp2) M(expm1) M(cosh) M(log) M(log2) M(log10) M(log1p)
+static bool same(double a, double b) { return (a != a && b != b) || memcmp(&a, &b, sizeof a) == 0; }
+static uint32_t hash_doubles(uint32_t sum, const double *y, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) {
+    uint64_t word;
+    memcpy(&word, y + i, sizeof word);
+    if (y[i] != y[i]) word = 0;
+    sum = ((sum ^ (uint32_t)word) * 16777619u ^ (uint32_t)(word >> 32)) * 16777619u;
+  }
+  return sum;
+}
+// One of two with a magnitude between 1/16 and 4096.
+static double sample(uint64_t i) {
+  uint64_t word = (i + 1) * 0x9e3779b97f4a7c15u;
+  word ^= word >> 29;
+  if (i & 1) word = (word & 0x800fffffffffffff) | (1019 + (word >> 52) % 16) << 52;
+  double x;
+  memcpy(&x, &word, sizeof x);
+  return x;
+}
+#define M(name, run, vector)                                                                       \
+  uint32_t hash_##name##_doubles(void) {                                                           \
+    uint32_t sum = 2166136261u;                                                                    \
+    double x[64], y[64], to[64];                                                                   \
+    for (uint64_t i = 0; i < 1 << 16; i += 64) {                                                   \
+      for (uint64_t k = 0; k < 64; k++) x[k] = sample(i + k), y[k] = sample(3 * (i + k) + 1);      \
+      run;                                                                                         \
+      for (uint64_t k = 0; k < 64; k++) {                                                          \
+        f64x2 a = {x[k], x[k ^ 7]}, b = {y[k], y[k ^ 7]};                                          \
+        (void)b;                                                                                   \
+        if (!same(to[k], vector[0])) return 0;                                                     \
+      }                                                                                            \
+      sum = hash_doubles(sum, to, 64);                                                             \
+    }                                                                                              \
+    return sum;                                                                                    \
+  }
+#define OF_ONE(name) M(name, name##_doubles(x, to, 64), name##_(a))
+DOUBLES(OF_ONE)
+M(pow, pow_doubles(x, y, to, 64), pow_(a, b))
+#undef M
+
+// Whether what the C library calls, as WebAssembly, gives the bits of vectors.
+uint32_t hash_libm(void) {
+#ifdef __wasm__
+  for (uint64_t i = 0; i < 1 << 16; i++) {
+    double x = sample(i);
+    if (!same(exp(x), exp_(splat(x))[0]) || !same(log(x), log_(splat(x))[0])) return 0;
+  }
+#endif
+  return 1;
+}
+
 #ifndef __wasm__
 #include <stdio.h>
 int main(void) {
 #define M(name) printf("hash_%s %u\n", #name, hash_##name());
   UNARY(M)
   BINARY(M)
+#undef M
+#define M(name) printf("hash_%s_doubles %u\n", #name, hash_##name##_doubles());
+  DOUBLES(M)
+  M(pow)
+#undef M
+  printf("hash_libm %u\n", hash_libm());
 }
 #endif

@@ -44,14 +44,19 @@ describe('LZMA', () => {
   });
 });
 
-/** A module of one function, with the declarations of locals and the instructions given. */
-function moduleOf(...body: number[]): Uint8Array {
+const HEAD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 5, 3, 1, 0, 1];
+
+/** A module of one function, with what is exported and the code given. */
+function moduleWith(exported: number[], body: number[]): Uint8Array {
   const code = [1, body.length, ...body];
   return Uint8Array.from([
-    ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 5, 3, 1, 0, 1],
+    ...[...HEAD, 7, exported.length, ...exported],
     ...[10, code.length, ...code, 0, 3, 1, 120, 7],
   ]);
 }
+
+/** A module of one function, with the declarations of locals and the instructions given. */
+const moduleOf = (...body: number[]) => moduleWith([1, 1, 102, 0, 0], body);
 
 /** What becomes of modules that were split. */
 function rejoined(...modules: Uint8Array[]): Uint8Array[] {
@@ -92,6 +97,20 @@ describe('modules as streams', () => {
   ])('hold %s', (_what, body) => {
     const bytes = moduleOf(...body);
     expect(Buffer.compare(rejoined(bytes)[0], bytes)).toBe(0);
+  });
+
+  it.each<[string, number[]]>([
+    ['no exports', [0]],
+    ['exports in any order', [4, 1, 97, 0, 5, 2, 98, 98, 0, 0xe8, 7, 1, 99, 3, 1, 0, 0, 2]],
+    ['the last index there is', [2, 1, 97, 0, 0xff, 0xff, 0xff, 0xff, 15, 1, 98, 0, 0]],
+  ])('hold %s', (_what, exported) => {
+    const bytes = moduleWith(exported, [0, 0x0b]);
+    expect(Buffer.compare(rejoined(bytes)[0], bytes)).toBe(0);
+  });
+
+  it('hold exports, or are not split', () => {
+    const bytes = Uint8Array.from([...HEAD, 10, 4, 1, 2, 0, 0x0b]);
+    expect(() => split([bytes])).toThrow(/without a section 7/);
   });
 
   it('hold no instruction that the splitter does not know', () => {

@@ -51,6 +51,12 @@ const LEADING_RUNS: Readonly<Record<string, string>> = {
   geluErfBackward: 'n;\n  gelu_slope_run(in1, in0, out, i)',
 };
 
+/** The loop of a float64 row that is one function of simd_double.h. Null for other rows. */
+function inDoubles(row: PointwiseRow): readonly string[] | null {
+  const name = /^(exp|exp2|expm1|cosh|log|log2|log10|log1p|pow)_\(\w(, \w)?\)$/.exec(row.c)?.[1];
+  return name ? [`  ${name}_doubles(${row.inputs === 2 ? 'in0, in1' : 'in0'}, out, n);`] : null;
+}
+
 /** Float32 loops of an instruction or two are bound by their own counting. */
 function isShort(expression: string, type: CType): boolean {
   return type === F32 && !/(?<!isnan|neg|abs)_\(|select.*select/.test(expression);
@@ -173,7 +179,7 @@ function body(name: string, row: PointwiseRow, type: CType): string {
       ? [`  EVERY_SECOND(${loads(row, type, true)}, ${store}(out + i, ${expression}))`]
       : []),
     ...(doesRows(row, type) ? ['  for (uint32_t r = rows->count;; r--) {'] : []),
-    ...((type === F32 && inRuns(name, row)) || loop),
+    ...((type === F32 && inRuns(name, row)) || (type === F64 && inDoubles(row)) || loop),
     ...(doesRows(row, type) ? ['  if (r == 1) break;', ...steps, '  }'] : []),
     '}',
   ].join('\n');
