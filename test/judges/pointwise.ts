@@ -265,6 +265,8 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
     smooth: [[0.1, 0.9]],
     cancels: 4,
   }),
+  squaredDifference: judge((x, y) => (x - y) ** 2, SMALL, 2),
+  scaledDifference: judge((x, y, z) => 2 * x * (y - z), SMALL, 2),
   huber: judge(
     (x, y, delta, divisor) => {
       const d = Math.abs(x - y);

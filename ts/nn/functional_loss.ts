@@ -61,7 +61,8 @@ export const mseLoss = op(
   ): Tensor => {
     const how = reductionOf('mseLoss', reduction, sizeAverage, reduce);
     checkPair('mseLoss', input, target);
-    return shown(reduced(elementwise.square(input.sub(target)), how), 'MseLoss');
+    const squares = applyPointwise('squaredDifference', [input, target]);
+    return shown(reduced(squares, how), 'MseLoss');
   },
 );
 

@@ -36,6 +36,10 @@ function pw(name: PointwiseName, x: Tensor, y?: Tensor, ...scalars: number[]): T
   return applyPointwise(name, y === undefined ? [x] : [x, y], scalars);
 }
 
+/** The gradient g of (x - y)^2, to x. */
+const ofSquares = (g: Tensor, x: Tensor, y: Tensor) =>
+  applyPointwise('scaledDifference', [g, x, y]);
+
 const zero = (g: Tensor): Tensor => g.zerosLike();
 
 /** 1 - x^2 without cancellation near 1. */
@@ -284,6 +288,17 @@ const pointwiseGradients: Pointwise = {
     XY,
     (g, s) => pw('hardswishBackward', g, s.y),
     (g, s) => pw('hardtanhBackward', g.mul(s.x), s.y, -3, 3).div(3),
+  ),
+  squaredDifference: rule(
+    XY,
+    (g, s) => ofSquares(g, s.x, s.y),
+    (g, s) => ofSquares(g, s.y, s.x),
+  ),
+  scaledDifference: rule(
+    XYZ,
+    (g, s) => ofSquares(g, s.y, s.z),
+    (g, s) => g.mul(s.x).mul(2),
+    (g, s) => g.mul(s.x).mul(-2),
   ),
   huber: rule(
     XY,

@@ -408,6 +408,9 @@ export const pointwise = {
     'select(y < K(-3), K(0), select(y <= K(3), x * (y / K(3) + K(0.5)), x))',
     { domain: 'real', internal: true },
   ),
+  /** (x - y)^2, and 2 x (y - z) for its gradient. */
+  squaredDifference: binary('(x - y) * (x - y)', { domain: 'real', internal: true }),
+  scaledDifference: ternary('x * K(2) * (y - z)', { domain: 'real', internal: true }),
   /** With d = |x - y| and m = min(d, delta): m / divisor * (d - m / 2). */
   huber: binary(
     'min_(abs_(x - y), delta) / divisor * (abs_(x - y) - K(0.5) * min_(abs_(x - y), delta))',
