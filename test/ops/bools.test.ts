@@ -53,3 +53,48 @@ describe('sums', () => {
     expect(() => floats.clone().add_(floats, { alpha: false })).toThrow(torch.DtypeError);
   });
 });
+
+describe('logic of bools', () => {
+  const binary = {
+    logicalAnd: (a: boolean, b: boolean) => a && b,
+    logicalOr: (a: boolean, b: boolean) => a || b,
+    logicalXor: (a: boolean, b: boolean) => a !== b,
+    bitwiseAnd: (a: boolean, b: boolean) => a && b,
+    bitwiseOr: (a: boolean, b: boolean) => a || b,
+    bitwiseXor: (a: boolean, b: boolean) => a !== b,
+  };
+  const pick = (n: number, step: number) =>
+    Array.from({ length: n }, (_, i) => (i * step) % 7 < 3 || i === n - 1);
+  const flags = (x: torch.Tensor) => [...x.dataSync()].map(Boolean);
+
+  test.each([0, 1, 3, 4, 5, 64, 1000, 1027])('%i elements, whole, in part and broadcast', (n) => {
+    const [p, q] = [pick(n + 4, 3), pick(n + 4, 5)];
+    const [a, b] = [p, q].map((values) => torch.tensor(values, { dtype: torch.bool }));
+    for (const from of [0, 1, 4]) {
+      const [x, y] = [a.narrow(0, from, n), b.narrow(0, from, n)];
+      const [u, v] = [p.slice(from, from + n), q.slice(from, from + n)];
+      for (const [name, f] of Object.entries(binary)) {
+        const call = name as keyof typeof binary;
+        const result = x[call](y);
+        expect(result.dtype).toBe(torch.bool);
+        expect(flags(result)).toEqual(u.map((value, i) => f(value, v[i])));
+        const crossed = x.unsqueeze(1)[call](b.narrow(0, 0, 4));
+        expect(crossed.shape).toEqual([n, 4]);
+        expect(flags(crossed)).toEqual(
+          u.flatMap((value) => q.slice(0, 4).map((other) => f(value, other))),
+        );
+      }
+      expect(flags(x.logicalNot())).toEqual(u.map((value) => !value));
+      expect(flags(x.bitwiseNot())).toEqual(u.map((value) => !value));
+    }
+    expect(flags(a)).toEqual(p);
+  });
+
+  test('in place, with numbers and with other dtypes as before', () => {
+    const a = torch.tensor([true, false, true, false]);
+    expect(flags(a.logicalAnd(torch.tensor([2, 0, 0, 3])))).toEqual([true, false, false, false]);
+    expect(flags(a.bitwiseXor(true))).toEqual([false, true, false, true]);
+    a.logicalXor_(torch.tensor([true, true, false, false]));
+    expect(flags(a)).toEqual([false, true, true, false]);
+  });
+});

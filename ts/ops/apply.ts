@@ -22,7 +22,15 @@ import {
   showShape,
   ValueError,
 } from '../core/errors.js';
-import { broadcastShapes, geometryOf, type Layout, type Shape } from '../core/layout.js';
+import {
+  broadcastShapes,
+  geometryOf,
+  type Layout,
+  rowMajor,
+  type Shape,
+  sameShape,
+  sized,
+} from '../core/layout.js';
 import { giveBack, lend, lend1 } from '../core/lend.js';
 import type { Device } from '../device/device.js';
 import { emptyOf, Tensor } from '../tensor.js';
@@ -178,6 +186,10 @@ export function applyPointwise(
   const given = resultDtype(valued);
   const promoted = given === bool && row.boolAsInt ? int32 : given;
   checkDomain(op, row, promoted, operands);
+  if (given === bool && target === undefined && device.addressable) {
+    const result = ofWords(name, operands);
+    if (result !== undefined) return result;
+  }
   if (row.keepsIntegers && promoted.category !== Category.Float) {
     return target?.bare() ?? denseCopy(operands[0] as Tensor);
   }
@@ -219,6 +231,45 @@ export function applyPointwise(
   const recorded = target === undefined ? outcome : target.bare();
   recordOne(name, operands, recorded, scalarAttributes(row, scalars));
   return recorded;
+}
+
+/** What combines four bools at once: their bytes are 0 or 1. */
+const WORDS: { readonly [K in PointwiseName]?: PointwiseName } = {
+  logicalAnd: 'bitwiseAnd',
+  logicalOr: 'bitwiseOr',
+  logicalXor: 'bitwiseXor',
+  logicalNot: 'bitwiseXor',
+  bitwiseAnd: 'bitwiseAnd',
+  bitwiseOr: 'bitwiseOr',
+  bitwiseXor: 'bitwiseXor',
+};
+const FOUR_TRUE = 0x01010101;
+
+/** An operator of contiguous bool tensors of one shape, word by word; undefined: not so. */
+function ofWords(name: PointwiseName, operands: readonly Operand[]): Tensor | undefined {
+  const row = WORDS[name];
+  const [x, y] = operands;
+  if (row === undefined || !haveWords(x) || !(y === undefined || haveWords(y))) return undefined;
+  if (y !== undefined && !sameShape(x.shape, y.shape)) return undefined;
+  const left = asWords(x);
+  const right = y === undefined ? FOUR_TRUE : asWords(y);
+  try {
+    const words = applyBinary(row, left, right);
+    const result = Tensor.of(words.storage_, rowMajor(x.shape), 0, bool);
+    words.dispose();
+    return result;
+  } finally {
+    left.recycle();
+    if (isTensor(right)) right.recycle();
+  }
+}
+
+function haveWords(x: Operand): x is Tensor {
+  return isTensor(x) && x.isContiguous() && x.offset % 4 === 0 && x.numel() % 4 === 0;
+}
+
+function asWords(x: Tensor): Tensor {
+  return Tensor.lent(x.storage_, sized(x.numel() / 4), x.offset / 4, int32);
 }
 
 /** The shape that the operands broadcast to. */
