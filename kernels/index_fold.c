@@ -65,15 +65,24 @@ KERNEL(indexAdd) {
   uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
   uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
   V factor = splat(alpha);
-  for (uint32_t u = begin; u < end; u++) {
-    uint32_t o = u / chunks, first = u % chunks * INDEX_COLUMNS;
-    uint32_t columns = MIN(INDEX_COLUMNS, inner - first);
+  // Neighbouring chunks are one.
+  for (uint32_t u = begin, units; u < end; u += units) {
+    const uint32_t o = u / chunks, chunk = u % chunks, first = chunk * INDEX_COLUMNS;
+    units = MIN(end - u, chunks - chunk);
+    const uint32_t columns = MIN(units * INDEX_COLUMNS, inner - first);
     size_t base = (size_t)o * n * inner + first;
     S *to = out + base;
     start_columns((uint8_t *)to, p->based ? (const uint8_t *)(x + base) : NULL, n,
                   inner * sizeof(S), columns * sizeof(S));
     const S *from = src + (size_t)o * p->count * inner + first;
-    for (uint32_t i = 0; i < p->count; i++, from += inner) {
+    uint32_t i = 0;
+    if (inner == 1)
+      for (; i + 4 <= p->count && all_below(index + i, n); i += 4, from += 4)
+        UNROLL for (int k = 0; k < 4; k++) {
+          const S more = (factor * splat(from[k]))[0];
+          if (index[i + k] != p->skip) to[index[i + k]] = NAME(plus)(to[index[i + k]], more);
+        }
+    for (; i < p->count; i++, from += inner) {
       if (!resolve(index[i], n, p->wrap, i, status, &row) || index[i] == p->skip) continue;
       S *target = to + (size_t)row * inner;
       uint32_t c = 0;

@@ -124,9 +124,11 @@ KERNEL(indexCopy) {
   S *out = OUT(S, out), value = (S)((uint64_t)p->high << 32 | p->low);
   uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
   uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
-  for (uint32_t u = begin; u < end; u++) {
-    uint32_t o = u / chunks, first = u % chunks * INDEX_COLUMNS;
-    uint32_t columns = MIN(INDEX_COLUMNS, inner - first);
+  // Neighbouring chunks are one.
+  for (uint32_t u = begin, units; u < end; u += units) {
+    const uint32_t o = u / chunks, chunk = u % chunks, first = chunk * INDEX_COLUMNS;
+    units = MIN(end - u, chunks - chunk);
+    const uint32_t columns = MIN(units * INDEX_COLUMNS, inner - first);
     S *to = out + (size_t)o * n * inner + first;
     const S *from = x + (size_t)o * n * inner + first;
     start_columns((uint8_t *)to, (const uint8_t *)from, n, inner * sizeof(S), columns * sizeof(S));
