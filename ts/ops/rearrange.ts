@@ -60,8 +60,11 @@ function rollOne(input: Tensor, shift: number, dim: number): Tensor {
   const size = input.shape[dim];
   const cut = size === 0 ? 0 : ((shift % size) + size) % size;
   if (cut === 0) return clone(input);
-  const head = narrow(input, dim, 0, size - cut);
-  return cat([narrow(input, dim, size - cut, cut), head], dim);
+  const plain = input.detach();
+  const parts = [narrow(plain, dim, size - cut, cut), narrow(plain, dim, 0, size - cut)];
+  const result = cat(parts, dim);
+  for (const view of [plain, ...parts]) view.dispose();
+  return recordLinear('RollBackward0', [input], result, (g) => rollOne(g, -cut, dim));
 }
 
 /** Moved by `shifts` along `dims`, coming in again at the other end; flat without `dims`. */
