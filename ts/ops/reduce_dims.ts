@@ -111,7 +111,13 @@ function asItLies(x: Tensor, dims: readonly number[]): Form | undefined {
 }
 
 /** Rows that read what is not contiguous where it lies. */
-const SPREADABLE: ReadonlySet<PrimitiveName> = new Set(['sum', 'prod', 'amax', 'amin', 'vectorNorm']);
+const SPREADABLE: ReadonlySet<PrimitiveName> = new Set([
+  'sum',
+  'prod',
+  'amax',
+  'amin',
+  'vectorNorm',
+]);
 const SPREADABLE_DTYPES: readonly Dtype[] = [float32, float64, int32, int64];
 
 /** How the elements of a CPU tensor are spread, if a row need not copy them first. */
