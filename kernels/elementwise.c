@@ -1,85 +1,4 @@
-#include "elementwise_turn.h"
-
-#define MOVE(type)                                                                    \
-  {                                                                                   \
-    type *t = (type *)to + i * to_across;                                             \
-    const type *f = (const type *)from + i * across;                                  \
-    _Pragma("clang loop unroll_count(4)")                                             \
-    for (; i < n; i++, t += to_across, f += across) *t = *f;                          \
-    break;                                                                            \
-  }
-
-// An element repeated in 16 bytes.
-static i32x4 repeated(const byte *from, uint32_t size) {
-  if (size == 8) return (i32x4)splat(*(const int64_t *)from);
-  const uint32_t value = size == 4   ? *(const uint32_t *)from
-                         : size == 2 ? *(const uint16_t *)from * 0x10001u
-                                     : *from * 0x1010101u;
-  return splat((int32_t)value);
-}
-
-// Some first elements of a row, to elements side by side.
-static uint32_t gather(byte *to, const byte *from, ptrdiff_t across, uint32_t n, uint32_t size) {
-  const uint32_t lanes = 16 / size;
-  uint32_t i = 0;
-  if (across == 1) {
-#pragma clang loop unroll_count(2)
-    for (; i + lanes <= n; i += lanes, from += 16, to += 16) {
-      i32x4 v;  // not by way of load(): bytes lie anywhere
-      memcpy(&v, from, 16);
-      memcpy(to, &v, 16);
-    }
-  } else if (across == 0) {
-    const i32x4 value = repeated(from, size);
-    i = n & ~(lanes - 1);
-    byte *const end = to + i * size;
-    // Constant distances: with an index the loop takes twice as long.
-    for (; end - to >= 128; to += 128)
-#pragma clang loop unroll(full)
-      for (uint32_t k = 0; k < 128; k += 16) memcpy(to + k, &value, 16);
-    for (; end - to >= 16; to += 16) memcpy(to, &value, 16);
-  } else if (size == 4) {
-    const int32_t *f = (const int32_t *)from;
-    int32_t *t = (int32_t *)to;
-    if (across == 2)
-#pragma clang loop unroll_count(4)
-      for (; i + 4 < n; i += 4, f += 8) store(t + i, MIX(load(f), load(f + 4), 0, 2, 4, 6));
-    else
-#pragma clang loop unroll_count(2)
-      for (; i + 4 <= n; i += 4, f += 4 * across) store(t + i, load_strided(f, across));
-  }
-  return i;
-}
-
-// Moves rows of n elements: rows lie `down` elements apart, elements `across`.
-static void move_rows(
-    byte *to, ptrdiff_t to_down, ptrdiff_t to_across, const byte *from, ptrdiff_t down, ptrdiff_t across, uint32_t rows,
-    uint32_t n, uint32_t size) {
-  for (; rows > 0; rows--, to += to_down * (ptrdiff_t)size, from += down * (ptrdiff_t)size) {
-    if (to_across == 1 && across == 1 && n > 256) {
-      memcpy(to, from, (size_t)n * size);
-      continue;
-    }
-    uint32_t i = 0;
-    if (to_across == 1) i = gather(to, from, across, n, size);
-    else if (to_across == 2 && across == 1 && size == 4)
-      for (int32_t *t = (int32_t *)to; i + 4 <= n; i += 4, t += 8) {
-        const i32x4 v = load((const int32_t *)from + i);
-        t[0] = v[0], t[2] = v[1], t[4] = v[2], t[6] = v[3];
-      }
-    switch (size) {
-      case 1: MOVE(uint8_t)
-      case 2: MOVE(uint16_t)
-      case 4: MOVE(uint32_t)
-      default: MOVE(uint64_t)
-    }
-  }
-}
-
-void move_strided(
-    byte *to, int32_t to_across, const byte *from, int32_t across, uint32_t n, uint32_t size) {
-  move_rows(to, 0, to_across, from, 0, across, 1, n, size);
-}
+#include "elementwise_move.h"
 
 const void *side_by_side(
     void *copy, const void *x, uint32_t at, uint32_t n, size_t pitch, uint32_t size, Lines *lines) {
@@ -87,7 +6,7 @@ const void *side_by_side(
   uint32_t column = at % width;
   const byte *row = (const byte *)x + (at / width * pitch + column * step) * size;
   lines->first = width - column;
-  lines->skip = pitch - width * step;
+  lines->skip = (ptrdiff_t)pitch - (ptrdiff_t)(width * step);
   if (step == 1 && n <= lines->first) return row;
   const bool whole = n % turn == 0 && lines->first % turn == 0 && width % turn == 0;
   if (whole && (step == 1 || step == 2)) return row;
@@ -341,6 +260,8 @@ static bool is_direct(const Walk *walk, const Operands *ops) {
   return direct;
 }
 
+static bool is_copy(const Operands *ops) { return ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY; }
+
 // Some elements of a row. What passes through tiles does so in blocks.
 static void run_blocks(
     const Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, byte *tiles) {
@@ -396,7 +317,7 @@ static void run_rows(
     Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
   const uint32_t inputs = ops->inputs, turns = rows_turned(walk, ops);
   const bool turned = is_turned(walk, inputs), direct = is_direct(walk, ops), beside = is_beside(walk, ops);
-  const bool copies = ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY;
+  const bool copies = is_copy(ops);
   while (n > 0) {
     uint32_t d = walk->ndim - 1;
     uint32_t count = MIN(walk->sizes[d] - walk->index[d], n);
@@ -518,9 +439,10 @@ static __attribute__((noinline)) void run_walk(
   walk_start(&walk, begin);
   _Alignas(64) Tile tile[MAX_OPERANDS];
   const uint32_t row = is_flat(&walk, inputs) ? FLAT_ROW : LONG_ROW;
-  const bool direct = is_direct(&walk, ops), copies = ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY;
-  const bool quick = rows_turned(&walk, ops) == ROWS_TURNED || direct;
-  if (sizes[ndim - 1] >= (quick ? 16 : is_beside(&walk, ops) ? LONG_ROW : row) || (direct && copies && sizes[ndim - 2] >= 16)) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
+  const bool direct = is_direct(&walk, ops), quick = direct || rows_turned(&walk, ops) == ROWS_TURNED;
+  const uint32_t least = quick ? 16 : is_beside(&walk, ops) ? LONG_ROW : row;
+  const bool copied = direct && is_copy(ops) && sizes[ndim - 2] >= 16;
+  if (copied || sizes[ndim - 1] >= least) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
   else run_tiles(&walk, base, end - begin, ops, scalars, body, tile);
 }
 

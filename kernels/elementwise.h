@@ -78,14 +78,10 @@ static inline int64_t scalar_i64(const uint32_t *w) {
 void elementwise(
     const uint32_t *words, uint32_t begin, uint32_t end, const Operands *operands, Body body);
 
-// Copies n elements of `size` bytes between strides counted in elements.
-void move_strided(
-    unsigned char *to, int32_t to_stride, const unsigned char *from, int32_t from_stride, uint32_t n,
-    uint32_t size);
-
 // Elements `step` apart, in rows of `width` that have `skip` elements between them; `first` are left of the first row.
 typedef struct {
-  uint32_t first, width, step, skip;
+  uint32_t first, width, step;
+  ptrdiff_t skip;
 } Lines;
 
 // Where n elements from `at` on, of rows from x on that lie `pitch` apart, are read: in place if they lie side by side,

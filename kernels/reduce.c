@@ -54,7 +54,7 @@ static NOINLINE void NAME(sum_steps)(
   for (uint32_t c = 0; c < whole; c++, at += skip)                                    \
     a[c] = a[c] + ((get(at, step) + get(at + pitch, step)) +                          \
                    (get(at + 2 * pitch, step) + get(at + 3 * pitch, step)));
-#define STEP_OF_TWO(p, step) EVERY_OTHER(p)
+#define STEP_OF_TWO(p, two) EVERY_OTHER(p)
     if (n == 4 && step == 2) FOUR_ROWS(STEP_OF_TWO)
     else if (n == 4) FOUR_ROWS(load_strided)
     else
@@ -171,4 +171,6 @@ static __attribute__((noinline)) V NAME(power_of)(V v, f64w exponent) {
 #undef HIGHEST
 #undef TOTAL
 #undef EVERY_OTHER
+#undef FOUR_ROWS
+#undef STEP_OF_TWO
 #endif

@@ -23,7 +23,8 @@ static inline __attribute__((always_inline)) V FN(run)(
   (void)p;
   V a[8];
   for (int k = 0; k < 8; k++) a[k] = splat((S)(IDENTITY));
-  const uint32_t whole = n & ~(8u * LANES - 1), width = lines->width, skip = lines->skip, turn = 8 * LANES * step;
+  const uint32_t whole = n & ~(8u * LANES - 1), width = lines->width, turn = 8 * LANES * step;
+  const ptrdiff_t skip = lines->skip;
   const S *at = x, *end;
 #define EACH_ROW                                                                                  \
   for (uint32_t count, left = whole, first = lines->first; left > 0; left -= count, first = width, at += skip) \

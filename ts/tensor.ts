@@ -57,10 +57,11 @@ export class AutogradMeta {
 
   set gradFn(node: Node | undefined) {
     if (!this.gone) {
+      const before = this.node;
+      this.node = node;
       node?.hold();
-      this.node?.letGo();
-    }
-    this.node = node;
+      before?.drop();
+    } else this.node = node;
   }
 
   /** The tensor is gone: what was saved to compute its gradient need not be kept for it. */

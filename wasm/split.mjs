@@ -26,6 +26,8 @@ const table = operand(20, WITH_LENGTH);
 const bulk = operand(21, 1);
 const STREAMS = 22;
 
+/** Bytes in front of the first section. */
+const HEADER = 8;
 const EXPORT_SECTION = 7;
 const CODE_SECTION = 10;
 const ESCAPE = 255;
@@ -202,7 +204,7 @@ class Splitter {
 
   /** The sections from `start` up to the one of a kind; where its content begins and ends. */
   sections(bytes, start, kind) {
-    let at = start || 8;
+    let at = Math.max(start, HEADER);
     let size = 0;
     let content = 0;
     for (; bytes[at] !== kind; at = content + size) {

@@ -90,6 +90,16 @@ describe('logic of bools', () => {
     expect(flags(a)).toEqual(p);
   });
 
+  test('of bytes that were written as integers', () => {
+    const bytes = torch.tensor([1, 2, 3, 0, 2, 0, 128, 255], { dtype: torch.uint8 });
+    const x = bytes.view(torch.bool);
+    const all = torch.ones(8, { dtype: torch.bool });
+    const expected = [1, 1, 1, 0, 1, 0, 1, 1];
+    expect([...x.logicalAnd(all).view(torch.uint8).dataSync()]).toEqual(expected);
+    expect([...x.logicalNot().view(torch.uint8).dataSync()]).toEqual(expected.map((v) => 1 - v));
+    expect([...all.logicalXor(x).view(torch.uint8).dataSync()]).toEqual(expected.map((v) => 1 - v));
+  });
+
   test('in place, with numbers and with other dtypes as before', () => {
     const a = torch.tensor([true, false, true, false]);
     expect(flags(a.logicalAnd(torch.tensor([2, 0, 0, 3])))).toEqual([true, false, false, false]);

@@ -423,15 +423,19 @@ export function runBackward(
   const before = isGradEnabled();
   const run = Run.open(options);
   const starts = lend<Tensor>(roots.length);
+  const nodes = lend<Node | undefined>(roots.length);
   try {
     for (let i = 0; i < roots.length; i++) {
       starts[i] = rootGrad(roots[i], grads[i], op);
-      run.reach(nodeOf(roots[i]) as Node);
+      const node = nodeOf(roots[i]) as Node;
+      // A hook may dispose of the root.
+      node.hold();
+      nodes[i] = node;
+      run.reach(node);
     }
     run.collect();
     for (let i = 0; i < roots.length; i++) {
-      const node = nodeOf(roots[i]) as Node;
-      run.add(node, indexOf(roots[i]), starts[i], starts[i] !== grads[i]);
+      run.add(nodes[i] as Node, indexOf(roots[i]), starts[i], starts[i] !== grads[i]);
     }
     setRecording(options.createGraph);
     run.execute();
@@ -440,5 +444,7 @@ export function runBackward(
     setRecording(before);
     giveBack(starts);
     run.close();
+    for (let i = 0; i < nodes.length; i++) nodes[i]?.drop();
+    giveBack(nodes);
   }
 }

@@ -9,7 +9,7 @@ import { isGradEnabled } from './mode.js';
 
 let nextSequence = 0;
 
-/** Nodes that nothing led to when they were let go. */
+/** Nodes that nothing leads to, while they are freed one after the other: graphs are deep. */
 const unheld: Node[] = [];
 /** Holders of a node that was freed: so many that it is not freed again. */
 const FREED = -(2 ** 30);
@@ -74,12 +74,11 @@ export abstract class Node {
     this.holders++;
   }
 
-  /** One less leads here. What nothing leads to any more is freed by the next `drop`. */
-  letGo(): void {
+  private letGo(): void {
     if (--this.holders === 0) unheld.push(this);
   }
 
-  /** As `letGo`; frees what was saved for a backward that can no longer come, here and behind. */
+  /** One less leads here. Frees what was saved for a backward that can no longer come, here and behind. */
   drop(): void {
     this.letGo();
     for (let node = unheld.pop(); node !== undefined; node = unheld.pop()) {
@@ -228,7 +227,7 @@ export class SavedTensor {
 
   release(): void {
     this.storage.release();
-    this.held?.letGo();
+    this.held?.drop();
   }
 }
 
@@ -247,7 +246,7 @@ export function setDetectAnomaly(on: boolean): void {
 /** The error for a graph whose saved tensors are gone. */
 export function freedGraphError(name: string): AutogradError {
   return new AutogradError(
-    `backward: ${name} was already run and its saved tensors are freed. Call ` +
-      'backward({ retainGraph: true }) the first time, or compute the loss anew',
+    `backward: ${name} was already run (or its tensors were disposed) and what it saved is freed. ` +
+      'Call backward({ retainGraph: true }) the first time, or compute the loss anew',
   );
 }

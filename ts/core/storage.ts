@@ -18,6 +18,8 @@ export class Storage {
   version = 0;
   /** The last operation that wrote in place, for error messages. */
   lastWrite = '';
+  /** Whether its bytes were seen as bools and as integers: then bools may be other than 0 and 1. */
+  mixesBools = false;
   /** What the device calls the first byte. */
   handle: number;
   /** None once it was released: the block may be another storage's then. */
@@ -45,6 +47,7 @@ export class Storage {
     storage.bytes = bytes;
     storage.version = 0;
     storage.lastWrite = '';
+    storage.mixesBools = false;
     return storage;
   }
 

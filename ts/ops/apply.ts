@@ -233,7 +233,7 @@ export function applyPointwise(
   return recorded;
 }
 
-/** What combines four bools at once: their bytes are 0 or 1. */
+/** What combines four bools at once, where their bytes are 0 or 1. */
 const WORDS: { readonly [K in PointwiseName]?: PointwiseName } = {
   logicalAnd: 'bitwiseAnd',
   logicalOr: 'bitwiseOr',
@@ -265,7 +265,8 @@ function ofWords(name: PointwiseName, operands: readonly Operand[]): Tensor | un
 }
 
 function haveWords(x: Operand): x is Tensor {
-  return isTensor(x) && x.isContiguous() && x.offset % 4 === 0 && x.numel() % 4 === 0;
+  if (!isTensor(x) || !x.isContiguous() || x.storage_.mixesBools) return false;
+  return x.offset % 4 === 0 && x.numel() % 4 === 0;
 }
 
 function asWords(x: Tensor): Tensor {

@@ -62,14 +62,12 @@ function isShort(expression: string, type: CType): boolean {
   return type === F32 && !/(?<!isnan|neg|abs)_\(|select.*select/.test(expression);
 }
 
-/** Likewise those in which a call for each short row, or copies of what is strided, would show. */
+/**
+ * Likewise those in which a call for each short row, or copies of what is strided, would show: their
+ * bodies do the rows of a block.
+ */
 function isCheap(expression: string, type: CType): boolean {
   return isShort(expression.replace(/(max|min)_\(/g, '('), type);
-}
-
-/** Whether the body does the rows of a block itself: in a call of its own a short row is slow. */
-function doesRows(row: PointwiseRow, type: CType): boolean {
-  return isCheap(row.c, type);
 }
 
 /** Float32 functions that elementwise.c itself does beside a last input lying column by column. */
@@ -178,9 +176,9 @@ function body(name: string, row: PointwiseRow, type: CType): string {
     ...(takesSteps(name, row, type)
       ? [`  EVERY_SECOND(${loads(row, type, true)}, ${store}(out + i, ${expression}))`]
       : []),
-    ...(doesRows(row, type) ? ['  for (uint32_t r = rows->count;; r--) {'] : []),
+    ...(isCheap(row.c, type) ? ['  for (uint32_t r = rows->count;; r--) {'] : []),
     ...((type === F32 && inRuns(name, row)) || (type === F64 && inDoubles(row)) || loop),
-    ...(doesRows(row, type) ? ['  if (r == 1) break;', ...steps, '  }'] : []),
+    ...(isCheap(row.c, type) ? ['  if (r == 1) break;', ...steps, '  }'] : []),
     '}',
   ].join('\n');
   return text.replace(/\bK\(([^()]*)\)/g, `splat((${type.scalar})($1))`);
@@ -191,7 +189,7 @@ function entry(name: string, row: PointwiseRow, type: CType): string {
   const sizes = Array.from({ length: row.inputs }, (_, i) => (row.masks?.includes(i) ? 1 : bytes));
   const operands = [...sizes, row.result === 'bool' ? 1 : bytes];
   const kernel = `${name}_${type.suffix}`;
-  const does = (type === F32 && TURNED[name]) || Number(doesRows(row, type));
+  const does = (type === F32 && TURNED[name]) || Number(isCheap(row.c, type));
   const steps = Number(takesSteps(name, row, type));
   return [
     `static const Operands ${kernel}_operands = ` +

@@ -410,7 +410,7 @@ export const pointwise = {
   ),
   /** (x - y)^2, and 2 x (y - z) for its gradient. */
   squaredDifference: binary('(x - y) * (x - y)', { domain: 'real', internal: true }),
-  scaledDifference: ternary('x * K(2) * (y - z)', { domain: 'real', internal: true }),
+  scaledDifference: ternary('x * (K(2) * (y - z))', { domain: 'real', internal: true }),
   /** With d = |x - y| and m = min(d, delta): m / divisor * (d - m / 2). */
   huber: binary(
     'min_(abs_(x - y), delta) / divisor * (abs_(x - y) - K(0.5) * min_(abs_(x - y), delta))',

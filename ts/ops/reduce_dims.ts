@@ -90,8 +90,9 @@ function runsOf(shape: Shape, dims: readonly number[]): [number, number][] {
   return runs.length > 0 ? runs : [[0, 0]];
 }
 
-/** Rows of fewer elements are copied; and sums of so few are those of other lanes (reduce.h). */
+/** Rows of fewer elements are copied, more where each is reduced to a result of its own; and sums of so few are those of other lanes (reduce.h). */
 const LONG_ROW = 32;
+const LONG_ALONE = 128;
 const SHORT = 16;
 
 /** Rows that may be applied to one run of dimensions after another. */
@@ -124,7 +125,7 @@ const SPREADABLE_DTYPES: readonly Dtype[] = [float32, float64, int32, int64];
 function spreadOf(
   row: PrimitiveName,
   x: Tensor,
-  { order, shape: [, n, inner] }: Form,
+  { order, shape: [outer, n, inner] }: Form,
 ): Spread | undefined {
   if (order || x.isContiguous() || x.device !== 'cpu') return undefined;
   if (!SPREADABLE.has(row) || !SPREADABLE_DTYPES.includes(x.dtype)) return undefined;
@@ -136,7 +137,8 @@ function spreadOf(
   const pitch = shape.length > 1 ? strides[0][0] : width * step;
   // Rows may be one row again and again; in steps it is read past its end.
   const apart = pitch >= width * step || (pitch === 0 && step === 1);
-  if (shape.length > 2 || width < LONG_ROW || step < 0 || !apart) return undefined;
+  const least = outer > 1 && inner === 1 ? LONG_ALONE : LONG_ROW;
+  if (shape.length > 2 || width < least || step < 0 || !apart) return undefined;
   // What repeats may have more elements than kernels count.
   if (x.numel() >= 2 ** 32) return undefined;
   const readable = inner > 1 ? width === inner && (step === 1 || row === 'sum') : n > SHORT;

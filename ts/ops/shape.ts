@@ -53,6 +53,7 @@ function viewDtype(input: Tensor, dtype: dt.Dtype): Tensor {
     );
   }
   input.assertLive('view');
+  if (dtype === dt.bool || input.dtype === dt.bool) input.storage_.mixesBools = true;
   const result = new Tensor(input.storage_, input.geometry, input.offset, dtype);
   result.untracked = input.untracked;
   return result;
