@@ -4,20 +4,20 @@ const void *side_by_side(
     void *copy, const void *x, uint32_t at, uint32_t n, size_t pitch, uint32_t size, Lines *lines) {
   const uint32_t width = lines->width, step = lines->step, turn = 128 / size;
   uint32_t column = at % width;
-  const byte *row = (const byte *)x + (at / width * pitch + column * step) * size;
+  const byte *row = (const byte *)x + at / width * pitch * size, *const from = row + column * step * size;
   lines->first = width - column;
   lines->skip = (ptrdiff_t)pitch - (ptrdiff_t)(width * step);
-  if (step == 1 && n <= lines->first) return row;
+  if (step == 1 && n <= lines->first) return from;
   const bool whole = n % turn == 0 && lines->first % turn == 0 && width % turn == 0;
-  if (whole && (step == 1 || step == 2)) return row;
+  if (whole && (step == 1 || step == 2)) return from;
   lines->step = 1;
   lines->first = n;
   byte *to = copy;
   for (uint32_t count, rows; n > 0; n -= rows * count, to += rows * count * size) {
     count = MIN(n, width - column);
     rows = count == width ? n / width : 1;
-    move_rows(to, count, 1, row, pitch, step, rows, count, size);
-    row += (rows * pitch - column * step) * size;
+    move_rows(to, count, 1, row + column * step * size, pitch, step, rows, count, size);
+    row += rows * pitch * size;
     column = 0;
   }
   return copy;
