@@ -56,12 +56,11 @@ export class AutogradMeta {
   }
 
   set gradFn(node: Node | undefined) {
-    if (!this.gone) {
-      const before = this.node;
-      this.node = node;
-      node?.hold();
-      before?.drop();
-    } else this.node = node;
+    const before = this.node;
+    this.node = node;
+    if (this.gone) return;
+    node?.hold();
+    before?.drop();
   }
 
   /** The tensor is gone: what was saved to compute its gradient need not be kept for it. */

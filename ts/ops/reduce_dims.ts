@@ -90,9 +90,10 @@ function runsOf(shape: Shape, dims: readonly number[]): [number, number][] {
   return runs.length > 0 ? runs : [[0, 0]];
 }
 
-/** Rows of fewer elements are copied, more where each is reduced to a result of its own; and sums of so few are those of other lanes (reduce.h). */
+/** Rows of fewer elements are copied first: of a whole, and where each has a result of its own. */
 const LONG_ROW = 32;
 const LONG_ALONE = 128;
+/** Sums of so few are those of other lanes (reduce.h). */
 const SHORT = 16;
 
 /** Rows that may be applied to one run of dimensions after another. */
