@@ -1,4 +1,4 @@
-// Exponentials, logarithms and powers of double, of plain multiplications and additions; part of
+// Exponential, hyperbolic, error functions, logarithms and powers of double, of plain multiplications and additions; part of
 // simd_math.h. Each is one function of a file, over a run of numbers: engines make a constant anew
 // wherever it is used, so all come from memory, once for a run. What is rare is mended in branches,
 // lane by lane. The errors stated are the largest found over millions of arguments of each kind.
@@ -8,6 +8,8 @@
 // For what is rare or long: one copy of it in a file is enough.
 #define RUN_FN static __attribute__((noinline, unused))
 
+// Numbers, of which a module has one copy.
+#define NUMBERS __attribute__((weak)) const double
 // Of value(k, x, ...), k the numbers: name_doubles(x, y, n), n even, and name_ of one vector.
 #define DOUBLES(name, value, numbers, ...)                                                         \
   RUN_FN void name##_doubles(const double *x, double *y, uint32_t n) {                             \
@@ -28,6 +30,17 @@ VFN f64x2 head(f64x2 fraction, f64x2 x) {
 }
 #define FRACTION 0x0.fffffffffffffp-1022
 
+// c[0] + c[1] x + c[2] x^2 + ..., in Estrin's order.
+VFN f64x2 series(const f64x2 *c, size_t n, f64x2 x) {
+  f64x2 t[16];
+  UNROLL for (size_t i = 0; i < n; i++) t[i] = c[i];
+  UNROLL for (size_t m = n; m > 1; m = (m + 1) / 2, x *= x) {
+    UNROLL for (size_t i = 0; i < m / 2; i++) t[i] = t[2 * i] + t[2 * i + 1] * x;
+    if (m % 2) t[m / 2] = t[m - 1];
+  }
+  return t[0];
+}
+
 // ---- Exponentials -------------------------------------------------------------------------------
 
 // 1, 2; log2(e); what rounds to a whole number, found in the low bits; ln 2 in two parts, products of the
@@ -37,7 +50,7 @@ VFN f64x2 head(f64x2 fraction, f64x2 x) {
   {1, 2, 0x1.71547652b82fep+0, 0x1.8p52, 0x1.62e42fefa38p-1, 0x1.ef35793c7673p-45,                 \
    0x1.5555555555495p-3, -0x1.6c16c16b42620p-9, 0x1.1566a9332ab88p-14, -0x1.bbd05d3579b43p-20,     \
    0x1.620d0b54bf854p-25, __VA_ARGS__}
-static const double EXP_DOUBLES[] = EXP_OF(708); // results within are normal
+NUMBERS EXP_DOUBLES[] = EXP_OF(708); // results within are normal
 
 // 2^n for -1022 <= n <= 1023; only the low twelve bits of n count.
 VFN f64x2 power_of_two(f64x2 one, i64x2 n) { return (f64x2)((n << 52) + (i64x2)one); }
@@ -82,7 +95,7 @@ VFN f64x2 exp_double(const f64x2 *k, f64x2 x) {
 DOUBLES(exp, exp_double, EXP_DOUBLES) // max 0.78 ULP
 
 // The bound of what is normal; ln 2 in parts of 26 and 53 bits.
-static const double EXP2_DOUBLES[] = EXP_OF(1022, FRACTION, 0x1.62e42f8p-1, 0x1.be8e7bcd5e4f2p-27);
+NUMBERS EXP2_DOUBLES[] = EXP_OF(1022, FRACTION, 0x1.62e42f8p-1, 0x1.be8e7bcd5e4f2p-27);
 VFN f64x2 exp2_double(const f64x2 *k, f64x2 x) {
   const bool far = any_((i64x2)abs_(x) > (i64x2)k[11]);
   if (far) x = clamp_(x, -1080.0, 1024.0);
@@ -93,30 +106,95 @@ VFN f64x2 exp2_double(const f64x2 *k, f64x2 x) {
 }
 DOUBLES(exp2, exp2_double, EXP2_DOUBLES) // max 0.80 ULP
 
-// 2^n (sum + rest) - 1, added in two parts. n is 0 from log(3/4) to log(3/2), where results are small, and
-// rest's largest part is exact: x c / (2 - c) = (x^2 - x (x - c) + x c^2 / (2 - c)) / 2.
-static const double EXPM1_DOUBLES[] = EXP_OF(0.5, 0.05889, FRACTION);
-VFN f64x2 expm1_double(const f64x2 *k, f64x2 x) {
-  f64x2 near = clamp_(x, -50.0, 710.0), t = (near - k[12]) * k[2] + k[3], n = t - k[3];
-  f64x2 high = near - n * k[4], low = n * k[5], r = high - low, less, c = exp_series(k, r, &less);
+// (exp(x) - 1) / 2 as a sum of two: 2^n (sum + rest) - 1, added in two parts. n is 0 from log(3/4) to
+// log(3/2), where results are small, and rest's largest part is exact: x c / (2 - c) = (x^2 - x (x - c)
+// + x c^2 / (2 - c)) / 2.
+NUMBERS EXPM1_DOUBLES[] = EXP_OF(0.5, 0.05889, FRACTION);
+VFN f64x2 expm1_in_two(const f64x2 *k, f64x2 x, f64x2 *low_part) {
+  f64x2 t = (x - k[12]) * k[2] + k[3], n = t - k[3];
+  f64x2 high = x - n * k[4], low = n * k[5], r = high - low, less, c = exp_series(k, r, &less);
   f64x2 r1 = head(k[13], r), sum = k[0] + high;
   f64x2 tail = ((r - r1) * (r + r1) - r * less) + r * c * c / (k[1] - c);
   f64x2 rest = (high - (sum - k[0])) + ((r1 * r1 + tail) * k[11] - low);
   f64x2 half = power_of_two(k[0], (i64x2)t - 1), large = sum * half, whole = large - k[11];
   f64x2 back = whole - large, lost = (large - (whole - back)) - (k[11] + back);
-  return select(abs_(x) < 0x1p-54, x, k[1] * (whole + (lost + rest * half)));
+  *low_part = lost + rest * half;
+  return whole;
+}
+VFN f64x2 expm1_double(const f64x2 *k, f64x2 x) {
+  f64x2 low, high = expm1_in_two(k, clamp_(x, -50.0, 710.0), &low);
+  return select(abs_(x) < 0x1p-54, x, k[1] * (high + low));
 }
 DOUBLES(expm1, expm1_double, EXPM1_DOUBLES) // max 0.81 ULP
 
-// (exp(|x|) + exp(-|x|)) / 2, the first in two parts, both with 2^-2 so as not to overflow.
-static const double COSH_DOUBLES[] = EXP_OF(0.0625);
-VFN f64x2 cosh_double(const f64x2 *k, f64x2 x) {
+// With h = (exp(-2|x|) - 1) / 2, the sign of x times h / (1 + h), both in two parts.
+VFN f64x2 tanh_double(const f64x2 *k, f64x2 x) {
+  f64x2 low, high = expm1_in_two(k, -k[1] * pmin_(abs_(x), splat(25.0)), &low), h = high + low;
+  low = (high - h) + low;
+  f64x2 d = k[0] + h, v = k[0] / d, q1 = head(k[13], h * v), d1 = head(k[13], d);
+  f64x2 rest = (h - q1 * d1) - q1 * ((d - d1) + (((k[0] - d) + h) + low));
+  return copysign_(q1 + (rest + low) * v, x);
+}
+DOUBLES(tanh, tanh_double, EXPM1_DOUBLES) // max 0.75 ULP
+
+// (exp(|x|) + exp(-|x|)) / 2 or their difference, the first in two parts, both with 2^-2 so as not to
+// overflow.
+VFN f64x2 half_of_two(const f64x2 *k, f64x2 x, bool sum_of_two) {
   f64x2 rest, t, sum = exp_of_sum(k, clamp_(abs_(x), 0.0, 711.0), (f64x2){0}, &rest, &t);
   f64x2 half = power_of_two(k[0], (i64x2)t - 2), large = sum * half;
   rest *= half;
-  return k[1] * (large + (rest + k[11] / (large + rest)));
+  f64x2 inverse = k[11] / (large + rest);
+  return k[1] * (large + (sum_of_two ? rest + inverse : rest - inverse));
 }
-DOUBLES(cosh, cosh_double, COSH_DOUBLES) // max 0.88 ULP
+NUMBERS COSH_DOUBLES[] = EXP_OF(0.0625);
+DOUBLES(cosh, half_of_two, COSH_DOUBLES, true) // max 0.88 ULP
+
+// The same, but x + x^3 P(x^2) for |x| < 1.
+NUMBERS SINH_DOUBLES[] =
+    EXP_OF(0.0625, 0x1.5555555555555p-3, 0x1.11111111110fdp-7, 0x1.a01a01a01ee80p-13,
+           0x1.71de3a4e13e79p-19, 0x1.ae6460fbe69f8p-26, 0x1.611cb2bd8485ap-33, 0x1.b412593bafed7p-41);
+VFN f64x2 sinh_double(const f64x2 *k, f64x2 x) {
+  f64x2 s = x * x, near = x + x * s * series(k + 12, 7, s);
+  return select(abs_(x) < 1, near, copysign_(half_of_two(k, x, false), x));
+}
+DOUBLES(sinh, sinh_double, SINH_DOUBLES) // max 0.94 ULP
+
+// ---- Error function -----------------------------------------------------------------------------
+
+// 1/2, the least x whose erfc is 0, the bound of what is near 0; z0, and the series of erf(x) / x - 1 in
+// x^2 - z0 there; P and Q in x, with x exp(x^2) erfc(x) = 1/2 + P / Q beyond.
+NUMBERS ERF_DOUBLES[] =
+    EXP_OF(0.5, FRACTION, 27.3, 0.875, 0.375,
+           0x1.ecdcb3fadb1c4p-10, -0x1.350d94d118e26p-2, 0x1.62bad8f5b13aep-4, -0x1.498fcbc3d14f6p-6,
+           0x1.f8a20cbf02658p-9, -0x1.46ba7f89e5d40p-11, 0x1.6db16a0e16436p-14, -0x1.6804440608091p-17,
+           0x1.3c24e8d2fd834p-20, -0x1.f4f13424272b1p-24, 0x1.6a6ceac1d9d4fp-27, -0x1.dc9f95ba681e7p-31,
+           -0x1.d08d78e9fe573p+8, -0x1.3441cb72e27fap+9, -0x1.52956ed796424p+8, -0x1.1fa7d47e42a88p+5,
+           0x1.2312e7d52d251p+6, 0x1.c603569240033p+5, 0x1.69a88cd934529p+4, 0x1.66c777c4b88d2p+2,
+           0x1.b3a2c3cf43098p-1, 0x1.06eba82156e6bp-4,
+           0x1.d08d778e713d1p+9, 0x1.8267a571d4983p+11, 0x1.29ae0711b707dp+12, 0x1.17fb546efd71cp+12,
+           0x1.643a73b890836p+11, 0x1.4029d86a1b3cfp+10, 0x1.9a645f74b8443p+8, 0x1.6eea10d37767fp+6,
+           0x1.a82b49c503b88p+3, 1);
+
+// erf(x), or 1 - erf(x). x^2 is taken in two parts: near 0, where the polynomial's argument is their sum less
+// z0, as its error would count fourfold in erfc, and in the exponential of the tail.
+VFN f64x2 erf_or_rest(const f64x2 *k, f64x2 x, bool is_rest) {
+  const f64x2 *c = k + 16;
+  f64x2 a = pmin_(abs_(x), k[13]), a1 = head(k[12], a), a2 = a - a1;
+  f64x2 square = a1 * a1, more = a2 * (a1 + a), z = (square - k[15]) + more;
+  f64x2 bend = x * (c[0] + z * (c[1] + z * series(c + 2, 10, z))), less = k[0] - x;
+  f64x2 near = is_rest ? less + (((k[0] - less) - x) - bend) : x + bend;
+  i64x2 far = (i64x2)a >= (i64x2)k[14]; // NaN too
+  if (!any_(far)) return near;
+  f64x2 ratio = series(c + 12, 10, a) / series(c + 22, 10, a), inverse = k[0] / a;
+  f64x2 rest, t, sum = exp_of_sum(k, -square, -more, &rest, &t) * k[11];
+  rest = rest * (k[11] + ratio) + (sum + sum) * ratio;
+  f64x2 tail = sum + rest, q1 = head(k[12], tail * inverse);
+  tail = q1 + (((tail - q1 * a1) - q1 * a2) + ((sum - tail) + rest)) * inverse;
+  tail = scale(k[0], tail, t);
+  return select(far, is_rest ? select(x < 0, k[1] - tail, tail) : copysign_(k[0] - tail, x), near);
+}
+DOUBLES(erf, erf_or_rest, ERF_DOUBLES, false) // max 0.96 ULP
+DOUBLES(erfc, erf_or_rest, ERF_DOUBLES, true) // max 1.61 ULP
 
 // ---- Logarithms ---------------------------------------------------------------------------------
 
@@ -170,9 +248,9 @@ VFN f64x2 log_double(const f64x2 *k, f64x2 x, f64x2 more, bool other) {
   }
   return value;
 }
-static const double LOG_DOUBLES[] = LOG_OF(0x1.62e42fefa38p-1, 0x1.ef35793c7673p-45);
-static const double LOG2_DOUBLES[] = LOG_OF(1, 0, 0x1.715476p+0, 0x1.4ae0bf85ddf44p-26);
-static const double LOG10_DOUBLES[] =
+NUMBERS LOG_DOUBLES[] = LOG_OF(0x1.62e42fefa38p-1, 0x1.ef35793c7673p-45);
+NUMBERS LOG2_DOUBLES[] = LOG_OF(1, 0, 0x1.715476p+0, 0x1.4ae0bf85ddf44p-26);
+NUMBERS LOG10_DOUBLES[] =
     LOG_OF(0x1.34413509f7p-2, 0x1.3fde623e2566bp-43, 0x1.bcb7b1p-2, 0x1.49b9438ca9aaep-28);
 VFN f64x2 log1p_double(const f64x2 *k, f64x2 x) {
   f64x2 u = k[0] + x, one = u - x, lost = (k[0] - one) + (x - (u - one));
@@ -183,11 +261,42 @@ DOUBLES(log2, log_double, LOG2_DOUBLES, (f64x2){0}, true) // max 0.85 ULP
 DOUBLES(log10, log_double, LOG10_DOUBLES, (f64x2){0}, true) // max 0.73 ULP
 DOUBLES(log1p, log1p_double, LOG_DOUBLES) // max 0.86 ULP
 
+// Half the logarithm of u = (1 + |x|) / (1 - |x|), and of what that division loses.
+VFN f64x2 atanh_double(const f64x2 *k, f64x2 x) {
+  f64x2 a = abs_(x), over = k[0] + a, under = k[0] - a, u = over / under;
+  f64x2 u1 = head(k[3], u), u2 = u - u1, d1 = head(k[3], under), d2 = under - d1;
+  f64x2 lost = (((over - u1 * d1) - u1 * d2) - u2 * d1) - u2 * d2;
+  lost += (a - (over - k[0])) - u * ((k[0] - under) - a);
+  f64x2 value = log_double(k, u, lost / over, false);
+  return copysign_(k[SPLIT + 1] * select(a == 1, u, value), x);
+}
+DOUBLES(atanh, atanh_double, LOG_DOUBLES) // max 1.00 ULP
+
+// log1p(a + (sqrt(1 + s) - 1)), s = a^2.
+VFN f64x2 asinh_of_square(const f64x2 *k, f64x2 a, f64x2 s) {
+  f64x2 more = s / (k[0] + sqrt_(k[0] + s)), y = a + more, u = k[0] + y, one = u - y;
+  f64x2 lost = ((k[0] - one) + (y - (u - one))) + ((a - y) + more);
+  i64x2 far = a > 0x1p54; // log(a) + log(2) is the same
+  more = select(far, splat(0x1.62e42fefa39efp-1), lost / u);
+  return log_double(k, select(far, a, u), more, false);
+}
+VFN f64x2 asinh_double(const f64x2 *k, f64x2 x) {
+  f64x2 a = abs_(x);
+  return copysign_(asinh_of_square(k, a, a * a), x);
+}
+DOUBLES(asinh, asinh_double, LOG_DOUBLES) // max 1.25 ULP
+// 2 asinh(sqrt(s)), s = (x - 1) / 2.
+VFN f64x2 acosh_double(const f64x2 *k, f64x2 x) {
+  f64x2 s = k[SPLIT + 1] * (x - k[0]);
+  return k[SPLIT] * asinh_of_square(k, sqrt_(s), s);
+}
+DOUBLES(acosh, acosh_double, LOG_DOUBLES) // max 1.58 ULP
+
 // ---- Powers -------------------------------------------------------------------------------------
 
 // The series of 2 atanh(s / 2) / s - 1 - s^2 / 12, over s^4, for |s| <= 0.2021; 1/12, 12; ln 1.5 in parts
 // of 42 and 53 bits; sqrt(1.5), 1/2.
-static const double POW_DOUBLES[] = {
+NUMBERS POW_DOUBLES[] = {
     SPLIT_OF(0x1.bb67ae8584caap-1), // sqrt(3) / 2
     0x1.999999999995ap-7, 0x1.24924924a6e98p-9, 0x1.c71c7177536a8p-12, 0x1.745d62ef53065p-14,
     0x1.3aedee5534b8ap-16, 0x1.1a9218f830360p-18, 1.0 / 12, 12, 0x1.9f323ecbf9p-2,
@@ -262,6 +371,7 @@ RUN_FN __attribute__((overloadable)) f64x2 pow_(f64x2 x, f64x2 y) {
   return pow_double(k, l, x, y);
 }
 
+#undef NUMBERS
 #undef DOUBLES
 #undef EXP_OF
 #undef SPLIT_OF

@@ -11,13 +11,6 @@ M(tan_, tan)
 M(asin_, asin)
 M(acos_, acos)
 M(atan_, atan)
-M(sinh_, sinh)
-M(tanh_, tanh)
-M(asinh_, asinh)
-M(acosh_, acosh)
-M(atanh_, atanh)
-M(erf_, erf)
-M(erfc_, erfc)
 M(lgamma_, lgamma)
 #undef M
 VFN f64x2 atan2_(f64x2 y, f64x2 x) { return (f64x2){atan2(y[0], x[0]), atan2(y[1], x[1])}; }
@@ -41,7 +34,9 @@ static inline double erfinv_one(double y) {
     x = copysign((((c[3] * z + c[2]) * z + c[1]) * z + c[0]) / ((d[1] * z + d[0]) * z + 1), y);
   }
   const double half_root_pi = 0.886226925452758013649;
-  for (int step = 0; step < 2; step++) x -= (erf(x) - y) * half_root_pi * exp(x * x);
+  for (int step = 0; step < 2; step++) {
+    x -= (erf_(splat(x))[0] - y) * half_root_pi * exp(x * x);
+  }
   return x;
 }
 

@@ -41,7 +41,7 @@ export function erf(x: number): number {
 
 export function erfc(x: number): number {
   if (Number.isNaN(x)) return x;
-  if (x < 0.75) return 1 - erf(x);
+  if (x < 0.47) return 1 - erf(x); // above 1/2, where erf's last place counts once
   return erfcFraction(x);
 }
 

@@ -61,7 +61,9 @@ BINARY(M)
 
 // ---- Doubles ------------------------------------------------------------------------------------
 
-#define DOUBLES(M) M(exp) M(exp2) M(expm1) M(cosh) M(log) M(log2) M(log10) M(log1p)
+#define DOUBLES(M)                                                                                 \
+  M(exp) M(exp2) M(expm1) M(log) M(log2) M(log10) M(log1p)                                         \
+  M(sinh) M(cosh) M(tanh) M(asinh) M(acosh) M(atanh) M(erf) M(erfc)
 static bool same(double a, double b) { return (a != a && b != b) || memcmp(&a, &b, sizeof a) == 0; }
 static uint32_t hash_doubles(uint32_t sum, const double *y, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) {

@@ -51,9 +51,12 @@ const LEADING_RUNS: Readonly<Record<string, string>> = {
   geluErfBackward: 'n;\n  gelu_slope_run(in1, in0, out, i)',
 };
 
+const DOUBLES =
+  /^(exp|exp2|expm1|a?(?:cosh|sinh|tanh)|erfc?|log|log2|log10|log1p|pow)_\(\w(, \w)?\)$/;
+
 /** The loop of a float64 row that is one function of simd_double.h. Null for other rows. */
 function inDoubles(row: PointwiseRow): readonly string[] | null {
-  const name = /^(exp|exp2|expm1|cosh|log|log2|log10|log1p|pow)_\(\w(, \w)?\)$/.exec(row.c)?.[1];
+  const name = DOUBLES.exec(row.c)?.[1];
   return name ? [`  ${name}_doubles(${row.inputs === 2 ? 'in0, in1' : 'in0'}, out, n);`] : null;
 }
 
