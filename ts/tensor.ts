@@ -43,6 +43,8 @@ export class AutogradMeta {
   base: Tensor | undefined = undefined;
   /** Version of the storage for which `gradFn` of a view holds. */
   baseVersion = 0;
+  /** Recorded views that may ask for the node, to be read anew, when this tensor is gone. */
+  views = 0;
   /** A view made outside recording: writes through it could not reach the base's history. */
   unrecordedView = false;
   retainsGrad = false;
@@ -58,16 +60,26 @@ export class AutogradMeta {
   set gradFn(node: Node | undefined) {
     const before = this.node;
     this.node = node;
-    if (this.gone) return;
+    if (this.gone && this.views <= 0) return;
     node?.hold();
     before?.drop();
+  }
+
+  /** Says that the tensor is a view of `base`, which is none. */
+  show(base: Tensor, unrecorded: boolean): void {
+    this.base = base;
+    this.baseVersion = base.storage_.version;
+    this.unrecordedView = unrecorded;
+    if (!unrecorded && base.meta !== undefined) base.meta.views++;
   }
 
   /** The tensor is gone: what was saved to compute its gradient need not be kept for it. */
   dispose(): void {
     if (this.gone || this.shared) return;
     this.gone = true;
-    this.node?.drop();
+    if (this.views <= 0) this.node?.drop();
+    const base = this.unrecordedView ? undefined : this.base?.meta;
+    if (base !== undefined && --base.views === 0 && base.gone) base.node?.drop();
   }
 }
 
@@ -286,6 +298,17 @@ export class Tensor {
   autograd(): AutogradMeta {
     this.meta ??= new AutogradMeta();
     return this.meta;
+  }
+
+  /**
+   * @internal As autograd(), of a tensor whose first metadata this may be: handles on its memory
+   * may be views of it, but for `others` of them.
+   */
+  autogradOfBase(others: number): AutogradMeta {
+    if (this.meta !== undefined) return this.meta;
+    const meta = this.autograd();
+    meta.views = this.storage_.references - others - Number(!this.disposed);
+    return meta;
   }
 
   /** Whether gradients flow to this tensor. */

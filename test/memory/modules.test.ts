@@ -62,6 +62,23 @@ describe('the own modules of the library', () => {
     }
   });
 
+  test('results that are views are all that is left', () => {
+    const sequence = torch.randn(4, 6, 64);
+    const unflatten = new nn.Sequential(new nn.Linear(64, 8), new nn.Unflatten(1, [2, 4]));
+    const flatten = new nn.Sequential(new nn.Conv1d(6, 6, 3), new nn.Flatten());
+    const lstm = new nn.LSTM(64, 8, { batchFirst: true });
+    const runs = [() => [unflatten(x)], () => [flatten(sequence)], () => lstm(sequence).flat()];
+    for (const run of runs) {
+      const once = () => {
+        for (const tensor of run()) tensor.dispose();
+        return bytes();
+      };
+      once();
+      const before = once();
+      expect(once()).toBe(before);
+    }
+  });
+
   test('results that are views can be written in place', () => {
     const net = new nn.Sequential(new nn.Linear(64, 8), new nn.Unflatten(1, [2, 4]));
     const y = net(x);

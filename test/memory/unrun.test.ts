@@ -155,6 +155,48 @@ describe('what can still be asked for stays', () => {
     expect(grad(x)[8]).toBe(0);
   });
 
+  const writes: [string, (base: torch.Tensor, w: torch.Tensor) => torch.Tensor][] = [
+    [
+      'was written',
+      (base, w) => {
+        const view = base.at(0);
+        base.mul_(w);
+        return view;
+      },
+    ],
+    [
+      'was written through another view',
+      (base, w) => {
+        const view = base.at(0);
+        base.t().at(1).mul_(w);
+        return view;
+      },
+    ],
+    [
+      'was written through the view of a view',
+      (base, w) => {
+        const view = base.at('0:2');
+        const part = view.at(0);
+        view.at(0, 1).mul_(w);
+        return part;
+      },
+    ],
+  ];
+  it.each(writes)('a view of what is gone and %s', (_, write) => {
+    for (const plain of [false, true]) {
+      const [x, w] = [leaf(), torch.tensor(3, { requiresGrad: true })];
+      const make = () => (plain ? torch.ones(8, 8) : x.mul(2));
+      const expected = torch.autograd.grad(write(make(), w).sum(), [x, w], { allowUnused: true });
+      const view = torch.scope(() => write(make(), w));
+      // What is written once nobody has the base any more still reaches its other views.
+      view.mul_(2);
+      const found = torch.autograd.grad(view.sum(), [x, w], { allowUnused: true });
+      found.forEach((g, i) => {
+        expect(g?.tolistSync()).toEqual(expected[i]?.mul(2).tolistSync());
+      });
+    }
+  });
+
   it('what a custom function saved, for a gradient of the gradient', () => {
     const x = leaf();
     const y = x.exp();
@@ -242,6 +284,67 @@ describe('any graph', () => {
         expect(torch.memory().bytes).toBe(before);
       }),
       { numRuns: 150 },
+    );
+  });
+
+  const writes = fc.array(fc.record({ op: fc.nat(9), a: fc.nat(), b: fc.nat(), drop: fc.nat(2) }), {
+    minLength: 1,
+    maxLength: 25,
+  });
+  /** Views, and writes to what they show. No rule looks at the values. */
+  const changes: ((a: torch.Tensor, b: torch.Tensor) => torch.Tensor | undefined)[] = [
+    () => torch.zeros(2, 2),
+    (a) => a.mul(2),
+    (a) => a.t(),
+    (a) => a.at('0:1'),
+    (a) => a.at(':', -1).unsqueeze(1),
+    (a) => torch.noGrad(() => a.at('1:')),
+    (a, b) => void torch.noGrad(() => a.add_(b.sum())),
+    (a) => void a.mul_(3),
+    (a, b) => void a.add_(b.sum()),
+    (a, b) => void a.at(0).copy_(b.sum()),
+  ];
+
+  /** The gradient of the leaf if that is run; what is dropped is also disposed if `drops`. */
+  function runWrites(
+    list: readonly { op: number; a: number; b: number; drop: number }[],
+    drops: boolean,
+    backward = true,
+  ) {
+    const x = torch.arange(4).reshape(2, 2).div(3).requiresGrad_();
+    const tensors = [x.mul(1), torch.ones(2, 2)];
+    for (const { op, a, b, drop } of list) {
+      const [left, right] = [a, b].map((i) => tensors[i % tensors.length]);
+      if (op > 6 && left.meta?.unrecordedView) continue;
+      const made = changes[op](left, right);
+      if (made !== undefined) tensors.push(made);
+      if (drop > 0 || tensors.length < 3) continue;
+      const [gone] = tensors.splice((a + b) % tensors.length, 1);
+      if (drops) gone.dispose();
+    }
+    const values = tensors.map((t) => t.tolistSync());
+    if (!backward) return values;
+    const loss = tensors.map((t, i) => t.sum().mul(i + 1)).reduce((p, q) => p.add(q));
+    if (!loss.requiresGrad) return values;
+    loss.backward();
+    const grad = x.grad as torch.Tensor;
+    values.push(grad.tolistSync());
+    grad.dispose();
+    return values;
+  }
+
+  it('also where views outlive what they show and is written', () => {
+    fc.assert(
+      fc.property(writes, (list) => {
+        const expected = torch.scope(() => runWrites(list, false));
+        const before = torch.memory().bytes;
+        expect(torch.scope(() => runWrites(list, true))).toEqual(expected);
+        torch.scope(() => {
+          runWrites(list, true, false);
+        });
+        expect(torch.memory().bytes).toBe(before);
+      }),
+      { numRuns: 300 },
     );
   });
 });

@@ -293,10 +293,17 @@ let ownOuter = -1;
 let ownInner = 0;
 let seen = 0;
 
-/** The tensors in a result and what they are views of; undefined: it may hold others, too. */
+/** The base of a view is not kept, but its handle cannot serve for another tensor. */
+function keepHandle(view: Tensor): void {
+  view.meta?.base?.autogradOfBase(0);
+}
+
+/** The tensors in a result; undefined: it may hold others, too. */
 function held(result: unknown, into: unknown[]): unknown[] | undefined {
-  if (isTensor(result)) into.push(result, result.meta?.base);
-  else if (!Array.isArray(result)) return result === null ? into : undefined;
+  if (isTensor(result)) {
+    into.push(result);
+    keepHandle(result);
+  } else if (!Array.isArray(result)) return result === null ? into : undefined;
   else for (const item of result) if (held(item, into) === undefined) return undefined;
   return into;
 }
@@ -315,19 +322,19 @@ export function hidden<R>(
   own = start;
   ownOuter = outer;
   seen = start;
-  const pair = lend<unknown>(2);
-  let kept: unknown[] | undefined = pair;
+  const one = lend<unknown>(1);
+  let kept: unknown[] | undefined = one;
   try {
     const result = body.apply(self, args as never);
     if (isTensor(result)) {
-      pair[0] = result;
-      pair[1] = result.meta?.base;
+      one[0] = result;
+      keepHandle(result);
     } else kept = held(result, []);
     return result;
   } finally {
     own = -1;
     leave(outer, kept, seen, true);
-    giveBack(pair);
+    giveBack(one);
   }
 }
 

@@ -353,6 +353,15 @@ export function applyView<K extends ViewName>(
   attributes: AttributesOf<K>,
 ): Tensor {
   x.assertLive(publicName(name));
+  return viewOf(name, x, attributes);
+}
+
+/** applyView() also of a tensor that was disposed, while others have its storage. */
+export function viewOf<K extends ViewName>(
+  name: K,
+  x: Tensor,
+  attributes: AttributesOf<K>,
+): Tensor {
   const row = views[name] as { layout(input: Layout, attributes: AttributesOf<K>): Layout };
   const { shape, strides, offset } = row.layout(x, attributes);
   if (!Number.isInteger(offset) || !shape.every(isSize)) {
@@ -366,17 +375,11 @@ export function applyView<K extends ViewName>(
   if (x.dtype.category !== Category.Float) return result;
   if (isGradEnabled()) {
     if (x.requiresGrad) recordAs(name, x, result, { ...attributes });
-    // A view also remembers its base while nothing requires grad yet: writing a value that does
-    // through the view must reach the base.
-    const meta = result.autograd();
-    meta.base = x.meta?.base ?? x;
-    meta.baseVersion = x.storage_.version;
-    meta.unrecordedView = x.meta?.unrecordedView ?? false;
+    // Also while nothing requires grad yet: writing a value that does through the view must reach
+    // the base.
+    result.autograd().show(x.meta?.base ?? x, x.meta?.unrecordedView ?? false);
   } else if (x.meta !== undefined) {
-    const meta = result.autograd();
-    meta.base = x.meta.base ?? x;
-    meta.baseVersion = x.storage_.version;
-    meta.unrecordedView = true;
+    result.autograd().show(x.meta.base ?? x, true);
   }
   return result;
 }

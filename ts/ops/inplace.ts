@@ -8,7 +8,7 @@ import { hasInternalOverlap, type Shape, sameShape } from '../core/layout.js';
 import { giveBack, lend1, lend2 } from '../core/lend.js';
 import { flag } from '../core/options.js';
 import { type AutogradMeta, emptyTensor, setViewRefresher, type Tensor } from '../tensor.js';
-import { anyRequires, applyPointwise, applyView } from './apply.js';
+import { anyRequires, applyPointwise, viewOf } from './apply.js';
 import { gradients } from './gradients.js';
 import { copyInto, denseCopy } from './launch.js';
 import { inPlaceNode, recordLinear } from './linear_node.js';
@@ -184,6 +184,8 @@ export function adoptHistory(op: string, target: Tensor, result: Tensor): void {
   const gradFn = result === target ? undefined : result.meta?.gradFn;
   if (gradFn === undefined && meta?.gradFn === undefined && !meta?.base?.requiresGrad) return;
   const base = meta?.base;
+  const another = result !== target && result.storage_ === target.storage_;
+  (base ?? target).autogradOfBase(Number(another));
   if (base !== undefined) {
     rebaseView(target, meta as AutogradMeta, base, gradFn, result.meta?.outputIndex ?? 0);
   } else if (gradFn !== undefined) {
@@ -255,7 +257,7 @@ function refresh(view: Tensor, meta: AutogradMeta): void {
   }
   const before = setRecording(true);
   try {
-    const again = applyView('asStridedView', base, {
+    const again = viewOf('asStridedView', base, {
       shape: view.shape,
       strides: view.strides,
       offset: view.offset,
