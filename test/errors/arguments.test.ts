@@ -92,6 +92,17 @@ describe('are told of', () => {
     expect(() => torch.full(loose<number[]>(3), 1)).toThrow('expected a list of sizes, got 3');
   });
 
+  test('a text where a number belongs', () => {
+    const two = loose<number>('2');
+    const texts: (() => unknown)[] = [
+      () => torch.setNumThreads(two),
+      () => new nn.Linear(two, 3),
+      () => torch.ones(4).split(two),
+      () => torch.ones(4).mul(two),
+    ];
+    for (const text of texts) expect(text).toThrow("got '2'");
+  });
+
   test('an empty object is no argument', () => {
     expect(String(new nn.Softmax(...loose<[number]>([1, {}])))).toBe('Softmax(dim=1)');
     const make = loose<(...list: unknown[]) => unknown>((...list: [number]) => new nn.GLU(...list));

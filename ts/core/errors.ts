@@ -3,6 +3,8 @@
  * do.
  */
 
+import { isTensor } from './is_tensor.js';
+
 /**
  * Base class: `catch (e) { if (e instanceof TorchError) ... }` catches whatever isotorch refuses.
  */
@@ -112,4 +114,14 @@ function editDistance(a: string, b: string): number {
 /** Shapes as PyTorch prints them: `[2, 3]`. */
 export function showShape(shape: readonly number[]): string {
   return `[${shape.join(', ')}]`;
+}
+
+/** A value that a caller gave, as errors name it. */
+export function showValue(value: unknown): string {
+  if (isTensor(value)) return `tensor ${showShape(value.shape)}`;
+  if (typeof value === 'string') return `'${value}'`;
+  if (Array.isArray(value)) return `[${value.map(showValue).join(', ')}]`;
+  if (typeof value === 'function') return 'a function';
+  if (value instanceof Promise) return 'a promise, which must be awaited';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

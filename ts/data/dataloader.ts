@@ -1,6 +1,6 @@
 /** Walks a data set in batches, in PyTorch's order for the same seed. */
 
-import { ValueError } from '../core/errors.js';
+import { showValue, ValueError } from '../core/errors.js';
 import { breathe } from '../core/memory.js';
 import { checkOptions } from '../core/options.js';
 import { defaultGenerator, type Generator } from '../core/random.js';
@@ -215,7 +215,9 @@ function checkChoices<Sample, Batch>(
   }
   if (batchSize !== undefined && batchSize !== null) {
     if (!Number.isInteger(batchSize) || batchSize <= 0) {
-      throw new ValueError(`DataLoader: batchSize must be a positive integer, got ${batchSize}`);
+      throw new ValueError(
+        `DataLoader: batchSize must be a positive integer, got ${showValue(batchSize)}`,
+      );
     }
   }
   if (isStream(dataset) && (shuffle || sampler || batchSampler)) {

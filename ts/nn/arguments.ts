@@ -1,7 +1,7 @@
 /** Parameters that layers have in common, and their checks. */
 
 import type { Dtype } from '../core/dtype.js';
-import { ValueError } from '../core/errors.js';
+import { showValue, ValueError } from '../core/errors.js';
 import type { DeviceType } from '../device/device.js';
 
 /** The last two parameters of every layer that has tensors. */
@@ -16,7 +16,9 @@ export interface FactoryOptions {
 /** A size that a layer is made with. */
 export function checkSize(name: string, what: string, value: number, least = 1): number {
   if (!Number.isInteger(value) || value < least) {
-    throw new ValueError(`${name}: ${what} is an integer of at least ${least}, got ${value}`);
+    throw new ValueError(
+      `${name}: ${what} is an integer of at least ${least}, got ${showValue(value)}`,
+    );
   }
   return value;
 }

@@ -20,6 +20,7 @@ import {
   DtypeError,
   OutOfMemoryError,
   showShape,
+  showValue,
   ValueError,
 } from '../core/errors.js';
 import {
@@ -84,7 +85,7 @@ function checkOperand(op: string, operand: unknown): void {
   if (isTensor(operand)) return;
   const kind = typeof operand;
   if (kind === 'number' || kind === 'bigint' || kind === 'boolean') return;
-  const got = Array.isArray(operand) ? 'an array; use torch.tensor()' : String(operand);
+  const got = Array.isArray(operand) ? 'an array; use torch.tensor()' : showValue(operand);
   throw new ValueError(`${op}: expected a tensor or a number, got ${got}`);
 }
 

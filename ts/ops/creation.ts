@@ -13,7 +13,7 @@ import {
   int64,
   toFloating,
 } from '../core/dtype.js';
-import { ValueError } from '../core/errors.js';
+import { showValue, ValueError } from '../core/errors.js';
 import { checkSizes, type Shape } from '../core/layout.js';
 import { checkOptions, isOptions } from '../core/options.js';
 import type { DeviceType } from '../device/device.js';
@@ -250,7 +250,7 @@ function counted(name: string, count: number): Float64Array {
 
 function steps(name: string, count: number): number {
   if (!Number.isInteger(count) || count < 0) {
-    throw new ValueError(`${name}: steps is an integer >= 0, got ${count}`);
+    throw new ValueError(`${name}: steps is an integer >= 0, got ${showValue(count)}`);
   }
   return count;
 }

@@ -1,14 +1,14 @@
 /** What products share: their checks, the launch of the row `matmul`, and linear() with relu(). */
 
 import { bool } from '../core/dtype.js';
-import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import { DtypeError, ShapeError, showShape, showValue, ValueError } from '../core/errors.js';
 import { rowMajor, type Shape, sized, turnedForm } from '../core/layout.js';
 import { giveBack, lend, lend1, lend3, only } from '../core/lend.js';
 import { isTensor, type Tensor } from '../tensor.js';
 import { applyCanonical, type Form } from './canonical.js';
 import { elementwise } from './elementwise.js';
 import type { Epilogue } from './primitives/matmul.js';
-import { kindOf, op } from './signature.js';
+import { op } from './signature.js';
 
 /** Every product needs operands of one dtype, as in PyTorch. */
 export function checkDtypes(name: string, ...operands: Tensor[]): void {
@@ -16,7 +16,7 @@ export function checkDtypes(name: string, ...operands: Tensor[]): void {
   for (const operand of operands) {
     if (!isTensor(operand)) {
       throw new ValueError(
-        `${name}: expected tensors, got ${kindOf(operand)}; mul() takes numbers`,
+        `${name}: expected tensors, got ${showValue(operand)}; mul() takes numbers`,
       );
     }
     if (operand.dtype !== dtype) {

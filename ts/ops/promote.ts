@@ -1,7 +1,7 @@
 /** PyTorch's promotion among tensors and plain numbers. */
 
 import { bool, type Dtype, getDefaultDtype, int32, int64, promote } from '../core/dtype.js';
-import { DtypeError, ValueError } from '../core/errors.js';
+import { DtypeError, showValue, ValueError } from '../core/errors.js';
 import { isTensor, type Tensor } from '../tensor.js';
 
 export { isTensor };
@@ -14,11 +14,9 @@ export function scalarDtype(value: number | bigint | boolean): Dtype {
   if (typeof value === 'number') return Number.isInteger(value) ? int32 : getDefaultDtype();
   if (typeof value === 'boolean') return bool;
   if (typeof value === 'bigint') return int64;
-  throw new ValueError(`expected a tensor, a number or a boolean as operand, got ${show(value)}`);
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? `'${value}'` : String(value);
+  throw new ValueError(
+    `expected a tensor, a number or a boolean as operand, got ${showValue(value)}`,
+  );
 }
 
 /**

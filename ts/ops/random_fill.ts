@@ -2,7 +2,7 @@
 
 import { fillExponential, fillUniform, useFloatKernel } from '../core/distributions.js';
 import { type DataArray, encodeElement, float32, float64, int32 } from '../core/dtype.js';
-import { ValueError } from '../core/errors.js';
+import { showValue, ValueError } from '../core/errors.js';
 import { memoryOrder as orderOf, type Shape } from '../core/layout.js';
 import { scope } from '../core/memory.js';
 import { defaultGenerator, type Generator } from '../core/random.js';
@@ -18,7 +18,7 @@ import { searchsorted } from './sorting.js';
 /** Throws unless p is a probability. */
 export function checkProbability(name: string, p: number): void {
   if (p >= 0 && p <= 1) return;
-  throw new ValueError(`${name}: the probability p lies between 0 and 1, got ${p}`);
+  throw new ValueError(`${name}: the probability p lies between 0 and 1, got ${showValue(p)}`);
 }
 
 /** Dimensions from the outermost to the innermost: the order of the elements in memory. */

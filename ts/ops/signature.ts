@@ -3,7 +3,7 @@
  * the keyword ones. A signature string names the parameters once, for the check and for the types.
  */
 
-import { showShape, ValueError } from '../core/errors.js';
+import { showValue, ValueError } from '../core/errors.js';
 import { isOptions, unknownOption } from '../core/options.js';
 import { isTensor } from './promote.js';
 
@@ -198,21 +198,11 @@ function explained(
   const [first] = args;
   const text =
     names[0] === 'input' && !isTensor(first)
-      ? `expected a tensor as its first argument, got ${kindOf(first)}`
-      : `cannot be called with (${args.map(kindOf).join(', ')}); it takes: ${names.join(', ')}`;
+      ? `expected a tensor as its first argument, got ${showValue(first)}`
+      : `cannot be called with (${args.map(showValue).join(', ')}); it takes: ${names.join(', ')}`;
   const error = new ValueError(`${name}: ${text}`);
   error.cause = cause;
   return error;
-}
-
-/** An argument in a few words. */
-export function kindOf(value: unknown): string {
-  if (isTensor(value)) return `tensor ${showShape(value.shape)}`;
-  if (typeof value === 'string') return `'${value}'`;
-  if (Array.isArray(value)) return `[${value.map(kindOf).join(', ')}]`;
-  if (typeof value === 'function') return 'a function';
-  if (value instanceof Promise) return 'a promise, which must be awaited';
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
 /** Numbers given one by one or as one array: `view(2, 3)` and `view([2, 3])`. */

@@ -1,6 +1,13 @@
 /** One tensor as several, and repetitions of one. Parts are views. */
 
-import { DeviceError, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
+import {
+  DeviceError,
+  IndexError,
+  ShapeError,
+  showShape,
+  showValue,
+  ValueError,
+} from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import type { DeviceType } from '../device/device.js';
 import type { Tensor } from '../tensor.js';
@@ -62,7 +69,9 @@ export const split = op(
     const along = dimOf('split', input, dim);
     const whole = input.shape[along];
     if (!Number.isInteger(size) || size < 0 || (size === 0 && whole > 0)) {
-      throw new ValueError(`split: the size of a part is a positive integer, got ${size}`);
+      throw new ValueError(
+        `split: the size of a part is a positive integer, got ${showValue(size)}`,
+      );
     }
     const count = size === 0 ? 1 : Math.max(1, Math.ceil(whole / size));
     const parts = Array.from({ length: count }, (_, i) =>
@@ -79,7 +88,9 @@ export const chunk = op(
   (input: Tensor, chunks: number, dim = 0): Tensor[] => {
     const along = dimOf('chunk', input, dim);
     if (!Number.isInteger(chunks) || chunks < 1) {
-      throw new ValueError(`chunk: the number of chunks is a positive integer, got ${chunks}`);
+      throw new ValueError(
+        `chunk: the number of chunks is a positive integer, got ${showValue(chunks)}`,
+      );
     }
     const size = input.shape[along];
     if (size === 0) return splitWithSizes(input, new Array<number>(chunks).fill(0), along);
@@ -104,7 +115,9 @@ function positions(name: string, sections: Sections, size: number): number[] {
   if (Array.isArray(given) && !(isTensor(sections) && sections.ndim === 0)) return [...given];
   const count = Array.isArray(given) ? given[0] : (given as number);
   if (!Number.isInteger(count) || count < 1) {
-    throw new ValueError(`${name}: the number of parts is a positive integer, got ${count}`);
+    throw new ValueError(
+      `${name}: the number of parts is a positive integer, got ${showValue(count)}`,
+    );
   }
   const small = Math.floor(size / count);
   const larger = size % count;

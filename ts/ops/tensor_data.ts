@@ -10,7 +10,7 @@ import {
   int32,
   int64,
 } from '../core/dtype.js';
-import { ShapeError, showShape, ValueError } from '../core/errors.js';
+import { ShapeError, showShape, showValue, ValueError } from '../core/errors.js';
 import { isTensor, type Tensor } from '../tensor.js';
 
 /** Nested arrays of numbers, or a typed array, or a plain value. */
@@ -73,7 +73,7 @@ export function inferDtype(data: TensorData): Dtype {
     else if (typeof item === 'bigint') rank = Math.max(rank, 2);
     else {
       throw new ValueError(
-        `tensor: expected numbers, booleans, bigints, arrays or tensors, got ${String(item)}`,
+        `tensor: expected numbers, booleans, bigints, arrays or tensors, got ${showValue(item)}`,
       );
     }
   };

@@ -1,6 +1,6 @@
 /** The base of all optimisers: parameter groups, state, and state dicts in PyTorch's form. */
 
-import { ShapeError, StateDictError, showShape, ValueError } from '../core/errors.js';
+import { ShapeError, StateDictError, showShape, showValue, ValueError } from '../core/errors.js';
 import { sameShape } from '../core/layout.js';
 import { scope } from '../core/memory.js';
 import { checkOptions } from '../core/options.js';
@@ -386,7 +386,7 @@ export function checkRange(
       if (typeof item === 'number' && item >= least && item < below) continue;
       const range =
         below === Number.POSITIVE_INFINITY ? `at least ${least}` : `in [${least}, ${below})`;
-      throw new ValueError(`${optimizer}: ${name} must be ${range}, got ${String(value)}`);
+      throw new ValueError(`${optimizer}: ${name} must be ${range}, got ${showValue(value)}`);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** torch.cpu: what the CPU device is and does. */
 
 import { pairVectors, vectorsPaired } from '#platform';
-import { DeviceError, ValueError } from '../../core/errors.js';
+import { DeviceError, showValue, ValueError } from '../../core/errors.js';
 import { checkOptions } from '../../core/options.js';
 import { cpu, refusal } from './cpu.js';
 import { MOST_THREADS } from './pool.js';
@@ -107,7 +107,7 @@ export function getNumThreads(): number {
 export function setNumThreads(count: number): void {
   if (!Number.isInteger(count) || count < 1 || count > MOST_THREADS) {
     throw new ValueError(
-      `setNumThreads: expected a whole number from 1 to ${MOST_THREADS}, got ${count}`,
+      `setNumThreads: expected a whole number from 1 to ${MOST_THREADS}, got ${showValue(count)}`,
     );
   }
   cpu.threads = count;
