@@ -62,15 +62,13 @@ export const split = op(
   'split',
   'input, splitSizeOrSections, dim',
   (input: Tensor, splitSizeOrSections: number | readonly number[], dim = 0): Tensor[] => {
-    if (typeof splitSizeOrSections !== 'number') {
-      return splitWithSizes(input, splitSizeOrSections, dim);
-    }
-    const size = splitSizeOrSections;
+    if (Array.isArray(splitSizeOrSections)) return splitWithSizes(input, splitSizeOrSections, dim);
+    const size = splitSizeOrSections as number;
     const along = dimOf('split', input, dim);
     const whole = input.shape[along];
     if (!Number.isInteger(size) || size < 0 || (size === 0 && whole > 0)) {
       throw new ValueError(
-        `split: the size of a part is a positive integer, got ${showValue(size)}`,
+        `split: the size of a part is a positive integer or a list of them, got ${showValue(size)}`,
       );
     }
     const count = size === 0 ? 1 : Math.max(1, Math.ceil(whole / size));
