@@ -13,6 +13,7 @@ import {
   type Dtype,
   encodeFitting,
   int32,
+  int64,
   toFloating,
 } from '../core/dtype.js';
 import {
@@ -474,7 +475,7 @@ function prepareInput(
     if (input.dtype.category === Category.Float) {
       throw new DtypeError(`${name}: indices are integers, got ${input.dtype}; cast with int()`);
     }
-    want = int32;
+    want = row.wideIndex && input.dtype === int64 ? int64 : int32;
   } else if (row.mask?.includes(position)) want = bool;
   let ready = input;
   if (ready.dtype !== want) ready = launches.temporary(cast(ready, want));
