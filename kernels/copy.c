@@ -1,5 +1,6 @@
 // Moving and converting elements: strided copy and fill by element size, and casts between all dtypes.
 #include "elementwise.h"
+#include "half.h"
 
 typedef unsigned char byte;
 
@@ -38,45 +39,6 @@ COPY(8)
 
 // --- Casts ---------------------------------------------------------------------------------------------------------
 
-// The codes of ts/core/dtype.ts.
-enum { FLOAT64, FLOAT32, FLOAT16, BFLOAT16, INT64, INT32, INT16, INT8, UINT8, BOOL };
-
-static inline float float_of(uint32_t word) {
-  float value;
-  memcpy(&value, &word, sizeof value);
-  return value;
-}
-
-static inline uint32_t word_of(float value) {
-  uint32_t word;
-  memcpy(&word, &value, sizeof word);
-  return word;
-}
-
-static inline float half_to_float(uint16_t half) {
-  const uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = (half >> 10) & 31, fraction = half & 1023;
-  const uint32_t tiny = word_of((float)(int32_t)fraction * 0x1p-24f), top = exponent == 31 ? 0x7f800000 : (exponent + 112) << 23;
-  return float_of(sign | (exponent == 0 ? tiny : top | fraction << 13));
-}
-
-// Nearest, ties to even.
-static inline uint16_t float_to_half(float value) {
-  const uint32_t word = word_of(value), sign = (word >> 16) & 0x8000, size = word & 0x7fffffff;
-  // Below 2^-14: adding 1/2 puts the units of 2^-24 into the lowest bits, rounded by the addition.
-  const uint32_t tiny = word_of(float_of(size) + 0.5f) - 0x3f000000;
-  const uint32_t near = (size - 0x38000000 + 0xfff + ((size >> 13) & 1)) >> 13;
-  const uint32_t far = size > 0x7f800000 ? 0x7e00 : 0x7c00;
-  return (uint16_t)(sign | (size < 0x38800000 ? tiny : size >= 0x477ff000 ? far : near));
-}
-
-static inline float bfloat_to_float(uint16_t half) { return float_of((uint32_t)half << 16); }
-
-static inline uint16_t float_to_bfloat(float value) {
-  const uint32_t word = word_of(value);
-  const uint32_t rounded = (word + 0x7fff + ((word >> 16) & 1)) >> 16;
-  return (uint16_t)((word & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);
-}
-
 static inline int64_t double_to_long(double value) {
   if (!(value > -0x1p63)) return INT64_MIN;
   return value >= 0x1p63 ? INT64_MIN : (int64_t)value;
@@ -94,23 +56,23 @@ static inline int64_t double_to_long(double value) {
 // One step of a cast; what integers lose are upper bits.
 static NOINLINE void cast_step(void *restrict to, const void *restrict from, uint32_t n, uint32_t source, uint32_t target) {
   switch (PAIR(source, target)) {
-    STEP(FLOAT16, uint16_t, FLOAT32, float, VECTORS, half_to_float(x[i]))
-    STEP(BFLOAT16, uint16_t, FLOAT32, float, VECTORS, bfloat_to_float(x[i]))
+    case PAIR(FLOAT16, FLOAT32): halves_to_floats(from, to, n); break;
+    case PAIR(BFLOAT16, FLOAT32): bfloats_to_floats(from, to, n); break;
     STEP(UINT8, uint8_t, FLOAT32, float, VECTORS, x[i])
     STEP(INT16, int16_t, INT32, int32_t, , x[i])
     STEP(INT8, int8_t, INT32, int32_t, , x[i])
     STEP(UINT8, uint8_t, INT32, int32_t, VECTORS, x[i])
-    STEP(FLOAT32, float, FLOAT64, double, VECTORS, x[i])
+    STEP(FLOAT32, float, FLOAT64, double, WIDE, x[i])
     STEP(INT32, int32_t, FLOAT64, double, VECTORS, x[i])
     STEP(INT64, int64_t, FLOAT64, double, , x[i])
-    STEP(FLOAT64, double, FLOAT32, float, VECTORS, x[i])
-    STEP(INT32, int32_t, FLOAT32, float, VECTORS, x[i])
+    STEP(FLOAT64, double, FLOAT32, float, WIDE, x[i])
+    STEP(INT32, int32_t, FLOAT32, float, WIDE, x[i])
     STEP(INT64, int64_t, FLOAT32, float, , (double)x[i])
-    STEP(FLOAT32, float, FLOAT16, uint16_t, VECTORS, float_to_half(x[i]))
-    STEP(FLOAT32, float, BFLOAT16, uint16_t, VECTORS, float_to_bfloat(x[i]))
+    case PAIR(FLOAT32, FLOAT16): floats_to_halves(from, to, n); break;
+    case PAIR(FLOAT32, BFLOAT16): floats_to_bfloats(from, to, n); break;
     STEP(FLOAT64, double, INT64, int64_t, , double_to_long(x[i]))
-    STEP(INT32, int32_t, INT64, int64_t, VECTORS, x[i])
-    STEP(INT64, int64_t, INT32, int32_t, VECTORS, (uint64_t)x[i])
+    STEP(INT32, int32_t, INT64, int64_t, WIDE, x[i])
+    STEP(INT64, int64_t, INT32, int32_t, WIDE, (uint64_t)x[i])
     STEP(FLOAT32, float, INT32, int32_t, VECTORS, x[i])
     STEP(INT32, int32_t, INT16, int16_t, , x[i])
     STEP(INT32, int32_t, INT8, int8_t, VECTORS, x[i])
@@ -146,29 +108,30 @@ static uint32_t next_of(const void *x, uint32_t n, uint32_t source, uint32_t tar
   }
 }
 
-static const uint8_t SIZE[] = {8, 4, 2, 2, 8, 4, 2, 1, 1, 1};
+const uint8_t SIZE[] = {8, 4, 2, 2, 8, 4, 2, 1, 1, 1};
 
-// Elements that are cast at a time.
-enum { CAST = 512 };
+void cast_some(void *to, const void *from, uint32_t n, uint32_t source, uint32_t target) {
+  // Bools are read as the bytes they are; bytes are written alike, signed or not.
+  uint32_t at = source == BOOL ? UINT8 : source, k = 0;
+  if (target == UINT8) target = INT8;
+  double tiles[2][CAST];
+  do {
+    const uint32_t next = next_of(from, n, at, target);
+    void *into = next == target ? to : tiles[k];
+    cast_step(into, from, n, at, next);
+    from = into;
+    at = next;
+    k ^= 1;
+  } while (at != target);
+}
 
 // Words: input, output, source code, target code, which differ. Contiguous operands; work units are elements.
 EXPORTED void cast_any(const uint32_t *words, uint32_t begin, uint32_t end) {
-  // Bools are read as the bytes they are; bytes are written alike, signed or not.
-  const uint32_t source = words[2] == BOOL ? UINT8 : words[2], target = words[3] == UINT8 ? INT8 : words[3];
-  const byte *in = (const byte *)address(words[0]) + (size_t)begin * SIZE[source];
-  byte *out = (byte *)address(words[1]) + (size_t)begin * SIZE[target];
-  double tiles[2][CAST];
-  for (uint32_t n; begin < end; begin += n, in += n * SIZE[source], out += n * SIZE[target]) {
+  const uint32_t source = words[2], target = words[3];
+  const byte *in = address(words[0]);
+  byte *out = address(words[1]);
+  for (uint32_t n; begin < end; begin += n) {
     n = MIN(CAST, end - begin);
-    const void *from = in;
-    uint32_t at = source, k = 0;
-    do {
-      const uint32_t next = next_of(from, n, at, target);
-      void *to = next == target ? (void *)out : tiles[k];
-      cast_step(to, from, n, at, next);
-      from = to;
-      at = next;
-      k ^= 1;
-    } while (at != target);
+    cast_some(out + (size_t)begin * SIZE[target], in + (size_t)begin * SIZE[source], n, source, target);
   }
 }

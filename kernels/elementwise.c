@@ -446,13 +446,36 @@ static __attribute__((noinline)) void run_walk(
   else run_tiles(&walk, base, end - begin, ops, scalars, body, tile);
 }
 
+// Operands stored in another dtype than the body's, in rows or single numbers.
+static __attribute__((noinline)) void run_cast(
+    const uint32_t *shape, byte *const *base, uint32_t begin, uint32_t end, const Operands *ops,
+    const uint32_t *scalars, Body body) {
+  const uint32_t inputs = ops->inputs, stored = shape[0] >> 8, computed = stored < INT64 ? FLOAT32 : INT32;
+  const uint32_t *strides = shape + 2, size = SIZE[stored];
+  _Alignas(16) byte tile[MAX_OPERANDS][CAST * 4 + 64];
+  const void *in[MAX_OPERANDS];
+  for (uint32_t k = 0; k < inputs; k++)
+    if (strides[k] == 0) move_strided(tile[k], 1, base[k], 0, MIN(CAST, end - begin), ops->size[k]);
+  for (uint32_t n; begin < end; begin += n) {
+    n = MIN(CAST, end - begin);
+    for (uint32_t k = 0; k < inputs; k++) {
+      in[k] = ops->size[k] == 4 ? tile[k] : base[k] + begin;
+      if (strides[k] == 0) in[k] = tile[k];
+      else if (ops->size[k] == 4) cast_some(tile[k], base[k] + (size_t)begin * size, n, stored, computed);
+    }
+    const bool casts = ops->size[inputs] == 4;
+    run_body(body, ops, in, casts ? tile[inputs] : base[inputs] + begin, n, scalars);
+    if (casts) cast_some(base[inputs] + (size_t)begin * size, tile[inputs], n, computed, stored);
+  }
+}
+
 void elementwise(const uint32_t *words, uint32_t begin, uint32_t end, const Operands *ops, Body body) {
   uint32_t count = ops->inputs + 1u;
   const uint32_t *scalars = words + count, *shape = scalars + 2 * ops->scalars;
   byte *base[MAX_OPERANDS];
   for (uint32_t k = 0; k < count; k++) base[k] = address(words[k]);
   if (shape[0] > 0) {
-    run_walk(shape, base, begin, end, ops, scalars, body);
+    (shape[0] > 255 ? run_cast : run_walk)(shape, base, begin, end, ops, scalars, body);
     return;
   }
   const void *in[MAX_OPERANDS];

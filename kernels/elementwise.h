@@ -5,6 +5,9 @@
 // Words: input addresses, output address, two words per scalar, ndim, sizes[ndim], then
 // strides[ndim] of each input and of the output, in elements. ndim = 0 says that every operand is
 // contiguous. Work units are output elements.
+//
+// 1 + 256 code for ndim: operands of 4 bytes are stored in the dtype of that code, but for inputs of stride 0, and
+// are cast on the way.
 #ifndef ISOTORCH_ELEMENTWISE_H
 #define ISOTORCH_ELEMENTWISE_H
 
@@ -74,6 +77,14 @@ static inline int64_t scalar_i64(const uint32_t *w) {
   memcpy(&value, w, sizeof value);
   return value;
 }
+
+// The codes of ts/core/dtype.ts.
+enum { FLOAT64, FLOAT32, FLOAT16, BFLOAT16, INT64, INT32, INT16, INT8, UINT8, BOOL };
+
+// How many bytes an element of the dtype has, and casting up to CAST of them between dtypes that differ.
+enum { CAST = 512 };
+extern const uint8_t SIZE[];
+void cast_some(void *to, const void *from, uint32_t n, uint32_t source, uint32_t target);
 
 void elementwise(
     const uint32_t *words, uint32_t begin, uint32_t end, const Operands *operands, Body body);

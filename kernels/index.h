@@ -8,6 +8,8 @@
 // flat destination; as in ts/ops/primitives/index.ts.
 #define INDEX_COLUMNS 128
 #define INDEX_BLOCK 16384
+// Elements that are begun at once, while the first cache holds them.
+#define INDEX_START 2048
 
 // Leaves 1 + the first position with a bad index in the status word (which starts as 0), whichever
 // thread comes first.
@@ -37,6 +39,17 @@ static inline bool all_below(const int32_t *index, uint32_t n) {
   return all_((i32x4)((u32x4)load(index) < n));
 }
 
+// `count` positions from the `at`-th on, at most INDEX_TILE of 64 bits, which are narrowed into a tile.
+#define INDEX_TILE 512
+static inline const int32_t *positions_at(int32_t *tile, const void *index, uint32_t wide, size_t at, uint32_t count) {
+  if (!wide) return (const int32_t *)index + at;
+  const int64_t *from = (const int64_t *)index + at;
+  uint32_t i = 0;
+  for (; i + 4 <= count; i += 4) store(tile + i, narrow(load(from + i), load(from + i + 2)));
+  for (; i < count; i++) tile[i] = (int32_t)from[i];
+  return tile;
+}
+
 // Copies that are mostly short: a call into memory.copy costs more than a few vectors.
 static NOINLINE void move_bytes(void *to, const void *from, size_t bytes) {
   if (bytes > 256) {
@@ -51,18 +64,39 @@ static NOINLINE void move_bytes(void *to, const void *from, size_t bytes) {
   for (; bytes; bytes--) *d++ = *s++;
 }
 
-// What a scatter starts from: x, or zeros if x is null. `rows` rows of `bytes` bytes, `stride`
-// bytes apart.
-static inline void start_columns(uint8_t *out, const uint8_t *x, uint32_t rows, size_t stride,
-                                 size_t bytes) {
-  if (stride == bytes) bytes = stride *= rows, rows = 1;
-  for (uint32_t r = 0; r < rows; r++, out += stride) {
-    if (!x) {
-      memset(out, 0, bytes);
+// Units of work that own columns of [outer, n, inner], done as one: neighbouring chunks of one outer index, or
+// whole outer indices of few elements.
+typedef struct {
+  uint32_t outer, last, first, columns;
+} Piece;
+
+// Where unit `u` begins; returns how many units it is.
+static inline uint32_t piece_at(Piece *piece, uint32_t u, uint32_t end, uint32_t n, uint32_t inner) {
+  const uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS, chunk = u % chunks;
+  const uint32_t most = chunks == 1 ? MAX(1, INDEX_START / MAX(1, n * inner)) : chunks - chunk;
+  const uint32_t units = MIN(end - u, most);
+  piece->outer = u / chunks;
+  piece->last = chunks == 1 ? u + units : piece->outer + 1;
+  piece->first = chunk * INDEX_COLUMNS;
+  piece->columns = MIN(units * INDEX_COLUMNS, inner - piece->first);
+  return units;
+}
+
+// What a piece starts from: x, or zeros if x is null, in elements of `size` bytes.
+static inline void start_piece(
+    void *out, const void *x, const Piece *piece, uint32_t n, uint32_t inner, uint32_t size) {
+  const size_t stride = (size_t)inner * size, at = (size_t)piece->outer * n * stride + piece->first * size;
+  size_t rows = (size_t)(piece->last - piece->outer) * n, bytes = piece->columns * size;
+  if (stride == bytes) bytes *= rows, rows = 1;
+  uint8_t *to = (uint8_t *)out + at;
+  const uint8_t *from = x ? (const uint8_t *)x + at : NULL;
+  for (; rows > 0; rows--, to += stride) {
+    if (!from) {
+      memset(to, 0, bytes);
       continue;
     }
-    move_bytes(out, x, bytes);
-    x += stride;
+    move_bytes(to, from, bytes);
+    from += stride;
   }
 }
 

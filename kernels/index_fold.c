@@ -23,34 +23,33 @@ KERNEL(scatterReduce) {
   const int32_t *index = IN(int32_t, index);
   S *out = OUT(S, out);
   uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, mode = p->mode, row;
-  uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
-  for (uint32_t u = begin; u < end; u++) {
-    uint32_t o = u / chunks, first = u % chunks * INDEX_COLUMNS;
-    uint32_t columns = MIN(INDEX_COLUMNS, inner - first);
-    size_t base = (size_t)o * n * inner + first;
-    S *to = out + base;
-    start_columns((uint8_t *)to, p->based ? (const uint8_t *)(x + base) : NULL, n,
-                  inner * sizeof(S), columns * sizeof(S));
-    uint32_t i = 0;
-    if (inner == 1 && mode == 0) {
-      const int32_t *places = index + (size_t)o * p->count;
-      const S *from = src + (size_t)o * p->count;
-      for (; i + 4 <= p->count && all_below(places + i, n); i += 4)
-        UNROLL for (int k = 0; k < 4; k++)
-          to[places[i + k]] = NAME(plus)(to[places[i + k]], from[i + k]);
-    }
-    for (; i < p->count; i++) {
-      size_t at = ((size_t)o * p->count + i) * inner + first;
-      uint32_t c = 0;
-      for (; mode == 0 && c + 4 <= columns && all_below(index + at, n); c += 4, at += 4)
-        UNROLL for (int k = 0; k < 4; k++) {
-          S *target = to + (size_t)(uint32_t)index[at + k] * inner + c + k;
-          *target = NAME(plus)(*target, src[at + k]);
+  Piece piece;
+  for (uint32_t u = begin; u < end;) {
+    u += piece_at(&piece, u, end, n, inner);
+    start_piece(out, p->based ? x : NULL, &piece, n, inner, sizeof(S));
+    for (uint32_t o = piece.outer; o < piece.last; o++) {
+      S *to = out + (size_t)o * n * inner + piece.first;
+      uint32_t i = 0;
+      if (inner == 1 && mode == 0) {
+        const int32_t *places = index + (size_t)o * p->count;
+        const S *from = src + (size_t)o * p->count;
+        for (; i + 4 <= p->count && all_below(places + i, n); i += 4)
+          UNROLL for (int k = 0; k < 4; k++)
+            to[places[i + k]] = NAME(plus)(to[places[i + k]], from[i + k]);
+      }
+      for (; i < p->count; i++) {
+        size_t at = ((size_t)o * p->count + i) * inner + piece.first;
+        uint32_t c = 0;
+        for (; mode == 0 && c + 4 <= piece.columns && all_below(index + at, n); c += 4, at += 4)
+          UNROLL for (int k = 0; k < 4; k++) {
+            S *target = to + (size_t)(uint32_t)index[at + k] * inner + c + k;
+            *target = NAME(plus)(*target, src[at + k]);
+          }
+        for (; c < piece.columns; c++, at++) {
+          if (!resolve(index[at], n, p->wrap, at, status, &row)) continue;
+          S *target = to + (size_t)row * inner + c;
+          *target = NAME(meet)(*target, src[at], mode);
         }
-      for (; c < columns; c++, at++) {
-        if (!resolve(index[at], n, p->wrap, at, status, &row)) continue;
-        S *target = to + (size_t)row * inner + c;
-        *target = NAME(meet)(*target, src[at], mode);
       }
     }
   }
@@ -63,34 +62,32 @@ KERNEL(indexAdd) {
   const int32_t *index = IN(int32_t, index);
   S *out = OUT(S, out), alpha = (S)F64(p->alpha);
   uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
-  uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
   V factor = splat(alpha);
-  // Neighbouring chunks are one.
-  for (uint32_t u = begin, units; u < end; u += units) {
-    const uint32_t o = u / chunks, chunk = u % chunks, first = chunk * INDEX_COLUMNS;
-    units = MIN(end - u, chunks - chunk);
-    const uint32_t columns = MIN(units * INDEX_COLUMNS, inner - first);
-    size_t base = (size_t)o * n * inner + first;
-    S *to = out + base;
-    start_columns((uint8_t *)to, p->based ? (const uint8_t *)(x + base) : NULL, n,
-                  inner * sizeof(S), columns * sizeof(S));
-    const S *from = src + (size_t)o * p->count * inner + first;
-    uint32_t i = 0;
-    if (inner == 1)
-      for (; i + 4 <= p->count && all_below(index + i, n); i += 4, from += 4)
-        UNROLL for (int k = 0; k < 4; k++) {
-          const S more = (factor * splat(from[k]))[0];
-          if (index[i + k] != p->skip) to[index[i + k]] = NAME(plus)(to[index[i + k]], more);
+  Piece piece;
+  for (uint32_t u = begin; u < end;) {
+    u += piece_at(&piece, u, end, n, inner);
+    start_piece(out, p->based ? x : NULL, &piece, n, inner, sizeof(S));
+    const uint32_t columns = piece.columns;
+    for (uint32_t o = piece.outer; o < piece.last; o++) {
+      S *to = out + (size_t)o * n * inner + piece.first;
+      const S *from = src + (size_t)o * p->count * inner + piece.first;
+      uint32_t i = 0;
+      if (inner == 1)
+        for (; i + 4 <= p->count && all_below(index + i, n); i += 4, from += 4)
+          UNROLL for (int k = 0; k < 4; k++) {
+            const S more = (factor * splat(from[k]))[0];
+            if (index[i + k] != p->skip) to[index[i + k]] = NAME(plus)(to[index[i + k]], more);
+          }
+      for (; i < p->count; i++, from += inner) {
+        if (!resolve(index[i], n, p->wrap, i, status, &row) || index[i] == p->skip) continue;
+        S *target = to + (size_t)row * inner;
+        uint32_t c = 0;
+        for (; c + LANES <= columns; c += LANES)
+          store(target + c, load(target + c) + factor * load(from + c));
+        if (c < columns) {
+          V v = load_tail(target + c, columns - c, 0);
+          store_tail(target + c, v + factor * load_tail(from + c, columns - c, 0), columns - c);
         }
-    for (; i < p->count; i++, from += inner) {
-      if (!resolve(index[i], n, p->wrap, i, status, &row) || index[i] == p->skip) continue;
-      S *target = to + (size_t)row * inner;
-      uint32_t c = 0;
-      for (; c + LANES <= columns; c += LANES)
-        store(target + c, load(target + c) + factor * load(from + c));
-      if (c < columns) {
-        V v = load_tail(target + c, columns - c, 0);
-        store_tail(target + c, v + factor * load_tail(from + c, columns - c, 0), columns - c);
       }
     }
   }

@@ -41,15 +41,21 @@ static NOINLINE void NAME(pick)(const S *x, const int32_t *index, S *out, uint32
 // out[o, i, c] = x[o, index[o, i, c], c]. Units are the rows (o, i).
 KERNEL(gather) {
   const S *x = IN(S, x);
-  const int32_t *index = IN(int32_t, index);
+  const void *index = IN(void, index);
   S *out = OUT(S, out);
   uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, count = p->count, wrap = p->wrap;
+  int32_t tile[INDEX_TILE];
   for (uint32_t u = begin, more; u < end; u += more) {
     // A row, or with inner = 1 the rest of the rows of one o.
     const uint32_t o = u / count;
     more = inner == 1 ? MIN(end, (o + 1) * count) - u : 1;
     const size_t at = (size_t)u * inner;
-    NAME(pick)(x + (size_t)o * n * inner, index + at, out + at, more * inner, n, wrap, inner, at, status);
+    for (uint32_t c = 0, some; c < more * inner; c += some) {
+      some = p->wide ? MIN(INDEX_TILE, more * inner - c) : more * inner;
+      const S *from = x + (size_t)o * n * inner + (inner == 1 ? 0 : c);
+      const int32_t *places = positions_at(tile, index, p->wide, at + c, some);
+      NAME(pick)(from, places, out + at + c, some, n, wrap, inner, at + c, status);
+    }
   }
 }
 
@@ -70,21 +76,27 @@ static NOINLINE void NAME(place)(const S *src, const int32_t *index, S *to, uint
 // columns of one o.
 KERNEL(scatter) {
   const S *x = IN(S, x), *src = IN(S, src);
-  const int32_t *index = IN(int32_t, index);
+  const void *index = IN(void, index);
+  int32_t tile[INDEX_TILE];
   S *out = OUT(S, out);
   uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, count = p->count;
-  uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
-  for (uint32_t u = begin; u < end; u++) {
-    uint32_t o = u / chunks, first = u % chunks * INDEX_COLUMNS;
-    uint32_t columns = MIN(INDEX_COLUMNS, inner - first);
-    S *to = out + (size_t)o * n * inner + first;
-    const S *from = x + (size_t)o * n * inner + first;
-    start_columns((uint8_t *)to, (const uint8_t *)from, n, inner * sizeof(S), columns * sizeof(S));
-    // With inner = 1 all rows are one.
-    const uint32_t more = inner == 1 ? count : 1;
-    for (uint32_t i = 0; i < count; i += more) {
-      const size_t at = ((size_t)o * count + i) * inner + first;
-      NAME(place)(src + at, index + at, to, more * columns, n, p->wrap, inner, at, status);
+  Piece piece;
+  for (uint32_t u = begin; u < end;) {
+    u += piece_at(&piece, u, end, n, inner);
+    start_piece(out, x, &piece, n, inner, sizeof(S));
+    for (uint32_t o = piece.outer; o < piece.last; o++) {
+      S *to = out + (size_t)o * n * inner + piece.first;
+      // With inner = 1 all rows are one.
+      const uint32_t more = inner == 1 ? count : 1;
+      for (uint32_t i = 0; i < count; i += more) {
+        const size_t at = ((size_t)o * count + i) * inner + piece.first;
+        const uint32_t all = more * piece.columns;
+        for (uint32_t c = 0, some; c < all; c += some) {
+          some = p->wide ? MIN(INDEX_TILE, all - c) : all;
+          const int32_t *places = positions_at(tile, index, p->wide, at + c, some);
+          NAME(place)(src + at + c, places, to + (inner == 1 ? 0 : c), some, n, p->wrap, inner, at + c, status);
+        }
+      }
     }
   }
 }
@@ -123,23 +135,20 @@ KERNEL(indexCopy) {
   const int32_t *index = IN(int32_t, index);
   S *out = OUT(S, out), value = (S)((uint64_t)p->high << 32 | p->low);
   uint32_t *status = OUT(uint32_t, status), n = p->n, inner = p->inner, row;
-  uint32_t chunks = (inner + INDEX_COLUMNS - 1) / INDEX_COLUMNS;
-  // Neighbouring chunks are one.
-  for (uint32_t u = begin, units; u < end; u += units) {
-    const uint32_t o = u / chunks, chunk = u % chunks, first = chunk * INDEX_COLUMNS;
-    units = MIN(end - u, chunks - chunk);
-    const uint32_t columns = MIN(units * INDEX_COLUMNS, inner - first);
-    S *to = out + (size_t)o * n * inner + first;
-    const S *from = x + (size_t)o * n * inner + first;
-    start_columns((uint8_t *)to, (const uint8_t *)from, n, inner * sizeof(S), columns * sizeof(S));
-    for (uint32_t i = 0; i < p->count; i++) {
-      if (!resolve(index[i], n, p->wrap, i, status, &row)) continue;
-      S *target = to + (size_t)row * inner;
-      if (p->fill)
-        for (uint32_t c = 0; c < columns; c++) target[c] = value;
-      else
-        move_bytes(target, src + ((size_t)o * p->count + i) * inner + first, columns * sizeof(S));
-    }
+  Piece piece;
+  for (uint32_t u = begin; u < end;) {
+    u += piece_at(&piece, u, end, n, inner);
+    start_piece(out, x, &piece, n, inner, sizeof(S));
+    const uint32_t columns = piece.columns;
+    for (uint32_t o = piece.outer; o < piece.last; o++)
+      for (uint32_t i = 0; i < p->count; i++) {
+        if (!resolve(index[i], n, p->wrap, i, status, &row)) continue;
+        S *target = out + ((size_t)o * n + row) * inner + piece.first;
+        if (p->fill)
+          for (uint32_t c = 0; c < columns; c++) target[c] = value;
+        else
+          move_bytes(target, src + ((size_t)o * p->count + i) * inner + piece.first, columns * sizeof(S));
+      }
   }
 }
 

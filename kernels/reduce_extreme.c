@@ -19,7 +19,7 @@ static inline V NAME(greatest)(const S *x, uint32_t n, V flip) {
   V low = TURN(splat(x[0])), a[4] = {low, low, low, low};
   uint32_t i = 0;
   for (; i + 4 * LANES <= n; i += 4 * LANES)
-    for (int k = 0; k < 4; k++) a[k] = max_(a[k], TURN(load(x + i + k * LANES)));
+    UNROLL for (int k = 0; k < 4; k++) a[k] = max_(a[k], TURN(load(x + i + k * LANES)));
   for (; i + LANES <= n; i += LANES) a[0] = max_(a[0], TURN(load(x + i)));
   if (i < n) a[1] = max_(a[1], TURN(load_tail(x + i, n - i, x[0])));
   return splat(max_lanes(max_(max_(a[0], a[2]), max_(a[1], a[3]))));
@@ -35,7 +35,7 @@ static inline uint32_t NAME(first)(const S *x, uint32_t n, V most, V flip) {
   if (!any_(isnan_(most)))
     for (; i + 4 * LANES <= n; i += 4 * LANES) {
       I found = TURN(load(x + i)) == most;
-      for (int k = 1; k < 4; k++) found |= TURN(load(x + i + k * LANES)) == most;
+      UNROLL for (int k = 1; k < 4; k++) found |= TURN(load(x + i + k * LANES)) == most;
       if (any_(found)) break;
     }
   while (i + LANES <= n && !any_(NAME(same)(TURN(load(x + i)), most))) i += LANES;

@@ -22,7 +22,7 @@ static inline __attribute__((always_inline)) V FN(run)(
     const PARAMS *p, const S *x, uint32_t n, const Lines *lines, uint32_t step) {
   (void)p;
   V a[8];
-  for (int k = 0; k < 8; k++) a[k] = splat((S)(IDENTITY));
+  UNROLL for (int k = 0; k < 8; k++) a[k] = splat((S)(IDENTITY));
   const uint32_t whole = n & ~(8u * LANES - 1), width = lines->width, turn = 8 * LANES * step;
   const ptrdiff_t skip = lines->skip;
   const S *at = x, *end;
@@ -37,15 +37,15 @@ static inline __attribute__((always_inline)) V FN(run)(
   EACH_ROW
 #pragma clang loop unroll(disable)
     for (; at < end; at += turn / 2)
-      for (uint32_t k = 0; k < 4; k++) {
+      UNROLL for (uint32_t k = 0; k < 4; k++) {
         V v = VECTOR(k);
         a[k] = QUICK(a[k], v);
         sum[k] += v;
       }
   I odd = isnan_((sum[0] + sum[1]) + (sum[2] + sum[3]));
-  for (int k = 0; k < 4; k++) odd |= a[k] == 0;
+  UNROLL for (int k = 0; k < 4; k++) odd |= a[k] == 0;
   if (any_(odd)) {
-    for (int k = 0; k < 4; k++) a[k] = splat((S)(IDENTITY));
+    UNROLL for (int k = 0; k < 4; k++) a[k] = splat((S)(IDENTITY));
     at = x;
 #else
   {
@@ -56,22 +56,22 @@ static inline __attribute__((always_inline)) V FN(run)(
       __asm__("" : "+r"(end));
 #pragma clang loop unroll(disable)
       while (at < end) {
-        for (uint32_t k = 0; k < 4; k++) a[k] = MEET(a[k], MAP(VECTOR(k)));
+        UNROLL for (uint32_t k = 0; k < 4; k++) a[k] = MEET(a[k], MAP(VECTOR(k)));
         if (at + turn / 2 == end) break;
-        for (uint32_t k = 4; k < 8; k++) a[k] = MEET(a[k], MAP(VECTOR(k)));
+        UNROLL for (uint32_t k = 4; k < 8; k++) a[k] = MEET(a[k], MAP(VECTOR(k)));
         at += turn;
       }
     }
   }
   if (step == 1) {
     uint32_t i = whole;
-    for (int k = 0; k < 7; k++, i += LANES) {
+    UNROLL for (int k = 0; k < 7; k++, i += LANES) {
       if (i + LANES > n) break;
       a[k] = MEET(a[k], MAP(load(x + i)));
     }
     if (i < n) a[7] = MEET(a[7], MAP(load_tail(x + i, n - i, (S)(FILL))));
   }
-  for (int k = 0; k < 4; k++) a[k] = MEET(a[k], a[k + 4]);
+  UNROLL for (int k = 0; k < 4; k++) a[k] = MEET(a[k], a[k + 4]);
   return MEET(MEET(a[0], a[2]), MEET(a[1], a[3]));
 }
 

@@ -5,8 +5,6 @@
 
 #define M(name, f)                                                                                 \
   VFN f64x2 name(f64x2 x) { return (f64x2){f(x[0]), f(x[1])}; }
-M(sin_, sin)
-M(cos_, cos)
 M(tan_, tan)
 M(asin_, asin)
 M(acos_, acos)

@@ -64,6 +64,7 @@ BINARY(M)
 #define DOUBLES(M)                                                                                 \
   M(exp) M(exp2) M(expm1) M(log) M(log2) M(log10) M(log1p)                                         \
   M(sinh) M(cosh) M(tanh) M(asinh) M(acosh) M(atanh) M(erf) M(erfc)
+#define ANGLES(M) M(sin) M(cos)
 static bool same(double a, double b) { return (a != a && b != b) || memcmp(&a, &b, sizeof a) == 0; }
 static uint32_t hash_doubles(uint32_t sum, const double *y, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) {
@@ -83,7 +84,9 @@ static double sample(uint64_t i) {
   memcpy(&x, &word, sizeof x);
   return x;
 }
-#define M(name, run, vector)                                                                       \
+// Beyond, sine and cosine are those of the C library.
+static double angle(uint64_t i) { return fabs(sample(i)) < 0x1p20 ? sample(i) : (double)i; }
+#define M(name, sample, run, vector)                                                               \
   uint32_t hash_##name##_doubles(void) {                                                           \
     uint32_t sum = 2166136261u;                                                                    \
     double x[64], y[64], to[64];                                                                   \
@@ -99,9 +102,11 @@ static double sample(uint64_t i) {
     }                                                                                              \
     return sum;                                                                                    \
   }
-#define OF_ONE(name) M(name, name##_doubles(x, to, 64), name##_(a))
+#define OF_ONE(name) M(name, sample, name##_doubles(x, to, 64), name##_(a))
 DOUBLES(OF_ONE)
-M(pow, pow_doubles(x, y, to, 64), pow_(a, b))
+#define OF_ANGLE(name) M(name, angle, name##_doubles(x, to, 64), name##_(a))
+ANGLES(OF_ANGLE)
+M(pow, sample, pow_doubles(x, y, to, 64), pow_(a, b))
 #undef M
 
 // Whether what the C library calls, as WebAssembly, gives the bits of vectors.
@@ -124,6 +129,7 @@ int main(void) {
 #undef M
 #define M(name) printf("hash_%s_doubles %u\n", #name, hash_##name##_doubles());
   DOUBLES(M)
+  ANGLES(M)
   M(pow)
 #undef M
   printf("hash_libm %u\n", hash_libm());

@@ -336,3 +336,31 @@ test('scatter of many indices: the last of equal ones wins', () => {
     expect(base.scatter(dim, index, src).tolistSync()).toEqual(expected);
   }
 });
+
+describe('indices of 64 bits', () => {
+  /** Also of plans: the second call of a kind is recorded, and the dtypes take turns. */
+  test.each([
+    [[3, 1030], 1],
+    [[1030, 3], 0],
+    [[2, 5, 600], 1],
+  ] as const)('are those of 32 bits, %j along %i', (shape, dim) => {
+    const count = shape.reduce((a, b) => a * b, 1);
+    const size = shape[dim];
+    const x = torch.arange(count).mul(7).remainder(1009).view(shape);
+    const short = x.remainder(2 * size).sub(size);
+    for (let i = 0; i < 3; i++) {
+      const long = short.long();
+      expect(x.gather(dim, long).equal(x.gather(dim, short))).toBe(true);
+      expect(x.scatter(dim, long, x).equal(x.scatter(dim, short, x))).toBe(true);
+    }
+    const at = short.clone();
+    at.view(-1)
+      .at(count - 2)
+      .fill_(size);
+    const message = new RegExp(`index ${size} at position ${count - 2} `);
+    for (const index of [at, at.long()]) {
+      expect(() => x.gather(dim, index)).toThrow(message);
+      expect(() => x.scatter(dim, index, x)).toThrow(message);
+    }
+  });
+});

@@ -181,6 +181,13 @@ describe('borders', () => {
       [1, 0, 0],
     ]);
     expect(oneHot(classes.long(), 4).dtype).toBe(torch.int64);
+    expect(oneHot(torch.tensor(1), 3).tolistSync()).toEqual([0, 1, 0]);
+    expect(oneHot(torch.zeros([2, 0], { dtype: torch.int64 }), 3).shape).toEqual([2, 0, 3]);
+    expect(() => oneHot(torch.zeros([0], { dtype: torch.int64 }))).toThrow(/empty tensor/);
+    const many = torch.arange(3000).mul(7).remainder(9).view(3, 1000).byte();
+    const rows = oneHot(many, 10);
+    expect(rows.dtype).toBe(torch.int32);
+    expect(rows.equal(many.unsqueeze(-1).eq(torch.arange(10)).int())).toBe(true);
     expect(() => oneHot(classes, 2)).toThrow(/at least 3 classes/);
     expect(() => oneHot(torch.tensor([-1]))).toThrow(ValueError);
   });

@@ -74,6 +74,17 @@ await withGpu('dtypes the GPU has not', () => {
     expect(await whole.tolist()).toHaveLength(1);
   });
 
+  test('classes become rows of integers', async () => {
+    const { oneHot } = torch.nn.functional;
+    const classes = torch.tensor([2, 0], long);
+    const hot = await oneHot(classes, 3);
+    expect(await hot.tolist()).toEqual([
+      [0, 0, 1],
+      [1, 0, 0],
+    ]);
+    await expect((await oneHot(classes, 2)).tolist()).rejects.toThrow(/out of range/);
+  });
+
   test.each(Object.entries(DOUBLE))('float64 says what to do: %s', (_, make) => {
     expect(make).toThrow(torch.DtypeError);
     expect(make).toThrow('use torch.float32 (x.float()), or compute on the CPU');

@@ -137,6 +137,8 @@ export interface Device {
   stored(dtype: Dtype): Dtype;
   /** Dtypes that kernels can take as they are stored, and the suffix of those kernels. */
   readonly packed?: ReadonlyMap<Dtype, KernelDtype>;
+  /** Whether elementwise kernels take them in rows only, beside single elements in what is computed. */
+  readonly packsRows?: boolean;
   /** The device's own programs of primitives, instead of those of the rows. */
   readonly programs?: Programs;
   /** Why the device cannot be used any more, once it cannot. */

@@ -13,6 +13,7 @@ import {
   type Dtype,
   encodeFitting,
   int32,
+  int64,
   toFloating,
 } from '../core/dtype.js';
 import {
@@ -40,10 +41,12 @@ import { gradients } from './gradients.js';
 import { checkResult } from './inplace.js';
 import type { KernelDtype } from './kernel.js';
 import {
+  areRows,
   cast,
   contiguousCopy,
   copyInto,
   denseCopy,
+  isSingle,
   launchPointwise,
   resultGeometry,
   spoils,
@@ -196,9 +199,10 @@ export function applyPointwise(
   }
   const result = row.domain === 'real' ? toFloating(promoted) : promoted;
   const compute = computeDtype(result);
-  const suffix = packedSuffix(device, result, valued);
-  const taken = suffix === undefined ? compute : result;
   const shape = shapeOf(operands, op);
+  const suffix =
+    compute === result ? undefined : packedSuffix(device, result, valued, operands, shape, target);
+  const taken = suffix === undefined ? compute : result;
   const raw = row.result === 'bool' ? bool : taken;
   const final = row.result === 'bool' ? bool : result;
   if (target !== undefined) checkResult(op, target, shape, final);
@@ -211,12 +215,20 @@ export function applyPointwise(
   }
   try {
     for (let i = 0; i < operands.length; i++) {
-      const want = masks?.includes(i) ? bool : taken;
+      const want = masks?.includes(i) ? bool : takenAs(operands[i], taken, compute, device);
       const ready = prepare(op, operands[i], want, direct ? target : undefined);
       if (ready !== operands[i]) prepared = prepared.with(i, ready);
     }
     out = direct ? target : emptyOf(resultGeometry(shape, prepared), raw, device);
-    launchPointwise(name, compute, prepared, scalars, out, suffix);
+    launchPointwise(
+      name,
+      compute,
+      prepared,
+      scalars,
+      out,
+      suffix,
+      device.packsRows ? taken : compute,
+    );
   } catch (error) {
     throw located(error, op, operands);
   } finally {
@@ -293,11 +305,28 @@ function without(operands: readonly Operand[], masks: readonly number[]): readon
 function packedSuffix(
   device: Device,
   dtype: Dtype,
+  valued: readonly Operand[],
   operands: readonly Operand[],
+  shape: Shape,
+  target: Tensor | undefined,
 ): KernelDtype | undefined {
   const suffix = device.packed?.get(dtype);
   if (suffix === undefined) return undefined;
-  return operands.every((x) => !isTensor(x) || x.dtype === dtype) ? suffix : undefined;
+  if (!valued.every((x) => !isTensor(x) || x.dtype === dtype)) return undefined;
+  if (!device.packsRows) return suffix;
+  const fits = areRows(operands, shape) && !operands.some(isRepeated);
+  return fits && (target?.isContiguous() ?? true) ? suffix : undefined;
+}
+
+/** Whether one number stands for several elements, which a cast would write out. */
+function isRepeated(operand: Operand): boolean {
+  return isTensor(operand) && operand.numel() !== 1 && isSingle(operand);
+}
+
+/** The dtype a kernel wants an operand in: beside rows, single elements in the one it computes in. */
+function takenAs(operand: Operand, taken: Dtype, compute: Dtype, device: Device): Dtype {
+  if (taken === compute || !device.packsRows) return taken;
+  return !isTensor(operand) || isSingle(operand) ? compute : taken;
 }
 
 /** The result under its final dtype: cast back, or brought into the target. */
@@ -478,7 +507,7 @@ function prepareInput(
     if (input.dtype.category === Category.Float) {
       throw new DtypeError(`${name}: indices are integers, got ${input.dtype}; cast with int()`);
     }
-    want = int32;
+    want = row.wideIndex && input.dtype === int64 ? int64 : int32;
   } else if (row.mask?.includes(position)) want = bool;
   let ready = input;
   if (ready.dtype !== want) ready = launches.temporary(cast(ready, want));

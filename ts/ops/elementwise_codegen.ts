@@ -52,7 +52,7 @@ const LEADING_RUNS: Readonly<Record<string, string>> = {
 };
 
 const DOUBLES =
-  /^(exp|exp2|expm1|a?(?:cosh|sinh|tanh)|erfc?|log|log2|log10|log1p|pow)_\(\w(, \w)?\)$/;
+  /^(exp|exp2|expm1|a?(?:cosh|sinh|tanh)|cos|sin|erfc?|log|log2|log10|log1p|pow)_\(\w(, \w)?\)$/;
 
 /** The loop of a float64 row that is one function of simd_double.h. Null for other rows. */
 function inDoubles(row: PointwiseRow): readonly string[] | null {

@@ -95,7 +95,8 @@ function zeros(count: number): number[] {
 /**
  * Launches one elementwise kernel. Tensor operands have the compute dtype (or are masks); numbers
  * become immediates of the block. `out` has the broadcast shape, in any layout. The kernel of
- * another `suffix` takes tensors as they are stored.
+ * another `suffix` takes tensors as they are stored; one that casts what is `stored` in another
+ * dtype than it computes in takes rows and, in the dtype it computes in, single elements.
  */
 export function launchPointwise(
   op: string,
@@ -104,10 +105,12 @@ export function launchPointwise(
   scalars: readonly number[],
   out: Tensor,
   suffix = compute.suffix as string,
+  stored = compute,
 ): void {
   const count = out.numel();
   if (count === 0) return;
-  launchStrided(kernelName(op, suffix), compute, operands, scalars, out, count);
+  const code = stored === compute ? 0 : stored.code << 8;
+  launchStrided(kernelName(op, suffix), compute, operands, scalars, out, count, code);
 }
 
 function launchStrided(
@@ -117,10 +120,12 @@ function launchStrided(
   scalars: readonly number[],
   out: Tensor,
   count: number,
+  code = 0,
 ): void {
   block.begin(kernel);
-  if (allContiguous(operands, out)) writeFlat(compute, operands, scalars, out);
-  else if (isRow(operands, out)) writeRow(compute, operands, scalars, out);
+  if (code === 0 && allContiguous(operands, out)) writeFlat(compute, operands, scalars, out);
+  else if (out.isContiguous() && areRows(operands, out.shape))
+    writeRow(compute, operands, scalars, out, code);
   else writeStrided(compute, operands, scalars, out);
   block.range = count;
   block.bytes = count * (operands.length + 1) * compute.size;
@@ -144,17 +149,16 @@ function writeFlat(
 }
 
 /** Whether all elements are one number, such as those of an expanded scalar. */
-function isSingle({ shape, strides }: Tensor): boolean {
+export function isSingle({ shape, strides }: Tensor): boolean {
   for (let d = 0; d < shape.length; d++) if (shape[d] !== 1 && strides[d] !== 0) return false;
   return true;
 }
 
 /** Whether operands are contiguous or single numbers, so that no layout need be looked at. */
-function isRow(operands: readonly Operand[], out: Tensor): boolean {
-  if (!out.isContiguous()) return false;
+export function areRows(operands: readonly Operand[], shape: Shape): boolean {
   for (const operand of operands) {
     if (!isTensor(operand) || isSingle(operand)) continue;
-    if (!operand.isContiguous() || !sameShape(operand.shape, out.shape)) return false;
+    if (!operand.isContiguous() || !sameShape(operand.shape, shape)) return false;
   }
   return true;
 }
@@ -165,11 +169,12 @@ function writeRow(
   operands: readonly Operand[],
   scalars: readonly number[],
   out: Tensor,
+  code: number,
 ): void {
   const header = 2 * operands.length + 2 * scalars.length + 4;
   writeBuffers(operands, out, header);
   for (let i = 0; i < scalars.length; i++) writeScalar(compute, scalars[i]);
-  block.word(1);
+  block.word(code + 1);
   block.word(out.numel());
   for (const operand of operands) block.word(isTensor(operand) && !isSingle(operand) ? 1 : 0);
   block.word(1);

@@ -233,7 +233,8 @@ export function wrongIndex(
   // Where reading waits, the index may be gone when the error is told.
   let value = '';
   if (launcher.synchronous) {
-    const at = { storage: index.storage_, offset: index.offset + position, dtype: index.dtype };
+    const offset = (index.offset + position) * (index.dtype.size / 4);
+    const at = { storage: index.storage_, offset, dtype: index.dtype };
     value = ` ${launcher.readInts(at, 1)[0]}`;
   }
   return new IndexError(

@@ -1,16 +1,16 @@
 /** Borders around tensors, and classes as rows of zeros with a one: functions without a method. */
 
 import { flat } from '../autograd/flat.js';
-import { int32, int64 } from '../core/dtype.js';
+import { int32 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
-import { to } from './convert.js';
-import { arange, tensor } from './creation.js';
-import { elementwise } from './elementwise.js';
+import { applyPrimitive } from './apply.js';
+import { ones, tensor } from './creation.js';
 import { indexSelect } from './gathering.js';
 import { afterReading } from './later.js';
+import { sumDtype } from './promote.js';
 import { constantPadNd } from './rearrange.js';
-import { clone, unsqueeze } from './shape.js';
+import { clone, reshape } from './shape.js';
 import { op } from './signature.js';
 
 /** How the border is filled. */
@@ -110,20 +110,20 @@ export const oneHot = op(
         hot(classes, Number(largest) + 1),
       );
     }
-    let count = numClasses;
-    const values = Array.from(classes.dataSync(), Number);
-    const largest = values.reduce((a, b) => Math.max(a, b), -1);
-    if (values.some((value) => value < 0)) {
-      throw new ValueError('oneHot: class values must not be negative');
-    }
-    if (count < 0) {
-      if (values.length === 0) {
+    if (classes.numel() === 0) {
+      if (numClasses < 0) {
         throw new ValueError(
           'oneHot: an empty tensor says nothing of the number of classes; give it',
         );
       }
-      count = largest + 1;
-    } else if (largest >= count) {
+      return hot(classes, numClasses);
+    }
+    if (numberOf(classes.min()) < 0) {
+      throw new ValueError('oneHot: class values must not be negative');
+    }
+    const largest = numberOf(classes.max());
+    const count = numClasses < 0 ? largest + 1 : numClasses;
+    if (largest >= count) {
       throw new ValueError(
         `oneHot: class ${largest} needs at least ${largest + 1} classes, got numClasses ${count}`,
       );
@@ -132,12 +132,21 @@ export const oneHot = op(
   },
 );
 
-/** Classes against the numbers 0 to `count` - 1. */
+/** The one element of a tensor that nobody else holds. */
+function numberOf(single: Tensor): number {
+  const value = Number(single.dataSync()[0]);
+  single.dispose();
+  return value;
+}
+
+/** Ones scattered into rows of `count` zeros. */
 function hot(classes: Tensor, count: number): Tensor {
   if (count <= 0 && classes.numel() === 0) {
     throw new ValueError(`oneHot: numClasses must be positive, got ${count}`);
   }
-  const columns = arange(count, { dtype: int32, device: classes.device });
-  const hits = elementwise.eq(unsqueeze(classes, -1), columns);
-  return to(hits, classes.dtype === int64 ? int64 : int32);
+  const index = reshape(classes, [classes.numel(), 1, 1]);
+  const { dtype, device } = classes;
+  const marks = ones(index.shape, { dtype: sumDtype(dtype, null), device });
+  const [rows] = applyPrimitive('gatherBackward', [marks, index], { n: count });
+  return reshape(rows, [...classes.shape, count]);
 }

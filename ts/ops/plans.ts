@@ -136,6 +136,9 @@ export function placeOf(
   key[0] = row;
   key[1] = attributes;
   key[2] = dtype;
-  for (let i = 0; i < count; i++) key[3 + i] = inputs[i]?.geometry.id ?? -1;
+  for (let i = 0; i < count; i++) {
+    const input = inputs[i];
+    key[3 + i] = input === undefined ? -1 : 16 * input.geometry.id + input.dtype.code;
+  }
   return memo.get();
 }

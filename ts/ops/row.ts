@@ -101,6 +101,8 @@ export interface Primitive<Attributes> {
    */
   readonly index?: readonly number[];
   readonly mask?: readonly number[];
+  /** Whether indices may come as int64, where the device has that. */
+  readonly wideIndex?: true;
   /** Output positions that hold positions or counts: int32 whatever the inputs were. */
   readonly positions?: readonly number[];
   /** Input positions whose strides the launch understands; the others arrive contiguous. */

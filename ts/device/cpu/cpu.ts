@@ -10,8 +10,9 @@ import {
   tileBuilds,
 } from '../../../wasm/loader.js';
 import { recordLaunch } from '../../../wasm/recorder.js';
-import type { Dtype } from '../../core/dtype.js';
+import { bfloat16, type Dtype, float16, int8, int16, uint8 } from '../../core/dtype.js';
 import { DeviceError, OutOfMemoryError, ValueError } from '../../core/errors.js';
+import type { KernelDtype } from '../../ops/kernel.js';
 import { Allocator } from '../allocator.js';
 import type { Device, LaunchBlock } from '../device.js';
 import { MOST_THREADS, Pool, type PooledKernel } from './pool.js';
@@ -75,11 +76,21 @@ export function refusal(name: string): string {
     : `there are no kernels '${name}'; there are ${known.join(', ')}`;
 }
 
+const PACKED: ReadonlyMap<Dtype, KernelDtype> = new Map<Dtype, KernelDtype>([
+  [float16, 'f32'],
+  [bfloat16, 'f32'],
+  [int16, 'i32'],
+  [int8, 'i32'],
+  [uint8, 'i32'],
+]);
+
 /** The CPU device. Nothing is compiled or allocated before the first tensor. */
 export class CpuDevice implements Device {
   readonly type = 'cpu';
   readonly addressable = true;
   readonly synchronous = true;
+  readonly packed = PACKED;
+  readonly packsRows = true;
   limit = MAXIMUM_BYTES;
   /** Called before each allocation; a test makes it throw to see every failure path. */
   beforeAllocate: ((bytes: number) => void) | undefined;

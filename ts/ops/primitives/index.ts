@@ -27,6 +27,9 @@ const scatterKernel = kernel({
   buffers: ['x', 'index', 'src', 'out', 'status'],
   params: along,
 });
+const wideAlong = { ...along, wide: 'u32' } as const;
+const pickKernel = kernel({ ...gatherKernel, params: wideAlong });
+const placeKernel = kernel({ ...scatterKernel, params: wideAlong });
 const indexCopyKernel = kernel({
   ...scatterKernel,
   params: { ...along, fill: 'u32', low: 'u32', high: 'u32' },
@@ -106,6 +109,8 @@ function params(x: readonly number[], count: number, wrap = false) {
   return { n: x[1], count, inner: x[2], wrap: Number(wrap) };
 }
 
+const isWide = (index: Tensor): number => Number(index.dtype.size === 8);
+
 /** Units of work that own columns. */
 function chunks(shape: readonly number[]): number {
   return shape[0] * Math.ceil(shape[2] / COLUMNS);
@@ -113,11 +118,12 @@ function chunks(shape: readonly number[]): number {
 
 /** x [outer, n, inner], index [outer, count, inner]: out[o, i, c] = x[o, index[o, i, c], c]. */
 export const gather = primitive<Wrap>()({
-  kernels: { gather: gatherKernel },
+  kernels: { gather: pickKernel },
   inputs: ['x', 'index'],
   dtypes: 'any',
   fixed: true,
   index: [1],
+  wideIndex: true,
   outputs([x, index]) {
     checkAlong('gather', x, index);
     return [{ shape: index.shape, dtype: x.dtype }];
@@ -126,8 +132,8 @@ export const gather = primitive<Wrap>()({
     const [outer, count] = index.shape;
     checkingIndices(launcher, 'gather', index, x.shape[1], (status) => {
       const buffers = [x, index, out, status];
-      const sizes = params(x.shape, count, wrap);
-      launcher.launch('gather', gatherKernel, width(x.dtype), buffers, sizes, outer * count);
+      const sizes = { ...params(x.shape, count, wrap), wide: isWide(index) };
+      launcher.launch('gather', pickKernel, width(x.dtype), buffers, sizes, outer * count);
     });
   },
 });
@@ -137,10 +143,11 @@ export const gather = primitive<Wrap>()({
  * out = x, then out[o, index[o, i, c], c] = src[o, i, c]; of equal indices the last wins.
  */
 export const scatter = primitive<Wrap>()({
-  kernels: { scatter: scatterKernel },
+  kernels: { scatter: placeKernel },
   inputs: ['x', 'index', 'src'],
   dtypes: 'any',
   index: [1],
+  wideIndex: true,
   outputs([x, index, src]) {
     checkAlong('scatter', x, index, src);
     return [{ shape: x.shape, dtype: x.dtype }];
@@ -148,8 +155,8 @@ export const scatter = primitive<Wrap>()({
   run(launcher, [x, index, src], [out], { wrap }) {
     checkingIndices(launcher, 'scatter', index, x.shape[1], (status) => {
       const buffers = [x, index, src, out, status];
-      const sizes = params(x.shape, index.shape[1], wrap);
-      launcher.launch('scatter', scatterKernel, width(x.dtype), buffers, sizes, chunks(x.shape));
+      const sizes = { ...params(x.shape, index.shape[1], wrap), wide: isWide(index) };
+      launcher.launch('scatter', placeKernel, width(x.dtype), buffers, sizes, chunks(x.shape));
     });
   },
 });
