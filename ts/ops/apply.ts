@@ -215,7 +215,7 @@ export function applyPointwise(
       if (ready !== operands[i]) prepared = prepared.with(i, ready);
     }
     out = direct ? target : emptyOf(resultGeometry(shape, prepared), raw, device);
-    launchPointwise(name, compute, prepared, scalars, out, suffix);
+    launchPointwise(row.kernel ?? name, compute, prepared, scalars, out, suffix);
   } catch (error) {
     throw located(error, op, operands);
   } finally {
