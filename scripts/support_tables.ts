@@ -63,9 +63,10 @@ function wayOf(row: Row, dtype: Dtype): Way {
 function kernelsOf(name: string, row: Row): string[] {
   if (row.kind === 'view') return [];
   if (row.kind === 'pointwise') {
+    const stem = (row as PointwiseRow).kernel ?? name;
     return DTYPES.filter((dtype) => wayOf(row, dtype) === 'x' && dtype.suffix !== 'u8')
       .filter((dtype) => dtype.isFloatingPoint || !(row as PointwiseRow).keepsIntegers)
-      .map((dtype) => `${name}_${dtype.suffix}`);
+      .map((dtype) => `${stem}_${dtype.suffix}`);
   }
   const { kernels } = row as unknown as Primitive<never>;
   return Object.entries(kernels).flatMap(([stem, { dtypes: suffixes }]) =>

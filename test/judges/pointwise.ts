@@ -49,6 +49,12 @@ function tanhSlope(x: number): number {
   return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * k * (1 + 3 * 0.044715 * x * x);
 }
 
+/** The slope of mish. */
+function mishSlope(x: number): number {
+  const t = Math.tanh(special.softplus(x));
+  return t + x * special.sigmoid(x) * (1 - t * t);
+}
+
 const selu = [1.6732632423543772, 1.0507009873554805, 1] as const;
 
 export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } = {
@@ -130,6 +136,8 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
     ],
   }),
   powTensors: judge(special.pow, [[0.05, 4], SMALL], 4),
+  powBackward: judge((x, y, z) => (y === 0 ? 0 : x * y * z), SMALL, 2),
+  powExponentBackward: judge((x, y, z) => (z === -Infinity && y <= 1 ? 0 : x * y * z), SMALL, 2),
   atan2: judge(Math.atan2, SMALL, 3, { smooth: [[0.5, 2]] }),
   maximum: exact(Math.max, WIDE, apart),
   minimum: exact(Math.min, WIDE, apart),
@@ -171,8 +179,29 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
   clampScalars: exact((x, low, high) => Math.min(Math.max(x, low), high), WIDE, {
     scalars: [-1, 2],
   }),
-  clampMinScalar: exact((x, low) => Math.max(x, low), WIDE, { scalars: [-1] }),
-  clampMaxScalar: exact((x, high) => Math.min(x, high), WIDE, { scalars: [2] }),
+  clampTensors: exact((x, low, high) => Math.min(Math.max(x, low), high), WIDE, {
+    smooth: [
+      [0.5, 1],
+      [-2, -1],
+      [2, 3],
+    ],
+  }),
+  clampMin: exact(Math.max, WIDE, apart),
+  clampMax: exact(Math.min, WIDE, apart),
+  fillBetween: exact((x, y, low, high, value) => (y >= low && y <= high ? value : x), WIDE, {
+    scalars: [-1, 2, 5],
+    smooth: [SMALL, [0.1, 0.9]],
+  }),
+  softshrink: judge((x, low, high) => x - Math.min(Math.max(x, low), high), WIDE, 1, {
+    scalars: [-0.5, 0.5],
+    smooth: [[0.6, 3]],
+  }),
+  nanToNum: exact(
+    (x, missing, above, below) =>
+      Number.isNaN(x) ? missing : x === Infinity ? above : x === -Infinity ? below : x,
+    WIDE,
+    { scalars: [1, 2, 3] },
+  ),
   insideBounds: exact((x, y, low, high) => (x >= low && x <= high ? y : 0), WIDE, {
     scalars: [-1, 2],
   }),
@@ -195,6 +224,11 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
   reluBackward: exact((x, y) => (y <= 0 ? 0 : x), WIDE, apart),
   leakyReluScalar: exact((x, slope) => (x > 0 ? x : x * slope), WIDE, { scalars: [0.25] }),
   leakyReluBackward: exact((x, y, slope) => (y > 0 ? x : x * slope), WIDE, { scalars: [0.25] }),
+  prelu: exact((x, y) => (x > 0 ? x : x * y), WIDE, apart),
+  preluBackward: exact((x, y, z) => (y > 0 ? x : x * z), WIDE, {
+    smooth: [SMALL, [-2, -1], SMALL],
+  }),
+  preluWeightGrad: exact((x, y) => (y > 0 ? 0 : x * y), WIDE, { smooth: [SMALL, [-2, -1]] }),
   sigmoidBackward: judge((x, y) => x * (1 - y) * y, [SMALL, [0.05, 0.95]], 2),
   tanhBackward: judge((x, y) => x * (1 - y * y), [SMALL, [-0.9, 0.9]], 2, { cancels: 4 }),
   silu: judge(
@@ -224,10 +258,14 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
     scalars: [-2, 3],
     ...right,
   }),
-  hardtanhBackward: exact((x, y, low, high) => (y <= low || y >= high ? 0 : x), SMALL, {
-    scalars: [-2, 2.5],
-    ...right,
-  }),
+  hardtanhBackward: exact(
+    (x, y, low, high, scale) => (y <= low || y >= high ? 0 : x * scale),
+    SMALL,
+    {
+      scalars: [-2, 2.5, 0.5],
+      ...right,
+    },
+  ),
   softplusScalar: judge(
     (x, beta, threshold) => (x * beta > threshold ? x : special.softplus(x * beta) / beta),
     SMALL,
@@ -265,6 +303,16 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
     smooth: [[0.1, 0.9]],
     cancels: 4,
   }),
+  huberBackward: judge(
+    (x, y, z, bound, divisor) => x * Math.min(Math.max((y - z) / divisor, -bound), bound),
+    SMALL,
+    3,
+    { scalars: [3, 0.5], smooth: [SMALL, [0.5, 0.9], [0.2, 0.6]] },
+  ),
+  hardsigmoid: judge((x) => Math.min(Math.max(x + 3, 0), 6) / 6, WIDE, 1, {
+    smooth: [[-2, 2]],
+    cancels: 2,
+  }),
   squaredDifference: judge((x, y) => (x - y) ** 2, SMALL, 2),
   scaledDifference: judge((x, y, z) => 2 * x * (y - z), SMALL, 2),
   huber: judge(
@@ -281,5 +329,32 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
     SMALL,
     4,
     underflows((x) => x as number),
+  ),
+  mishBackward: judge((x, y) => x * mishSlope(y), SMALL, 4, {
+    cancels: 8,
+    ...underflows((_x, y) => y as number),
+  }),
+  binaryCrossEntropy: judge(
+    (x, y) => -(y * Math.max(Math.log(x), -100) + (1 - y) * Math.max(Math.log1p(-x), -100)),
+    [0.05, 0.95],
+    4,
+    { cancels: 4 },
+  ),
+  binaryCrossEntropyBackward: judge(
+    (x, y, z) => (x * (y - z)) / Math.max((1 - y) * y, 1e-12),
+    [SMALL, [0.05, 0.95], [0, 1]],
+    4,
+  ),
+  binaryCrossEntropyWithLogits: judge(
+    (x, y) => (1 - y) * x + special.softplus(-x),
+    [SMALL, [0, 1]],
+    4,
+    { cancels: 8 },
+  ),
+  binaryCrossEntropyWithLogitsBackward: judge(
+    (x, y, z) => x * (special.sigmoid(y) - z),
+    [SMALL, SMALL, [0, 1]],
+    4,
+    { cancels: 8 },
   ),
 };

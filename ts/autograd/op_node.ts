@@ -66,6 +66,8 @@ export class OpNode extends Node implements GradContext<never> {
 
   /** Keeps the outputs the rule asks for; called once they have their final version. */
   saveOutputs(outputs: readonly Tensor[]): void {
+    const { outputsFor } = this.rule.saves;
+    if (outputsFor !== undefined && !this.needs(outputsFor)) return;
     for (const i of this.rule.saves.outputs ?? NONE) {
       this.savedOutputs ??= new Array(outputs.length).fill(undefined);
       this.savedOutputs[i] = new SavedTensor(outputs[i], this, i);

@@ -1,18 +1,17 @@
 /** Activations as functions; `inplace` writes the result into the input. */
 
-import { flat } from '../autograd/flat.js';
 import { type Dtype, float64 } from '../core/dtype.js';
 import { DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
-import { applyPointwise } from '../ops/apply.js';
+import { applyBinary, applyPointwise } from '../ops/apply.js';
 import { clamp } from '../ops/arithmetic.js';
 import { elementwise } from '../ops/elementwise.js';
 import { assignFrom, assignInPlace } from '../ops/inplace.js';
 import type { PointwiseName } from '../ops/pointwise.js';
 import { logSoftmax as logSoftmaxOf, softmax as softmaxOf } from '../ops/reductions.js';
 import { op } from '../ops/signature.js';
+import { chunk } from '../ops/splitting.js';
 import type { Tensor } from '../tensor.js';
-import { roundedOnce } from './precision.js';
 
 /** Runs an elementwise row, in the input's place if asked. */
 function run(
@@ -163,10 +162,7 @@ export const relu6 = op(
 export const hardsigmoid = op(
   'hardsigmoid',
   'input, inplace',
-  (input: Tensor, inplace = false): Tensor =>
-    composed('hardsigmoid', input, inplace, (before) =>
-      roundedOnce(before, (x) => hardtanh(x.add(3), 0, 6).div(6)),
-    ),
+  (input: Tensor, inplace = false): Tensor => run('hardsigmoid', 'hardsigmoid', input, [], inplace),
 );
 
 /** input * min(max(input + 3, 0), 6) / 6. */
@@ -176,18 +172,35 @@ export const hardswish = op(
   (input: Tensor, inplace = false): Tensor => run('hardswish', 'hardswish', input, [], inplace),
 );
 
+/** input, but `value` where it lies between the bounds. */
+function filled(
+  name: 'hardshrink' | 'threshold',
+  input: Tensor,
+  low: number,
+  high: number,
+  value: number,
+  inplace: boolean,
+): Tensor {
+  return composed(name, input, inplace, (x) => {
+    const y = x.detach();
+    if (y.dtype.isFloatingPoint) {
+      return applyPointwise('fillBetween', [x, y], [low, high, value], undefined, name);
+    }
+    return x.maskedFill(elementwise.ge(y, low).logicalAnd(elementwise.le(y, high)), value);
+  });
+}
+
 /** input outside of [-lambd, lambd], 0 inside. */
 export const hardshrink = op(
   'hardshrink',
   'input, lambd',
-  (input: Tensor, lambd = 0.5): Tensor =>
-    flat(input).maskedFill(elementwise.le(elementwise.abs(input.detach()), lambd), 0),
+  (input: Tensor, lambd = 0.5): Tensor => filled('hardshrink', input, -lambd, lambd, 0, false),
 );
 
 /** input moved towards 0 by `lambd`, and 0 where it is not farther away than that. */
 export const softshrink = op('softshrink', 'input, lambd', (input: Tensor, lambd = 0.5): Tensor => {
   if (!(lambd >= 0)) throw new ValueError(`softshrink: lambd is not negative, got ${lambd}`);
-  return input.sub(input.clamp(-lambd, lambd));
+  return run('softshrink', 'softshrink', input, [-lambd, lambd], false);
 });
 
 /** input above `threshold`, `value` elsewhere. */
@@ -195,9 +208,7 @@ export const threshold = op(
   'threshold',
   'input, threshold, value, inplace',
   (input: Tensor, limit: number, value: number, inplace = false): Tensor =>
-    composed('threshold', input, inplace, (x) =>
-      flat(x).maskedFill(elementwise.le(x.detach(), limit), value),
-    ),
+    filled('threshold', input, -Infinity, limit, value, inplace),
 );
 
 /** Slopes of rrelu: 1 above 0, else drawn; where elements can be read, as many as are needed. */
@@ -238,7 +249,7 @@ export const prelu = op('prelu', 'input, weight', (input: Tensor, weight: Tensor
     );
   }
   const count = weight.numel();
-  let slope = flat(weight);
+  let slope = weight;
   if (count !== 1) {
     const channels = input.ndim > 1 ? input.shape[1] : 1;
     if (input.ndim === 0 || count !== channels) {
@@ -249,8 +260,7 @@ export const prelu = op('prelu', 'input, weight', (input: Tensor, weight: Tensor
     }
     if (input.ndim > 1) slope = slope.view([-1, ...new Array<number>(input.ndim - 2).fill(1)]);
   } else if (weight.ndim === 1 && input.ndim === 0) slope = slope.view([]);
-  const x = flat(input);
-  return x.where(elementwise.gt(x, 0), elementwise.mul(x, slope));
+  return applyBinary('prelu', input, slope);
 });
 
 /** The dimension softmax takes when none is named: 0 for 0-d, 1-d and 3-d tensors, else 1. */
@@ -298,6 +308,6 @@ export const glu = op('glu', 'input, dim', (input: Tensor, dim = -1): Tensor => 
       `glu: dimension ${dim} of shape ${showShape(input.shape)} cannot be halved`,
     );
   }
-  const first = input.narrow(along, 0, size / 2);
-  return first.mul(elementwise.sigmoid(input.narrow(along, size / 2, size / 2)));
+  const [first, gate] = chunk(input, 2, along);
+  return first.mul(elementwise.sigmoid(gate));
 });

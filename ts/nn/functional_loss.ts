@@ -1,13 +1,12 @@
 /** Losses as functions. */
 
-import { Function as CustomFunction, type FunctionContext } from '../autograd/function.js';
 import { isGradEnabled } from '../autograd/mode.js';
 import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { broadcastShapes, type Shape, sameShape, sized } from '../core/layout.js';
 import { lend, lend3 } from '../core/lend.js';
 import { Memo } from '../core/memo.js';
 import { warnOnce } from '../core/options.js';
-import { applyPointwise } from '../ops/apply.js';
+import { applyBinary, applyPointwise } from '../ops/apply.js';
 import { applyCanonical, type Form, firstOf } from '../ops/canonical.js';
 import { elementwise } from '../ops/elementwise.js';
 import type { Smoothing } from '../ops/primitives/loss.js';
@@ -144,25 +143,15 @@ export const klDiv = op(
 
 // --- Probabilities of two classes ----------------------------------------------------------------
 
-/** Elementwise loss whose gradient stays finite at probabilities 0 and 1, as PyTorch's does. */
-class BinaryCrossEntropy extends CustomFunction {
-  static forward(ctx: FunctionContext, input: Tensor, target: Tensor): Tensor {
-    ctx.saveForBackward(input, target);
-    const [yes, no] = BinaryCrossEntropy.logs(input);
-    return elementwise.neg(target.mul(yes).add(target.neg().add(1).mul(no)));
-  }
-
-  static backward(ctx: FunctionContext, g: Tensor): (Tensor | null)[] {
-    const [input, target] = ctx.savedTensors as [Tensor, Tensor];
-    const slope = input.sub(target).div(input.neg().add(1).mul(input).clampMin(1e-12));
-    const [yes, no] = ctx.needsInputGrad[1] ? BinaryCrossEntropy.logs(input) : [input, input];
-    return [g.mul(slope), ctx.needsInputGrad[1] ? g.mul(no.sub(yes)) : null];
-  }
-
-  private static logs(input: Tensor): [Tensor, Tensor] {
-    const yes = elementwise.log(input).clampMin(-100);
-    return [yes, elementwise.log1p(input.neg()).clampMin(-100)];
-  }
+/** Throws if the input is no probability somewhere: then the loss is NaN, or the sum of all. */
+function checkProbabilities(input: Tensor, loss: Tensor): void {
+  if (!input.backend.synchronous || !Number.isNaN(loss.sum().itemSync())) return;
+  const x = input.detach();
+  if (elementwise.logicalAnd(elementwise.ge(x, 0), elementwise.le(x, 1)).all().itemSync()) return;
+  throw new ValueError(
+    'binaryCrossEntropy: probabilities lie between 0 and 1; apply sigmoid() first, ' +
+      'or use binaryCrossEntropyWithLogits',
+  );
 }
 
 /**
@@ -187,19 +176,11 @@ export const binaryCrossEntropy = op(
         `binaryCrossEntropy: input is ${input.dtype}, target ${target.dtype}; cast the target`,
       );
     }
-    if (input.backend.synchronous && input.numel() > 0) {
-      const x = input.detach();
-      const inside = elementwise.logicalAnd(elementwise.ge(x, 0), elementwise.le(x, 1));
-      if (!inside.all().itemSync()) {
-        throw new ValueError(
-          'binaryCrossEntropy: probabilities lie between 0 and 1; apply sigmoid() first, ' +
-            'or use binaryCrossEntropyWithLogits',
-        );
-      }
-    }
-    const loss = BinaryCrossEntropy.apply(input, target) as Tensor;
+    const loss = applyBinary('binaryCrossEntropy', input, target);
     const weighted = weight === null ? loss : loss.mul(weight);
-    return shown(reduced(weighted, how), 'BinaryCrossEntropy');
+    const result = reduced(weighted, how);
+    checkProbabilities(input, result.detach());
+    return shown(result, 'BinaryCrossEntropy');
   },
 );
 
@@ -222,9 +203,14 @@ export const binaryCrossEntropyWithLogits = op(
     const how = reductionOf('binaryCrossEntropyWithLogits', reduction, sizeAverage, reduce);
     checkSame('binaryCrossEntropyWithLogits', input, target);
     const result = roundedOnce(input, (x) => {
-      const log = logsigmoid(x);
-      const positive = posWeight === null ? log : log.mul(posWeight.sub(1).mul(target).add(1));
-      const loss = target.neg().add(1).mul(x).sub(positive);
+      const loss =
+        posWeight === null
+          ? applyBinary('binaryCrossEntropyWithLogits', x, target)
+          : target
+              .neg()
+              .add(1)
+              .mul(x)
+              .sub(logsigmoid(x).mul(posWeight.sub(1).mul(target).add(1)));
       return reduced(weight === null ? loss : loss.mul(weight), how);
     });
     return shown(result, 'BinaryCrossEntropyWithLogits');

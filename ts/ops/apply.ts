@@ -220,15 +220,8 @@ export function applyPointwise(
       if (ready !== operands[i]) prepared = prepared.with(i, ready);
     }
     out = direct ? target : emptyOf(resultGeometry(shape, prepared), raw, device);
-    launchPointwise(
-      name,
-      compute,
-      prepared,
-      scalars,
-      out,
-      suffix,
-      device.packsRows ? taken : compute,
-    );
+    const stored = device.packsRows ? taken : compute;
+    launchPointwise(row.kernel ?? name, compute, prepared, scalars, out, suffix, stored);
   } catch (error) {
     throw located(error, op, operands);
   } finally {

@@ -1,10 +1,9 @@
 /** Arithmetic, comparison and choice between tensors and numbers: composites over the table. */
 
-import { isGradEnabled } from '../autograd/mode.js';
 import { bool, Category, type Dtype } from '../core/dtype.js';
 import { DtypeError, ValueError } from '../core/errors.js';
 import type { Tensor } from '../tensor.js';
-import { anyRequires, applyBinary, applyPointwise, applyUnary, refuseBool } from './apply.js';
+import { applyBinary, applyPointwise, applyUnary, refuseBool } from './apply.js';
 import { elementwise } from './elementwise.js';
 import { assignBinary, assignFrom, assignInPlace } from './inplace.js';
 import { afterReading } from './later.js';
@@ -158,55 +157,36 @@ export const clamp = op(
     if (min === null && max === null) {
       throw new ValueError('clamp: give at least one of min and max');
     }
-    const wide = widened(input, [min, max]);
-    if (typeof min === 'number' && typeof max === 'number') {
-      const none = Number.isNaN(min) || Number.isNaN(max);
-      if (none) return applyPointwise('clampMinScalar', [wide], [Number.NaN]);
-      return applyPointwise('clampScalars', [wide], [min, max]);
+    if (min === null) return clampMax(input, max as Operand);
+    if (max === null) return clampMin(input, min);
+    if (typeof min !== 'number' || typeof max !== 'number') {
+      return applyPointwise('clampTensors', [input, min, max]);
     }
-    return clampTensors(wide, min, max);
+    if (Number.isNaN(min) || Number.isNaN(max)) return clampMin(input, Number.NaN);
+    const dtype = resultDtype([input, min, max]);
+    const wide = dtype === input.dtype ? input : input.to(dtype);
+    return applyPointwise('clampScalars', [wide], [min, max]);
   },
 );
 
-/** The tensor under the dtype that its bounds ask for. */
-function widened(input: Tensor, bounds: readonly (Operand | null)[]): Tensor {
-  const dtype = resultDtype([input, ...bounds.filter((bound) => bound !== null)]);
-  return dtype === input.dtype ? input : input.to(dtype);
-}
-
-/** The input, NaN included, or the bound where it does not keep to it. */
-const within = (keeps: Tensor, input: Tensor, bound: Operand): Tensor =>
-  where(keeps.logicalOr(input.isnan()), input, bound);
-
-const detached = <T>(x: T): T => (isTensor(x) ? (x.detach() as T) : x);
-
-/**
- * Gradients go to the input between the bounds, these included; below it to min, if it is less
- * than max; and to max above it, or where min is more. Nobody gets any below two equal bounds.
- */
-function clampTensors(input: Tensor, min: Operand | null, max: Operand | null): Tensor {
-  const [x, low, high] = [input, min ?? -Infinity, max ?? Infinity].map(detached);
-  const { ge, gt, le, lt, logicalAnd } = elementwise;
-  const raised = min === null ? (x as Tensor) : within(ge(x, low), x as Tensor, low);
-  let result = max === null ? raised : within(le(raised, high), raised, high);
-  const bounds = [input, min, max].filter((bound) => bound !== null);
-  if (!isGradEnabled() || !anyRequires(bounds)) return result;
-  if (isTensor(max)) result = where(gt(raised, high), max, result);
-  if (isTensor(min)) result = where(logicalAnd(lt(x, low), lt(low, high)), min, result);
-  return where(logicalAnd(ge(x, low), le(x, high)), input, result);
+function bounded(name: 'clampMin' | 'clampMax', input: Tensor, bound: Operand): Tensor {
+  if (!isTensor(input)) throw new ValueError(`${name}: the first operand must be a tensor`);
+  return applyBinary(name, input, bound);
 }
 
 /** `input`, at least `min`. */
-export const clampMin = op('clampMin', 'input, min', (input: Tensor, min: Operand): Tensor => {
-  if (typeof min !== 'number') return clamp(input, min);
-  return applyPointwise('clampMinScalar', [widened(input, [min])], [min]);
-});
+export const clampMin = op(
+  'clampMin',
+  'input, min',
+  (input: Tensor, min: Operand): Tensor => bounded('clampMin', input, min),
+);
 
 /** `input`, at most `max`. */
-export const clampMax = op('clampMax', 'input, max', (input: Tensor, max: Operand): Tensor => {
-  if (typeof max !== 'number') return clamp(input, null, max);
-  return applyPointwise('clampMaxScalar', [widened(input, [max])], [max]);
-});
+export const clampMax = op(
+  'clampMax',
+  'input, max',
+  (input: Tensor, max: Operand): Tensor => bounded('clampMax', input, max),
+);
 
 export const clamp_ = op(
   'clamp_',
@@ -341,13 +321,7 @@ export const nanToNum = op(
   ): Tensor => {
     if (!input.dtype.isFloatingPoint) return input.clone();
     const largest = LARGEST[input.dtype.name] ?? 0;
-    const finite = where(elementwise.isnan(input), nan ?? 0, input);
-    const below = where(
-      elementwise.eq(finite, Number.POSITIVE_INFINITY),
-      posinf ?? largest,
-      finite,
-    );
-    return where(elementwise.eq(below, Number.NEGATIVE_INFINITY), neginf ?? -largest, below);
+    return applyPointwise('nanToNum', [input], [nan ?? 0, posinf ?? largest, neginf ?? -largest]);
   },
 );
 

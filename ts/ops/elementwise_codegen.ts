@@ -87,6 +87,9 @@ function takesSteps(name: string, row: PointwiseRow, type: CType): boolean {
   return isUsed && isCheap(row.c, type);
 }
 
+/** logaddexp_ of simd_math.h, made of runs. */
+const LOGADDEXP = 'select(isinf_(x) & (x == y), x, max_(x, y) + log1p_(exp_(-abs_(x - y))))';
+
 /** The first call of a function that is a run and holds no other: the function and its argument. */
 function innermostStep(expression: string): readonly [string, string] | null {
   for (const call of expression.matchAll(/\b(exp|expm1|log1p|sigmoid|tanh)_\(/g)) {
@@ -114,8 +117,9 @@ function stepwise(row: PointwiseRow): readonly string[] | null {
     '#pragma clang loop unroll(disable)',
     `    for (uint32_t i = at; i < end; i += 4) { ${loads(row, F32)} ${unused} ${result}; }`,
   ];
-  const log1pexp = '(max_($1, K(0)) + log1p_(exp_(-abs_($1))))';
-  let rest = row.c.replace(/\blog1pexp_\(([^()]*)\)/g, log1pexp);
+  let rest = row.c
+    .replace(/\blog1pexp_\(([^()]*)\)/g, '(max_($1, K(0)) + log1p_(exp_(-abs_($1))))')
+    .replace('logaddexp_(x, y)', LOGADDEXP);
   const lines: string[] = [];
   let parts = 0;
   for (let step = innermostStep(rest); step !== null; step = innermostStep(rest)) {
@@ -210,6 +214,7 @@ export function elementwiseSource(): string {
     '#include "elementwise.h"',
   ];
   for (const [name, row] of Object.entries(pointwise) as [string, PointwiseRow][]) {
+    if (row.kernel !== undefined) continue;
     for (const type of TYPES[row.domain]) {
       // float32 and the other dtypes are compiled apart: kernels/each_real.h.
       parts.push(type === F32 ? '#ifndef NO_F32' : '#ifndef ONLY_F32');

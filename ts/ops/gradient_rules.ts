@@ -76,5 +76,12 @@ export const OUT = { outputs: [0] } as const satisfies Saves;
 export const X_OUT = { inputs: [0], outputs: [0] } as const satisfies Saves;
 /** Each factor serves the other's gradient. */
 export const FACTORS = { inputs: [0, 1], onlyFor: { 0: 1, 1: 0 } } as const satisfies Saves;
+/** x^y: y serves only x's gradient, the result only y's. */
+export const POWER = {
+  inputs: [0, 1],
+  outputs: [0],
+  onlyFor: { 1: 0 },
+  outputsFor: 1,
+} as const satisfies Saves;
 /** x / y: x serves only y's gradient. */
 export const QUOTIENT = { inputs: [0, 1], onlyFor: { 0: 1 } } as const satisfies Saves;

@@ -11,6 +11,7 @@ import {
   NONE,
   none,
   OUT,
+  POWER,
   QUOTIENT,
   rule,
   X,
@@ -23,7 +24,7 @@ import {
 import { kernelGradients } from './gradients_kernels.js';
 import { nnGradients } from './gradients_nn.js';
 import type { PointwiseName } from './pointwise.js';
-import type { GradientRow } from './rule.js';
+import type { GradContext, GradientRow } from './rule.js';
 import type { AttributesOf, OpName } from './table.js';
 import { addStrided, addWindows, embed } from './view_gradients.js';
 import type { ViewName } from './views.js';
@@ -36,10 +37,6 @@ function pw(name: PointwiseName, x: Tensor, y?: Tensor, ...scalars: number[]): T
   return applyPointwise(name, y === undefined ? [x] : [x, y], scalars);
 }
 
-/** The gradient g of (x - y)^2, to x. */
-const ofSquares = (g: Tensor, x: Tensor, y: Tensor) =>
-  applyPointwise('scaledDifference', [g, x, y]);
-
 const zero = (g: Tensor): Tensor => g.zerosLike();
 
 /** 1 - x^2 without cancellation near 1. */
@@ -48,14 +45,24 @@ const oneMinusSquare = (x: Tensor): Tensor => x.neg().add(1).mul(x.add(1));
 const STEP = none('its result is bool');
 const BITS = none('it is defined on integers');
 
-/** g where x is between the bounds. */
-const hardtanhGradient = (g: Tensor, x: Tensor, bounds: { lower: number; upper: number }): Tensor =>
-  pw('hardtanhBackward', g, x, bounds.lower, bounds.upper);
+/** Whether a power of a base with this logarithm depends on the exponent. */
+const hasSlope = (power: Tensor, log: Tensor): Tensor => log.ne(-Infinity).logicalOr(power.gt(1));
 
-/** The slope of huber at a difference; the quotient is bounded, so that half floats keep it. */
-function huberSlope(x: Tensor, { delta, divisor }: { delta: number; divisor: number }): Tensor {
-  const bound = delta / divisor;
-  return (divisor === 1 ? x : x.div(divisor)).clamp(-bound, bound);
+/** Runs a row of three operands. */
+function pw3(name: PointwiseName, x: Tensor, y: Tensor, z: Tensor): Tensor {
+  return applyPointwise(name, [x, y, z]);
+}
+
+/** The gradient g of huber to x; the quotient is bounded, so that half floats keep it. */
+function huberBackward(g: Tensor, x: Tensor, y: Tensor, bound: number, divisor: number): Tensor {
+  return applyPointwise('huberBackward', [g, x, y], [bound, divisor]);
+}
+
+/** The gradient of that to x. */
+function huberCurve(g: Tensor, s: GradContext<AttributesOf<'huberBackward'>>): Tensor {
+  const { bound, divisor } = s.attributes;
+  const x = s.y.sub(s.z).div(divisor);
+  return pw('insideBounds', x, g.mul(s.x).div(divisor), -bound, bound);
 }
 
 /** g where the mask holds, 0 elsewhere. */
@@ -68,6 +75,9 @@ function share(g: Tensor, mine: Tensor, other: Tensor, wins: 'gt' | 'lt'): Tenso
   const tie = keep(g.mul(0.5), mine.eq(other));
   return tie.add(keep(g, mine[wins](other).logicalOr(mine.isnan())));
 }
+
+/** What binaryCrossEntropyBackward divides by. */
+const spread = (x: Tensor): Tensor => x.neg().add(1).mul(x).clampMin(1e-12);
 
 function eluBackward(g: Tensor, x: Tensor, of: AttributesOf<'eluScalar'>): Tensor {
   return pw('eluBackward', g, x, of.alpha, of.scale, of.inputScale);
@@ -155,12 +165,21 @@ const pointwiseGradients: Pointwise = {
     (g, s) => g.mul(s.x.div(s.y, 'floor')).neg(),
   ),
   powTensors: rule(
-    XY,
-    (g, s) => g.mul(s.y.mul(s.x.pow(s.y.sub(1)))).where(s.y.ne(0), 0),
-    (g, s) => {
-      const safe = s.x.pow(s.y).mul(s.x.log());
-      return g.mul(safe.where(s.x.ne(0).logicalOr(s.y.lt(0)), 0));
-    },
+    POWER,
+    (g, s) => pw3('powBackward', g, s.y, s.x.pow(s.y.sub(1))),
+    (g, s) => pw3('powExponentBackward', g, s.output(), s.x.log()),
+  ),
+  powBackward: rule(
+    XYZ,
+    (g, s) => pw3('powBackward', g, s.y, s.z),
+    (g, s) => keep(g.mul(s.x).mul(s.z), s.y.ne(0)),
+    (g, s) => pw3('powBackward', g, s.y, s.x),
+  ),
+  powExponentBackward: rule(
+    XYZ,
+    (g, s) => pw3('powExponentBackward', g, s.y, s.z),
+    (g, s) => keep(g.mul(s.x).mul(s.z), hasSlope(s.y, s.z)),
+    (g, s) => keep(g.mul(s.x).mul(s.y), hasSlope(s.y, s.z)),
   ),
   atan2: rule(
     XY,
@@ -229,17 +248,48 @@ const pointwiseGradients: Pointwise = {
   clampScalars: rule(X, (g, s) =>
     pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper),
   ),
-  clampMinScalar: rule(X, (g, s) =>
-    pw('insideBounds', s.x, g, s.attributes.lower, Number.POSITIVE_INFINITY),
+  clampTensors: rule(
+    XYZ,
+    (g, s) => keep(g, s.x.ge(s.y).logicalAnd(s.x.le(s.z))),
+    (g, s) => keep(g, s.x.lt(s.y).logicalAnd(s.y.lt(s.z))),
+    (g, s) => keep(g, s.x.gt(s.z).logicalOr(s.y.gt(s.z))),
   ),
-  clampMaxScalar: rule(X, (g, s) =>
-    pw('insideBounds', s.x, g, Number.NEGATIVE_INFINITY, s.attributes.upper),
+  clampMin: rule(
+    XY,
+    (g, s) =>
+      typeof s.operandY === 'number'
+        ? pw('insideBounds', s.x, g, s.operandY, Number.POSITIVE_INFINITY)
+        : keep(g, s.x.ge(s.y)),
+    (g, s) => keep(g, s.x.lt(s.y)),
   ),
+  clampMax: rule(
+    XY,
+    (g, s) =>
+      typeof s.operandY === 'number'
+        ? pw('insideBounds', s.x, g, Number.NEGATIVE_INFINITY, s.operandY)
+        : keep(g, s.x.le(s.y)),
+    (g, s) => keep(g, s.x.gt(s.y)),
+  ),
+  fillBetween: rule(
+    { inputs: [1], flat: true },
+    (g, s) => pw('fillBetween', g, s.y, s.attributes.lower, s.attributes.upper, 0),
+    zero,
+  ),
+  softshrink: rule(X, (g, s) =>
+    pw('fillBetween', g, s.x, s.attributes.lower, s.attributes.upper, 0),
+  ),
+  nanToNum: rule(X, (g, s) => keep(g, s.x.isfinite())),
   insideBounds: rule(X, zero, (g, s) =>
     pw('insideBounds', s.x, g, s.attributes.lower, s.attributes.upper),
   ),
-  hardtanhScalars: rule(X, (g, s) => hardtanhGradient(g, s.x, s.attributes)),
-  hardtanhBackward: rule(Y, (g, s) => hardtanhGradient(g, s.y, s.attributes), zero),
+  hardtanhScalars: rule(X, (g, s) =>
+    pw('hardtanhBackward', g, s.x, s.attributes.lower, s.attributes.upper, 1),
+  ),
+  hardtanhBackward: rule(
+    Y,
+    (g, { y, attributes: of }) => pw('hardtanhBackward', g, y, of.lower, of.upper, of.scale),
+    zero,
+  ),
   addcmulTensors: rule(
     YZ,
     (g) => g,
@@ -262,6 +312,22 @@ const pointwiseGradients: Pointwise = {
   reluBackward: rule(Y, (g, s) => pw('reluBackward', g, s.y), zero),
   leakyReluScalar: rule(X, (g, s) => pw('leakyReluBackward', g, s.x, s.attributes.slope)),
   leakyReluBackward: rule(Y, (g, s) => pw('leakyReluBackward', g, s.y, s.attributes.slope), zero),
+  prelu: rule(
+    { inputs: [0, 1], flat: true },
+    (g, s) => pw3('preluBackward', g, s.x, s.y),
+    (g, s) => pw('preluWeightGrad', g, s.x),
+  ),
+  preluBackward: rule(
+    XYZ,
+    (g, s) => pw3('preluBackward', g, s.y, s.z),
+    zero,
+    (g, s) => keep(g.mul(s.x), s.y.le(0)),
+  ),
+  preluWeightGrad: rule(
+    XY,
+    (g, s) => pw('preluWeightGrad', g, s.y),
+    (g, s) => keep(g.mul(s.x), s.y.le(0)),
+  ),
   sigmoidBackward: rule(
     XY,
     (g, s) => pw('sigmoidBackward', g, s.y),
@@ -287,23 +353,32 @@ const pointwiseGradients: Pointwise = {
   hardswishBackward: rule(
     XY,
     (g, s) => pw('hardswishBackward', g, s.y),
-    (g, s) => pw('hardtanhBackward', g.mul(s.x), s.y, -3, 3).div(3),
+    (g, s) => pw('hardtanhBackward', g.mul(s.x), s.y, -3, 3, 1 / 3),
   ),
+  hardsigmoid: rule(X, (g, s) => pw('hardtanhBackward', g, s.x, -3, 3, 1 / 6)),
   squaredDifference: rule(
     XY,
-    (g, s) => ofSquares(g, s.x, s.y),
-    (g, s) => ofSquares(g, s.y, s.x),
+    (g, s) => pw3('scaledDifference', g, s.x, s.y),
+    (g, s) => pw3('scaledDifference', g, s.y, s.x),
   ),
   scaledDifference: rule(
     XYZ,
-    (g, s) => ofSquares(g, s.y, s.z),
+    (g, s) => pw3('scaledDifference', g, s.y, s.z),
     (g, s) => g.mul(s.x).mul(2),
     (g, s) => g.mul(s.x).mul(-2),
   ),
   huber: rule(
     XY,
-    (g, s) => g.mul(huberSlope(s.x.sub(s.y), s.attributes)),
-    (g, s) => g.mul(huberSlope(s.y.sub(s.x), s.attributes)),
+    (g, { x, y, attributes: { delta, divisor } }) =>
+      huberBackward(g, x, y, delta / divisor, divisor),
+    (g, { x, y, attributes: { delta, divisor } }) =>
+      huberBackward(g, y, x, delta / divisor, divisor),
+  ),
+  huberBackward: rule(
+    XYZ,
+    (g, { y, z, attributes: { bound, divisor } }) => huberBackward(g, y, z, bound, divisor),
+    huberCurve,
+    (g, s) => huberCurve(g, s).neg(),
   ),
   geluErf: rule(X, (g, s) => pw('geluErfBackward', g, s.x)),
   geluErfBackward: rule(
@@ -354,10 +429,46 @@ const pointwiseGradients: Pointwise = {
     (g, s) =>
       keep(eluBackward(g.mul(s.x), s.y, s.attributes), s.y.le(0)).mul(s.attributes.inputScale),
   ),
-  mish: rule(X, (g, s) => {
-    const t = pw('softplusScalar', s.x, undefined, 1, 20).tanh();
-    return g.mul(t.add(s.x.mul(s.x.sigmoid()).mul(t.square().neg().add(1))));
-  }),
+  mish: rule(X, (g, s) => pw('mishBackward', g, s.x)),
+  mishBackward: rule(
+    XY,
+    (g, s) => pw('mishBackward', g, s.y),
+    (g, s) => {
+      // mish'' = s (1 - t^2) (2 + y (1 - s - 2 s t)), s = sigmoid(y), t = tanh(softplus(y))
+      const p = s.y.sigmoid();
+      const t = pw('softplusScalar', s.y, undefined, 1, NEVER).tanh();
+      const bend = p.mul(t.mul(2).add(1)).neg().add(1).mul(s.y).add(2);
+      return g
+        .mul(s.x)
+        .mul(pw('tanhBackward', p, t))
+        .mul(bend);
+    },
+  ),
+  binaryCrossEntropy: rule(
+    XY,
+    (g, s) => pw3('binaryCrossEntropyBackward', g, s.x, s.y),
+    (g, s) => g.mul(s.x.neg().log1p().clampMin(-100).sub(s.x.log().clampMin(-100))),
+  ),
+  binaryCrossEntropyBackward: rule(
+    XYZ,
+    (g, s) => pw3('binaryCrossEntropyBackward', g, s.y, s.z),
+    (g, s) => {
+      const bend = s.y.sub(s.z).square().add(s.z.sub(s.z.square()));
+      return g.mul(s.x).mul(bend.div(spread(s.y).square()));
+    },
+    (g, s) => g.mul(s.x).div(spread(s.y)).neg(),
+  ),
+  binaryCrossEntropyWithLogits: rule(
+    XY,
+    (g, s) => pw3('binaryCrossEntropyWithLogitsBackward', g, s.x, s.y),
+    (g, s) => g.mul(s.x).neg(),
+  ),
+  binaryCrossEntropyWithLogitsBackward: rule(
+    XYZ,
+    (g, s) => pw3('binaryCrossEntropyWithLogitsBackward', g, s.y, s.z),
+    (g, s) => pw('sigmoidBackward', g.mul(s.x), s.y.sigmoid()),
+    (g, s) => g.mul(s.x).neg(),
+  ),
 };
 
 type Views = { readonly [K in ViewName]: GradientRow<AttributesOf<K>> };

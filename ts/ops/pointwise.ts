@@ -41,6 +41,8 @@ export interface PointwiseRow {
   readonly tensors?: 1 | 2;
   /** Serves composites and gradients; not a public function. */
   readonly internal?: boolean;
+  /** The row whose kernels compute this one, for rows that differ in their gradients only. */
+  readonly kernel?: string;
 }
 
 type Extra = Partial<Omit<PointwiseRow, 'kind' | 'c' | 'inputs' | 'result'>>;
@@ -56,6 +58,17 @@ function row<Base, const E extends Extra>(base: Base, c: string, extra: E) {
 const tanhCdf = (x: string) =>
   `sigmoid_(K(1.5957691216057308) * (${x} + K(0.044715) * ${x} * ${x} * ${x}))`;
 const CDF_AT_Y = tanhCdf('y');
+
+/**
+ * tanh(log(1 + e)) of mish is n / (n + 2) with n = e (e + 2), and its derivative
+ * (n + 4 x e (1 + e) / (n + 2)) / (n + 2); both are 1 to the last bit from 40 on.
+ */
+const mishRatio = (e: string) => `(${e} * (${e} + K(2)))`;
+const MISH_E = 'exp_(pmin_(x, K(40)))';
+const MISH_E_AT_Y = 'exp_(pmin_(y, K(40)))';
+const MISH_N = /* @__PURE__ */ mishRatio(MISH_E);
+const MISH_N_AT_Y = /* @__PURE__ */ mishRatio(MISH_E_AT_Y);
+const MISH_BEND = `pmin_(y, K(40)) * ${MISH_E_AT_Y} * (${MISH_E_AT_Y} + K(1))`;
 
 const UNARY = { kind: 'pointwise', inputs: 1, domain: 'real', result: 'same' } as const;
 const BINARY = { kind: 'pointwise', inputs: 2, domain: 'number', result: 'same' } as const;
@@ -190,6 +203,13 @@ export const pointwise = {
   remainder: binary('remainder_(x, y)', {}),
   /** x to the power of y. */
   powTensors: binary('pow_(x, y)', { internal: true }),
+  /** x y z, 0 where y is 0: the gradient of a power to its base, y the exponent and z the power less one. */
+  powBackward: ternary('select(y == K(0), K(0), x * (y * z))', { domain: 'real', internal: true }),
+  /** x y z for a power y and the logarithm z of its base: the gradient to the exponent. 0 for powers 0 and 1 of 0. */
+  powExponentBackward: ternary('select(isinf_(z) & (z < K(0)) & (y <= K(1)), K(0), x * (y * z))', {
+    domain: 'real',
+    internal: true,
+  }),
   /** Angle of (y, x) in radians. */
   atan2: binary('atan2_(x, y)', { tensors: 2, domain: 'real' }),
   /** The larger one; NaN if either is. */
@@ -285,37 +305,52 @@ export const pointwise = {
     scalars: ['lower', 'upper'],
     internal: true,
   }),
-  /** x, at least lower. */
-  clampMinScalar: unary('max_(x, lower)', {
-    domain: 'number',
-    scalars: ['lower'],
-    internal: true,
-  }),
-  /** x, at most upper. */
-  clampMaxScalar: unary('min_(x, upper)', {
-    domain: 'number',
-    scalars: ['upper'],
-    internal: true,
-  }),
+  /** x held between y and z; NaN if one of them is. */
+  clampTensors: ternary('min_(max_(x, y), z)', { internal: true }),
+  /** x, at least y. */
+  clampMin: binary('max_(x, y)', { kernel: 'maximum', internal: true }),
+  /** x, at most y. */
+  clampMax: binary('min_(x, y)', { kernel: 'minimum', internal: true }),
   /**
    * y where lower <= x <= upper, else 0.
    * y inside the bounds, 0 outside: the gradient of clamp.
    */
   insideBounds: binary('select((x >= lower) & (x <= upper), y, K(0))', {
+    domain: 'real',
+    scalars: ['lower', 'upper'],
+    internal: true,
+  }),
+  /** x, and value where lower <= y <= upper. */
+  fillBetween: binary('select((y >= lower) & (y <= upper), value, x)', {
+    domain: 'real',
+    scalars: ['lower', 'upper', 'value'],
+    internal: true,
+  }),
+  /** x less what lies between lower and upper. */
+  softshrink: unary('x - pmin_(pmax_(x, lower), upper)', {
     scalars: ['lower', 'upper'],
     internal: true,
   }),
   /** x held between lower and upper, neither of which is NaN, with slope 0 at these: hardtanh. */
   hardtanhScalars: unary('pmin_(pmax_(x, lower), upper)', {
+    kernel: 'clampScalars',
     scalars: ['lower', 'upper'],
     internal: true,
   }),
-  /** x where y is between lower and upper or NaN, else 0. */
-  hardtanhBackward: binary('select((y <= lower) | (y >= upper), K(0), x)', {
+  /** x * scale where y is between lower and upper or NaN, else 0. */
+  hardtanhBackward: binary('select((y <= lower) | (y >= upper), K(0), x * scale)', {
     domain: 'real',
-    scalars: ['lower', 'upper'],
+    scalars: ['lower', 'upper', 'scale'],
     internal: true,
   }),
+  /** x, or what stands for NaN and the infinities. */
+  nanToNum: unary(
+    'select(isnan_(x), forNan, select(isinf_(x), select(x > K(0), above, below), x))',
+    {
+      scalars: ['forNan', 'above', 'below'],
+      internal: true,
+    },
+  ),
   addcmulTensors: ternary('x + value * y * z', {
     scalars: ['value'],
     internal: true,
@@ -335,9 +370,7 @@ export const pointwise = {
   /** max(x, 0). */
   relu: unary('select(x < K(0), K(0), x)', { domain: 'number', noBool: 'cast it' }),
   /** x where y > 0, else 0. */
-  reluBackward: binary('select(y <= K(0), K(0), x)', {
-    internal: true,
-  }),
+  reluBackward: binary('select(y <= K(0), K(0), x)', { domain: 'real', internal: true }),
   /** x above 0, slope * x below. */
   leakyReluScalar: unary('select(x > K(0), x, x * slope)', {
     scalars: ['slope'],
@@ -349,6 +382,12 @@ export const pointwise = {
     scalars: ['slope'],
     internal: true,
   }),
+  /** x above 0, y * x below. */
+  prelu: binary('select(x > K(0), x, x * y)', { domain: 'real', internal: true }),
+  /** x where y > 0, else z * x: the gradient of prelu at y, with slope z. */
+  preluBackward: ternary('select(y > K(0), x, x * z)', { domain: 'real', internal: true }),
+  /** 0 where y > 0, else x * y: that to the slope. */
+  preluWeightGrad: binary('select(y > K(0), K(0), x * y)', { domain: 'real', internal: true }),
   /** x * y * (1 - y). */
   sigmoidBackward: binary('x * (K(1) - y) * y', {
     domain: 'real',
@@ -408,6 +447,8 @@ export const pointwise = {
     'select(y < K(-3), K(0), select(y <= K(3), x * (y / K(3) + K(0.5)), x))',
     { domain: 'real', internal: true },
   ),
+  /** min(max(x + 3, 0), 6) / 6. */
+  hardsigmoid: unary('pmin_(pmax_(x + K(3), K(0)), K(6)) / K(6)', { internal: true }),
   /** (x - y)^2, and 2 x (y - z) for its gradient. */
   squaredDifference: binary('(x - y) * (x - y)', { domain: 'real', internal: true }),
   scaledDifference: ternary('x * (K(2) * (y - z))', { domain: 'real', internal: true }),
@@ -416,8 +457,39 @@ export const pointwise = {
     'min_(abs_(x - y), delta) / divisor * (abs_(x - y) - K(0.5) * min_(abs_(x - y), delta))',
     { domain: 'real', scalars: ['delta', 'divisor'], internal: true },
   ),
+  /** x times the slope of that at a difference y - z. */
+  huberBackward: ternary('x * pmin_(pmax_((y - z) / divisor, -bound), bound)', {
+    domain: 'real',
+    scalars: ['bound', 'divisor'],
+    internal: true,
+  }),
   /** x * tanh(softplus(x)). */
-  mish: unary('x * tanh_(log1pexp_(x))', { internal: true }),
+  mish: unary(`x * (${MISH_N} / (${MISH_N} + K(2)))`, { internal: true }),
+  /** x times the derivative of that at y. */
+  mishBackward: binary(
+    `x * ((${MISH_N_AT_Y} + K(4) * ${MISH_BEND} / (${MISH_N_AT_Y} + K(2))) / (${MISH_N_AT_Y} + K(2)))`,
+    { domain: 'real', internal: true },
+  ),
+  /** -y log(x) - (1 - y) log(1 - x), with logarithms of at least -100. */
+  binaryCrossEntropy: binary(
+    '-(y * max_(log_(x), K(-100)) + (K(1) - y) * max_(log1p_(-x), K(-100)))',
+    { domain: 'real', internal: true },
+  ),
+  /** x times the derivative of that at y, against z. */
+  binaryCrossEntropyBackward: ternary('x * (y - z) / max_((K(1) - y) * y, K(1e-12))', {
+    domain: 'real',
+    internal: true,
+  }),
+  /** The same of sigmoid(x). */
+  binaryCrossEntropyWithLogits: binary('(K(1) - y) * x + log1pexp_(-x)', {
+    domain: 'real',
+    internal: true,
+  }),
+  /** x (sigmoid(y) - z), by the sigmoid that is near 0. */
+  binaryCrossEntropyWithLogitsBackward: ternary(
+    'x * select(y < K(0), sigmoid_(-abs_(y)) - z, (K(1) - z) - sigmoid_(-abs_(y)))',
+    { domain: 'real', internal: true },
+  ),
 } as const satisfies Record<string, PointwiseRow>;
 
 export type PointwiseName = keyof typeof pointwise;

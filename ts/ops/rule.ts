@@ -29,6 +29,8 @@ export interface Saves {
   readonly outputs?: readonly number[];
   /** Input `i` is kept only if input `onlyFor[i]` wants a gradient. */
   readonly onlyFor?: Readonly<Record<number, number>>;
+  /** Outputs are kept only if this input wants a gradient. */
+  readonly outputsFor?: number;
   /** Each gradient depends on its input, by a slope of 0. */
   readonly flat?: boolean;
 }
