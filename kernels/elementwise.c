@@ -446,27 +446,41 @@ static __attribute__((noinline)) void run_walk(
   else run_tiles(&walk, base, end - begin, ops, scalars, body, tile);
 }
 
-// Operands stored in another dtype than the body's, in rows or single numbers.
-static __attribute__((noinline)) void run_cast(
+// Rows and single numbers, a few at a time: those stored in another dtype than the body's are cast on the way.
+static __attribute__((noinline)) void run_parts(
     const uint32_t *shape, byte *const *base, uint32_t begin, uint32_t end, const Operands *ops,
     const uint32_t *scalars, Body body) {
   const uint32_t inputs = ops->inputs, stored = shape[0] >> 8, computed = stored < INT64 ? FLOAT32 : INT32;
-  const uint32_t *strides = shape + 2, size = SIZE[stored];
-  _Alignas(16) byte tile[MAX_OPERANDS][CAST * 4 + 64];
+  const uint32_t *strides = shape + 2;
+  _Alignas(16) byte tile[MAX_OPERANDS][CAST * 8 + 64];
   const void *in[MAX_OPERANDS];
-  for (uint32_t k = 0; k < inputs; k++)
+  uint32_t size[MAX_OPERANDS];
+  bool casts[MAX_OPERANDS];
+  for (uint32_t k = 0; k <= inputs; k++) {
+    casts[k] = stored > 0 && ops->size[k] == 4;
+    size[k] = casts[k] ? SIZE[stored] : ops->size[k];
     if (strides[k] == 0) move_strided(tile[k], 1, base[k], 0, MIN(CAST, end - begin), ops->size[k]);
+  }
   for (uint32_t n; begin < end; begin += n) {
     n = MIN(CAST, end - begin);
     for (uint32_t k = 0; k < inputs; k++) {
-      in[k] = ops->size[k] == 4 ? tile[k] : base[k] + begin;
-      if (strides[k] == 0) in[k] = tile[k];
-      else if (ops->size[k] == 4) cast_some(tile[k], base[k] + (size_t)begin * size, n, stored, computed);
+      const byte *from = base[k] + (size_t)begin * size[k];
+      in[k] = strides[k] == 0 || casts[k] ? tile[k] : from;
+      if (strides[k] != 0 && casts[k]) cast_some(tile[k], from, n, stored, computed);
     }
-    const bool casts = ops->size[inputs] == 4;
-    run_body(body, ops, in, casts ? tile[inputs] : base[inputs] + begin, n, scalars);
-    if (casts) cast_some(base[inputs] + (size_t)begin * size, tile[inputs], n, computed, stored);
+    byte *to = base[inputs] + (size_t)begin * size[inputs], *out = casts[inputs] ? tile[inputs] : to;
+    run_body(body, ops, in, out, n, scalars);
+    if (out != to) cast_some(to, out, n, computed, stored);
   }
+}
+
+// Whether run_parts does it, and at once: one dimension, in which operands lie side by side or are single numbers.
+static bool is_part(const uint32_t *shape, uint32_t inputs, uint32_t n) {
+  if (shape[0] > 255) return true;
+  if (shape[0] > 1 || n > CAST || shape[2 + inputs] != 1) return false;
+  for (uint32_t k = 0; k < inputs; k++)
+    if (shape[2 + k] > 1) return false;
+  return true;
 }
 
 void elementwise(const uint32_t *words, uint32_t begin, uint32_t end, const Operands *ops, Body body) {
@@ -475,7 +489,7 @@ void elementwise(const uint32_t *words, uint32_t begin, uint32_t end, const Oper
   byte *base[MAX_OPERANDS];
   for (uint32_t k = 0; k < count; k++) base[k] = address(words[k]);
   if (shape[0] > 0) {
-    (shape[0] > 255 ? run_cast : run_walk)(shape, base, begin, end, ops, scalars, body);
+    (is_part(shape, ops->inputs, end - begin) ? run_parts : run_walk)(shape, base, begin, end, ops, scalars, body);
     return;
   }
   const void *in[MAX_OPERANDS];

@@ -157,8 +157,9 @@ export function isSingle({ shape, strides }: Tensor): boolean {
 /** Whether operands are contiguous or single numbers, so that no layout need be looked at. */
 export function areRows(operands: readonly Operand[], shape: Shape): boolean {
   for (const operand of operands) {
-    if (!isTensor(operand) || isSingle(operand)) continue;
-    if (!operand.isContiguous() || !sameShape(operand.shape, shape)) return false;
+    if (!isTensor(operand)) continue;
+    if (operand.isContiguous() && sameShape(operand.shape, shape)) continue;
+    if (!isSingle(operand)) return false;
   }
   return true;
 }
