@@ -116,6 +116,7 @@ static NOINLINE void NAME(sum_steps)(
 // What is not zero counts as one where the exponent is 0.
 static __attribute__((noinline)) V NAME(power_of)(V v, f64w exponent) {
   if (F64(exponent) == 0) return select(v == 0, splat((S)0), splat((S)1));
+  if (F64(exponent) == 3) return abs_(v) * (v * v);
   return pow_(abs_(v), splat((S)F64(exponent)));
 }
 #define POWER(v) NAME(power_of)(v, p->exponent)

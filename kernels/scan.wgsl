@@ -39,8 +39,10 @@ fn scan(group: u32, lane: u32) {
           total = join(total, get_total(element(line, i)));
         } else {
           let k = element(line, i);
-          total = join(total, lift(k, i));
-          items[j] = total;
+          let next = join(total, lift(k, i));
+          items[j] = next;
+          if (p.exclusive != 0u) { items[j] = total; }
+          total = next;
         }
       }
     }

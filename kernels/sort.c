@@ -72,13 +72,35 @@ static uint32_t NAME(radix)(U *const keys[2], int32_t *const order[2], uint32_t 
   return half;
 }
 
-// Writes the first `keep` of each sorted line: values and positions [outer, keep, inner]. keys and
-// order are scratch for two copies of x. Units are lines.
+// Leaves, in their order, those whose uppermost digits can be among the places [*first, *keep) of the sorted line, and makes
+// places of these of them. Returns their number.
+static uint32_t NAME(prune)(U *keys, int32_t *order, uint32_t n, uint32_t *first, uint32_t *keep) {
+  const uint32_t digit = n >= WIDE_LINE ? 11 : 8, shift = 8 * sizeof(U) - digit;
+  uint32_t counts[1 << 11], low = 0, below = 0, left = 0;
+  memset(counts, 0, sizeof *counts << digit);
+  for (uint32_t i = 0; i < n; i++) counts[keys[i] >> shift]++;
+  while (below + counts[low] <= *first) below += counts[low++];
+  uint32_t high = low, reached = below + counts[low];
+  while (reached < *keep) reached += counts[++high];
+  const uint32_t range = high - low;
+  for (uint32_t i = 0; i < n; i++) {
+    const U key = keys[i];
+    keys[left] = key;
+    order[left] = order[i];
+    left += (uint32_t)(key >> shift) - low <= range;
+  }
+  *first -= below;
+  *keep -= below;
+  return left;
+}
+
+// Writes the places [first, keep) of each sorted line: values and positions [outer, keep - first, inner]. keys and order are
+// scratch for two copies of x. Units are lines.
 KERNEL(sort) {
   const S *x = IN(S, x);
   S *values = OUT(S, values);
   int32_t *indices = OUT(int32_t, indices);
-  uint32_t n = p->n, inner = p->inner, keep = p->keep;
+  uint32_t n = p->n, inner = p->inner, count = p->keep - p->first;
   for (uint32_t u = begin; u < end; u++) {
     U *keys[2] = {OUT(U, keys) + (size_t)u * 2 * n};
     int32_t *order[2] = {OUT(int32_t, order) + (size_t)u * 2 * n};
@@ -94,15 +116,17 @@ KERNEL(sort) {
       keys[0][i] = last = key;
       order[0][i] = (int32_t)i;
     }
-    uint32_t half = 0;
+    uint32_t half = 0, first = p->first, keep = p->keep, left = n;
+    if (!rises && !falls && n > INSERTION && count < n / 2)
+      left = NAME(prune)(keys[0], order[0], n, &first, &keep);
     if (rises || falls)
       for (uint32_t i = 0; i < n && falls; i++) order[0][i] = (int32_t)(n - 1 - i);
-    else if (n <= INSERTION)
-      NAME(insertion)(keys[0], order[0], n);
+    else if (left <= INSERTION)
+      NAME(insertion)(keys[0], order[0], left);
     else
-      half = NAME(radix)(keys, order, n);
-    size_t to = (size_t)(u / inner) * keep * inner + u % inner;
-    for (uint32_t i = 0; i < keep; i++, to += inner) {
+      half = NAME(radix)(keys, order, left);
+    size_t to = (size_t)(u / inner) * count * inner + u % inner;
+    for (uint32_t i = first; i < keep; i++, to += inner) {
       int32_t place = order[half][i];
       values[to] = line[(size_t)place * inner];
       indices[to] = place;
@@ -110,12 +134,12 @@ KERNEL(sort) {
   }
 }
 
-// The first `keep` <= TOP_LIMIT of each line in sorted order, found in one pass. Units are lines.
+// The places [first, keep), up to TOP_LIMIT, of each line in sorted order, found in one pass. Units are lines.
 KERNEL(topk) {
   const S *x = IN(S, x);
   S *values = OUT(S, values);
   int32_t *indices = OUT(int32_t, indices);
-  uint32_t n = p->n, inner = p->inner, keep = p->keep;
+  uint32_t n = p->n, inner = p->inner, keep = p->keep, first = p->first;
   for (uint32_t u = begin; u < end; u++) {
     U keys[TOP_LIMIT];
     int32_t order[TOP_LIMIT];
@@ -132,8 +156,8 @@ KERNEL(topk) {
       keys[j] = key;
       order[j] = (int32_t)i;
     }
-    size_t to = (size_t)(u / inner) * keep * inner + u % inner;
-    for (uint32_t i = 0; i < keep; i++, to += inner) {
+    size_t to = (size_t)(u / inner) * (keep - first) * inner + u % inner;
+    for (uint32_t i = first; i < keep; i++, to += inner) {
       values[to] = line[(size_t)order[i] * inner];
       indices[to] = order[i];
     }

@@ -110,7 +110,17 @@ export const kernelJudges: { readonly [K in Kernels]: SampledJudge<AttributesOf<
     ...along({}),
     call('reverse', [real(MIDDLE)], { reverse: true }),
     call('a zero', [given([1, 4, 1], 2, 0, -1, 3)], {}),
+    call('exclusive', [given([1, 4, 1], 2, 0, -1, 3)], { exclusive: true }),
+    call('exclusive, reversed', [real(MIDDLE)], { exclusive: true, reverse: true }),
   ]),
+  recurrence: judge(
+    1e-5,
+    [0, 1].flatMap((lag) =>
+      [false, true].map((reverse) =>
+        call(`lag ${lag}, reverse ${reverse}`, [real(MIDDLE), real(MIDDLE)], { lag, reverse }),
+      ),
+    ),
+  ),
   logcumsumexp: judge(1e-5, [...along({}), call('reverse', [real(MIDDLE)], { reverse: true })]),
   cummax: judge(0, along({})),
   cummin: judge(0, along({})),
@@ -121,6 +131,7 @@ export const kernelJudges: { readonly [K in Kernels]: SampledJudge<AttributesOf<
   ]),
   topk: judge(0, [
     call('largest', [real(MIDDLE)], { k: 2, largest: true }),
+    call('the third', [real(MIDDLE)], { k: 3, largest: false, first: 2 }),
     call('smallest', [real([1, 5, 2])], { k: 3, largest: false }),
   ]),
   searchsorted: judge(0, [

@@ -8,6 +8,7 @@ type Shape = [number, number, number];
 const SHAPES: Shape[] = [
   [1, 1, 1],
   [3, 17, 1],
+  [9, 17, 1],
   [2, 5, 3],
   [2, 300, 70],
   [2, 0, 3],
@@ -36,6 +37,12 @@ function scan(
   return out;
 }
 
+/** The place one or more steps along n from another, if there is one. */
+function neighbour(at: number, [, n, inner]: Shape, by: number): number | undefined {
+  const i = (Math.floor(at / inner) % n) + by;
+  return i >= 0 && i < n ? at + by * inner : undefined;
+}
+
 const logAdd = (a: number, b: number) => {
   const most = Math.max(a, b);
   return most === -1 / 0 ? most : most + Math.log1p(Math.exp(Math.min(a, b) - most));
@@ -62,6 +69,26 @@ for (const dtype of [float32, float64]) {
             relative,
             1e-30,
           );
+          const before = results(rows.cumprod, [t], { reverse, exclusive: true })[0]!;
+          const products = scan(x, shape, 1, (a, b) => a * b, reverse);
+          products.forEach((_, at) => {
+            const previous = neighbour(at, shape, reverse ? 1 : -1);
+            const product = previous === undefined ? 1 : products[previous]!;
+            close([before[at]!], [product], relative, 1e-30);
+          });
+          for (const lag of [0, 1]) {
+            const factors = randoms(x.length, 6, 0.9);
+            const given = [t, input(factors, shape, dtype)];
+            const [found] = results(rows.recurrence, given, { reverse, lag });
+            found!.forEach((value, at) => {
+              const previous = neighbour(at, shape, reverse ? 1 : -1);
+              const term =
+                previous === undefined
+                  ? 0
+                  : factors[lag === 1 ? previous : at]! * found![previous]!;
+              close([value], [x[at]! + term], 10 * relative, 10 * relative);
+            });
+          }
           close(of(rows.logcumsumexp), scan(x, shape, -1 / 0, logAdd, reverse), relative);
           if (reverse) return;
           const most = scan(x, shape, -1 / 0, Math.max, false);

@@ -19,17 +19,24 @@ function order(line: number[], descending: boolean): number[] {
   });
 }
 
-/** Values and positions of the first k of every line. */
-function expected(x: number[], [outer, n, inner]: Shape, k: number, descending: boolean) {
-  const values = new Array<number>(outer * k * inner);
-  const indices = new Array<number>(outer * k * inner);
+/** Values and positions of the places [first, k) of every sorted line. */
+function expected(
+  x: number[],
+  [outer, n, inner]: Shape,
+  k: number,
+  descending: boolean,
+  first = 0,
+) {
+  const count = k - first;
+  const values = new Array<number>(outer * count * inner);
+  const indices = new Array<number>(outer * count * inner);
   for (let o = 0; o < outer; o++) {
     for (let c = 0; c < inner; c++) {
       const line = Array.from({ length: n }, (_, i) => x[(o * n + i) * inner + c]!);
       order(line, descending)
-        .slice(0, k)
+        .slice(first, k)
         .forEach((place, i) => {
-          const at = (o * k + i) * inner + c;
+          const at = (o * count + i) * inner + c;
           values[at] = line[place]!;
           indices[at] = place;
         });
@@ -68,6 +75,10 @@ for (const dtype of [float32, float64, int32, int64]) {
             for (const k of [1, 5, 64, 100].filter((k) => k <= n)) {
               const first = expected(values, shape, k, descending);
               expect(results(rows.topk, [t], { k, largest: descending })).toEqual(first);
+              const last = { k, largest: descending, first: k - 1 };
+              expect(results(rows.topk, [t], last)).toEqual(
+                expected(values, shape, k, descending, k - 1),
+              );
             }
           }
         }

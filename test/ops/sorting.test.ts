@@ -85,6 +85,30 @@ describe('selection', () => {
 });
 
 describe('unique', () => {
+  it('counts integers of a small range', () => {
+    for (const [dtype, low, high] of [
+      [int32, -900, 60],
+      [torch.int64, 2 ** 40, 2 ** 40 + 500],
+      [uint8, 0, 256],
+      [int32, -(2 ** 31), 2 ** 31 - 1],
+      [torch.int16, -3, -2],
+    ] as const) {
+      const given = Array.from(
+        { length: 1500 },
+        (_, i) => low + Math.floor((((i * 7919) % 1499) / 1499) * (high - low)),
+      );
+      const t = torch.tensor(given, { dtype }).view(30, 50);
+      const expected = [...new Set(given)].sort((a, b) => a - b);
+      const [found, inverse, counts] = t.unique({ returnInverse: true, returnCounts: true });
+      expect([found.dtype, inverse.dtype, counts.dtype]).toEqual([dtype, int32, int32]);
+      expect((found.tolistSync() as number[]).map(Number)).toEqual(expected);
+      expect(t.unique().equal(found)).toBe(true);
+      expect(inverse.shape).toEqual([30, 50]);
+      expect(list(inverse.flatten())).toEqual(given.map((v) => expected.indexOf(v)));
+      expect(list(counts)).toEqual(expected.map((v) => given.filter((w) => w === v).length));
+    }
+  });
+
   it('has no gradient, and says so', () => {
     const x = torch.tensor(
       [

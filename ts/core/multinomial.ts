@@ -35,11 +35,16 @@ export function sampleMultinomial(
   task: Multinomial,
   generator: Generator = defaultGenerator,
 ): void {
-  const { rows, replacement } = task;
+  const { replacement } = task;
   checkSamples(task.samples, task.categories, replacement);
-  for (let row = 0; row < rows; row++) checkRow(task, row);
+  checkWeights(task);
   if (replacement) sampleByInversion(out, task, generator);
   else sampleByRace(out, task, generator);
+}
+
+/** Throws ValueError for weights that cannot be drawn by. */
+export function checkWeights(task: Multinomial): void {
+  for (let row = 0; row < task.rows; row++) checkRow(task, row);
 }
 
 function checkRow({ weights, categories }: Multinomial, row: number): void {
@@ -56,27 +61,39 @@ function checkRow({ weights, categories }: Multinomial, row: number): void {
   if (sum <= 0) throw new ValueError(`multinomial: the weights of row ${row} sum to zero`);
 }
 
-/** With replacement: one uniform double per sample, looked up in the cumulative distribution. */
-function sampleByInversion(
+/** Sums up to each of the weights from `start` on into `sums`, in their precision. Returns the last. */
+function accumulate(sums: Multinomial['weights'], weights: Multinomial['weights'], start: number) {
+  const single = sums instanceof Float32Array;
+  let sum = 0;
+  for (let j = 0; j < sums.length; j++) {
+    const next = sum + weights[start + j];
+    sum = single ? Math.fround(next) : next;
+    sums[j] = sum;
+  }
+  return sum;
+}
+
+/**
+ * With replacement, of weights that were checked: one uniform double per sample, looked up in the
+ * cumulative distribution, of which only what the search meets is divided.
+ */
+export function sampleByInversion(
   out: { [i: number]: number },
   { weights, rows, categories, samples }: Multinomial,
-  generator: Generator,
+  generator: Generator = defaultGenerator,
 ): void {
-  const cumulative = weights.slice(0, categories);
+  const sums = weights.slice(0, categories);
+  const single = sums instanceof Float32Array;
   for (let row = 0; row < rows; row++) {
-    let sum = 0;
-    for (let j = 0; j < categories; j++) {
-      cumulative[j] = sum + weights[row * categories + j];
-      sum = cumulative[j];
-    }
-    for (let j = 0; j < categories; j++) cumulative[j] /= sum;
+    const sum = accumulate(sums, weights, row * categories);
     for (let k = 0; k < samples; k++) {
       const u = generator.uniform();
       let low = 0;
       let high = categories;
       while (high > low) {
         const middle = (low + high) >>> 1;
-        if (cumulative[middle] < u) low = middle + 1;
+        const share = sums[middle] / sum;
+        if ((single ? Math.fround(share) : share) < u) low = middle + 1;
         else high = middle;
       }
       // Rounding can leave the last sum below 1.

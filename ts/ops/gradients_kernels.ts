@@ -17,7 +17,12 @@ import {
   XY,
   Y,
 } from './gradient_rules.js';
-import { cumprodGradient, logcumsumexpGradient, productBefore } from './gradients_scans.js';
+import {
+  cumprodGradient,
+  logcumsumexpGradient,
+  productBefore,
+  recurrenceGradient,
+} from './gradients_scans.js';
 import { svdGradient } from './gradients_svd.js';
 import type { nnPrimitives } from './primitives/nn.js';
 import type { GradContext, GradientRow } from './rule.js';
@@ -66,23 +71,27 @@ function fromPosition<A>(): GradientRow<A> {
 
 /** d|x|_p / dx = sign(x) |x|^(p-1) / |x|_p^(p-1), 0 where the norm is 0. */
 function normGradient(g: Tensor, x: Tensor, out: Tensor, p: number): Tensor {
-  const scale = spread(g, x.shape);
-  const norm = spread(out, x.shape);
   if (p === 0) return x.zerosLike();
-  if (p === 1) return x.sign().mul(scale);
+  if (p === 1) return x.sign().mul(spread(g, x.shape));
   if (Math.abs(p) === Number.POSITIVE_INFINITY) {
-    const hit = x.abs().eq(norm).to(g.dtype);
+    const hit = x.abs().eq(spread(out, x.shape)).to(g.dtype);
     return x
       .sign()
       .mul(hit)
       .mul(spread(g.div(hit.sum(1)), x.shape));
   }
-  if (p === 2) return x.mul(scale.div(norm)).where(norm.ne(0), 0);
-  const steep = x
+  // What a line shares is computed once for it.
+  const each = g.div(p === 2 ? out : out.pow(p - 1));
+  const some = spread(out.ne(0), x.shape);
+  // Second gradients at 0 are PyTorch's: NaN up to p = 2, else 0.
+  if (p === 2) return x.mul(spread(each, x.shape)).where(some, 0);
+  const share = spread(p > 2 ? each.maskedFill(out.eq(0), 0) : each, x.shape);
+  if (p === 3) return x.mul(x.abs()).mul(share);
+  const slope = x
     .sign()
     .mul(x.abs().pow(p - 1))
-    .mul(scale.div(norm.pow(p - 1)));
-  return steep.where(norm.ne(0).logicalAnd(p < 1 ? x.ne(0) : norm.ne(0)), 0);
+    .mul(share);
+  return p > 2 ? slope : slope.where(p < 1 ? some.logicalAnd(x.ne(0)) : some, 0);
 }
 
 /** sum passes both gradients on; the others give it to the values that made the result. */
@@ -170,7 +179,7 @@ export const kernelGradients: {
       if (gVar !== undefined) {
         const centred = s.x.sub(s.x.mean(1, true));
         const scale = 2 / Math.max(0, n - s.attributes.correction);
-        result = spread(gVar, shape).mul(centred.mul(scale));
+        result = centred.mul(spread(gVar.mul(scale), shape));
       }
       if (gMean !== undefined) {
         const share = spread(gMean.div(n), shape);
@@ -205,7 +214,8 @@ export const kernelGradients: {
 
   // Running totals of [outer, n, inner] along n.
   cumsum: rule(NONE, (g, s) => call('cumsum', [g], { reverse: !s.attributes.reverse })),
-  cumprod: rule(X, (g, s) => cumprodGradient(g, s.x, s.attributes.reverse)),
+  cumprod: rule(X, (g, s) => cumprodGradient(g, s.x, s.attributes)),
+  recurrence: recurrenceGradient,
   logcumsumexp: {
     kind: 'rule',
     saves: X_OUT,

@@ -1,29 +1,17 @@
 /** Gradients of running products and log-sums along dim 1 of [outer, n, inner]. */
 
 import type { Tensor } from '../tensor.js';
-import { applyPrimitive } from './apply.js';
+import { call } from './gradient_rules.js';
 import { cat } from './joining.js';
+import type { Scanned } from './primitives/scan.js';
+import type { GradientRow } from './rule.js';
+import type { AttributesOf } from './table.js';
 
-/** x moved up by `count` places along dim 1, zeros behind. */
-function ahead(x: Tensor, count: number): Tensor {
+/** x[i + 1] along dim 1, or x[i - 1] if not `ahead`; 0 where there is none. */
+function neighbour(x: Tensor, ahead: boolean): Tensor {
   const n = x.shape[1];
-  const zeros = x.narrow(1, 0, count).zerosLike();
-  return cat([x.narrow(1, count, n - count), zeros], 1);
-}
-
-/**
- * t[j] = g[j] + factor[j] * t[j + 1], computed in log2(n) steps: each pairs a place with the result
- * of twice as many places behind it. Exact where factors are 0.
- */
-function fromBehind(g: Tensor, factor: Tensor): Tensor {
-  const n = g.shape[1];
-  let total = g;
-  let reach = factor;
-  for (let step = 1; step < n; step *= 2) {
-    total = total.add(reach.mul(ahead(total, step)));
-    if (2 * step < n) reach = reach.mul(ahead(reach, step));
-  }
-  return total;
+  const zeros = x.narrow(1, 0, 1).zerosLike();
+  return cat(ahead ? [x.narrow(1, 1, n - 1), zeros] : [zeros, x.narrow(1, 0, n - 1)], 1);
 }
 
 function turned(x: Tensor, reverse: boolean | undefined): Tensor {
@@ -32,21 +20,36 @@ function turned(x: Tensor, reverse: boolean | undefined): Tensor {
 
 /** Products of all elements before each one, 1 for the first (or, in reverse, of all behind). */
 export function productBefore(x: Tensor, reverse = false): Tensor {
-  const n = x.shape[1];
-  if (n === 0) return x;
-  const ones = x.narrow(1, 0, 1).onesLike();
-  const others = x.narrow(1, reverse ? 1 : 0, n - 1);
-  const [products] = applyPrimitive('cumprod', [others], { reverse });
-  return cat(reverse ? [products, ones] : [ones, products], 1);
+  return call('cumprod', [x], { reverse, exclusive: true });
 }
 
 /** d/dx[j] = sum over k >= j of g[k] times the product of x[..k] without x[j]. */
-export function cumprodGradient(g: Tensor, x: Tensor, reverse?: boolean): Tensor {
+export function cumprodGradient(
+  g: Tensor,
+  x: Tensor,
+  { reverse = false, exclusive = false }: Scanned,
+): Tensor {
   if (x.shape[1] === 0) return g;
-  const ordered = turned(x, reverse);
-  const total = fromBehind(turned(g, reverse), ahead(ordered, 1));
-  return turned(productBefore(ordered).mul(total), reverse);
+  const own = exclusive ? neighbour(g, !reverse) : g;
+  const total = call('recurrence', [own, x], { reverse: !reverse, lag: 1 });
+  return productBefore(x, reverse).mul(total);
 }
+
+/** What the terms of a recurrence add up to is one in the other direction. */
+export const recurrenceGradient: GradientRow<AttributesOf<'recurrence'>> = {
+  kind: 'joint',
+  saves: { inputs: [1], outputs: [0] },
+  grads: ([g], s) => {
+    if (g === undefined) return [undefined, undefined];
+    const { reverse = false, lag = 0 } = s.attributes;
+    const out = s.output();
+    if (out.shape[1] === 0) return [g, g];
+    const total = call('recurrence', [g, s.y], { reverse: !reverse, lag: 1 - lag });
+    const factor =
+      lag === 1 ? out.mul(neighbour(total, !reverse)) : total.mul(neighbour(out, reverse));
+    return [total, factor];
+  },
+};
 
 /**
  * d/dx[j] = sum over k >= j of g[k] exp(x[j] - out[k]). All exponents stay <= 0: from one k to the
@@ -60,7 +63,7 @@ export function logcumsumexpGradient(g: Tensor, x: Tensor, out: Tensor, reverse?
   const level = dout.maskedFill(empty, 0);
   const next = cat([level.narrow(1, 1, n - 1), level.narrow(1, n - 1, 1)], 1);
   const shrink = level.sub(next).exp().maskedFill(empty, 0);
-  const total = fromBehind(turned(g, reverse), shrink);
+  const total = call('recurrence', [turned(g, reverse), shrink], { reverse: true });
   const own = dx.sub(level).exp().maskedFill(empty, 0);
   return turned(own.mul(total), reverse);
 }

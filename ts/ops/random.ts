@@ -19,7 +19,8 @@ import {
   int32,
 } from '../core/dtype.js';
 import { DeviceError, DtypeError, ShapeError, showShape, ValueError } from '../core/errors.js';
-import { checkSamples, sampleMultinomial } from '../core/multinomial.js';
+import { scope } from '../core/memory.js';
+import { checkSamples, checkWeights, sampleByInversion } from '../core/multinomial.js';
 import { samplePoisson } from '../core/poisson.js';
 import type { Generator } from '../core/random.js';
 import { emptyTensor, type Tensor } from '../tensor.js';
@@ -215,6 +216,15 @@ export const poisson = op(
   },
 );
 
+/** Whether all weights are finite and not negative, and some of every row are not zero. */
+function drawable(weights: Tensor): boolean {
+  return scope(() => {
+    const most = weights.amax(-1);
+    const [first, ...rest] = [weights.amin(), most.amin(), most.amax()].map((x) => x.itemSync());
+    return first >= 0 && rest[0] > 0 && rest[1] < Number.POSITIVE_INFINITY;
+  });
+}
+
 /**
  * `numSamples` category numbers per row (int32) with probabilities proportional to the weights in
  * `input`, a vector or the rows of a matrix.
@@ -240,14 +250,17 @@ export const multinomial = op(
     const rows = input.ndim === 2 ? input.shape[0] : 1;
     const categories = input.shape[input.ndim - 1];
     checkSamples(numSamples, categories, replacement);
-    if (!input.backend.synchronous) {
+    const task = { rows, categories, samples: numSamples, replacement };
+    if (input.backend.synchronous && !drawable(weights)) {
+      checkWeights({ ...task, weights: weights.dataSync() as Float32Array });
+    }
+    if (!input.backend.synchronous || !replacement) {
       return sampleThere(weights, numSamples, replacement, generator ?? undefined);
     }
     const shape = input.ndim === 2 ? [rows, numSamples] : [numSamples];
-    const values = weights.dataSync() as Float32Array | Float64Array;
-    const task = { weights: values, rows, categories, samples: numSamples, replacement };
     const chosen = new Int32Array(rows * numSamples);
-    sampleMultinomial(chosen, task, generator ?? undefined);
+    const values = weights.dataSync() as Float32Array;
+    sampleByInversion(chosen, { ...task, weights: values }, generator ?? undefined);
     const result = emptyTensor(shape, int32, input.backend);
     drawInto(result, (out) => (out as Int32Array).set(chosen));
     return result;

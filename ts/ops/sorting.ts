@@ -84,8 +84,7 @@ export const kthvalue = op(
     checkCount('kthvalue', input, k, d, 1);
     const form = aroundDim(input.shape, d).shape;
     const lines = input.detach().reshape(form);
-    const [, smallest] = applyPrimitive('topk', [lines], { k, largest: false });
-    const place = smallest.narrow(1, k - 1, 1).contiguous();
+    const [, place] = applyPrimitive('topk', [lines], { k, largest: false, first: k - 1 });
     const shape = reducedShape(input.shape, input.ndim === 0 ? [] : [d], keepdim);
     const forms = [{ shape: form }, undefined];
     const shown = 'KthvalueBackward0';

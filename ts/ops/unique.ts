@@ -1,6 +1,6 @@
 /** Distinct elements or slices. The sizes depend on the data: promises where reading waits. */
 
-import { int32 } from '../core/dtype.js';
+import { bool, int32 } from '../core/dtype.js';
 import { AutogradError } from '../core/errors.js';
 import { normalizeDim } from '../core/layout.js';
 import type { Tensor } from '../tensor.js';
@@ -69,23 +69,21 @@ export interface UniqueConsecutive {
   };
 }
 
-/** Where runs of equal neighbours start (int32), and for each element the number of its run. */
-interface Runs {
-  readonly starts: Tensor;
-  readonly groups: Tensor;
+/** For each element the number of its run, from a mask (bool, 1-d) of those that start one. */
+function groupsOf(changes: Tensor): Tensor {
+  return changes.to(int32).cumsum(0).sub_(1);
 }
 
-/** Calls `use` with the runs of a mask (bool, 1-d) of elements that differ from the one before. */
-function withRuns<R>(changes: Tensor, use: (runs: Runs) => R): R {
-  const groups = changes.to(int32).cumsum(0).sub(1);
+/** Calls `use` with the positions (int32) at which runs start. */
+function withStarts<R>(changes: Tensor, use: (starts: Tensor) => R): R {
   return afterwards('unique', changes.nonzero(), (positions) =>
-    use({ starts: positions.reshape([-1]).to(int32), groups }),
+    use(positions.reshape([-1]).to(int32)),
   );
 }
 
-function countsOf({ starts, groups }: Runs): Tensor {
-  const end = tensor([groups.numel()], { dtype: int32, device: starts.device });
-  return cat([starts, end]).diff();
+/** How long each of the runs of `n` elements is. */
+function countsOf(starts: Tensor, n: number): Tensor {
+  return cat([starts, tensor([n], { dtype: int32, device: starts.device })]).diff();
 }
 
 /** The results asked for: one tensor, or a list. Who asks for the gradient is told, as in PyTorch. */
@@ -121,14 +119,56 @@ function distinct(
   returnInverse: boolean,
   returnCounts: boolean,
 ): Tensor | Tensor[] {
-  return withRuns(applyPrimitive('runStarts', [flat], {})[0], (runs) =>
-    results(
-      order === undefined ? 'UniqueConsecutive' : 'Unique2',
-      input,
-      flat.indexSelect(0, runs.starts),
-      returnInverse ? () => toInput(runs.groups, order).reshape(input.shape) : undefined,
-      returnCounts ? () => countsOf(runs) : undefined,
-    ),
+  const changes = applyPrimitive('runStarts', [flat], {})[0];
+  const node = order === undefined ? 'UniqueConsecutive' : 'Unique2';
+  const inverse = returnInverse
+    ? () => toInput(groupsOf(changes), order).reshape(input.shape)
+    : undefined;
+  if (!returnCounts) {
+    return afterwards('unique', flat.maskedSelect(changes), (values) =>
+      results(node, input, values, inverse, undefined),
+    );
+  }
+  return withStarts(changes, (starts) => {
+    const values = flat.indexSelect(0, starts);
+    return results(node, input, values, inverse, () => countsOf(starts, flat.numel()));
+  });
+}
+
+/** Elements from which a range is looked for: for fewer, sorting takes no longer than that. */
+const MANY = 1024;
+
+/**
+ * Distinct integers by counting how often each of their range occurs; undefined where they are not
+ * integers, few, farther apart than there are of them, or where reading waits.
+ */
+function counted(
+  input: Tensor,
+  returnInverse: boolean,
+  returnCounts: boolean,
+): Tensor | Tensor[] | undefined {
+  const { dtype } = input;
+  if (dtype.isFloatingPoint || dtype === bool) return undefined;
+  if (!input.backend.synchronous || input.numel() < MANY) return undefined;
+  const flat = input.detach().reshape([-1]);
+  const x = dtype.size < 4 ? flat.to(int32) : flat;
+  const least = x.amin();
+  const places = x.sub(least);
+  // Of what wraps, one is negative.
+  const last = Number(places.amax().itemSync());
+  if (last >= x.numel() || Number(places.amin().itemSync()) < 0) return undefined;
+  const index = places.to(int32);
+  const ones = index.onesLike();
+  const counts = ones.newZeros([last + 1]).scatterAdd(0, index, ones);
+  const found = counts.nonzero().reshape([-1]).to(int32);
+  return results(
+    'Unique2',
+    input,
+    found.to(x.dtype).add(least).to(dtype),
+    returnInverse
+      ? () => groupsOf(counts.ne(0)).indexSelect(0, index).reshape(input.shape)
+      : undefined,
+    returnCounts ? () => counts.indexSelect(0, found) : undefined,
   );
 }
 
@@ -162,14 +202,15 @@ function distinctSlices(
   const lined = order === undefined ? rows : rows.indexSelect(0, order);
   const differs = lined.slice(0, 1).ne(lined.slice(0, 0, Math.max(n - 1, 0)));
   const first = tensor(new Array<boolean>(Math.min(n, 1)).fill(true), { device: input.device });
-  return withRuns(cat([first, differs.any(1)]), (runs) => {
-    const kept = lined.indexSelect(0, runs.starts).reshape([-1, ...front.shape.slice(1)]);
+  const changes = cat([first, differs.any(1)]);
+  return withStarts(changes, (starts) => {
+    const kept = lined.indexSelect(0, starts).reshape([-1, ...front.shape.slice(1)]);
     return results(
       sorts ? 'UniqueDim' : 'UniqueConsecutive',
       input,
       input.ndim === 0 ? kept : kept.transpose(0, d),
-      returnInverse ? () => toInput(runs.groups, order) : undefined,
-      returnCounts ? () => countsOf(runs) : undefined,
+      returnInverse ? () => toInput(groupsOf(changes), order) : undefined,
+      returnCounts ? () => countsOf(starts, n) : undefined,
     );
   });
 }
@@ -190,6 +231,8 @@ export const unique = op(
     dim: number | null = null,
   ): Tensor | Tensor[] => {
     if (dim !== null) return distinctSlices(input, dim, true, returnInverse, returnCounts);
+    const few = counted(input, returnInverse, returnCounts);
+    if (few !== undefined) return few;
     const { values, indices } = input.detach().reshape([-1]).sort(0);
     return distinct(input, values, indices, returnInverse, returnCounts);
   },

@@ -10,7 +10,7 @@ import { type Launcher, primitive } from '../row.js';
 /** The most that are found in one pass, as in kernels/sort.c; more are taken from a whole sort. */
 const TOP_LIMIT = 64;
 
-const line = { n: 'u32', inner: 'u32', keep: 'u32', descending: 'u32' } as const;
+const line = { n: 'u32', inner: 'u32', first: 'u32', keep: 'u32', descending: 'u32' } as const;
 
 const sortKernel = kernel({
   dtypes: NUMBERS,
@@ -34,18 +34,19 @@ function check(name: string, x: Tensor): void {
   throw new ShapeError(`${name}: the kernel takes [outer, n, inner], got ${showShape(x.shape)}`);
 }
 
-/** Fills values and positions with the first `keep` of every sorted line. */
+/** Fills values and positions with the places from `first` up to `keep` of every sorted line. */
 function emitSort(
   launcher: Launcher,
   x: Tensor,
   [values, indices]: readonly Tensor[],
+  first: number,
   keep: number,
   descending: boolean,
 ): void {
   const [outer, n, inner] = x.shape;
   const total = 2 * numelOf(x.shape);
   const scratch = [launcher.scratch(total, x.dtype), launcher.scratch(total, int32)];
-  const params = { n, inner, keep, descending: Number(descending) };
+  const params = { n, inner, first, keep, descending: Number(descending) };
   const buffers = [x, values, indices, ...scratch];
   launcher.launch('sort', sortKernel, suffix(x.dtype), buffers, params, outer * inner);
 }
@@ -67,38 +68,38 @@ export const sort = primitive<{ descending: boolean }>()({
     ];
   },
   run(launcher, [x], outputs, { descending }) {
-    emitSort(launcher, x, outputs, x.shape[1], descending);
+    emitSort(launcher, x, outputs, 0, x.shape[1], descending);
   },
 });
 
 /**
- * The k largest (or smallest) of n in order, and their positions (int32).
- * The first k of a sort (descending if `largest`): [outer, k, inner]; equals by position.
+ * The k largest (or smallest) of n in order, and their positions (int32), without the first `first`.
+ * Of a sort (descending if `largest`), [outer, k - first, inner]; equals by position.
  */
-export const topk = primitive<{ k: number; largest: boolean }>()({
+export const topk = primitive<{ k: number; largest: boolean; first?: number }>()({
   kernels: { sort: sortKernel, topk: topkKernel },
   inputs: ['x'],
   dtypes: 'number',
   positions: [1],
-  outputs([x], { k }) {
+  outputs([x], { k, first = 0 }) {
     check('topk', x);
     const [outer, n, inner] = x.shape;
     if (!(k >= 0 && k <= n)) {
       throw new ValueError(`topk: k = ${k} is out of range for a dimension of size ${n}`);
     }
-    const shape = [outer, k, inner];
+    const shape = [outer, k - first, inner];
     return [
       { shape, dtype: x.dtype },
       { shape, dtype: int32 },
     ];
   },
-  run(launcher, [x], outputs, { k, largest }) {
+  run(launcher, [x], outputs, { k, largest, first = 0 }) {
     const [outer, n, inner] = x.shape;
     if (k > TOP_LIMIT) {
-      emitSort(launcher, x, outputs, k, largest);
+      emitSort(launcher, x, outputs, first, k, largest);
       return;
     }
-    const params = { n, inner, keep: k, descending: Number(largest) };
+    const params = { n, inner, first, keep: k, descending: Number(largest) };
     const buffers = [x, ...outputs];
     launcher.launch('topk', topkKernel, suffix(x.dtype), buffers, params, outer * inner);
   },

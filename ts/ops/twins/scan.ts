@@ -3,6 +3,7 @@
 import source from '../../../kernels/scan.wgsl';
 import apart from '../../../kernels/scan_alone.wgsl';
 import extremes from '../../../kernels/scan_extreme.wgsl';
+import linear from '../../../kernels/scan_linear.wgsl';
 import logarithms from '../../../kernels/scan_log.wgsl';
 import numbers from '../../../kernels/scan_numbers.wgsl';
 import together from '../../../kernels/scan_team.wgsl';
@@ -28,7 +29,14 @@ function scanKernel(
     entry: 'scan',
     dtypes,
     buffers: { x: 'S', carry: 'u32', ...outputs },
-    params: { ...splitParams, phase: 'u32', reverse: 'u32', least: 'u32' },
+    params: {
+      ...splitParams,
+      phase: 'u32',
+      reverse: 'u32',
+      exclusive: 'u32',
+      least: 'u32',
+      lag: 'u32',
+    },
   });
 }
 
@@ -42,6 +50,7 @@ const kernels = {
   cumprod: numberKernel('S(1)', 'a * b'),
   logcumsumexp: scanKernel(logarithms, { out: 'S' }, ['f32']),
 };
+const recurrenceKernel = scanKernel(linear, { factor: 'S', out: 'S' }, ['f32']);
 const extremeKernel = scanKernel(extremes, { values: 'S', places: 'i32' }, ['f32', 'i32']);
 
 /** Emits the launches of a scan; lines of several blocks take three. */
@@ -51,7 +60,7 @@ function emitScan(
   kernel: ScanKernel,
   x: Tensor,
   outputs: readonly Tensor[],
-  { reverse = false, least = 0 } = {},
+  { reverse = false, exclusive = false, least = 0, lag = 0 } = {},
 ): void {
   const [outer, n, inner] = x.shape;
   const sizes = split(outer, n, inner);
@@ -59,7 +68,8 @@ function emitScan(
   const single = blocks === 1;
   const carry = single ? x : launcher.scratch(2 * results, int32);
   const launch = (level: typeof sizes, phase: number, backward: boolean) => {
-    const params = { ...level, phase, reverse: Number(backward), least };
+    const flags = { reverse: Number(backward), exclusive: Number(exclusive), least, lag };
+    const params = { ...level, phase, ...flags };
     const groups = groupsOf(level.results, level.team);
     const buffers = [x, carry, ...outputs];
     launcher.launch(name, kernel, suffix(x.dtype), buffers, params, groups);
@@ -78,11 +88,18 @@ function emitScan(
 function scan(name: 'cumsum' | 'cumprod' | 'logcumsumexp'): Twin<typeof name> {
   return {
     kernels: { [name]: kernels[name] },
-    run(launcher, [x], outputs, { reverse }) {
-      emitScan(launcher, name, kernels[name], x, outputs, { reverse });
+    run(launcher, [x], outputs, attributes) {
+      emitScan(launcher, name, kernels[name], x, outputs, attributes);
     },
   };
 }
+
+const recurrence: Twin<'recurrence'> = {
+  kernels: { recurrence: recurrenceKernel },
+  run(launcher, [x, factor], [out], attributes) {
+    emitScan(launcher, 'recurrence', recurrenceKernel, x, [factor, out], attributes);
+  },
+};
 
 function cumExtreme(least: number): Twin<'cummax' | 'cummin'> {
   return {
@@ -93,7 +110,10 @@ function cumExtreme(least: number): Twin<'cummax' | 'cummin'> {
   };
 }
 
-export const scanTwins: Twins<'cumsum' | 'cumprod' | 'logcumsumexp' | 'cummax' | 'cummin'> = {
+export const scanTwins: Twins<
+  'cumsum' | 'cumprod' | 'logcumsumexp' | 'recurrence' | 'cummax' | 'cummin'
+> = {
+  recurrence,
   cumsum: scan('cumsum'),
   cumprod: scan('cumprod'),
   logcumsumexp: scan('logcumsumexp'),

@@ -35,7 +35,7 @@ const buffers = {
   values: 'S',
   places: 'i32',
 } as const;
-const line = { size: 'u32', inner: 'u32', keep: 'u32', last: 'u32' } as const;
+const line = { size: 'u32', inner: 'u32', first: 'u32', keep: 'u32', last: 'u32' } as const;
 
 const blockKernel = gpuKernel({
   source: `${lineSource}\n${blockSource}`,
@@ -66,7 +66,7 @@ const rankKernel = gpuKernel({
   entry: 'sort_rank',
   dtypes,
   buffers: { x: 'S', values: 'S', places: 'i32' },
-  params: { size: 'u32', inner: 'u32', keep: 'u32', descending: 'u32' },
+  params: { size: 'u32', inner: 'u32', first: 'u32', keep: 'u32', descending: 'u32' },
   perGroup: 256,
 });
 const searchsortedKernel = gpuKernel({
@@ -99,6 +99,7 @@ class Sort {
     private readonly x: Tensor,
     private readonly outputs: readonly Tensor[],
     private readonly descending: boolean,
+    private readonly skip = 0,
   ) {
     const [outer, n, inner] = x.shape;
     this.lines = outer * inner;
@@ -113,12 +114,12 @@ class Sort {
 
   /** Sorts the blocks of lines of n pairs. Without `to` they are the results. */
   private blocks(n: number, keep: number, level: number, pairs: Pairs, stride = 0, to?: Pairs) {
-    const { x, size, inner, outputs } = this;
+    const { x, size, inner, outputs, skip: first } = this;
     const width = Math.min(BLOCK, powerOfTwo(n));
     const blocks = Math.ceil(n / width);
     const units = this.lines * blocks;
     const last = Number(to === undefined);
-    const values = { size, inner, keep, last, n, width, blocks, units, stride, level };
+    const values = { size, inner, first, keep, last, n, width, blocks, units, stride, level };
     const params = { ...values, descending: Number(this.descending) };
     const given = [x, ...pairs, ...(to ?? pairs), ...outputs];
     const groups = Math.ceil((units * width) / BLOCK);
@@ -142,12 +143,12 @@ class Sort {
 
   /** Whole lines: sorted blocks are merged two by two. */
   private all(keep: number): void {
-    const { x, size, inner, outputs, launcher } = this;
+    const { x, size, inner, outputs, launcher, skip: first } = this;
     let pairs = this.pairs(size);
     let other = this.pairs(size);
     this.blocks(size, BLOCK, 0, [x, x], size, pairs);
     for (let run = BLOCK; run < size; run *= 2) {
-      const params = { size, inner, keep, last: Number(2 * run >= size), run };
+      const params = { size, inner, first, keep, last: Number(2 * run >= size), run };
       const given = [x, ...pairs, ...other, ...outputs];
       const range = this.lines * size;
       launcher.launch('sortMerge', mergeKernel, suffix(x.dtype), given, params, range);
@@ -157,8 +158,8 @@ class Sort {
 
   /** Short lines: every element finds its rank. */
   private ranks(keep: number): void {
-    const { x, size, inner, outputs, launcher, lines } = this;
-    const params = { size, inner, keep, descending: Number(this.descending) };
+    const { x, size, inner, outputs, launcher, lines, skip: first } = this;
+    const params = { size, inner, first, keep, descending: Number(this.descending) };
     const given = [x, ...outputs];
     launcher.launch('sortRank', rankKernel, suffix(x.dtype), given, params, lines * size);
   }
@@ -181,8 +182,8 @@ export const sortTwins: Twins<'sort' | 'topk' | 'searchsorted' | 'runStarts'> = 
   },
   topk: {
     kernels,
-    run(launcher, [x], outputs, { k, largest }) {
-      new Sort(launcher, x, outputs, largest).run(k);
+    run(launcher, [x], outputs, { k, largest, first }) {
+      new Sort(launcher, x, outputs, largest, first).run(k);
     },
   },
   searchsorted: {
