@@ -133,7 +133,7 @@ function functionTable(): string {
 /** Members of the class that serve the engine. */
 const INTERNAL = new Set(
   (
-    'assertLive assertScalar autograd bare describe elementAt pick recycle setLayout toArray ' +
+    'assertLive assertScalar autograd autogradOfBase bare describe elementAt pick recycle setLayout toArray ' +
     'toJSON'
   ).split(' '),
 );
