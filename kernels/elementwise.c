@@ -457,6 +457,7 @@ static __attribute__((noinline)) void run_parts(
   uint32_t size[MAX_OPERANDS];
   bool casts[MAX_OPERANDS];
   for (uint32_t k = 0; k <= inputs; k++) {
+    // Masks and bool results, of a byte, are what they are.
     casts[k] = stored > 0 && ops->size[k] == 4;
     size[k] = casts[k] ? SIZE[stored] : ops->size[k];
     if (strides[k] == 0) move_strided(tile[k], 1, base[k], 0, MIN(CAST, end - begin), ops->size[k]);

@@ -39,14 +39,19 @@ static inline bool all_below(const int32_t *index, uint32_t n) {
   return all_((i32x4)((u32x4)load(index) < n));
 }
 
-// `count` positions from the `at`-th on, at most INDEX_TILE of 64 bits, which are narrowed into a tile.
+// `count` positions from the `at`-th on, at most INDEX_TILE of 64 bits, which are narrowed into a tile: what does not
+// fit is in no tensor.
 #define INDEX_TILE 512
 static inline const int32_t *positions_at(int32_t *tile, const void *index, uint32_t wide, size_t at, uint32_t count) {
   if (!wide) return (const int32_t *)index + at;
   const int64_t *from = (const int64_t *)index + at;
   uint32_t i = 0;
-  for (; i + 4 <= count; i += 4) store(tile + i, narrow(load(from + i), load(from + i + 2)));
-  for (; i < count; i++) tile[i] = (int32_t)from[i];
+  for (; i + 4 <= count; i += 4) {
+    const i32x4 a = (i32x4)load(from + i), b = (i32x4)load(from + i + 2);
+    const i32x4 low = __builtin_shufflevector(a, b, 0, 2, 4, 6), high = __builtin_shufflevector(a, b, 1, 3, 5, 7);
+    store(tile + i, select(high == low >> 31, low, splat(INT32_MIN)));
+  }
+  for (; i < count; i++) tile[i] = from[i] == (int32_t)from[i] ? (int32_t)from[i] : INT32_MIN;
   return tile;
 }
 

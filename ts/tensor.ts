@@ -43,7 +43,10 @@ export class AutogradMeta {
   base: Tensor | undefined = undefined;
   /** Version of the storage for which `gradFn` of a view holds. */
   baseVersion = 0;
-  /** Recorded views that may ask for the node, to be read anew, when this tensor is gone. */
+  /**
+   * Views that may ask for the node, to be read anew, when this tensor is gone. Too many at worst:
+   * then only the collector finds that nobody does.
+   */
   views = 0;
   /** A view made outside recording: writes through it could not reach the base's history. */
   unrecordedView = false;
@@ -51,6 +54,8 @@ export class AutogradMeta {
   /** Whether several handles have this: then none of them lets go of the node. */
   shared = false;
   private gone = false;
+  /** Whether this counts among what leads to the node. */
+  private holds = true;
 
   /** The node that computed this tensor, as its output `outputIndex`. */
   get gradFn(): Node | undefined {
@@ -60,7 +65,7 @@ export class AutogradMeta {
   set gradFn(node: Node | undefined) {
     const before = this.node;
     this.node = node;
-    if (this.gone && this.views <= 0) return;
+    if (!this.holds) return;
     node?.hold();
     before?.drop();
   }
@@ -77,9 +82,17 @@ export class AutogradMeta {
   dispose(): void {
     if (this.gone || this.shared) return;
     this.gone = true;
-    if (this.views <= 0) this.node?.drop();
+    this.letGo();
     const base = this.unrecordedView ? undefined : this.base?.meta;
-    if (base !== undefined && --base.views === 0 && base.gone) base.node?.drop();
+    if (base === undefined) return;
+    base.views--;
+    base.letGo();
+  }
+
+  private letGo(): void {
+    if (!this.holds || !this.gone || this.views > 0) return;
+    this.holds = false;
+    this.node?.drop();
   }
 }
 
@@ -349,7 +362,7 @@ export class Tensor {
           'use detach() for a tensor outside the graph',
       );
     }
-    if (on || this.meta !== undefined) this.autograd().requiresGrad = on;
+    if (on || this.meta !== undefined) this.autogradOfBase(0).requiresGrad = on;
     return this;
   }
 
@@ -386,7 +399,7 @@ export class Tensor {
       );
     }
     if (value === null && this.meta?.grad === undefined) return;
-    const meta = this.autograd();
+    const meta = this.autogradOfBase(0);
     // What nobody else can hold is freed at once.
     if (!meta.gradSeen) meta.grad?.dispose();
     meta.grad = value?.keep() ?? undefined;

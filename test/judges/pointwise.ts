@@ -137,7 +137,11 @@ export const pointwiseJudges: { readonly [K in PointwiseName]: PointwiseJudge } 
   }),
   powTensors: judge(special.pow, [[0.05, 4], SMALL], 4),
   powBackward: judge((x, y, z) => (y === 0 ? 0 : x * y * z), SMALL, 2),
-  powExponentBackward: judge((x, y, z) => (z === -Infinity && y <= 1 ? 0 : x * y * z), SMALL, 2),
+  powExponentBackward: judge(
+    (x, y, z) => (z === -Infinity && Math.abs(y) <= 1 ? 0 : x * y * z),
+    SMALL,
+    2,
+  ),
   atan2: judge(Math.atan2, SMALL, 3, { smooth: [[0.5, 2]] }),
   maximum: exact(Math.max, WIDE, apart),
   minimum: exact(Math.min, WIDE, apart),

@@ -197,6 +197,21 @@ describe('what can still be asked for stays', () => {
     }
   });
 
+  it('a view made before what it shows first required gradients', () => {
+    const w = torch.tensor(3, { requiresGrad: true });
+    const base = torch.ones(4);
+    const [view, other] = [base.view([2, 2]), base.view([4, 1])];
+    base.requiresGrad_().requiresGrad_(false).mul_(w);
+    const later = base.mul(2);
+    base.dispose();
+    other.dispose();
+    expect(view.gradFn?.name).toBe('AsStridedBackward0');
+    view.sum().backward({ retainGraph: true });
+    view.dispose();
+    later.sum().backward();
+    expect(w.grad?.itemSync()).toBe(4 + 8);
+  });
+
   it('what a custom function saved, for a gradient of the gradient', () => {
     const x = leaf();
     const y = x.exp();

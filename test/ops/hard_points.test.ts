@@ -175,3 +175,8 @@ test('mish and its slope far from 0', () => {
   expect(Math.abs(y[1] / (-50 * Math.exp(-50)) - 1)).toBeLessThan(1e-5);
   expect(slope.slice(2)).toEqual([Math.fround(0.6), 1, 1]);
 });
+
+test('a power to its exponent, of zeros of either sign', () => {
+  const [, , exponent] = results((a, b) => a.pow(b), [-0, 0, -0, 0, 0, 0], [-1, -1, -2, 0, 1, 2]);
+  expect(exponent).toEqual([I, -I, -I, 0, 0, 0]);
+});

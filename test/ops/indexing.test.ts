@@ -358,6 +358,17 @@ describe('indices of 64 bits', () => {
       .at(count - 2)
       .fill_(size);
     const message = new RegExp(`index ${size} at position ${count - 2} `);
+    const far = short.long();
+    far
+      .view(-1)
+      .at(count - 2)
+      .fill_(2 ** 32 + 1);
+    expect(() => x.gather(dim, far)).toThrow(`index ${2 ** 32 + 1} at position ${count - 2} `);
+    far
+      .view(-1)
+      .at(count - 2)
+      .fill_(-(2 ** 40));
+    expect(() => x.scatter(dim, far, x)).toThrow(`index ${-(2 ** 40)} at position`);
     for (const index of [at, at.long()]) {
       expect(() => x.gather(dim, index)).toThrow(message);
       expect(() => x.scatter(dim, index, x)).toThrow(message);

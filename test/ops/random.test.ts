@@ -138,6 +138,9 @@ describe('draws', () => {
     ]);
     const once = list(full([5], 0.2).multinomial(5));
     expect(once.sort()).toEqual([0, 1, 2, 3, 4]);
+    for (const replacement of [false, true]) {
+      expect(multinomial(full([0, 3], 0.5), 2, replacement).shape).toEqual([0, 2]);
+    }
     expect(() => multinomial(tensor(1.5), 2)).toThrow(ShapeError);
   });
 });

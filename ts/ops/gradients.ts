@@ -46,7 +46,8 @@ const STEP = none('its result is bool');
 const BITS = none('it is defined on integers');
 
 /** Whether a power of a base with this logarithm depends on the exponent. */
-const hasSlope = (power: Tensor, log: Tensor): Tensor => log.ne(-Infinity).logicalOr(power.gt(1));
+const hasSlope = (power: Tensor, log: Tensor): Tensor =>
+  log.ne(-Infinity).logicalOr(power.abs().gt(1));
 
 /** Runs a row of three operands. */
 function pw3(name: PointwiseName, x: Tensor, y: Tensor, z: Tensor): Tensor {

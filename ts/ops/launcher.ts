@@ -233,9 +233,11 @@ export function wrongIndex(
   // Where reading waits, the index may be gone when the error is told.
   let value = '';
   if (launcher.synchronous) {
-    const offset = (index.offset + position) * (index.dtype.size / 4);
+    const words = index.dtype.size / 4;
+    const offset = (index.offset + position) * words;
     const at = { storage: index.storage_, offset, dtype: index.dtype };
-    value = ` ${launcher.readInts(at, 1)[0]}`;
+    const [low, high] = launcher.readInts(at, words);
+    value = ` ${high === undefined ? low : high * 2 ** 32 + (low >>> 0)}`;
   }
   return new IndexError(
     `${name}: index${value} at position ${position} is out of range for a dimension of size ` +

@@ -206,10 +206,13 @@ export const pointwise = {
   /** x y z, 0 where y is 0: the gradient of a power to its base, y the exponent and z the power less one. */
   powBackward: ternary('select(y == K(0), K(0), x * (y * z))', { domain: 'real', internal: true }),
   /** x y z for a power y and the logarithm z of its base: the gradient to the exponent. 0 for powers 0 and 1 of 0. */
-  powExponentBackward: ternary('select(isinf_(z) & (z < K(0)) & (y <= K(1)), K(0), x * (y * z))', {
-    domain: 'real',
-    internal: true,
-  }),
+  powExponentBackward: ternary(
+    'select(isinf_(z) & (z < K(0)) & (abs_(y) <= K(1)), K(0), x * (y * z))',
+    {
+      domain: 'real',
+      internal: true,
+    },
+  ),
   /** Angle of (y, x) in radians. */
   atan2: binary('atan2_(x, y)', { tensors: 2, domain: 'real' }),
   /** The larger one; NaN if either is. */

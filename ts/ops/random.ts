@@ -220,8 +220,9 @@ export const poisson = op(
 function drawable(weights: Tensor): boolean {
   return scope(() => {
     const most = weights.amax(-1);
-    const [first, ...rest] = [weights.amin(), most.amin(), most.amax()].map((x) => x.itemSync());
-    return first >= 0 && rest[0] > 0 && rest[1] < Number.POSITIVE_INFINITY;
+    const numbers = [weights.amin(), most.amin(), most.amax()].map((x) => x.itemSync());
+    const [least, leastOfRows, greatest] = numbers;
+    return least >= 0 && leastOfRows > 0 && greatest < Number.POSITIVE_INFINITY;
   });
 }
 
@@ -251,7 +252,7 @@ export const multinomial = op(
     const categories = input.shape[input.ndim - 1];
     checkSamples(numSamples, categories, replacement);
     const task = { rows, categories, samples: numSamples, replacement };
-    if (input.backend.synchronous && !drawable(weights)) {
+    if (input.backend.synchronous && weights.numel() > 0 && !drawable(weights)) {
       checkWeights({ ...task, weights: weights.dataSync() as Float32Array });
     }
     if (!input.backend.synchronous || !replacement) {

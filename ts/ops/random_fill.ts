@@ -213,7 +213,7 @@ export function drawBernoulli(
   drawInto(target, draw, order);
 }
 
-/** What sampleMultinomial() computes, by tensors: for devices that cannot be read at once. */
+/** What sampleMultinomial() computes, by tensors: without replacement, and where reading waits. */
 export function sampleThere(
   weights: Tensor,
   samples: number,
