@@ -14,9 +14,8 @@ import {
   int32,
 } from '../../ts/core/dtype.js';
 import { ValueError } from '../../ts/core/errors.js';
-import { sampleMultinomial } from '../../ts/core/multinomial.js';
 import { defaultGenerator, Generator, manualSeed } from '../../ts/core/random.js';
-import { bernoulli, empty } from '../../ts/index.js';
+import { bernoulli, empty, multinomial, tensor, zeros } from '../../ts/index.js';
 
 /** What PyTorch 1.13 drew, and the 63-bit integer it drew next. */
 interface Recorded {
@@ -73,15 +72,14 @@ const draws: Record<string, Draw> = {
   geometric: (out, c, g) => d.fillGeometric(out, dtypes[c.dtype], two(c)[0], g),
   cauchy: (out, c, g) => d.fillCauchy(out, dtypes[c.dtype], ...two(c), g),
   logNormal: (out, c, g) => d.fillLogNormal(out, dtypes[c.dtype], ...two(c), g),
-  multinomial: (out, c, g) => multinomial(c, out as BigInt64Array, g),
+  multinomial: (out, c, g) => drawCategories(c, out as BigInt64Array, g),
 };
 
-function multinomial(c: Recorded, out: BigInt64Array, generator: Generator): void {
+function drawCategories(c: Recorded, out: BigInt64Array, generator: Generator): void {
   const values = [0.1, 0.2, 0.3, 0.4, 5, 0, 1, 2];
-  const weights = c.weights === 'float64' ? Float64Array.from(values) : Float32Array.from(values);
+  const weights = tensor(values, { dtype: dtypes[c.weights ?? 'float32'] }).view(2, 4);
   const [replacement, samples] = c.args as [boolean, number];
-  const drawn = new Int32Array(c.n);
-  sampleMultinomial(drawn, { weights, rows: 2, categories: 4, samples, replacement }, generator);
+  const drawn = multinomial(weights, samples, replacement, generator).dataSync() as Int32Array;
   drawn.forEach((value, i) => {
     out[i] = BigInt(value);
   });
@@ -202,8 +200,6 @@ describe('Generator', () => {
 
 describe('distributions refuse parameters outside their domain', () => {
   const out = new Float32Array(4);
-  const weights = Float32Array.of(1, 2);
-  const task = { weights, rows: 1, categories: 2, samples: 3, replacement: false };
   it.each<[string, () => void]>([
     ['from <= to', () => distributions.fillUniform(out, float32, 1, 0)],
     ['std >= 0.0', () => distributions.fillNormal(out, float32, 0, -1)],
@@ -215,9 +211,12 @@ describe('distributions refuse parameters outside their domain', () => {
     ['sigma > 0.0', () => distributions.fillCauchy(out, float32, 0, 0)],
     ['std > 0.0', () => distributions.fillLogNormal(out, float32, 0, 0)],
     ['only floating point', () => distributions.fillNormal(new Int32Array(4), int32)],
-    ['without replacement', () => sampleMultinomial(new Int32Array(3), task)],
-    ['sum to zero', () => sampleMultinomial([], { ...task, samples: 1, weights: out.fill(0) })],
-    ['not negative', () => sampleMultinomial([], { ...task, samples: 1, weights: out.fill(-1) })],
+    ['without replacement', () => multinomial(tensor([1, 2], { dtype: float32 }), 3)],
+    ['sum to zero', () => multinomial(zeros(2), 1)],
+    ['no categories', () => multinomial(zeros(2, 0), 1, true)],
+    ['draw 0 samples', () => multinomial(zeros(2), 0)],
+    ['draw 1.5 samples', () => multinomial(zeros(2), 1.5)],
+    ['not negative', () => multinomial(tensor([-1, 2.5]), 1)],
   ])('%s', (message, call) => {
     expect(call).toThrow(ValueError);
     expect(call).toThrow(message);

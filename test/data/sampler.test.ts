@@ -2,13 +2,15 @@ import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ValueError } from '../../ts/core/errors.js';
 import { defaultGenerator, Generator, manualSeed } from '../../ts/core/random.js';
-import {
+import * as torch from '../../ts/index.js';
+
+const {
   BatchSampler,
   RandomSampler,
   SequentialSampler,
   SubsetRandomSampler,
   WeightedRandomSampler,
-} from '../../ts/data/sampler.js';
+} = torch.data;
 
 /** Orders of PyTorch 1.13 after torch.manual_seed(3). */
 const order = JSON.parse(readFileSync(new URL('./order.json', import.meta.url), 'utf8'));

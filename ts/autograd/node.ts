@@ -4,7 +4,8 @@ import type { Dtype } from '../core/dtype.js';
 import { AutogradError, showShape } from '../core/errors.js';
 import type { Geometry } from '../core/layout.js';
 import type { Storage } from '../core/storage.js';
-import { AutogradMeta, Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
+import { AutogradMeta } from './meta.js';
 import { isGradEnabled } from './mode.js';
 
 let nextSequence = 0;

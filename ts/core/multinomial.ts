@@ -1,7 +1,5 @@
-/** Sampling of category indices, number for number as PyTorch 1.13 on the CPU. */
+/** Sampling of category indices: what is checked, and drawing with replacement, as PyTorch 1.13 does on the CPU. */
 
-import { fillExponential } from './distributions.js';
-import { float32, float64 } from './dtype.js';
 import { ValueError } from './errors.js';
 import { defaultGenerator, type Generator } from './random.js';
 
@@ -11,35 +9,20 @@ export interface Multinomial {
   rows: number;
   categories: number;
   samples: number;
-  replacement: boolean;
 }
 
 /** Throws ValueError for numbers of samples that cannot be drawn. */
 export function checkSamples(samples: number, categories: number, replacement: boolean): void {
-  if (!(samples > 0)) throw new ValueError(`multinomial: cannot draw ${samples} samples`);
+  if (!Number.isInteger(samples) || samples <= 0) {
+    throw new ValueError(`multinomial: cannot draw ${samples} samples`);
+  }
+  if (categories === 0) throw new ValueError('multinomial: there are no categories to draw from');
   if (!replacement && samples > categories) {
     throw new ValueError(
       `multinomial: cannot draw ${samples} samples from ${categories} categories without ` +
         'replacement; draw fewer, or pass { replacement: true }',
     );
   }
-}
-
-/**
- * Draws category indices with probabilities proportional to the weights of their row. Throws
- * ValueError for negative, infinite or NaN weights, for a row that sums to zero, and for more
- * samples than categories without replacement.
- */
-export function sampleMultinomial(
-  out: { [i: number]: number },
-  task: Multinomial,
-  generator: Generator = defaultGenerator,
-): void {
-  const { replacement } = task;
-  checkSamples(task.samples, task.categories, replacement);
-  checkWeights(task);
-  if (replacement) sampleByInversion(out, task, generator);
-  else sampleByRace(out, task, generator);
 }
 
 /** Throws ValueError for weights that cannot be drawn by. */
@@ -99,22 +82,5 @@ export function sampleByInversion(
       // Rounding can leave the last sum below 1.
       out[row * samples + k] = Math.min(low, categories - 1);
     }
-  }
-}
-
-/** Without replacement: the largest of weight / exponential number win. */
-function sampleByRace(
-  out: { [i: number]: number },
-  { weights, rows, categories, samples }: Multinomial,
-  generator: Generator,
-): void {
-  const scores = weights.slice(0, rows * categories);
-  fillExponential(scores, weights instanceof Float32Array ? float32 : float64, 1, generator);
-  for (let i = 0; i < scores.length; i++) scores[i] = weights[i] / scores[i];
-  for (let row = 0; row < rows; row++) {
-    const start = row * categories;
-    const order = Array.from({ length: categories }, (_, j) => j);
-    order.sort((a, b) => scores[start + b] - scores[start + a]);
-    for (let k = 0; k < samples; k++) out[row * samples + k] = order[k];
   }
 }

@@ -1,10 +1,12 @@
 /** The orders in which a data set is walked; random ones are PyTorch's for the same seed. */
 
 import { fillRandint, fillRandperm } from '../core/distributions.js';
-import { int32 } from '../core/dtype.js';
+import { float64, int32 } from '../core/dtype.js';
 import { ValueError } from '../core/errors.js';
-import { sampleMultinomial } from '../core/multinomial.js';
+import { scope } from '../core/memory.js';
 import { defaultGenerator, Generator } from '../core/random.js';
+import { tensor } from '../ops/creation.js';
+import { multinomial } from '../ops/random.js';
 import { type Arguments, bind } from '../ops/signature.js';
 
 /** Anything with a length. */
@@ -160,11 +162,11 @@ export class WeightedRandomSampler extends Sampler {
   }
 
   *[Symbol.iterator](): IterableIterator<number> {
-    const { numSamples: samples, replacement } = this;
-    const drawn = new Int32Array(samples);
-    const weights = Float64Array.from(this.weights);
-    const task = { weights, rows: 1, categories: weights.length, samples, replacement };
-    sampleMultinomial(drawn, task, this.generator);
+    const drawn = scope(() => {
+      const weights = tensor(Float64Array.from(this.weights), { dtype: float64, device: 'cpu' });
+      const { numSamples, replacement, generator } = this;
+      return multinomial(weights, numSamples, replacement, generator).dataSync() as Int32Array;
+    });
     yield* drawn;
   }
 }

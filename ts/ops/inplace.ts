@@ -1,5 +1,6 @@
 /** In-place operations: what may be written, and how the graph follows. */
 
+import type { AutogradMeta } from '../autograd/meta.js';
 import { isGradEnabled, setRecording } from '../autograd/mode.js';
 import { edgeOf, type Grads, Node, setHistory } from '../autograd/node.js';
 import type { Dtype } from '../core/dtype.js';
@@ -7,7 +8,7 @@ import { AutogradError, DtypeError, ShapeError, showShape, ValueError } from '..
 import { hasInternalOverlap, type Shape, sameShape } from '../core/layout.js';
 import { giveBack, lend1, lend2 } from '../core/lend.js';
 import { flag } from '../core/options.js';
-import { type AutogradMeta, emptyTensor, setViewRefresher, type Tensor } from '../tensor.js';
+import { emptyTensor, setViewRefresher, type Tensor } from '../tensor.js';
 import { anyRequires, applyPointwise, viewOf } from './apply.js';
 import { gradients } from './gradients.js';
 import { copyInto, denseCopy } from './launch.js';

@@ -251,7 +251,7 @@ export const multinomial = op(
     const rows = input.ndim === 2 ? input.shape[0] : 1;
     const categories = input.shape[input.ndim - 1];
     checkSamples(numSamples, categories, replacement);
-    const task = { rows, categories, samples: numSamples, replacement };
+    const task = { rows, categories, samples: numSamples };
     if (input.backend.synchronous && weights.numel() > 0 && !drawable(weights)) {
       checkWeights({ ...task, weights: weights.dataSync() as Float32Array });
     }
