@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ValueError } from '../../ts/core/errors.js';
+import { TorchError, ValueError } from '../../ts/core/errors.js';
 import { defaultGenerator, Generator, manualSeed } from '../../ts/core/random.js';
 import * as torch from '../../ts/index.js';
 
@@ -41,6 +41,27 @@ describe('samplers walk in the order of PyTorch', () => {
     manualSeed(3);
     const named = new WeightedRandomSampler(weights, 5, { replacement: false });
     expect([...named]).toEqual(order.weightedOnce);
+    for (const dtype of [torch.float32, torch.float64]) {
+      manualSeed(3);
+      const vector = torch.tensor(weights, { dtype });
+      expect([...new WeightedRandomSampler(vector, 12)]).toEqual(order.weighted);
+    }
+  });
+
+  it.each<[string, () => unknown]>([
+    ['numSamples must be a positive integer, got 0', () => new WeightedRandomSampler([1], 0)],
+    ['numSamples must be a positive integer, got 1.5', () => new WeightedRandomSampler([1], 1.5)],
+    [
+      'weights are a vector, got shape [1, 2]',
+      () => new WeightedRandomSampler(torch.ones(1, 2), 1),
+    ],
+    ['no categories', () => [...new WeightedRandomSampler([], 1)]],
+    ['without replacement', () => [...new WeightedRandomSampler([1, 2], 3, false)]],
+    ['got -1 in row 0', () => [...new WeightedRandomSampler([1, -1], 1)]],
+    ['sum to zero', () => [...new WeightedRandomSampler([0, 0], 1)]],
+  ])('WeightedRandomSampler refuses: %s', (message, call) => {
+    expect(call).toThrow(TorchError);
+    expect(call).toThrow(message);
   });
 
   it('a generator of its own leaves the default one alone', () => {

@@ -2,12 +2,13 @@
 
 import { fillRandint, fillRandperm } from '../core/distributions.js';
 import { float64, int32 } from '../core/dtype.js';
-import { ValueError } from '../core/errors.js';
+import { ShapeError, showShape, ValueError } from '../core/errors.js';
 import { scope } from '../core/memory.js';
 import { defaultGenerator, Generator } from '../core/random.js';
 import { tensor } from '../ops/creation.js';
 import { multinomial } from '../ops/random.js';
 import { type Arguments, bind } from '../ops/signature.js';
+import { isTensor, type Tensor } from '../tensor.js';
 
 /** Anything with a length. */
 export interface Sized {
@@ -33,6 +34,11 @@ export class SequentialSampler extends Sampler {
   *[Symbol.iterator](): IterableIterator<number> {
     for (let i = 0; i < this.source.length; i++) yield i;
   }
+}
+
+function checkPositive(what: string, count: number): void {
+  if (Number.isInteger(count) && count > 0) return;
+  throw new ValueError(`${what} must be a positive integer, got ${count}`);
 }
 
 /** The seed PyTorch draws where it wants one: 63 bits of the generator. */
@@ -82,10 +88,7 @@ export class RandomSampler extends Sampler {
     const [source, replacement, numSamples, generator] = given;
     this.source = source;
     this.options = { replacement, numSamples, generator };
-    const count = this.length;
-    if (!Number.isInteger(count) || count <= 0) {
-      throw new ValueError(`RandomSampler: numSamples must be a positive integer, got ${count}`);
-    }
+    checkPositive('RandomSampler: numSamples', this.length);
   }
 
   get length(): number {
@@ -134,15 +137,18 @@ export class SubsetRandomSampler extends Sampler {
 
 const WEIGHTED = 'weights, numSamples, replacement, generator';
 type WeightedArguments = [
-  weights: ArrayLike<number>,
+  weights: ArrayLike<number> | Tensor,
   numSamples: number,
   replacement?: boolean,
   generator?: Generator | null,
 ];
 
-/** Indices drawn with probabilities proportional to `weights`, by default with replacement. */
+/**
+ * `numSamples` indices drawn with probabilities proportional to `weights` (numbers, or a vector on
+ * the CPU), by default with replacement.
+ */
 export class WeightedRandomSampler extends Sampler {
-  private readonly weights: ArrayLike<number>;
+  private readonly weights: ArrayLike<number> | Tensor;
   private readonly numSamples: number;
   private readonly replacement: boolean;
   private readonly generator: Generator;
@@ -151,6 +157,12 @@ export class WeightedRandomSampler extends Sampler {
     super();
     const given = bind<WeightedArguments>('WeightedRandomSampler', WEIGHTED, args, 2);
     const [weights, numSamples, replacement = true, generator] = given;
+    checkPositive('WeightedRandomSampler: numSamples', numSamples);
+    if (isTensor(weights) && weights.ndim !== 1) {
+      throw new ShapeError(
+        `WeightedRandomSampler: weights are a vector, got shape ${showShape(weights.shape)}`,
+      );
+    }
     this.weights = weights;
     this.numSamples = numSamples;
     this.replacement = replacement;
@@ -163,7 +175,9 @@ export class WeightedRandomSampler extends Sampler {
 
   *[Symbol.iterator](): IterableIterator<number> {
     const drawn = scope(() => {
-      const weights = tensor(Float64Array.from(this.weights), { dtype: float64, device: 'cpu' });
+      const weights = isTensor(this.weights)
+        ? this.weights.to(float64)
+        : tensor(Float64Array.from(this.weights), { device: 'cpu' });
       const { numSamples, replacement, generator } = this;
       return multinomial(weights, numSamples, replacement, generator).dataSync() as Int32Array;
     });
@@ -186,9 +200,7 @@ export class BatchSampler extends Sampler<number[]> {
     this.sampler = sampler;
     this.batchSize = batchSize;
     this.dropLast = dropLast ?? false;
-    if (!Number.isInteger(batchSize) || batchSize <= 0) {
-      throw new ValueError(`BatchSampler: batchSize must be a positive integer, got ${batchSize}`);
-    }
+    checkPositive('BatchSampler: batchSize', batchSize);
   }
 
   get length(): number {
