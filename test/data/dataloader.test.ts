@@ -171,8 +171,10 @@ describe('DataLoader', () => {
   it('refuses to shuffle a stream, and samples that make no batch', async () => {
     expect(() => new DataLoader(new Words(), { shuffle: true })).toThrow('order of its own');
     await expect(new DataLoader([[1], [1, 2]], { batchSize: 2 }).next()).rejects.toThrow(
-      'same number of entries, got 1 and 2',
+      'sample 1 has 2 entries, but sample 0 has 1',
     );
-    await expect(new DataLoader([null]).next()).rejects.toThrow('samples of type null');
+    await expect(new DataLoader([null]).next()).rejects.toThrow(
+      'sample 0 is null, which makes no batch',
+    );
   });
 });

@@ -23,6 +23,13 @@ const LAYOUTS: [string, Lay][] = [
   ]),
   ['every other row', (rows, width, dtype) => values([2 * rows, width + 1], dtype).at('::2', '1:')],
   ['columns', (rows, width, dtype) => values([width, rows], dtype).t()],
+  [
+    'columns a multiple of 128 apart',
+    (rows, width, dtype) =>
+      values([width, Math.ceil(rows / 128) * 128], dtype)
+        .t()
+        .narrow(0, 0, rows),
+  ],
   ['a column', (rows, width, dtype) => values([rows, 2], dtype).at(':', '1:').expand(rows, width)],
   [
     'a row',

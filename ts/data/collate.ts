@@ -10,32 +10,50 @@ export function indexTensor(indices: readonly number[], like: Tensor): Tensor {
   return tensor(Int32Array.from(indices), { device: like.device });
 }
 
-/**
- * A batch of samples with the structure of one: tensors are stacked, numbers become a tensor
- * (int32 if all are whole, else float32), bigints int64, booleans bool; strings stay an array;
- * arrays and plain objects are collated entry by entry.
- */
-export function defaultCollate(samples: readonly unknown[]): unknown {
+/** What a sample is, where it is told that others are not. */
+function kindOf(sample: unknown): string {
+  if (sample instanceof Tensor) return 'a tensor';
+  if (Array.isArray(sample)) return 'an array';
+  if (ArrayBuffer.isView(sample)) return 'a typed array';
+  return sample === null ? 'null' : typeof sample;
+}
+
+/** Numbers as PyTorch would have them, in int32 where they fit. */
+function numbersTensor(numbers: readonly number[]): Tensor {
+  if (numbers.every((n) => n === (n | 0))) return tensor(Int32Array.from(numbers));
+  if (numbers.every(Number.isSafeInteger)) return tensor(BigInt64Array.from(numbers, BigInt));
+  return tensor(Float32Array.from(numbers));
+}
+
+/** `at` is where in each sample these are, as one would write it in a program. */
+function collate(samples: readonly unknown[], at: string): unknown {
   const first = samples[0];
-  if (first instanceof Tensor) return stack(samples as Tensor[], 0);
-  if (typeof first === 'number') {
-    const numbers = samples as number[];
-    return tensor(
-      numbers.every(Number.isInteger) ? Int32Array.from(numbers) : Float32Array.from(numbers),
-    );
+  const kind = kindOf(first);
+  const fail = (message: string): never => {
+    throw new ValueError(`defaultCollate: ${message}; pass a collateFn`);
+  };
+  const other = samples.findIndex((sample) => kindOf(sample) !== kind);
+  if (other > 0) {
+    fail(`sample ${other}${at} is ${kindOf(samples[other])}, but sample 0${at} is ${kind}`);
   }
+  if (first instanceof Tensor) return stack(samples as Tensor[], 0);
+  if (typeof first === 'number') return numbersTensor(samples as number[]);
   if (typeof first === 'bigint') return tensor(BigInt64Array.from(samples as bigint[]));
   if (typeof first === 'boolean') return tensor(samples as boolean[]);
   if (typeof first === 'string') return [...samples];
   if (Array.isArray(first)) {
     const lists = samples as unknown[][];
-    if (lists.some((list) => list.length !== first.length)) {
-      throw new ValueError(
-        'defaultCollate: all samples must have the same number of entries, got ' +
-          `${[...new Set(lists.map((list) => list.length))].join(' and ')}; pass a collateFn`,
-      );
+    const { length } = first;
+    const odd = lists.findIndex((list) => list.length !== length);
+    if (odd > 0) {
+      fail(`sample ${odd}${at} has ${lists[odd].length} entries, but sample 0${at} has ${length}`);
     }
-    return first.map((_, i) => defaultCollate(lists.map((list) => list[i])));
+    return first.map((_, i) =>
+      collate(
+        lists.map((list) => list[i]),
+        `${at}[${i}]`,
+      ),
+    );
   }
   if (ArrayBuffer.isView(first))
     return stack(
@@ -45,11 +63,26 @@ export function defaultCollate(samples: readonly unknown[]): unknown {
   if (typeof first === 'object' && first !== null) {
     const records = samples as Record<string, unknown>[];
     return Object.fromEntries(
-      Object.keys(first).map((key) => [key, defaultCollate(records.map((record) => record[key]))]),
+      Object.keys(first).map((key) => [
+        key,
+        collate(
+          records.map((record) => record[key]),
+          `${at}.${key}`,
+        ),
+      ]),
     );
   }
-  throw new ValueError(
-    `defaultCollate: samples of type ${first === null ? 'null' : typeof first} make no batch; ` +
-      'give tensors, numbers, strings, arrays or plain objects, or pass a collateFn',
+  return fail(
+    `sample 0${at} is ${kind}, which makes no batch: give tensors, numbers, strings, arrays or plain objects`,
   );
+}
+
+/**
+ * A batch of samples with the structure of one: tensors are stacked, numbers become a tensor
+ * (int32 if all are whole, int64 if int32 does not hold them, else float32), bigints int64,
+ * booleans bool; strings stay an array; arrays and plain objects are collated entry by entry.
+ * Throws a ValueError where samples differ in kind, or in how many entries they have.
+ */
+export function defaultCollate(samples: readonly unknown[]): unknown {
+  return collate(samples, '');
 }
