@@ -135,7 +135,7 @@ async function tighten(file, platform) {
     ecma: 2020,
     compress: { passes: 2, inline: 1, reduce_funcs: false },
     // Node prints the line that an uncaught error was thrown in.
-    format: { max_line_len: platform === 'node' && 1000 },
+    format: { max_line_len: platform === 'node' && 400 },
   });
   writeFileSync(file, code);
 }

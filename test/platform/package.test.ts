@@ -1,7 +1,7 @@
 /** `npm pack` gives a package that works in Node and, bundled or not, in a real browser. */
 
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -58,10 +58,18 @@ describe('the package', () => {
       expect(names).toContain(name);
     }
     expect(names).toContain('dist/types/ts/index.d.ts');
-    const strangers = names.filter(
-      (name) => !/^(dist|LICENSE|README\.md|package\.json)/.test(name),
-    );
-    expect(strangers).toEqual([]);
+    const asked =
+      /^(dist|docs|LICENSE|README\.md|package\.json|examples\/web\/page\/isolat|kernels\/README|ts\/ARCH)/;
+    const isFile = (name: string) => statSync(join(folder, 'node_modules/isotorch', name)).isFile();
+    expect(names.filter((name) => !asked.test(name) && isFile(name))).toEqual([]);
+  });
+
+  it('holds what its README names', () => {
+    const place = join(folder, 'node_modules/isotorch');
+    const readme = readFileSync(join(place, 'README.md'), 'utf8');
+    const named = [...readme.matchAll(/\]\(([^):#]+)\)/g)].map(([, path]) => path);
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.filter((path) => !existsSync(join(place, path)))).toEqual([]);
   });
 
   it.each(Object.entries(CORE_BUDGETS))(

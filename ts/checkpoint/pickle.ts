@@ -1,6 +1,6 @@
 /** Writes values as Python's pickle, protocol 2, the way PyTorch's checkpoints use it. */
 
-import { ValueError } from '../core/errors.js';
+import { showValue, ValueError } from '../core/errors.js';
 import { isOptions as isPlain } from '../core/options.js';
 
 /** A global name of Python: `collections OrderedDict`. */
@@ -145,7 +145,7 @@ function write(w: Writer, value: unknown, replace: Replace, open: Set<object>): 
     open.delete(value);
   } else {
     throw new ValueError(
-      `save: a ${typeof value} cannot be saved; give data, such as the stateDict() of a module`,
+      `save: ${showValue(value)} cannot be saved; give data, such as the stateDict() of a module`,
     );
   }
 }

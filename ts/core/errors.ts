@@ -121,7 +121,10 @@ export function showValue(value: unknown): string {
   if (isTensor(value)) return `tensor ${showShape(value.shape)}`;
   if (typeof value === 'string') return `'${value}'`;
   if (Array.isArray(value)) return `[${value.map(showValue).join(', ')}]`;
-  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'function') {
+    const { name } = value.constructor;
+    return name.endsWith('Function') ? 'a function' : `a module ${name}`;
+  }
   if (value instanceof Promise) return 'a promise, which must be awaited';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

@@ -1,6 +1,6 @@
 /** Shapes, strides and offsets: pure arithmetic, no memory. */
 
-import { IndexError, ShapeError, showShape } from './errors.js';
+import { IndexError, ShapeError, showShape, showValue } from './errors.js';
 
 export type Shape = readonly number[];
 
@@ -133,7 +133,7 @@ export function checkSizes(shape: Shape): void {
   for (const size of shape) {
     if (!Number.isInteger(size) || size < 0) {
       throw new ShapeError(
-        `a tensor cannot have shape ${showShape(shape)}: sizes are integers >= 0`,
+        `a tensor cannot have shape ${showValue(shape)}: sizes are integers >= 0`,
       );
     }
   }

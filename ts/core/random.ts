@@ -1,6 +1,6 @@
 /** PyTorch's random numbers: the mt19937 engine of its CPU generator, and the generator's state. */
 
-import { ValueError } from './errors.js';
+import { showValue, ValueError } from './errors.js';
 
 const words = 624;
 const shift = 397;
@@ -117,7 +117,7 @@ export class Generator {
   manualSeed(seed: number | bigint): this {
     if (typeof seed !== 'bigint' && !Number.isSafeInteger(seed)) {
       throw new ValueError(
-        `manualSeed: the seed must be an integer, got ${seed}; use a bigint for seeds beyond 2^53`,
+        `manualSeed: the seed must be an integer, got ${showValue(seed)}; use a bigint for seeds beyond 2^53`,
       );
     }
     const wide = BigInt(seed);

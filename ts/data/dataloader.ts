@@ -178,12 +178,13 @@ function asynchronous(): ValueError {
 }
 
 function isStream(dataset: object): boolean {
-  if (typeof dataset !== 'object' || dataset === null) {
-    throw new ValueError(
-      `DataLoader: expected a data set with length and at(), or an iterable, got ${dataset}`,
-    );
-  }
-  return !('length' in dataset) || !('at' in dataset);
+  const { length, at } = Object(dataset) as Partial<MapDataset<unknown>>;
+  if (typeof length === 'number' && typeof at === 'function') return false;
+  if (Symbol.iterator in Object(dataset) || Symbol.asyncIterator in Object(dataset)) return true;
+  throw new ValueError(
+    'DataLoader: expected a data set with a length and at(index), or an iterable, got ' +
+      showValue(dataset),
+  );
 }
 
 function makeSampler<Sample, Batch>(

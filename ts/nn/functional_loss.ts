@@ -236,6 +236,11 @@ function checkClasses(name: string, input: Tensor, target: Tensor, weight: Tenso
         'weight.detach(), or requiresGrad_(false)',
     );
   }
+  if (!input.dtype.isFloatingPoint) {
+    throw new DtypeError(
+      `${name}: scores are floating point numbers, got ${input.dtype}; are input and target swapped?`,
+    );
+  }
   if (!isTarget(input, target.shape)) {
     const expected = shape.filter((_, i) => shape.length > 1 && i !== 1);
     const form = shape.length === 0 ? 'scores [N, C, ...]' : `a target ${showShape(expected)}`;

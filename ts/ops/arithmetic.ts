@@ -98,7 +98,10 @@ function divisionRow(name: string, mode: RoundingMode): 'divTrue' | 'divFloor' |
   throw new ValueError(`${name}: roundingMode is null, 'trunc' or 'floor', got '${mode}'`);
 }
 
-/** `input / other`; with `roundingMode` 'trunc' or 'floor' rounded, and integers stay integers. */
+/**
+ * `input / other`; with `roundingMode` 'trunc' or 'floor' rounded, and integers stay integers:
+ * divided by 0 they are 0, where PyTorch throws.
+ */
 export const div = op(
   'div',
   'input, other, roundingMode',

@@ -1,6 +1,6 @@
 /** The base of all learning rate schedules: epochs, the warning, state dicts in PyTorch's form. */
 
-import { StateDictError, ValueError } from '../core/errors.js';
+import { StateDictError, showValue, ValueError } from '../core/errors.js';
 import { bind } from '../ops/signature.js';
 import { type Scheduled, snake } from './optimizer.js';
 
@@ -56,7 +56,7 @@ export function fields<F extends object>(
 
 /** Throws ValueError unless the argument holds what it should. */
 export function need(ok: boolean, name: string, what: string, value: unknown): void {
-  if (!ok) throw new ValueError(`${name}: ${what}, got ${String(value)}`);
+  if (!ok) throw new ValueError(`${name}: ${what}, got ${showValue(value)}`);
 }
 
 export function needCount(name: string, what: string, value: number): void {
