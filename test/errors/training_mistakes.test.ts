@@ -32,7 +32,7 @@ const autograd: Mistake[] = [
     what: 'a loader of a number',
     make: () => new loader(5),
     type: torch.ValueError,
-    says: [/^DataLoader: expected a data set with length and at\(\)/, 'got 5'],
+    says: [/^DataLoader: expected a data set with a length and at\(index\)/, 'got 5'],
   },
   {
     what: 'a dtype as a string',
