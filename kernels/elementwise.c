@@ -84,7 +84,7 @@ static uint32_t widest(const Operands *ops) {
   return most;
 }
 
-static const Rows ONE_ROW = {.count = 1};
+static const Rows ONE_ROW = {.count = 1}, EVERY_SECOND_ONE = {.count = 1, .every_second = true};
 
 // Runs the body, which does whole vectors, on n elements: the last few in copies padded to a vector.
 static void run_body(
@@ -265,38 +265,72 @@ static bool is_direct(const Walk *walk, const Operands *ops) {
 
 static bool is_copy(const Operands *ops) { return ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY; }
 
+// Whether every input lies side by side along rows, or is one element of each.
+static bool is_row_beside_number(const Walk *walk, const Operands *ops) {
+  if (!ops->rows || walk->ndim < 2 || row_stride(walk, ops->inputs) != 1) return false;
+  for (uint32_t k = 0; k < ops->inputs; k++)
+    if ((uint32_t)row_stride(walk, k) > 1) return false;
+  return true;
+}
+
+// Some whole rows of those: each as short rows beside one short tile of its element.
+static void run_beside_numbers(
+    const Walk *walk, byte *const *base, uint32_t rows, const Operands *ops, const uint32_t *scalars, Body body,
+    byte *tiles) {
+  const uint32_t inputs = ops->inputs, d = walk->ndim - 1, columns = walk->sizes[d];
+  const uint32_t part = columns < 2 * SHORT ? columns : SHORT, rest = columns % part, apart = 2 * SHORT * 8 + 64;
+  byte *at[MAX_OPERANDS];
+  const void *in[MAX_OPERANDS];
+  Rows block = {.count = columns / part};
+  for (uint32_t k = 0; k <= inputs; k++) {
+    at[k] = base[k] + walk->offset[k] * ops->size[k];
+    block.step[k] = row_stride(walk, k) * (ptrdiff_t)(part * ops->size[k]);
+  }
+  for (uint32_t r = 0; r < rows; r++) {
+    for (uint32_t k = 0; k < inputs; k++) {
+      in[k] = at[k];
+      if (row_stride(walk, k) == 1) continue;
+      const i32x4 value = repeated(at[k], ops->size[k]);
+      byte *const tile = tiles + k * apart;
+      for (uint32_t i = 0; i < part * ops->size[k]; i += 16) memcpy(tile + i, &value, 16);
+      in[k] = tile;
+    }
+    if (part % 16 == 0) body(in, at[inputs], part, scalars, &block);
+    else run_body(body, ops, in, at[inputs], part, scalars);
+    if (rest > 0) {
+      for (uint32_t k = 0; k < inputs; k++) in[k] = (const byte *)in[k] + block.count * block.step[k];
+      run_body(body, ops, in, at[inputs] + block.count * block.step[inputs], rest, scalars);
+    }
+    for (uint32_t k = 0; k <= inputs; k++) at[k] += walk->strides[k * walk->ndim + d - 1] * (ptrdiff_t)ops->size[k];
+  }
+}
+
 // Some elements of a row. What passes through tiles does so in blocks.
 static void run_blocks(
     const Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, byte *tiles) {
   // Tiles that lie a multiple of 4 KiB apart would look like one to the processor's buffers of stores.
   const uint32_t inputs = ops->inputs, apart = TILE * widest(ops) + 64;
   const int32_t out_stride = row_stride(walk, inputs);
-  bool steps = ops->steps, still = false;
+  bool steps = ops->steps;
   // What is read from many lines goes in blocks that let the processor read the next one meanwhile.
   uint32_t most = out_stride == 1 ? n : PART;
   for (uint32_t k = 0; k < inputs; k++) {
     const int32_t stride = row_stride(walk, k);
     steps &= stride == (ops->size[k] == 4 ? 2 : 1);
-    still |= stride == 0;
     if (stride != 1) most = MIN(most, ABS(stride) > 2 ? TILE / 2 : TILE);
   }
-  // Where one element of an input serves the row, parts of it are short rows, beside one tile.
-  const bool parts = still && ops->rows;
   if (steps && out_stride == 1) most = n;
   byte *at[MAX_OPERANDS];
   const void *in[MAX_OPERANDS];
-  Rows block = {.count = 1};
   for (uint32_t k = 0; k <= inputs; k++) {
     const int32_t stride = row_stride(walk, k);
     const uint32_t size = ops->size[k];
     at[k] = base[k] + walk->offset[k] * size;
-    block.step[k] = stride == 0 ? 0 : TILE * size;
-    if (stride == 0) move_strided(tiles + k * apart, 1, at[k], 0, MIN(parts ? TILE : most, n), size);
+    if (stride == 0) move_strided(tiles + k * apart, 1, at[k], 0, MIN(most, n), size);
   }
   for (uint32_t count; n > 0; n -= count) {
     const bool even = steps && n > 4;
     count = MIN(most, even ? (n - 1) & ~3u : n);
-    if (parts && count >= TILE) count &= ~(TILE - 1u);
     for (uint32_t k = 0; k < inputs; k++) {
       const int32_t stride = row_stride(walk, k);
       in[k] = stride == 1 || even ? at[k] : tiles + k * apart;
@@ -305,10 +339,7 @@ static void run_blocks(
     }
     const uint32_t size = ops->size[inputs];
     byte *out = out_stride == 1 ? at[inputs] : tiles + inputs * apart;
-    block.every_second = even;
-    block.count = count / TILE;
-    if (even) body(in, out, count, scalars, &block);
-    else if (parts && count >= TILE) body(in, out, TILE, scalars, &block);
+    if (even) body(in, out, count, scalars, &EVERY_SECOND_ONE);
     else run_body(body, ops, in, out, count, scalars);
     if (out_stride != 1) move_strided(at[inputs], out_stride, out, 1, count, size);
     at[inputs] += out_stride * (ptrdiff_t)(count * size);
@@ -320,7 +351,7 @@ static void run_rows(
     Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
   const uint32_t inputs = ops->inputs, turns = rows_turned(walk, ops);
   const bool turned = is_turned(walk, inputs), direct = is_direct(walk, ops), beside = is_beside(walk, ops);
-  const bool copies = is_copy(ops);
+  const bool copies = is_copy(ops), numbers = !copies && is_row_beside_number(walk, ops);
   while (n > 0) {
     uint32_t d = walk->ndim - 1;
     uint32_t count = MIN(walk->sizes[d] - walk->index[d], n);
@@ -346,6 +377,13 @@ static void run_rows(
       body(in, out, count, scalars, &block);
       n -= block.count * count;
       walk_advance(walk, d - 1, block.count);
+      continue;
+    }
+    if (numbers && whole) {
+      const uint32_t rows = MIN(walk->sizes[d - 1] - walk->index[d - 1], n / count);
+      run_beside_numbers(walk, base, rows, ops, scalars, body, tile[0]);
+      n -= rows * count;
+      walk_advance(walk, d - 1, rows);
       continue;
     }
     if (copies) move_strided(out, out_stride, in[0], row_stride(walk, 0), count, ops->size[0]);
@@ -443,7 +481,10 @@ static __attribute__((noinline)) void run_walk(
   _Alignas(64) Tile tile[MAX_OPERANDS];
   const uint32_t row = is_flat(&walk, inputs) ? FLAT_ROW : LONG_ROW;
   const bool direct = is_direct(&walk, ops), quick = direct || rows_turned(&walk, ops) == ROWS_TURNED;
-  const uint32_t least = quick ? 16 : is_beside(&walk, ops) ? LONG_ROW : row;
+  // Parts of vectors at the ends of rows are few enough in long ones only.
+  const bool numbers = sizes[ndim - 1] % 16 == 0 && is_row_beside_number(&walk, ops);
+  const uint32_t beside = is_beside(&walk, ops) ? LONG_ROW : numbers ? NUMBER_ROW : row;
+  const uint32_t least = quick ? 16 : MIN(beside, row);
   const bool copied = direct && is_copy(ops) && sizes[ndim - 2] >= 16;
   if (copied || sizes[ndim - 1] >= least) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
   else run_tiles(&walk, base, end - begin, ops, scalars, body, tile);

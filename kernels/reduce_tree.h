@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) V FN(run)(
 #define VECTOR(k) GET(at + (k) * LANES * step)
 #ifdef QUICK
   // One instruction instead of eight, right unless there is a NaN, which the sum shows, or zeros
-  // may differ in sign. Eight accumulators would be more than there are registers.
+  // may differ in sign; MEET may go on from what it found. Eight accumulators would be more than there are registers.
   V sum[4] = {0};
   EACH_ROW
 #pragma clang loop unroll(disable)
@@ -45,7 +45,6 @@ static inline __attribute__((always_inline)) V FN(run)(
   I odd = isnan_((sum[0] + sum[1]) + (sum[2] + sum[3]));
   UNROLL for (int k = 0; k < 4; k++) odd |= a[k] == 0;
   if (any_(odd)) {
-    UNROLL for (int k = 0; k < 4; k++) a[k] = splat((S)(IDENTITY));
     at = x;
 #else
   {
@@ -129,7 +128,6 @@ static inline void FN(columns)(const PARAMS *p, const S *x, S *out, uint32_t row
     I odd = isnan_(sum);
     for (uint32_t c = 0; c < whole; c++) odd |= a[c] == 0;
     if (any_(odd)) {
-      for (uint32_t c = 0; c < whole; c++) a[c] = splat((S)(IDENTITY));
       x -= r * s;
       r = 0;
     }

@@ -6,7 +6,7 @@ import * as torch from '../../ts/index.js';
 const { float32, int64, uint8 } = torch;
 
 /** Rows around the sizes of tiles and of what is left of them. */
-const WIDTHS = [1, 3, 66, 257, 1030];
+const WIDTHS = [1, 3, 66, 160, 257, 1030];
 
 type Lay = (rows: number, width: number, dtype: torch.Dtype) => torch.Tensor;
 
