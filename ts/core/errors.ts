@@ -3,6 +3,7 @@
  * do.
  */
 
+import type { Tensor } from '../tensor.js';
 import { isTensor } from './is_tensor.js';
 
 /**
@@ -127,4 +128,14 @@ export function showValue(value: unknown): string {
   }
   if (value instanceof Promise) return 'a promise, which must be awaited';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+/** Throws ValueError unless a value that a caller gave is a tensor; `what` says what is expected. */
+export function checkTensor(
+  name: string,
+  value: unknown,
+  what = 'a tensor',
+): asserts value is Tensor {
+  if (isTensor(value)) return;
+  throw new ValueError(`${name}: expected ${what}, got ${showValue(value)}`);
 }

@@ -2,8 +2,7 @@
 
 import { fillRandperm } from '../core/distributions.js';
 import { int32 } from '../core/dtype.js';
-import { IndexError, ShapeError, showShape, showValue, ValueError } from '../core/errors.js';
-import { isTensor } from '../core/is_tensor.js';
+import { checkTensor, IndexError, ShapeError, showShape, ValueError } from '../core/errors.js';
 import { checkOptions } from '../core/options.js';
 import { defaultGenerator, Generator } from '../core/random.js';
 import type { Tensor } from '../tensor.js';
@@ -56,11 +55,7 @@ export class TensorDataset<Tensors extends Tensor[] = Tensor[]> extends Dataset<
     super();
     if (tensors.length === 0) throw new ValueError('TensorDataset: at least one tensor is needed');
     for (const tensor of tensors) {
-      if (!isTensor(tensor)) {
-        throw new ValueError(
-          `TensorDataset: expected tensors, each as an argument of its own, got ${showValue(tensor)}`,
-        );
-      }
+      checkTensor('TensorDataset', tensor, 'tensors, each as an argument of its own');
       if (tensor.ndim === 0 || tensor.shape[0] !== tensors[0].shape[0]) {
         throw new ShapeError(
           'TensorDataset: all tensors must have the same first dimension, got shapes ' +

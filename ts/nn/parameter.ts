@@ -1,13 +1,7 @@
 /** Parameters: tensors that a module trains. */
 
-import { showValue, ValueError } from '../core/errors.js';
-import { isTensor } from '../core/is_tensor.js';
+import { checkTensor } from '../core/errors.js';
 import { Tensor } from '../tensor.js';
-
-function given(data: Tensor): Tensor {
-  if (isTensor(data)) return data;
-  throw new ValueError(`Parameter: expected a tensor, got ${showValue(data)}`);
-}
 
 /**
  * A tensor that belongs to a module: found by `parameters()`, listed in the state dict. It shares
@@ -15,7 +9,8 @@ function given(data: Tensor): Tensor {
  */
 export class Parameter extends Tensor {
   constructor(data: Tensor, requiresGrad = true) {
-    super(given(data).storage_, data.geometry, data.offset, data.dtype);
+    checkTensor('Parameter', data);
+    super(data.storage_, data.geometry, data.offset, data.dtype);
     this.keep();
     if (requiresGrad) this.requiresGrad_();
   }

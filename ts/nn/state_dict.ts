@@ -189,7 +189,7 @@ class Loading {
     const { missingKeys, unexpectedKeys } = this.keys;
     const result: string[] = [];
     if (this.strict && unexpectedKeys.length > 0) {
-      const hint = (name: string) => suggestion(name, this.own.keys());
+      const hint = (name: string) => suggestion(name, this.own.keys()).replace(/(D.*)/, '($1)');
       result.push(`unexpected keys: ${quoted(unexpectedKeys, hint)}`);
     }
     if (this.strict && missingKeys.length > 0) {

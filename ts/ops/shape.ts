@@ -3,6 +3,7 @@
 import * as dt from '../core/dtype.js';
 import {
   AutogradError,
+  checkTensor,
   DtypeError,
   IndexError,
   ShapeError,
@@ -462,7 +463,7 @@ export const asStrided_ = op(
 /** Writes the elements of `src` (broadcast, cast, of any device), or one number, into the tensor. */
 export const copy_ = op('copy_', 'input, src', (input: Tensor, src: Operand): Tensor => {
   if (typeof src === 'number' || typeof src === 'boolean') return input.fill_(src);
-  if (!isTensor(src)) throw new ValueError(`copy_: expected a tensor to copy, got ${String(src)}`);
+  checkTensor('copy_', src, 'a tensor to copy');
   checkBroadcast('copy_', src.shape, input.shape);
   const value = expand(to(to(src, input.dtype), input.device), input.shape);
   return overwrite('copy_', input, () => copyInto(input, value), value);
