@@ -44,8 +44,8 @@ check:
 	@npm run --silent check
 
 # Beside the other libraries that are installed here: make bench ARGS='matmul --peers isotorch,tfjs'.
-# ARGS=--smoke needs no other library, takes a minute, and says whether a kernel is slower than it
-# should be.
+# ARGS=--smoke needs no other library, takes less than two minutes, and says whether a kernel is slower
+# than it should be.
 bench:
 	@scripts/setup $(SETUP)
 	@$(if $(findstring --smoke,$(ARGS)),:,cd bench && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-fund --no-audit; })
