@@ -1,4 +1,5 @@
 #include "elementwise_move.h"
+#include "elementwise_walk.h"
 
 const void *side_by_side(
     void *copy, const void *x, uint32_t at, uint32_t n, size_t pitch, uint32_t size, Lines *lines) {
@@ -23,47 +24,10 @@ const void *side_by_side(
   return copy;
 }
 
-// Where a walk over the index space stands, with the element offset of each operand.
-typedef struct {
-  uint32_t ndim, count;
-  const uint32_t *sizes;
-  const int32_t *strides;  // [count][ndim]
-  uint32_t index[MAX_NDIM];
-  ptrdiff_t offset[MAX_OPERANDS];
-} Walk;
-
-static void walk_start(Walk *walk, uint32_t linear) {
-  for (uint32_t k = 0; k < walk->count; k++) walk->offset[k] = 0;
-  for (uint32_t d = walk->ndim; d-- > 0;) {
-    walk->index[d] = linear % walk->sizes[d];
-    linear /= walk->sizes[d];
-    for (uint32_t k = 0; k < walk->count; k++)
-      walk->offset[k] += (ptrdiff_t)walk->index[d] * walk->strides[k * walk->ndim + d];
-  }
-}
-
-// Moves on by n places of dimension d, not past its end.
-static void walk_advance(Walk *walk, uint32_t d, uint32_t n) {
-  walk->index[d] += n;
-  for (uint32_t k = 0; k < walk->count; k++)
-    walk->offset[k] += (ptrdiff_t)n * walk->strides[k * walk->ndim + d];
-  while (walk->index[d] == walk->sizes[d] && d > 0) {
-    walk->index[d] = 0;
-    for (uint32_t k = 0; k < walk->count; k++)
-      walk->offset[k] += walk->strides[k * walk->ndim + d - 1] -
-                         (ptrdiff_t)walk->sizes[d] * walk->strides[k * walk->ndim + d];
-    walk->index[--d]++;
-  }
-}
-
 // What an operand passes through; one for all ways of walking, since the stack is small.
 enum { TILE_BYTES = 16384 };
 typedef byte Tile[TILE_BYTES + 16];
 _Static_assert(TILE_BYTES >= TILE * 8, "tiles hold what passes through them");
-
-static int32_t row_stride(const Walk *walk, uint32_t k) {
-  return walk->strides[k * walk->ndim + walk->ndim - 1];
-}
 
 #define PAD(type)                                                      \
   for (uint32_t lane = 0; lane < lanes; lane++) {                      \
@@ -84,7 +48,7 @@ static uint32_t widest(const Operands *ops) {
   return most;
 }
 
-static const Rows ONE_ROW = {.count = 1}, EVERY_SECOND_ONE = {.count = 1, .every_second = true};
+static const Rows ONE_ROW = {.count = 1};
 
 // Runs the body, which does whole vectors, on n elements: the last few in copies padded to a vector.
 static void run_body(
@@ -248,11 +212,6 @@ static bool is_beside(const Walk *walk, const Operands *ops) {
   return beside;
 }
 
-// Whether one element of an input serves the last two dimensions.
-static bool is_still(const Walk *walk, uint32_t k) {
-  return row_stride(walk, k) == 0 && walk->strides[(k + 1) * walk->ndim - 2] == 0;
-}
-
 // Whether the body does several whole rows: in place, or those of one element from a tile.
 static bool is_direct(const Walk *walk, const Operands *ops) {
   if (!ops->rows || walk->ndim < 2) return false;
@@ -265,84 +224,83 @@ static bool is_direct(const Walk *walk, const Operands *ops) {
 
 static bool is_copy(const Operands *ops) { return ops->rows == TURNED_COPY || ops->rows == PLAIN_COPY; }
 
-// Whether every input lies side by side along rows, or is one element of each.
-static bool is_row_beside_number(const Walk *walk, const Operands *ops) {
-  if (!ops->rows || walk->ndim < 2 || row_stride(walk, ops->inputs) != 1) return false;
-  for (uint32_t k = 0; k < ops->inputs; k++)
-    if ((uint32_t)row_stride(walk, k) > 1) return false;
-  return true;
-}
+// How elements of a row are done: at most so many at once; each operand's bytes to the next element, row and part.
+typedef struct {
+  uint32_t most, part;
+  bool steps, parts;
+  ptrdiff_t across[MAX_OPERANDS], down[MAX_OPERANDS];
+  Rows block;
+} Blocks;
 
-// Some whole rows of those: each as short rows beside one short tile of its element.
-static void run_beside_numbers(
-    const Walk *walk, byte *const *base, uint32_t rows, const Operands *ops, const uint32_t *scalars, Body body,
-    byte *tiles) {
-  const uint32_t inputs = ops->inputs, d = walk->ndim - 1, columns = walk->sizes[d];
-  const uint32_t part = columns < 2 * SHORT ? columns : SHORT, rest = columns % part, apart = 2 * SHORT * 8 + 64;
-  byte *at[MAX_OPERANDS];
-  const void *in[MAX_OPERANDS];
-  Rows block = {.count = columns / part};
+static Blocks blocks_of(const Walk *walk, const Operands *ops, uint32_t n) {
+  const uint32_t inputs = ops->inputs, d = walk->ndim - 1;
+  const bool flat = row_stride(walk, inputs) == 1;
+  // What is read from many lines goes in blocks that let the processor read the next one meanwhile.
+  Blocks blocks = {.most = flat ? n : PART, .steps = ops->steps};
+  bool still = false;
+  for (uint32_t k = 0; k < inputs; k++) {
+    const int32_t stride = row_stride(walk, k);
+    blocks.steps &= stride == (ops->size[k] == 4 ? 2 : 1);
+    still |= stride == 0;
+    if (stride > 1 || stride < 0) blocks.most = MIN(blocks.most, ABS(stride) > 2 ? TILE / 2 : TILE);
+  }
+  if (blocks.steps && flat) blocks.most = n;
+  // Where one element of an input serves the row, parts of it are short rows, beside one short tile.
+  blocks.parts = still && ops->rows && blocks.most >= 2 * SHORT;
+  if (still && !blocks.parts) blocks.most = MIN(blocks.most, TILE);
+  blocks.part = blocks.parts ? SHORT : blocks.most;
   for (uint32_t k = 0; k <= inputs; k++) {
-    at[k] = base[k] + walk->offset[k] * ops->size[k];
-    block.step[k] = row_stride(walk, k) * (ptrdiff_t)(part * ops->size[k]);
+    blocks.across[k] = row_stride(walk, k) * (ptrdiff_t)ops->size[k];
+    blocks.down[k] = d > 0 ? walk->strides[k * walk->ndim + d - 1] * (ptrdiff_t)ops->size[k] : 0;
+    blocks.block.step[k] = blocks.across[k] == 0 ? 0 : blocks.part * ops->size[k];
   }
-  for (uint32_t r = 0; r < rows; r++) {
-    for (uint32_t k = 0; k < inputs; k++) {
-      in[k] = at[k];
-      if (row_stride(walk, k) == 1) continue;
-      const i32x4 value = repeated(at[k], ops->size[k]);
-      byte *const tile = tiles + k * apart;
-      for (uint32_t i = 0; i < part * ops->size[k]; i += 16) memcpy(tile + i, &value, 16);
-      in[k] = tile;
-    }
-    if (part % 16 == 0) body(in, at[inputs], part, scalars, &block);
-    else run_body(body, ops, in, at[inputs], part, scalars);
-    if (rest > 0) {
-      for (uint32_t k = 0; k < inputs; k++) in[k] = (const byte *)in[k] + block.count * block.step[k];
-      run_body(body, ops, in, at[inputs] + block.count * block.step[inputs], rest, scalars);
-    }
-    for (uint32_t k = 0; k <= inputs; k++) at[k] += walk->strides[k * walk->ndim + d - 1] * (ptrdiff_t)ops->size[k];
-  }
+  return blocks;
 }
 
-// Some elements of a row. What passes through tiles does so in blocks.
+// n elements of each of some rows. What passes through tiles does so in blocks.
 static void run_blocks(
-    const Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, byte *tiles) {
+    const Walk *walk, byte *const *base, uint32_t rows, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body,
+    byte *tiles) {
   // Tiles that lie a multiple of 4 KiB apart would look like one to the processor's buffers of stores.
   const uint32_t inputs = ops->inputs, apart = TILE * widest(ops) + 64;
   const int32_t out_stride = row_stride(walk, inputs);
-  bool steps = ops->steps;
-  // What is read from many lines goes in blocks that let the processor read the next one meanwhile.
-  uint32_t most = out_stride == 1 ? n : PART;
-  for (uint32_t k = 0; k < inputs; k++) {
-    const int32_t stride = row_stride(walk, k);
-    steps &= stride == (ops->size[k] == 4 ? 2 : 1);
-    if (stride != 1) most = MIN(most, ABS(stride) > 2 ? TILE / 2 : TILE);
-  }
-  if (steps && out_stride == 1) most = n;
-  byte *at[MAX_OPERANDS];
-  const void *in[MAX_OPERANDS];
-  for (uint32_t k = 0; k <= inputs; k++) {
-    const int32_t stride = row_stride(walk, k);
-    const uint32_t size = ops->size[k];
-    at[k] = base[k] + walk->offset[k] * size;
-    if (stride == 0) move_strided(tiles + k * apart, 1, at[k], 0, MIN(most, n), size);
-  }
-  for (uint32_t count; n > 0; n -= count) {
-    const bool even = steps && n > 4;
-    count = MIN(most, even ? (n - 1) & ~3u : n);
-    for (uint32_t k = 0; k < inputs; k++) {
-      const int32_t stride = row_stride(walk, k);
-      in[k] = stride == 1 || even ? at[k] : tiles + k * apart;
-      if (stride != 0 && in[k] != at[k]) move_strided(tiles + k * apart, 1, at[k], stride, count, ops->size[k]);
-      at[k] += stride * (ptrdiff_t)(count * ops->size[k]);
+  Blocks blocks = blocks_of(walk, ops, n);
+  const ptrdiff_t *across = blocks.across;
+  byte *row[MAX_OPERANDS];
+  for (uint32_t k = 0; k <= inputs; k++) row[k] = base[k] + walk->offset[k] * ops->size[k];
+  for (; rows > 0; rows--) {
+    byte *at[MAX_OPERANDS];
+    const void *in[MAX_OPERANDS];
+    for (uint32_t k = 0; k <= inputs; k++) {
+      at[k] = row[k];
+      row[k] += blocks.down[k];
+      if (across[k] != 0) continue;
+      const i32x4 value = repeated(at[k], ops->size[k]);
+      byte *tile = tiles + k * apart, *const end = tile + MIN(blocks.part, n) * ops->size[k];
+      for (in[k] = tile; tile < end; tile += 16) memcpy(tile, &value, 16);
     }
-    const uint32_t size = ops->size[inputs];
-    byte *out = out_stride == 1 ? at[inputs] : tiles + inputs * apart;
-    if (even) body(in, out, count, scalars, &EVERY_SECOND_ONE);
-    else run_body(body, ops, in, out, count, scalars);
-    if (out_stride != 1) move_strided(at[inputs], out_stride, out, 1, count, size);
-    at[inputs] += out_stride * (ptrdiff_t)(count * size);
+    for (uint32_t left = n, count; left > 0; left -= count) {
+      const bool even = blocks.steps && left > 4, several = blocks.parts && left >= SHORT;
+      count = MIN(blocks.most, even ? (left - 1) & ~3u : left);
+      if (several) count &= ~(SHORT - 1u);
+      for (uint32_t k = 0; k < inputs; k++) {
+        if (across[k] == 0) continue;
+        const uint32_t size = ops->size[k];
+        in[k] = at[k];
+        if (across[k] != (ptrdiff_t)size && !even) {
+          in[k] = tiles + k * apart;
+          move_strided(tiles + k * apart, 1, at[k], row_stride(walk, k), count, size);
+        }
+        at[k] += across[k] * (ptrdiff_t)count;
+      }
+      byte *out = out_stride == 1 ? at[inputs] : tiles + inputs * apart;
+      blocks.block.every_second = even;
+      blocks.block.count = several ? count / SHORT : 1;
+      if (even || several) body(in, out, several ? SHORT : count, scalars, &blocks.block);
+      else run_body(body, ops, in, out, count, scalars);
+      if (out_stride != 1) move_strided(at[inputs], out_stride, out, 1, count, ops->size[inputs]);
+      at[inputs] += across[inputs] * (ptrdiff_t)count;
+    }
   }
 }
 
@@ -351,7 +309,7 @@ static void run_rows(
     Walk *walk, byte *const *base, uint32_t n, const Operands *ops, const uint32_t *scalars, Body body, Tile *tile) {
   const uint32_t inputs = ops->inputs, turns = rows_turned(walk, ops);
   const bool turned = is_turned(walk, inputs), direct = is_direct(walk, ops), beside = is_beside(walk, ops);
-  const bool copies = is_copy(ops), numbers = !copies && is_row_beside_number(walk, ops);
+  const bool copies = is_copy(ops);
   while (n > 0) {
     uint32_t d = walk->ndim - 1;
     uint32_t count = MIN(walk->sizes[d] - walk->index[d], n);
@@ -379,27 +337,19 @@ static void run_rows(
       walk_advance(walk, d - 1, block.count);
       continue;
     }
-    if (numbers && whole) {
-      const uint32_t rows = MIN(walk->sizes[d - 1] - walk->index[d - 1], n / count);
-      run_beside_numbers(walk, base, rows, ops, scalars, body, tile[0]);
+    if (!copies && !beside) {
+      const bool several = whole && d > 0;
+      const uint32_t rows = several ? MIN(walk->sizes[d - 1] - walk->index[d - 1], n / count) : 1;
+      run_blocks(walk, base, rows, count, ops, scalars, body, tile[0]);
+      walk_advance(walk, several ? d - 1 : d, several ? rows : count);
       n -= rows * count;
-      walk_advance(walk, d - 1, rows);
       continue;
     }
     if (copies) move_strided(out, out_stride, in[0], row_stride(walk, 0), count, ops->size[0]);
-    else if (beside) run_body(body, ops, in, out, count, scalars);
-    else run_blocks(walk, base, count, ops, scalars, body, tile[0]);
+    else run_body(body, ops, in, out, count, scalars);
     walk_advance(walk, d, count);
     n -= count;
   }
-}
-
-// Whether the elements of an operand follow one another.
-static bool is_flat(const Walk *walk, uint32_t k) {
-  int64_t step = 1;
-  for (uint32_t d = walk->ndim; d-- > 0; step *= walk->sizes[d])
-    if (walk->strides[k * walk->ndim + d] != step) return false;
-  return true;
 }
 
 // Short rows: many are done at once. What is not flat passes through tiles, in blocks of rows.
@@ -481,10 +431,7 @@ static __attribute__((noinline)) void run_walk(
   _Alignas(64) Tile tile[MAX_OPERANDS];
   const uint32_t row = is_flat(&walk, inputs) ? FLAT_ROW : LONG_ROW;
   const bool direct = is_direct(&walk, ops), quick = direct || rows_turned(&walk, ops) == ROWS_TURNED;
-  // Parts of vectors at the ends of rows are few enough in long ones only.
-  const bool numbers = sizes[ndim - 1] % 16 == 0 && is_row_beside_number(&walk, ops);
-  const uint32_t beside = is_beside(&walk, ops) ? LONG_ROW : numbers ? NUMBER_ROW : row;
-  const uint32_t least = quick ? 16 : MIN(beside, row);
+  const uint32_t least = quick ? 16 : is_beside(&walk, ops) ? LONG_ROW : row;
   const bool copied = direct && is_copy(ops) && sizes[ndim - 2] >= 16;
   if (copied || sizes[ndim - 1] >= least) run_rows(&walk, base, end - begin, ops, scalars, body, tile);
   else run_tiles(&walk, base, end - begin, ops, scalars, body, tile);

@@ -14,7 +14,7 @@
 #include "kernel.h"
 
 // MAX_NDIM is checked by ts/ops/launch.ts: 2^32 elements have no more dimensions of size 2.
-enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, PART = 256, SHORT = 128, LONG_ROW = 64, FLAT_ROW = 256, NUMBER_ROW = 144 };
+enum { MAX_OPERANDS = 4, MAX_NDIM = 32, TILE = 1024, PART = 256, SHORT = 128, LONG_ROW = 64, FLAT_ROW = 256 };
 
 // What elementwise.c does itself where the last input lies column by column.
 enum { TURNED_ADD = 2, TURNED_SUB, TURNED_MUL, TURNED_DIV, TURNED_COPY, PLAIN_COPY };
