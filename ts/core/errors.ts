@@ -85,8 +85,8 @@ export class OutOfMemoryError extends TorchError {
   }
 }
 
-/** `Did you mean 'x'?` for the entry of `known` nearest to `given`, or an empty string. */
-export function suggestion(given: string, known: Iterable<string>): string {
+/** The entry of `known` nearest to `given`, if one is near enough to be meant. */
+export function nearest(given: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(given.length / 3)) + 1;
   for (const name of known) {
@@ -96,7 +96,13 @@ export function suggestion(given: string, known: Iterable<string>): string {
       best = name;
     }
   }
-  return best === undefined ? '' : ` Did you mean '${best}'?`;
+  return best;
+}
+
+/** ` Did you mean 'x'?` for the entry of `known` nearest to `given`, or an empty string. */
+export function suggestion(given: string, known: Iterable<string>): string {
+  const name = nearest(given, known);
+  return name === undefined ? '' : ` Did you mean '${name}'?`;
 }
 
 function editDistance(a: string, b: string): number {

@@ -25,10 +25,9 @@ export function deviceOf(name: DeviceType | string): Device {
   if (/^(b?float|u?int|bool)/.test(name)) {
     throw new DeviceError(`there is no device '${name}'; dtypes are no strings: torch.${name}`);
   }
-  const hint = /^(gpu|cuda|mps)/.test(name) ? " Did you mean 'webgpu'?" : undefined;
+  const meant = /^(gpu|cuda|mps)/.test(name) ? 'webgpu' : name;
   const known = new Set([...devices.keys(), ...dormant.keys()]);
   throw new DeviceError(
-    `there is no device '${name}'.${hint ?? suggestion(name, known)} Available: ` +
-      [...known].join(', '),
+    `there is no device '${name}'.${suggestion(meant, known)} Available: ${[...known].join(', ')}`,
   );
 }

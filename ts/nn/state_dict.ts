@@ -1,6 +1,6 @@
 /** State dicts of modules: names and tensors, written and read. */
 
-import { StateDictError, showShape, suggestion } from '../core/errors.js';
+import { nearest, StateDictError, showShape } from '../core/errors.js';
 import { hasInternalOverlap, sameShape } from '../core/layout.js';
 import { scope } from '../core/memory.js';
 import { isOptions } from '../core/options.js';
@@ -189,7 +189,10 @@ class Loading {
     const { missingKeys, unexpectedKeys } = this.keys;
     const result: string[] = [];
     if (this.strict && unexpectedKeys.length > 0) {
-      const hint = (name: string) => suggestion(name, this.own.keys()).replace(/(D.*)/, '($1)');
+      const hint = (name: string) => {
+        const near = nearest(name, this.own.keys());
+        return near === undefined ? '' : ` (Did you mean '${near}'?)`;
+      };
       result.push(`unexpected keys: ${quoted(unexpectedKeys, hint)}`);
     }
     if (this.strict && missingKeys.length > 0) {
